@@ -1,0 +1,40 @@
+# Each target makes its own virtual environment if there is none. PYTHON chooses the interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: demo test lint bench clean
+
+$(READY): setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=23"
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+# From a folder of images to a served model, on 1,797 handwritten digits.
+demo: $(READY)
+	test -d demo/digits || $(BIN)/zoo sample digits demo/digits
+	$(BIN)/zoo finetune demo/digits --effort balanced --input-size 96 --augment crop --learning-rate 0.002 --unfreeze 7 --profile
+	$(BIN)/zoo evaluate saved_models/digits demo/digits --csv demo/scores.csv
+	$(BIN)/python benchmarks/raw_pixels.py demo/digits saved_models/digits
+	$(BIN)/zoo predict saved_models/digits demo/digits/7/0007.png
+
+# Quick tests; all of them with: make test SLOW=1
+test: $(READY)
+	$(BIN)/python -m pytest $(if $(SLOW),,-m "not slow") $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+# Every benchmark needs a folder of photos with train/ and val/, one sub-folder a class.
+PHOTOS ?= ../shared/data/ants_bees
+bench: $(READY)
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/embedding.py "$(PHOTOS)"
+	$(BIN)/python benchmarks/splits.py "$(PHOTOS)"
+	$(BIN)/python benchmarks/finetune_vs_keras.py "$(PHOTOS)"
+
+clean:
+	rm -rf .venv build *.egg-info demo .runs .pytest_cache .ruff_cache .hypothesis

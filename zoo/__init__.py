@@ -1,0 +1,33 @@
+"""A model zoo and transfer-learning toolkit for Keras 3.
+
+Importing this package loads neither TensorFlow nor Keras; what needs them does so when it is called.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "InputError": "zoo.errors",
+    "JobError": "zoo.errors",
+    "Prediction": "zoo.predictor",
+    "Predictor": "zoo.predictor",
+    "data": "zoo.data",
+    "evaluate": "zoo.evaluation",
+    "load": "zoo.artifact",
+}
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    module = importlib.import_module(_PUBLIC[name])
+    return module if module.__name__ == f"zoo.{name}" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,76 @@
+"""The command ``zoo``: finds its commands among the installed packages, and ends every failure in one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import entry_points
+
+import click
+
+from zoo import __version__
+from zoo.errors import InputError, JobError
+
+
+class Commands(click.Group):
+    """Commands from the entry-point group ``zoo.commands``; any installed package may add one."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Names, in the alphabet's order."""
+        return sorted(entry.name for entry in entry_points(group="zoo.commands"))
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of this name; None where there is none."""
+        found = entry_points(group="zoo.commands", name=name)
+        return next(iter(found)).load() if found else None
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="zoo")
+def zoo() -> None:
+    """From a folder of images to a served model.
+
+    \b
+    zoo sample digits digits/           a real data set to begin with
+    zoo finetune digits/                train, score, export
+    zoo predict digits photo.png        ask the exported model
+
+    \b
+    Every command explains itself: zoo COMMAND --help
+    An error in full: add --debug
+
+    Tab completion: eval "$(_ZOO_COMPLETE=bash_source zoo)", or zsh_source, fish_source.
+    """
+
+
+def main() -> None:
+    """Run the command line; exit code 2 for wrong use, 1 for a failed job."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports its build to every user otherwise
+    try:
+        zoo.main(arguments, prog_name="zoo", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit("zoo: interrupted; what was embedded is kept, and the same command goes on from there")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has read enough
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        print(f"zoo: {_line(error)}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, (InputError, JobError)):
+        return text
+    return f"{type(error).__name__}: {text[:300]} (--debug shows where)"
