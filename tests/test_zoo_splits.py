@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoo.data.splits import stratified
+
+
+def one_hot(labels: list[int]) -> np.ndarray:
+    return np.eye(max(labels) + 1, dtype=np.int64)[labels]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=2, max_size=80),
+    fraction=st.floats(0.1, 0.5),
+    seed=st.integers(0, 1000),
+)
+def test_single_labels_are_held_out_in_equal_shares(labels: list[int], fraction: float, seed: int) -> None:
+    held = stratified(one_hot(labels), range(len(labels)), fraction, seed)
+    for label in set(labels):
+        members = np.array(labels) == label
+        count, out = members.sum(), (held & members).sum()
+        if count == 1:
+            assert out == 0  # what there is one of is learnt, not scored
+        else:
+            assert 1 <= out < count
+            assert abs(out - fraction * count) <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12)), min_size=2, max_size=80),
+    seed=st.integers(0, 1000),
+)
+def test_groups_are_never_torn(rows: list[tuple[int, int]], seed: int) -> None:
+    groups = np.array([group for _, group in rows])
+    held = stratified(one_hot([label for label, _ in rows]), groups, 0.25, seed)
+    for group in set(groups.tolist()):
+        assert len(set(held[groups == group].tolist())) == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.lists(st.sets(st.integers(0, 3)), min_size=40, max_size=120), seed=st.integers(0, 1000))
+def test_several_labels_are_held_out_in_nearly_equal_shares(rows: list[set[int]], seed: int) -> None:
+    labels = np.array([[int(label in row) for label in range(4)] for row in rows])
+    held = stratified(labels, range(len(rows)), 0.25, seed)
+    for column in labels.T:
+        if column.sum() >= 8:
+            assert abs(held[column == 1].mean() - 0.25) < 0.15
+
+
+def test_the_seed_decides_and_nothing_else() -> None:
+    labels = one_hot([0, 1] * 30)
+    first = stratified(labels, range(60), 0.2, 7)
+    assert (first == stratified(labels, range(60), 0.2, 7)).all()
+    assert (first != stratified(labels, range(60), 0.2, 8)).any()

@@ -1,0 +1,333 @@
+"""Image folders and manifests: every file is read, or listed with the reason why not."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data import decoding, splits
+from zoo.data.dataset import Data, Note, Part, Task
+from zoo.errors import InputError
+
+SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+RARE = 0.01  # share of the files up to which a format is told as odd
+
+
+class Example(NamedTuple):
+    """One image before it has its place in a split."""
+
+    path: Path
+    name: str
+    labels: tuple[str, ...]
+    split: str | None = None
+    group: str | None = None
+    digest: str = ""
+
+
+Verify = Callable[[Sequence[Example]], Mapping[str, str]]
+
+
+def images(
+    path: str | Path, *, validation: float = 0.2, seed: int = 0, verify: Verify | None = None, multi_label: bool = False
+) -> Data:
+    """Read labelled images.
+
+    Three forms are recognised: a folder with one sub-folder a class; a folder with ``train/`` and ``val/`` and/or
+    ``test/`` of such; a CSV (with a header) or JSON Lines manifest with ``path``, ``label`` and, if wanted, ``split``
+    and ``group``, paths being relative to it. Several labels in a manifest are separated by ``;`` (a list in JSON)
+    and make the task multi-label. Nothing in the folder is changed.
+
+    Args:
+        path: the folder or the manifest.
+        validation: share held out, in (0, 1), where no split is given: stratified by label, exact duplicates and
+            groups on one side.
+        seed: of that split.
+        verify: given every readable example, returns the names that can't be decoded after all, with the reason.
+            By default each file is decoded and thrown away; a job that decodes them anyway passes itself.
+        multi_label: take a manifest as multi-label even if each row has one label.
+
+    Raises:
+        InputError: no such path, nothing readable, fewer than two classes, or too few images to hold any out.
+    """
+    if not 0 < validation < 1:
+        raise InputError(f"expected a validation share between 0 and 1, received {validation}")
+    examples, notes = labelled(path)
+    listed = {label for example in examples for label in example.labels}
+    path = Path(path)
+    failures = (verify or decodable)(examples)
+    notes += [Note(name, "left out", reason) for name, reason in failures.items()]
+    examples = [example for example in examples if example.name not in failures]
+    examples = _without_contradictions(examples, notes)
+    for label in sorted(listed - {label for example in examples for label in example.labels}):
+        notes.append(Note(label, "left out", "no readable image in this class"))
+
+    several = multi_label or any(len(example.labels) != 1 for example in examples)
+    task: Task = "multi_label" if several else "classification"
+    classes = tuple(sorted({label for e in examples if e.split in (None, "train") for label in e.labels}))
+    _check(path, examples, classes, task, notes)
+    return _data(path, examples, classes, task, notes, validation, seed)
+
+
+def labelled(path: str | Path) -> tuple[list[Example], list[Note]]:
+    """Images with their labels, before any split; forms and errors as `images`.
+
+    Returns:
+        those whose header is that of an image, by name; and notes on the others.
+    """
+    path = Path(path)
+    notes: list[Note] = []
+    if path.is_dir():
+        listed = list(_folder(path, notes))
+    elif path.suffix.lower() in (".csv", ".jsonl", ".ndjson") and path.is_file():
+        listed = list(_manifest(path, notes))
+    elif path.exists():
+        raise InputError(f"{path} is a file: expected a folder of images, or a manifest (.csv, .jsonl)")
+    else:
+        raise InputError(f"{path} does not exist: expected a folder of images, or a manifest (.csv, .jsonl)")
+    examples = _readable(listed, notes)
+    readable = {label for example in examples for label in example.labels}
+    for label in sorted({label for example in listed for label in example.labels} - readable):
+        notes.append(Note(label, "left out", "no readable image in this class"))
+    return examples, notes
+
+
+def decodable(examples: Sequence[Example]) -> dict[str, str]:
+    """Decode every example; the names of those that fail, with the reason."""
+
+    def reason(example: Example) -> str | None:
+        try:
+            decoding.decode(example.path, (8, 8))
+        except decoding.DecodeError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = zip(examples, pool.map(reason, examples), strict=True)
+        return {example.name: why for example, why in found if why is not None}
+
+
+def _folder(root: Path, notes: list[Note]) -> Iterator[Example]:
+    inside = [child for child in sorted(root.iterdir()) if child.is_dir() and not child.name.startswith(".")]
+    names = {child.name.lower() for child in inside}
+    if "train" in names and len(names) > 1 and names <= SPLITS.keys():
+        tops = [(SPLITS[child.name.lower()], child) for child in inside]
+    else:
+        tops = [(None, root)]
+    tops_seen = {top for _, top in tops}
+    for child in sorted(root.iterdir()):
+        if tops_seen != {root} and child not in tops_seen:
+            notes.append(Note(child.name, "left out", "outside the train, val and test folders"))
+    for split, top in tops:
+        for file in _walk(top, root, {top.resolve()}, notes):
+            name = file.relative_to(root).as_posix()
+            inner = file.relative_to(top).parts
+            if any(part.startswith(".") for part in inner) or inner[-1] in ("Thumbs.db", "desktop.ini"):
+                notes.append(Note(name, "left out", "hidden"))
+            elif len(inner) < 2:
+                notes.append(Note(name, "left out", "outside any class folder"))
+            else:
+                yield Example(file, name, (inner[0],), split)
+        for child in sorted(top.iterdir()):
+            if child.is_dir() and not child.name.startswith(".") and not any(child.iterdir()):
+                notes.append(Note(child.relative_to(root).as_posix(), "left out", "empty class folder"))
+
+
+def _walk(folder: Path, root: Path, ancestors: set[Path], notes: list[Note]) -> Iterator[Path]:
+    """Files below `folder`, links followed, except a link into one of the folders it is in."""
+    try:
+        children = sorted(folder.iterdir())
+    except OSError as error:
+        notes.append(Note(folder.relative_to(root).as_posix(), "left out", f"can't be listed: {error.strerror}"))
+        return
+    for child in children:
+        name = child.relative_to(root).as_posix()
+        if child.is_dir():
+            real = child.resolve()
+            if real in ancestors:
+                notes.append(Note(name, "left out", "a link that leads back to a folder it is in"))
+            else:
+                yield from _walk(child, root, ancestors | {real}, notes)
+        elif child.is_file():
+            yield child
+        else:
+            notes.append(Note(name, "left out", "a broken link, or no ordinary file"))
+
+
+def _manifest(path: Path, notes: list[Note]) -> Iterator[Example]:
+    seen: set[str] = set()
+    for number, row in _rows(path):
+        where = f"{path}, row {number}"
+        if not isinstance(row, dict) or not row.get("path") or row.get("label") is None:
+            raise InputError(f"{where}: expected the columns path and label, received {row}")
+        label = row["label"]
+        labels = label if isinstance(label, list) else str(label).split(";")
+        labels = tuple(dict.fromkeys(text for text in (str(each).strip() for each in labels) if text))
+        split = str(row.get("split") or "").strip().lower() or None
+        if split is not None and split not in SPLITS:
+            raise InputError(f"{where}: expected split to be train, val or test, received {split!r}")
+        name = str(row["path"]).strip()
+        if name in seen:
+            notes.append(Note(name, "kept", f"listed twice; row {number} is passed over"))
+            continue
+        seen.add(name)
+        group = str(row["group"]).strip() if row.get("group") not in (None, "") else None
+        yield Example(path.parent / name, name, labels, SPLITS[split] if split else None, group)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            if path.suffix.lower() == ".csv":
+                yield from enumerate(csv.DictReader(file), 2)
+                return
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield number, json.loads(line)
+    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: expected a manifest in UTF-8, CSV or JSON Lines by its suffix; {error}") from error
+
+
+def _readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
+    """Those whose header is that of an image, with the digest of their content."""
+
+    def look(example: Example) -> tuple[Example | None, Note | None, str]:
+        try:
+            content = example.path.read_bytes()
+            found = decoding.probe(content)
+        except OSError as error:
+            return None, Note(example.name, "left out", f"can't be read: {error.strerror}"), ""
+        except decoding.DecodeError as error:
+            return None, Note(example.name, "left out", str(error)), ""
+        named = decoding.EXTENSIONS.get(example.path.suffix.lower())
+        told = None
+        if named != found.format:
+            told = Note(example.name, "kept", f"named {example.path.suffix or 'without suffix'}, is {found.format}")
+        return example._replace(digest=sha256(content).hexdigest()), told, found.format
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        looked = list(pool.map(look, examples))
+    notes += [note for _, note, _ in looked if note is not None]
+    found = [(example, kind) for example, _, kind in looked if example is not None]
+    counts = Counter(kind for _, kind in found)
+    for example, kind in found:
+        # A "photo not found" picture or a logo among photographs gives itself away by its format.
+        if counts[kind] <= len(found) * RARE:
+            usual, count = counts.most_common(1)[0]
+            reason = f"{kind}, where {count} of {len(found)} files are {usual}: look whether it belongs here"
+            notes.append(Note(example.name, "kept", reason))
+    return [example for example, _ in found]
+
+
+def _without_contradictions(examples: list[Example], notes: list[Note]) -> list[Example]:
+    """Leave out what would teach or score wrongly: one content under two labels, or on both sides of a split."""
+    kept = []
+    ordered = sorted(examples, key=lambda example: example.digest)
+    for _, same in groupby(ordered, key=lambda example: example.digest):
+        twins = list(same)
+        labels = {frozenset(example.labels) for example in twins}
+        held_out = [example for example in twins if example.split in ("validation", "test")]
+        for example in twins:
+            others = ", ".join(twin.name for twin in twins if twin is not example)
+            if len(labels) > 1:
+                notes.append(Note(example.name, "left out", f"same content as {others}, under another label"))
+            elif held_out and example.split == "train":
+                notes.append(Note(example.name, "left out", f"same content as {others}, which is held out"))
+            elif any(twin.split == "test" for twin in twins) and example.split == "validation":
+                notes.append(Note(example.name, "left out", f"same content as {others}, which is in the test part"))
+            else:
+                kept.append(example)
+                if len(twins) > 1:
+                    notes.append(Note(example.name, "kept", f"same content as {others}; kept on the same side"))
+    return sorted(kept, key=lambda example: example.name)
+
+
+def _check(path: Path, examples: list[Example], classes: tuple[str, ...], task: Task, notes: list[Note]) -> None:
+    if not examples:
+        reasons = "; ".join(f"{why} ({count})" for why, count in Counter(n.reason for n in notes).most_common(3))
+        raise InputError(
+            f"{path}: expected images in one folder a class, found none" + (f": {reasons}" * bool(reasons))
+        )
+    if len(classes) < 2 and task == "classification":
+        raise InputError(
+            f"{path}: expected at least two classes, found only {classes[0] if classes else 'none'}; "
+            "put the images of each class in a folder of its own"
+        )
+    unknown = sorted({label for example in examples for label in example.labels} - set(classes))
+    if unknown:
+        raise InputError(f"{path}: no training image has the label {unknown[0]!r}, which the held-out part has")
+    given = [example for example in examples if example.split]
+    if given and len(given) < len(examples):
+        missing = next(example for example in examples if not example.split)
+        raise InputError(f"{path}: some rows name a split and {missing.name} does not; name it for all or for none")
+    groups = defaultdict(set)
+    for example in given:
+        if example.group:
+            groups[example.group].add(example.split)
+    torn = next((group for group, sides in groups.items() if len(sides) > 1), None)
+    if torn:
+        raise InputError(f"{path}: group {torn!r} is in {' and '.join(sorted(groups[torn]))}; put it in one")
+
+
+def _data(
+    path: Path,
+    examples: list[Example],
+    classes: tuple[str, ...],
+    task: Task,
+    notes: list[Note],
+    validation: float,
+    seed: int,
+) -> Data:
+    hot = np.array([[name in example.labels for name in classes] for example in examples], dtype=np.int64)
+    sides = [example.split for example in examples]
+    if not any(sides):
+        held = splits.stratified(hot, _units(examples), validation, seed)
+        sides = ["validation" if out else "train" for out in held]
+    targets = hot if task == "multi_label" else hot.argmax(axis=1)
+
+    def part(split: str) -> Part | None:
+        chosen = [index for index, side in enumerate(sides) if side == split]
+        if not chosen:
+            return None
+        picked = [examples[index] for index in chosen]
+        names = tuple(example.name for example in picked)
+        paths, digests = tuple(example.path for example in picked), tuple(example.digest for example in picked)
+        return Part(paths, targets[chosen], names, digests)
+
+    train, held_out = part("train"), part("validation")
+    test = part("test")
+    if train is None or (held_out is None and test is None):
+        raise InputError(
+            f"{path}: {len(examples)} readable images are too few to hold any out; expected two or more in each class"
+        )
+    for name, count in zip(classes, hot[np.array(sides) == "train"].sum(axis=0), strict=True):
+        if count < 2 and task == "classification":
+            raise InputError(f"{path}: class {name!r} has {count} training image(s); expected at least two")
+    rows = [(e.name, e.digest, e.labels, side) for e, side in zip(examples, sides, strict=True)]
+    fingerprint = sha256(json.dumps([classes, rows]).encode()).hexdigest()
+    return Data(train, held_out, test, task, classes, None, fingerprint, path, tuple(sorted(notes)))
+
+
+def _units(examples: Sequence[Example]) -> list[str]:
+    """What must stay on one side: a group, and the groups and files that share a content with it."""
+    parent: dict[str, str] = {}
+
+    def top(key: str) -> str:
+        while parent.setdefault(key, key) != key:
+            key = parent[key]
+        return key
+
+    for example in examples:
+        content, group = f"content {example.digest}", f"group {example.group}"
+        if example.group is not None:
+            parent[top(content)] = top(group)
+    return [top(f"content {example.digest}") for example in examples]

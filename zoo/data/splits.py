@@ -1,0 +1,62 @@
+"""Splitting examples into a training and a held-out part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def stratified(labels: np.ndarray, groups: Sequence[object], fraction: float, seed: int) -> np.ndarray:
+    """Choose which examples are held out, the same share of every label, no group on both sides.
+
+    Iterative stratification: the label with the fewest examples left is dealt out first, each of its groups to the
+    side that lacks most of it. With one label an example this is the ordinary stratified split.
+
+    Args:
+        labels: (examples, classes) of 0 and 1; one column set in a row for single-label data.
+        groups: one value an example; those with equal values stay together.
+        fraction: share to hold out, in (0, 1).
+        seed: the same seed gives the same split, whatever the order of the groups' names.
+
+    Returns:
+        bool (examples,), True where held out. A label with two groups or more has one on each side.
+
+    Source: Sechidis, Tsoumakas and Vlahavas 2011, "On the Stratification of Multi-Label Data", algorithm 1.
+    """
+    _, unit_of = np.unique(np.asarray([str(group) for group in groups]), return_inverse=True)
+    units = np.zeros((unit_of.max() + 1, labels.shape[1]))
+    np.add.at(units, unit_of, labels)
+    sizes = np.bincount(unit_of)
+
+    rng = np.random.default_rng(seed)
+    rank = rng.permutation(len(units))
+    totals, holders = units.sum(axis=0), (units > 0).sum(axis=0)
+    held_wanted = np.where(holders > 1, np.clip(np.round(totals * fraction), 1, np.maximum(totals - 1, 1)), 0.0)
+    wanted = np.stack([totals - held_wanted, held_wanted])  # row 0: training, row 1: held out
+    wanted_size = np.array([sizes.sum() * (1 - fraction), sizes.sum() * fraction])
+
+    side = np.full(len(units), -1)
+    while (free := side < 0).any():
+        left = units[free].sum(axis=0)
+        if not left.any():  # examples without any label: by size alone
+            for unit in np.flatnonzero(free)[np.argsort(rank[free])]:
+                side[unit] = int(wanted_size[1] > wanted_size[0])
+                wanted_size[side[unit]] -= sizes[unit]
+            break
+        label = int(np.argmin(np.where(left > 0, left, np.inf)))
+        members = np.flatnonzero(free & (units[:, label] > 0))
+        # Large groups first, while there is still room for them on either side.
+        for unit in members[np.lexsort((rank[members], -units[members, label]))]:
+            lack = wanted[:, label] / np.maximum([totals[label] - held_wanted[label], held_wanted[label]], 1e-9)
+            room = wanted[:, label] >= units[unit, label]
+            if room[0] != room[1]:
+                choice = int(room[1])
+            elif lack[0] != lack[1]:
+                choice = int(lack[1] > lack[0])
+            else:
+                choice = int(wanted_size[1] > wanted_size[0])
+            side[unit] = choice
+            wanted[choice] -= units[unit]
+            wanted_size[choice] -= sizes[unit]
+    return side[unit_of] == 1
