@@ -1,0 +1,162 @@
+"""The versioned folder that a job ends in: written whole or not at all, loaded without user code."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo import exporting
+from zoo.data.dataset import Data
+from zoo.errors import InputError, JobError
+from zoo.evaluation import Evaluation, most_frequent, score
+from zoo.files import sweep, whole_folder
+from zoo.predictor import Predictor, probabilities
+
+if TYPE_CHECKING:
+    import keras
+
+ROOT = Path("saved_models")
+SAME = 1e-4  # how far probabilities of two float32 runtimes may be apart
+PACKAGES = ("keras-model-zoo", "keras", "tensorflow", "numpy", "pillow", "scikit-learn", "openvino")
+
+
+def load(path: str | Path) -> Predictor:
+    """Open an artifact.
+
+    Args:
+        path: a name in ``saved_models/``, the folder of an artifact (its newest version), or a version folder.
+
+    Raises:
+        InputError: there is no artifact, or it is not whole.
+    """
+    folder = find(path)
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: expected an artifact; its card.json can't be read: {error}") from error
+    return Predictor(folder, card)
+
+
+def find(path: str | Path) -> Path:
+    """The version folder that `path` stands for, as `load` takes it.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = Path(path)
+    places = [path, ROOT / path] if not path.is_absolute() else [path]
+    for place in places:
+        if (place / "card.json").is_file():
+            return place
+        if place.is_dir() and (found := versions(place)):
+            return place / str(found[-1])
+    known = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and versions(p)) if ROOT.is_dir() else []
+    hint = f"{ROOT}/ has {', '.join(known)}" if known else "make one with: zoo finetune PATH"
+    raise InputError(f"{path}: no artifact of that name or path; {hint}")
+
+
+def versions(folder: Path) -> list[int]:
+    """Versions of an artifact, oldest first."""
+    names = (child.name for child in folder.iterdir() if (child / "card.json").is_file())
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+def publish(
+    model: keras.Model,
+    data: Data,
+    card: dict[str, Any],
+    scores: np.ndarray,
+    *,
+    out: Path,
+    run: Path,
+    gate: exporting.Gate,
+    seed: int,
+) -> tuple[Path, Evaluation]:
+    """Export `model`, prove the export equal to it, and make it the next version of `out`.
+
+    Args:
+        model: float32 pixels 0-255 to probabilities, its last layer taking the embedding.
+        data: the gate compares on its held-out part.
+        card: what is known of the model; needs ``input`` with ``size`` and ``crop``. Metrics, parity, classes,
+            fingerprint and versions of the packages are added.
+        scores: what `model` says of the held-out part, float32 (examples, classes), by whatever runtime. Where the
+            shipped file says otherwise, it is asked for all of them anew.
+        out: folder of the artifact, as ``saved_models/photos``.
+        run: folder of the run; it becomes ``run/``, and gets what failed if the gate does.
+        gate: started before.
+        seed: of the choice of files.
+
+    Returns:
+        the version folder, and the evaluation of the model that is shipped.
+
+    Raises:
+        JobError: the export differs from the model; nothing is published.
+    """
+    import keras
+
+    size, crop = tuple(card["input"]["size"]), card["input"]["crop"]
+    positions = exporting.gate_sample(data.held_out, seed)
+    files = [data.held_out.inputs[position] for position in positions]
+    out.mkdir(parents=True, exist_ok=True)
+    sweep(out)
+    with whole_folder(out) as partial:
+        model.save(partial / "model.keras")
+        exporting.saved_model(model, partial, classes=data.classes, task=data.task, size=size, crop=crop)
+        answers = gate.ask(partial, files)
+        # Read back: what is compared, and what the scores are held to, is the file that is shipped.
+        shipped = keras.models.load_model(partial / "model.keras", safe_mode=True)
+        expected = probabilities(shipped, files, size, crop) if files else np.zeros((0, len(data.classes)))
+        parity = exporting.compare(expected, *answers(), data, files)
+        found = parity._asdict() | {"passed": parity.passed}
+        if not parity.passed:
+            shutil.copy(partial / "model.keras", run / "model.keras")
+            (run / "parity.json").write_text(json.dumps(found, indent=2), encoding="utf-8")
+            raise JobError(
+                f"the exported model is not equal to the trained one, so no version was published: over "
+                f"{parity.files} files probabilities differ by up to {parity.largest_difference:.2g} (allowed "
+                f"{parity.tolerance:g}), {parity.label_differences} labels differ; model and numbers are in {run}"
+            )
+        packages = {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
+        known = {"classes": list(data.classes), "task": data.task, "data_fingerprint": data.fingerprint}
+        known["majority"] = most_frequent(data.train.targets).tolist()
+        if len(files) and _differ(scores[positions], expected, data.task):
+            scores = probabilities(shipped, data.held_out.inputs, size, crop)
+        evaluation = score(data, scores)
+        full = card | known | {"metrics": evaluation.to_dict(), "parity": found, "versions": packages}
+        (partial / "card.json").write_text(json.dumps(full, indent=2, ensure_ascii=False), encoding="utf-8")
+        shutil.copytree(run, partial / "run", ignore=shutil.ignore_patterns(".*"))
+        return _claim(partial, out), evaluation
+
+
+def _differ(scores: np.ndarray, shipped: np.ndarray, task: str) -> bool:
+    """Whether two runtimes' probabilities are further apart than their arithmetic explains, or answer otherwise."""
+    answers = [(each >= 0.5) if task == "multi_label" else each.argmax(axis=1) for each in (scores, shipped)]
+    return bool(np.abs(scores - shipped).max() > SAME or (answers[0] != answers[1]).any())
+
+
+def _claim(partial: Path, out: Path) -> Path:
+    """Give the finished folder the next free version number."""
+    number = max([int(child.name) for child in out.iterdir() if child.name.isdecimal()], default=0) + 1
+    while True:
+        try:
+            os.rename(partial, out / str(number))  # refused by the system if that version is there and not empty
+        except OSError:
+            if not (out / str(number)).exists():
+                raise
+            number += 1
+        else:
+            return out / str(number)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return installed_version(package)
+    except ImportError:
+        return None

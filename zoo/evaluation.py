@@ -1,0 +1,138 @@
+"""Scores of a classifier on held-out examples, by scikit-learn, beside the majority baseline."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from zoo.data.dataset import Data
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of one model on one part.
+
+    Attributes:
+        part: which part was scored.
+        examples: how many.
+        accuracy: share that is right; for several labels, share with every label right.
+        interval: 95 % Wilson interval of `accuracy`.
+        baseline: accuracy of always giving the most frequent training answer.
+        log_loss: mean negative log likelihood, in nats; for several labels the mean over labels.
+        roc_auc: area under the ROC curve, one against the rest, mean over classes; None where a class is missing.
+        f1_macro: mean F1 over classes.
+        classes: per class precision, recall, f1, support and roc_auc.
+        confusion: counts, row = true class, column = predicted; None for several labels.
+    """
+
+    part: str
+    examples: int
+    accuracy: float
+    interval: tuple[float, float]
+    baseline: float
+    log_loss: float
+    roc_auc: float | None
+    f1_macro: float
+    classes: dict[str, dict[str, float | int | None]]
+    confusion: list[list[int]] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values as JSON holds them."""
+        return asdict(self)
+
+    @property
+    def correct(self) -> int:
+        """How many examples are right."""
+        return round(self.accuracy * self.examples)
+
+
+def score(data: Data, probabilities: np.ndarray) -> Evaluation:
+    """`evaluate` on the held-out part of `data`.
+
+    Args:
+        data: brings targets, classes and the majority of its training part.
+        probabilities: float32 (examples of `data.held_out`, classes).
+    """
+    part = "test" if data.test is not None else "validation"
+    return evaluate(data.held_out.targets, probabilities, data.classes, most_frequent(data.train.targets), part)
+
+
+def evaluate(
+    targets: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...], majority: np.ndarray | int, part: str
+) -> Evaluation:
+    """Score probabilities against targets.
+
+    Args:
+        targets: int64 (examples,), positions in `classes`; several labels: int64 (examples, classes) of 0 and 1.
+        probabilities: float32 (examples, classes).
+        classes: names.
+        majority: the target that `most_frequent` gives for the training part.
+        part: name of what is scored, as "validation".
+
+    Raises:
+        ValueError: the arrays' lengths differ, or there is no example.
+    """
+    from sklearn import metrics
+
+    if len(targets) != len(probabilities) or not len(targets):
+        raise ValueError(f"expected as many targets as probabilities, received {len(targets)}, {len(probabilities)}")
+    several = targets.ndim == 2
+    predicted = (probabilities >= 0.5).astype(np.int64) if several else probabilities.argmax(axis=1)
+    right = (predicted == targets).all(axis=1) if several else predicted == targets
+    always = (targets == majority).all(axis=1) if several else targets == majority
+    hot = targets if several else np.eye(len(classes), dtype=np.int64)[targets]
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        targets, predicted, labels=np.arange(len(classes)), zero_division=0.0
+    )
+    areas = [
+        float(metrics.roc_auc_score(hot[:, column], probabilities[:, column]))
+        if len(set(hot[:, column])) == 2
+        else None
+        for column in range(len(classes))
+    ]
+    rows = {
+        name: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s), "roc_auc": a}
+        for name, p, r, f, s, a in zip(classes, precision, recall, f1, support, areas, strict=True)
+    }
+    confusion = None
+    if not several:
+        confusion = metrics.confusion_matrix(targets, predicted, labels=np.arange(len(classes))).tolist()
+    likely = probabilities.astype(np.float64)
+    if several:
+        loss = float(np.mean([metrics.log_loss(hot[:, c], likely[:, c], labels=[0, 1]) for c in range(len(classes))]))
+    else:
+        likely = likely / likely.sum(axis=1, keepdims=True)  # float32 sums to 1 within 1e-7, scikit-learn wants more
+        loss = float(metrics.log_loss(targets, likely, labels=np.arange(len(classes))))
+    return Evaluation(
+        part=part,
+        examples=len(targets),
+        accuracy=float(right.mean()),
+        interval=wilson(int(right.sum()), len(right)),
+        baseline=float(always.mean()),
+        log_loss=loss,
+        roc_auc=None if None in areas else float(np.mean(areas)),
+        f1_macro=float(np.mean(f1)),
+        classes=rows,
+        confusion=confusion,
+    )
+
+
+def most_frequent(targets: np.ndarray) -> np.ndarray | int:
+    """The answer that is most often right in `targets`: a class, or a whole row of labels."""
+    values, counts = np.unique(targets, axis=0, return_counts=True)
+    return values[counts.argmax()]
+
+
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """95 % interval of a proportion.
+
+    Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
+    """
+    z = 1.959964  # 97.5th percentile of the normal distribution
+    share, spread = right / count, z * z / count
+    centre = (share + spread / 2) / (1 + spread)
+    half = z * np.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))

@@ -1,0 +1,50 @@
+"""Progress bars for people, and where the time went."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show `label` with a bar, rate and time left on standard error where that is a terminal; else nothing.
+
+    Yields:
+        a function that takes the number of steps done since it was last called.
+    """
+    if not sys.stderr.isatty() or total == 0:
+        yield lambda steps: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = [TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn()]
+    columns += [TextColumn("{task.fields[rate]}"), TimeRemainingColumn()]
+    started = time.perf_counter()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(label, total=total, rate="")
+
+        def advance(steps: int) -> None:
+            done = progress.tasks[task].completed + steps
+            progress.update(task, advance=steps, rate=f"{done / (time.perf_counter() - started):.0f}/s")
+
+        yield advance
+
+
+class Stopwatch:
+    """Seconds spent in each stage of a job, in the order the stages began."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the block to stage `name`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
