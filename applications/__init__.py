@@ -1,0 +1,29 @@
+"""Pretrained image models on your own folder.
+
+Importing this package loads neither TensorFlow nor Keras.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "BACKBONES": "applications.backbones",
+    "Backbone": "applications.backbones",
+    "FineTuned": "applications.fine_tuning",
+    "WeightsUnavailable": "applications.weights",
+    "backbone": "applications.backbones",
+    "fine_tune": "applications.fine_tuning",
+}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'applications' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

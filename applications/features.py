@@ -1,0 +1,208 @@
+"""Images to embeddings: every image goes through the frozen backbone once, ever."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from applications import efficientnet_lite, weights
+from zoo import progress, runtimes
+from zoo.data import decoding
+from zoo.files import cache_folder, digest
+
+if TYPE_CHECKING:
+    import keras
+
+# Converting a Keras model for OpenVINO takes some 10 s, and pays from about this many images on.
+CONVERT_FROM = 400
+
+
+class Image(Protocol):
+    """What is embedded: a file, and the sha256 of its content."""
+
+    path: Path
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A frozen backbone, and all that decides the numbers it gives.
+
+    Attributes:
+        backbone: a name of `applications.backbones.BACKBONES`.
+        weights: ``"imagenet"``, None for random ones, the path of a weights file, or of an artifact's ``model.keras``.
+        input_size: side of the square the images are brought to, in pixels.
+        crop: share of the centre square that is kept, in (0, 1].
+        seed: of random weights.
+    """
+
+    backbone: str
+    weights: str | Path | None
+    input_size: int
+    crop: float
+    seed: int = 0
+
+    @cached_property
+    def key(self) -> str:
+        """Names the embeddings: two extractors with the same key give the same numbers for a file."""
+        if self.weights == "imagenet":
+            origin = weights.CHECKPOINTS[self.backbone].sha256 if self._built_in else "imagenet"
+        else:
+            origin = f"seed {self.seed}" if self.weights is None else digest(self.weights)
+        parts = [self.backbone, origin, self.input_size, self.crop, decoding.VERSION]
+        return f"{self.backbone}-{sha256(repr(parts).encode()).hexdigest()[:16]}"
+
+    @property
+    def _built_in(self) -> bool:
+        return self.backbone in weights.CHECKPOINTS
+
+    @cached_property
+    def keras_model(self) -> keras.Model:
+        """The backbone as `applications.backbone` builds it."""
+        import keras
+
+        from applications.backbones import backbone
+
+        if self.weights is not None and Path(self.weights).suffix == ".keras":  # an artifact, its head left off
+            model = keras.models.load_model(self.weights, safe_mode=True)
+            return keras.Model(model.inputs[0], model.layers[-1].input, name=self.backbone)
+        if self.weights is None:
+            keras.utils.set_random_seed(self.seed)
+        return backbone(self.backbone, weights=self.weights, input_size=self.input_size)
+
+    def runtime(self, count: int) -> runtimes.Runtime:
+        """The fastest exact runtime for `count` images."""
+        if self._built_in and self.weights == "imagenet":
+            arrays = weights.arrays(self.backbone)
+            model = efficientnet_lite.openvino_model(self.backbone, arrays, self.input_size)
+            return runtimes.openvino_runtime(model)
+        path = cache_folder("openvino") / f"{self.key}.xml"
+        if count < CONVERT_FROM and not path.exists():
+            return runtimes.keras_runtime(self.keras_model)
+        return runtimes.openvino_runtime(path if path.exists() else runtimes.convert(self.keras_model, path))
+
+
+def embed(images: Sequence[Image], extractor: Extractor) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Embeddings of `images`, from the cache where they are known.
+
+    Returns:
+        digest -> float32 (width,); and name -> reason for each file that can't be decoded.
+    """
+    known: dict[str, np.ndarray] = {}
+    failures: dict[str, str] = {}
+    with _Cache(cache_folder("embeddings") / f"{extractor.key}.sqlite") as cache:
+        known.update(cache.read(image.digest for image in images))
+        new = {image.digest: image for image in images if image.digest not in known}
+        if new:
+            runtime = extractor.runtime(len(new))
+            size = (extractor.input_size, extractor.input_size)
+            decoded = _decoded(list(new.values()), size, extractor.crop, failures)
+            pending: list[str] = []
+
+            def pixels() -> Iterator[np.ndarray]:
+                for image, array in decoded:
+                    pending.append(image.digest)
+                    yield array
+
+            with progress.bar("embedding", len(new)) as advance:
+                fresh: dict[str, np.ndarray] = {}
+                for index, vector in enumerate(runtime(pixels())):
+                    fresh[pending[index]] = vector
+                    advance(1)
+                    if len(fresh) == 256:  # what a killed run has done so far is not done again
+                        cache.write(fresh)
+                        known.update(fresh)
+                        fresh = {}
+                cache.write(fresh)
+                known.update(fresh)
+    # A twin of a file that failed fails too.
+    broken = {image.digest: failures[image.name] for image in images if image.name in failures}
+    failures.update({image.name: broken[image.digest] for image in images if image.digest in broken})
+    return known, failures
+
+
+def _decoded(
+    images: Sequence[Image], size: tuple[int, int], crop: float, failures: dict[str, str]
+) -> Iterator[tuple[Image, np.ndarray]]:
+    """Pixels of each image in order, decoded a little ahead on every core; failures are noted and passed over."""
+
+    def decode(image: Image) -> np.ndarray | decoding.DecodeError:
+        try:
+            return decoding.decode(image.path, size, crop)
+        except decoding.DecodeError as error:
+            return error
+
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        for image, result in zip(images, _ahead(pool, decode, images, 4 * workers), strict=True):
+            if isinstance(result, decoding.DecodeError):
+                failures[image.name] = str(result)
+            else:
+                yield image, result
+
+
+def _ahead(pool: ThreadPoolExecutor, function: Any, items: Iterable[Any], count: int) -> Iterator[Any]:
+    """`pool.map`, but never more than `count` results ahead of the reader."""
+    items = iter(items)
+    waiting: list[Future] = [pool.submit(function, item) for item in islice(items, count)]
+    while waiting:
+        first = waiting.pop(0)
+        waiting += [pool.submit(function, item) for item in islice(items, 1)]
+        yield first.result()
+
+
+class _Cache:
+    """Vectors by digest in one SQLite file: atomic, and safe for several processes."""
+
+    TABLE = "CREATE TABLE IF NOT EXISTS vectors (digest TEXT PRIMARY KEY, vector BLOB) WITHOUT ROWID"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.connection = self._open(path)
+        except sqlite3.OperationalError as error:  # a full disk, or a folder that can't be written
+            warnings.warn(f"{path}: embeddings are not kept for the next run; {error}", stacklevel=3)
+            self.connection = self._open(":memory:")
+        except sqlite3.DatabaseError:  # no database, or a damaged one: nothing in it that can't be made again
+            path.unlink()
+            self.connection = self._open(path)
+
+    def _open(self, path: Path | str) -> sqlite3.Connection:
+        connection = sqlite3.connect(path, timeout=60)
+        with connection:
+            connection.execute(self.TABLE)
+        return connection
+
+    def __enter__(self) -> _Cache:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def read(self, digests: Iterable[str]) -> dict[str, np.ndarray]:
+        found = {}
+        for digest_ in set(digests):
+            row = self.connection.execute("SELECT vector FROM vectors WHERE digest = ?", (digest_,)).fetchone()
+            if row:
+                found[digest_] = np.frombuffer(row[0], np.float32)
+        return found
+
+    def write(self, vectors: dict[str, np.ndarray]) -> None:
+        rows = [(digest_, vector.tobytes()) for digest_, vector in vectors.items()]
+        try:
+            with self.connection:
+                self.connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+        except sqlite3.OperationalError as error:  # a full disk must not cost the run what it has computed
+            warnings.warn(f"{self.path}: embeddings are not kept for the next run; {error}", stacklevel=2)

@@ -1,0 +1,294 @@
+"""The main job: a folder of images to an artifact that answers for them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from applications import heads
+from applications.backbones import find
+from applications.features import Extractor, embed
+from zoo import artifact
+from zoo.data import decoding
+from zoo.data.dataset import Data, Part
+from zoo.data.images import Example, images
+from zoo.data.splits import stratified
+from zoo.errors import InputError
+from zoo.evaluation import Evaluation, score
+from zoo.exporting import Gate
+from zoo.progress import Stopwatch
+
+if TYPE_CHECKING:
+    import keras
+
+    from applications.unfreezing import Recipe
+
+EFFORTS = ("quick", "balanced", "max")
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What a fine-tune gives.
+
+    Attributes:
+        artifact: the version folder; `zoo.load` opens it.
+        evaluation: scores of the shipped model on the held-out part.
+        data: the splits, and what was left out of them.
+        notes: what was decided on the way, in words.
+        seconds: where the time went.
+    """
+
+    artifact: Path
+    evaluation: Evaluation
+    data: Data
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+
+
+def fine_tune(
+    data: Data | str | Path,
+    backbone: str = "efficientnet_lite0",
+    *,
+    effort: Literal["quick", "balanced", "max"] = "quick",
+    weights: str | Path | None = "imagenet",
+    input_size: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    start: str | Path | None = None,
+    epochs: int = 12,
+    unfreeze: int | None = None,
+    learning_rate: float = 3e-4,
+    augment: Sequence[str] = ("flip", "crop"),
+    report: Callable[[Evaluation, Data, Sequence[str]], None] | None = None,
+) -> FineTuned:
+    """Fine-tune a pretrained image classifier on a folder and export it.
+
+    Every image goes through the frozen backbone once, and a logistic regression is fitted on the embeddings
+    (``quick``). ``balanced`` then trains the last blocks too and keeps that if an inner split of the training part
+    gains more than one standard error in log loss and loses no accuracy; ``max`` ships the better of both by that
+    split.
+
+    Args:
+        data: a folder or manifest as `zoo.data.images` takes it, or its result.
+        backbone: a name out of `applications.BACKBONES`.
+        effort: how much to train.
+        weights: ``"imagenet"``, None for random ones, or the path of a weights file.
+        input_size: side of the model's input in pixels; the backbone's own by default.
+        seed: of the split, the folds and the training.
+        out: folder of the artifact; ``saved_models/`` and the name of the data by default.
+        start: an artifact whose backbone to start from, instead of `backbone` and `weights`.
+        epochs: at most, for the last blocks.
+        unfreeze: how many of the last blocks to train; the backbone's table has the default.
+        learning_rate: for the last blocks, at its peak.
+        augment: for the last blocks: any of flip, crop, color, randaugment, mixup.
+        report: called with the scores as soon as they are known, before the export, and once more should the
+            shipped model's differ.
+
+    Raises:
+        InputError: wrong data or arguments. JobError: no weights, or the export failed its gate.
+    """
+    if effort not in EFFORTS:
+        raise InputError(f"expected effort to be one of {', '.join(EFFORTS)}, received {effort!r}")
+    watch = Stopwatch()
+    job = _Job(watch, seed, [])
+    source = data.source if isinstance(data, Data) else Path(data)
+    out = Path(out) if out else artifact.ROOT / (source.stem if source.is_file() else source.resolve().name)
+
+    with watch.stage("read"):
+        extractor = _extractor(backbone, weights, input_size, start, seed)
+        recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
+    data, extractor, vectors = _read(data, extractor, job)
+    with watch.stage("head"):
+        head = heads.fit(_rows(data.train, vectors), data.train.targets, seed, len(data.classes))
+    if head.weighted:
+        counts = np.bincount(data.train.targets)
+        job.notes.append(
+            f"classes are weighted: the largest has {counts.max()} training images, the smallest {counts.min()}"
+        )
+    run = _open_run(out, data, extractor, effort, recipe)
+    data.save(run)
+
+    model = None
+    if effort != "quick":
+        model = _unfreeze(data, extractor, head, vectors, recipe, effort, job)
+    with watch.stage("score"):
+        if model is None:
+            scores = head.probabilities(_rows(data.held_out, vectors))
+        else:
+            scores = _scores(model, data.held_out, extractor)
+        evaluation = score(data, scores)
+    if report:
+        report(evaluation, data, tuple(job.notes))
+    with watch.stage("export"):
+        with Gate() as gate:  # before TensorFlow is imported here: the gate's process imports it at the same time
+            from applications.unfreezing import joined
+
+            shipped = joined(extractor, head) if model is None else model
+            card = _card(extractor, head, recipe, effort, model is not None) | {"notes": job.notes}
+            path, final = artifact.publish(shipped, data, card, scores, out=out, run=run, gate=gate, seed=seed)
+    if final != evaluation and report:
+        report(final, data, ("scored anew with the exported model, whose answers differ from the first ones",))
+    shutil.rmtree(run, ignore_errors=True)
+    return FineTuned(path, final, data, tuple(job.notes), watch.seconds)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What every step of a run adds to."""
+
+    watch: Stopwatch
+    seed: int
+    notes: list[str]
+
+
+def _extractor(
+    backbone: str, weights: str | Path | None, input_size: int | None, start: str | Path | None, seed: int
+) -> Extractor:
+    if start is not None:
+        predictor = artifact.load(start)
+        card = predictor.card
+        if "backbone" not in card:
+            raise InputError(f"{start}: expected an artifact of a fine-tune, which names its backbone")
+        size = card["input"]["size"][0]
+        if input_size not in (None, size):
+            raise InputError(f"{start} takes {size} pixels; input size {input_size} can't be set for it")
+        return Extractor(card["backbone"], predictor.folder / "model.keras", size, card["input"]["crop"], seed)
+    row = find(backbone)
+    size = input_size or row.input_size
+    if size < row.least_input_size:
+        raise InputError(f"{backbone}: expected an input size of at least {row.least_input_size}, received {size}")
+    return Extractor(backbone, weights, size, row.crop, seed)
+
+
+def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment: tuple[str, ...], seed: int) -> Recipe:
+    from applications.unfreezing import AUGMENTATIONS, Recipe
+
+    unknown = sorted(set(augment) - set(AUGMENTATIONS))
+    if unknown:
+        raise InputError(f"expected augmentations out of {', '.join(AUGMENTATIONS)}, received {unknown[0]!r}")
+    blocks = find(backbone).unfreeze if blocks is None else blocks
+    if blocks < 1 or epochs < 1 or not rate > 0:
+        raise InputError(
+            "expected at least one block and one epoch and a positive learning rate, "
+            f"received {blocks}, {epochs} and {rate:g}"
+        )
+    return Recipe(blocks, epochs, rate, augment, seed)
+
+
+def _read(data: Data | str | Path, extractor: Extractor, job: _Job) -> tuple[Data, Extractor, dict[str, np.ndarray]]:
+    """The data without what can't be decoded, the extractor with its crop, and the embeddings by digest."""
+    vectors: dict[str, np.ndarray] = {}
+    chosen = [extractor]
+
+    def embed_all(examples: Sequence[Example]) -> dict[str, str]:
+        chosen[0] = _with_crop(extractor, examples)
+        with job.watch.stage("embed"):
+            found, failures = embed(examples, chosen[0])
+        vectors.update(found)
+        return failures
+
+    if isinstance(data, Data):
+        examples = [
+            Example(path, name, (), digest=digest)
+            for part in data.parts.values()
+            for path, name, digest in zip(part.inputs, part.names, part.digests, strict=True)
+        ]
+        if failures := embed_all(examples):
+            name, reason = next(iter(failures.items()))
+            raise InputError(f"{data.source}: {name} can no longer be decoded: {reason}; read the folder again")
+    else:
+        before = job.watch.seconds.get("embed", 0.0)
+        with job.watch.stage("read"):
+            data = images(data, seed=job.seed, verify=embed_all)
+        job.watch.seconds["read"] -= job.watch.seconds.get("embed", 0.0) - before
+    left_out = sum(note.action == "left out" for note in data.intake)
+    if left_out:
+        job.notes.append(f"{left_out} left out of the folder: see intake.csv")
+    return data, chosen[0], vectors
+
+
+def _with_crop(extractor: Extractor, examples: Sequence[Example]) -> Extractor:
+    """Small pictures are taken whole: a crop would throw away pixels that enlarging can't bring back."""
+    if isinstance(extractor.weights, Path) and extractor.weights.suffix == ".keras":
+        return extractor  # an artifact's own crop
+    spread = examples[:: max(1, len(examples) // 64)]
+    sides = [min(probe.width, probe.height) for probe in (decoding.probe(example.path) for example in spread)]
+    return replace(extractor, crop=1.0) if sides and median(sides) < extractor.input_size else extractor
+
+
+def _rows(part: Part, vectors: dict[str, np.ndarray]) -> np.ndarray:
+    return np.stack([vectors[digest] for digest in part.digests])
+
+
+def _open_run(out: Path, data: Data, extractor: Extractor, effort: str, recipe: Recipe) -> Path:
+    """The folder of this run; the same work finds the same folder, so that a crashed run is continued in it."""
+    identity = sha256(repr([data.fingerprint, extractor.key, effort, recipe]).encode()).hexdigest()[:10]
+    run = Path(".runs") / f"{out.name}-{identity}"
+    run.mkdir(parents=True, exist_ok=True)
+    return run
+
+
+def _scores(model: keras.Model, part: Part, extractor: Extractor) -> np.ndarray:
+    return artifact.probabilities(model, part.inputs, (extractor.input_size,) * 2, extractor.crop)
+
+
+def _unfreeze(
+    data: Data,
+    extractor: Extractor,
+    head: heads.Head,
+    vectors: dict[str, np.ndarray],
+    recipe: Recipe,
+    effort: str,
+    job: _Job,
+) -> keras.Model | None:
+    """The whole model with its last blocks trained; None where the frozen one is to be shipped."""
+    from applications.unfreezing import Unfrozen, gains
+
+    targets, rows = data.train.targets, _rows(data.train, vectors)
+    hot = targets if targets.ndim == 2 else np.eye(len(data.classes), dtype=np.int64)[targets]
+    outer = stratified(hot, data.train.digests, 0.25, job.seed)
+    if not outer.any() or (hot[~outer].sum(axis=0) == 0).any():
+        job.notes.append("the last blocks stay frozen: too few training images for an inner split")
+        return None
+    with job.watch.stage("views"):
+        unfrozen = Unfrozen(extractor, head, data.train.inputs, targets, recipe)
+    job.notes.append(unfrozen.way)
+    with job.watch.stage("unfreeze"):
+        inner_head = heads.fit(rows[~outer], targets[~outer], job.seed, len(data.classes))
+        before = inner_head.probabilities(rows[outer])
+        history, after = unfrozen.choose(inner_head, np.flatnonzero(~outer), np.flatnonzero(outer))
+        gain, error = gains(before, after, targets[outer])
+        right = [float(_right(p, targets[outer]).mean()) for p in (before, after)]
+        keep = gain > (error if effort == "balanced" else 0.0) and right[1] >= right[0] and history.best_epoch > 0
+        job.notes.append(
+            f"training the last {recipe.blocks} blocks takes the inner split's log loss down by {gain:.3f} ± {error:.3f} "
+            f"and its accuracy from {right[0]:.3f} to {right[1]:.3f} (epoch {history.best_epoch}): "
+            + ("shipped, trained so on all training images" if keep else "the frozen backbone is shipped")
+        )
+        return unfrozen.train(head, history.best_epoch) if keep else None
+
+
+def _right(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    if targets.ndim == 2:
+        return ((probabilities >= 0.5) == targets).all(axis=1)
+    return probabilities.argmax(axis=1) == targets
+
+
+def _card(extractor: Extractor, head: heads.Head, recipe: Recipe, effort: str, unfrozen: bool) -> dict[str, Any]:
+    weights = extractor.weights if extractor.weights in ("imagenet", None) else Path(extractor.weights).name
+    return {
+        "backbone": extractor.backbone,
+        "weights": weights,
+        "input": {"size": [extractor.input_size] * 2, "crop": extractor.crop, "pixels": "RGB, 0-255"},
+        "seed": extractor.seed,
+        "effort": effort,
+        "head": {"strength": head.strength, "folds": head.folds, "weighted": head.weighted},
+        "unfrozen": asdict(recipe) if unfrozen else None,
+    }

@@ -1,0 +1,242 @@
+"""Training the last blocks of a backbone, from a fitted head on.
+
+Source: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution":
+linear probing first, then fine-tuning from there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from applications import backbones
+from applications.features import Extractor
+from applications.heads import Head, log_loss
+from zoo import progress, training
+from zoo.data import decoding
+
+if TYPE_CHECKING:
+    import keras
+
+BATCH = 32
+VIEWS = 4  # augmented versions of each training image, besides the image itself
+MEMORY = 2 << 30  # bytes that cached views may take
+AUGMENTATIONS = ("flip", "crop", "color", "randaugment", "mixup")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train the last blocks.
+
+    Attributes:
+        blocks: how many.
+        epochs: at most; early stopping chooses.
+        learning_rate: at its peak.
+        augment: names out of `AUGMENTATIONS`.
+        seed: of everything random.
+    """
+
+    blocks: int
+    epochs: int
+    learning_rate: float
+    augment: tuple[str, ...]
+    seed: int
+
+
+def joined(extractor: Extractor, head: Head, trained: keras.Model | None = None) -> keras.Model:
+    """One Keras model from pixels to probabilities: the backbone, then `head` as a Dense layer.
+
+    Args:
+        extractor: brings the backbone.
+        head: its kernel and bias are copied.
+        trained: a backbone to use instead of the extractor's.
+    """
+    import keras
+
+    backbone = trained or extractor.keras_model
+    layer = keras.layers.Dense(len(head.bias), activation=head.activation, name="predictions")
+    model = keras.Model(backbone.input, layer(backbone.output), name=f"{extractor.backbone}_classifier")
+    layer.set_weights([head.kernel, head.bias])
+    return model
+
+
+class Unfrozen:
+    """The last blocks and the head as one model, and the training images at its entry, augmented.
+
+    The blocks below never change, so what they give is computed once and kept: a fixed number of views of each
+    image, augmented before. Where the views don't fit in memory they are computed anew in each epoch; `way` says
+    which and why.
+    """
+
+    def __init__(
+        self, extractor: Extractor, head: Head, files: Sequence[Path], targets: np.ndarray, recipe: Recipe
+    ) -> None:
+        import keras
+
+        self.extractor, self.recipe, self.files = extractor, recipe, files
+        self.several = targets.ndim == 2
+        self.targets = (targets if self.several else np.eye(len(head.bias))[targets]).astype(np.float32)
+        self.classifier = joined(extractor, head)
+        cut = backbones.cut(self.classifier, extractor.backbone, recipe.blocks)
+        self.lower, self.upper = backbones.split(self.classifier, cut)
+        for layer in self.upper.layers:
+            # In inference mode: a small folder's batch statistics would spoil what millions of photos gave.
+            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+        self.initial = self.upper.get_weights()
+        keras.utils.set_random_seed(recipe.seed)
+        self.augmentation = _augmentation(recipe.augment, recipe.seed)
+        self.pixels = self._pixels()
+        size = 4 * int(np.prod(self.lower.output_shape[1:])) * len(files) * (VIEWS + 1)
+        self.cached = size <= MEMORY
+        self.way = f"{VIEWS} augmented views of each image, cached below {cut} ({size / 2**20:.0f} MiB)"
+        if not self.cached:
+            self.way = f"augmented anew in each epoch: views below {cut} would take {size / 2**30:.1f} GiB of memory"
+        self.plain = self._below(self.pixels, "freezing") if self.cached else None
+        self.views = [self._view(number) for number in range(VIEWS)] if self.cached else []
+
+    def choose(self, head: Head, inner: np.ndarray, outer: np.ndarray) -> tuple[training.History, np.ndarray]:
+        """Train on `inner` and find the epoch by `outer`, both positions of training images.
+
+        Args:
+            head: fitted on `inner`.
+
+        Returns:
+            the history, and the probabilities of `outer` at its best epoch.
+        """
+        validation = (self._plain(outer), self.targets[outer])
+        history = self._train(head, inner, validation, None)
+        return history, self.upper.predict(validation[0], batch_size=BATCH, verbose=0)
+
+    def train(self, head: Head, epochs: int) -> keras.Model:
+        """Train on all images for `epochs`, and return the whole model."""
+        self._train(head, np.arange(len(self.files)), None, epochs)
+        return self.classifier
+
+    def _train(self, head: Head, chosen: np.ndarray, validation: Any, stop_at: int | None) -> training.History:
+        import keras
+
+        keras.utils.set_random_seed(self.recipe.seed)
+        self.upper.set_weights(self.initial)
+        self.upper.layers[-1].set_weights([head.kernel, head.bias])
+        return training.fit(
+            self.upper,
+            _batches(self, chosen),
+            loss=keras.losses.BinaryCrossentropy() if self.several else keras.losses.CategoricalCrossentropy(),
+            epochs=self.recipe.epochs,
+            learning_rate=self.recipe.learning_rate,
+            validation=validation,
+            patience=max(3, self.recipe.epochs // 4),
+            stop_at=stop_at,
+        )
+
+    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs of the upper part and targets, each image in one of its views."""
+        if not self.cached:
+            return self._augmented(self.pixels[indices], self.targets[indices])
+        views = rng.integers(0, VIEWS + 1, len(indices))
+        versions = [(self.plain, self.targets), *self.views]
+        inputs = np.stack([versions[view][0][index] for view, index in zip(views, indices, strict=True)])
+        targets = np.stack([versions[view][1][index] for view, index in zip(views, indices, strict=True)])
+        return inputs, targets
+
+    def _pixels(self) -> np.ndarray:
+        size = (self.extractor.input_size,) * 2
+        return np.stack([decoding.decode(file, size, self.extractor.crop) for file in self.files])
+
+    def _plain(self, indices: np.ndarray) -> np.ndarray:
+        return self.plain[indices] if self.cached else self._below(self.pixels[indices], "freezing")
+
+    def _below(self, pixels: np.ndarray, label: str) -> np.ndarray:
+        return np.concatenate(list(_batched(self.lower.predict_on_batch, pixels, label)))
+
+    def _view(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        inputs, targets = [], []
+        with progress.bar(f"view {number + 1}/{VIEWS}", len(self.pixels)) as advance:
+            for start in range(0, len(self.pixels), BATCH):
+                chosen = slice(start, start + BATCH)
+                below, target = self._augmented(self.pixels[chosen], self.targets[chosen])
+                inputs.append(below)
+                targets.append(target)
+                advance(len(below))
+        return np.concatenate(inputs), np.concatenate(targets)
+
+    def _augmented(self, pixels: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images, targets = self.augmentation(pixels.astype(np.float32), targets)
+        return self.lower.predict_on_batch(images), targets
+
+
+def gains(before: np.ndarray, after: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
+    """Mean fall of the log loss from `before` to `after` over the examples, and its standard error, in nats."""
+    falls = np.array(
+        [
+            log_loss(targets[i : i + 1], before[i : i + 1]) - log_loss(targets[i : i + 1], after[i : i + 1])
+            for i in range(len(targets))
+        ]
+    )
+    return float(falls.mean()), float(falls.std(ddof=1) / math.sqrt(len(falls))) if len(falls) > 1 else math.inf
+
+
+def _batched(function: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, label: str) -> Iterator[np.ndarray]:
+    with progress.bar(label, len(pixels)) as advance:
+        for start in range(0, len(pixels), BATCH):
+            result = function(pixels[start : start + BATCH].astype(np.float32))
+            yield result
+            advance(len(result))
+
+
+def _augmentation(names: tuple[str, ...], seed: int) -> Callable[[np.ndarray, np.ndarray], tuple]:
+    """Images float32 0-255 and one-hot targets to their augmented versions."""
+    import keras
+
+    layers = keras.layers
+    makers = {
+        "flip": lambda: [layers.RandomFlip("horizontal", seed=seed)],
+        # Shifts and scales of up to a tenth: what a photographer's framing varies.
+        "crop": lambda: [
+            layers.RandomTranslation(0.1, 0.1, fill_mode="reflect", seed=seed + 1),
+            layers.RandomZoom((-0.1, 0.1), fill_mode="reflect", seed=seed + 2),
+        ],
+        "color": lambda: [
+            layers.RandomBrightness(0.15, value_range=(0, 255), seed=seed + 3),
+            layers.RandomContrast(0.15, value_range=(0, 255), seed=seed + 4),
+        ],
+        "randaugment": lambda: [layers.RandAugment(value_range=(0, 255), seed=seed + 5)],
+    }
+    chosen = [layer for name in names if name in makers for layer in makers[name]()]
+    mix = layers.MixUp(alpha=0.2, seed=seed + 6) if "mixup" in names else None
+
+    def augment(images: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        for layer in chosen:
+            images = layer(images, training=True)
+        if mix is not None:
+            mixed = mix({"images": images, "labels": targets}, training=True)
+            images, targets = mixed["images"], mixed["labels"]
+        return np.asarray(images), np.asarray(targets)
+
+    return augment
+
+
+def _batches(unfrozen: Unfrozen, chosen: np.ndarray) -> keras.utils.PyDataset:
+    import keras
+
+    class Batches(keras.utils.PyDataset):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rng = np.random.default_rng(unfrozen.recipe.seed)
+            self.order = self.rng.permutation(chosen)
+
+        def __len__(self) -> int:
+            return math.ceil(len(chosen) / BATCH)
+
+        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+            return unfrozen.batch(self.order[index * BATCH : (index + 1) * BATCH], self.rng)
+
+        def on_epoch_end(self) -> None:
+            self.order = self.rng.permutation(chosen)
+
+    return Batches()
