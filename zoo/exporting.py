@@ -62,12 +62,14 @@ def saved_model(
             label = tf.gather(names, tf.argmax(probabilities, axis=1))
         return {"label": label, "probability": tf.reduce_max(probabilities, axis=1), "probabilities": probabilities}
 
+    encoded = tf.TensorSpec([None], tf.string, name="image_bytes")
+
+    @tf.function(input_signature=[encoded])  # traced once for both signatures
     def pixels_of(image_bytes: tf.Tensor) -> tf.Tensor:
         return tf.cast(decode_batch(image_bytes, size, crop), tf.float32)
 
-    encoded = tf.TensorSpec([None], tf.string, name="image_bytes")
     module = tf.Module()
-    module.model = both
+    module.weights = both.variables  # not the model: its hundreds of layers would be written one by one
     module.run = run
     module.serving_default = tf.function(lambda image_bytes: answer(pixels_of(image_bytes)), [encoded])
     module.serving_pixels = tf.function(lambda pixels: answer(pixels), run.input_signature)

@@ -1,0 +1,63 @@
+"""The house: imports run one way, and starting is cheap."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ABOVE = {"zoo": {"applications", "tuning"}, "applications": {"tuning"}, "tuning": set()}
+
+
+def imported(source: str) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", ABOVE)
+def test_imports_run_one_way(package: str) -> None:
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    for file in files:
+        assert not imported(file.read_text(encoding="utf-8")) & ABOVE[package], file
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import zoo, applications, tuning",
+        "import zoo.data, applications.backbones, applications.fine_tuning",
+        "import sys; sys.argv = ['zoo', '--help']\nfrom zoo.cli import main\ntry: main()\nexcept SystemExit: pass",
+    ],
+)
+def test_starting_loads_neither_tensorflow_nor_keras(statement: str) -> None:
+    code = f"{statement}\nimport sys; print(sorted({{'tensorflow', 'keras', 'sklearn'}} & sys.modules.keys()))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.strip().endswith("[]")
+
+
+def test_command_modules_import_only_the_command_line_library_at_their_top() -> None:
+    for file in ROOT.glob("*/commands.py"):
+        top = [n for n in ast.parse(file.read_text()).body if isinstance(n, ast.Import | ast.ImportFrom)]
+        names = {n.module if isinstance(n, ast.ImportFrom) else n.names[0].name for n in top}
+        assert names <= {"__future__", "click"}, file
+
+
+def test_public_names_are_there() -> None:
+    import applications
+    import zoo
+
+    for package in (zoo, applications):
+        for name in dir(package):
+            assert getattr(package, name) is not None
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            package.nothing  # noqa: B018
