@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -46,24 +47,28 @@ def openvino_runtime(model: openvino.Model | Path) -> Runtime:
     exact = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
     compiled = openvino.Core().compile_model(model, "CPU", exact)
 
+    # Requests in turns rather than OpenVINO's queue with callbacks, whose destruction can wait for the interpreter
+    # lock that its callback waits for. Two more than run at once, so that none waits for Python.
+    count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 2
+
     def run(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        queue = openvino.AsyncInferQueue(compiled)
-        finished: dict[int, np.ndarray] = {}
+        idle = [compiled.create_infer_request() for _ in range(count)]
+        running: deque[openvino.InferRequest] = deque()
 
-        def keep(request: Any, index: int) -> None:
-            finished[index] = request.get_output_tensor(0).data[0].astype(np.float32, copy=True)
+        def oldest() -> np.ndarray:
+            request = running.popleft()
+            request.wait()
+            idle.append(request)
+            return request.get_output_tensor(0).data[0].astype(np.float32, copy=True)
 
-        queue.set_callback(keep)
-        following = 0
-        for index, image in enumerate(images):
-            queue.start_async({0: image[None]}, index)
-            while following in finished:
-                yield finished.pop(following)
-                following += 1
-        queue.wait_all()
-        while following in finished:
-            yield finished.pop(following)
-            following += 1
+        for image in images:
+            if not idle:
+                yield oldest()
+            request = idle.pop()
+            request.start_async({0: image[None]})
+            running.append(request)
+        while running:
+            yield oldest()
 
     return run
 

@@ -10,7 +10,7 @@ arithmetic that both can follow. In this order:
 4. alpha, or a transparent colour, composited on white: ``(colour * a + 255 * (255 - a) + 127) // 255``;
 5. the EXIF orientation, from its standard place in JPEG, PNG, WebP and TIFF;
 6. `crop_box`, cut out, so that no pixel outside it has a part in the result;
-7. one antialiased bicubic resize, that of Pillow.
+7. one antialiased bicubic resize, that of Pillow: across, rounded to 8 bits, then down.
 """
 
 from __future__ import annotations
@@ -134,6 +134,8 @@ def decode(source: Source, size: tuple[int, int], crop: float = 1.0) -> np.ndarr
     box = crop_box(*pixels.size, size, crop)
     if box != (0, 0, *pixels.size):
         pixels = pixels.crop(box)
+    # Across, then down: in one call Pillow 13 may go the other way round, and its predecessors do not.
+    pixels = pixels.resize((size[1], pixels.height), Image.Resampling.BICUBIC)
     return np.array(pixels.resize(size[::-1], Image.Resampling.BICUBIC))
 
 
@@ -241,7 +243,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         raise DecodeError("32-bit samples, which have no fixed range: save it with 8 or 16 bits")
     if image.mode == "CMYK":
         inks = np.asarray(image)
-        if image.format == "JPEG" and "adobe" not in image.info:
+        if image.format == "JPEG" and "adobe_transform" not in image.info:  # libjpeg too ignores a shorter marker
             inks = 255 - inks  # Pillow inverts them all
         lightness = (255 - inks).astype(np.uint16)
         return Image.fromarray((lightness[..., :3] * lightness[..., 3:] // 255).astype(np.uint8))

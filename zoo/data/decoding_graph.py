@@ -1,7 +1,8 @@
 """`zoo.data.decoding.decode` in TensorFlow operations, for exported models: the same pixels, bit for bit.
 
 Only what TensorFlow decodes exactly is left to it: JPEG, PNG, still WebP, and GIF frames that were cut out and made
-opaque first. BMP is read here. What can't be given exactly is refused by an assertion that says so.
+opaque first. BMP is read here. What can't be given exactly is refused by an assertion that says so. Of damaged files
+one may be read here and refused there: checksums and the ends of compressed data are not checked alike.
 
 Two rewrites of TensorFlow's optimizer would cost the last bit, and so are kept away from: a division by a constant
 becomes a multiplication by its reciprocal (`divide_no_nan` does not), and sums may be taken in another order (`cumsum`
@@ -20,7 +21,7 @@ from zoo.data import decoding
 Step = Callable[[tf.Tensor], tf.Tensor]
 
 # Outputs of one resampling step that share a matrix product: more means fewer products, with more zeros in each.
-_BLOCK = 32
+_BLOCK = 8
 
 
 @tf.autograph.experimental.do_not_convert  # nothing to convert
@@ -63,9 +64,10 @@ def _decode(encoded: tf.Tensor, size: tuple[int, int], crop: float) -> tf.Tensor
         tf.reduce_any([tf.strings.substr(encoded, 0, len(magic)) == magic for magic in magics])
         for magics in starts.values()
     ]
-    _require(tf.reduce_any(matches), "not a JPEG, PNG, GIF, BMP or WebP image: bring it to PNG first")
+    known = _require(tf.reduce_any(matches), "not a JPEG, PNG, GIF, BMP or WebP image: bring it to PNG first")
     branches = [lambda read=read: tf.ensure_shape(read(encoded, data), (None, None, 3)) for read in starts]
-    pixels = tf.switch_case(tf.argmax(matches, output_type=tf.int32), branches)
+    with tf.control_dependencies([known]):
+        pixels = tf.switch_case(tf.argmax(matches, output_type=tf.int32), branches)
     left, top, width, height = _crop_box(tf.shape(pixels)[1], tf.shape(pixels)[0], size, crop)
     return _resize(pixels[top : top + height, left : left + width], size)
 
@@ -197,13 +199,14 @@ def _bmp(encoded: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
     plain = (compression == 0) & _one_of(bits, (1, 4, 8, 24, 32))
     masked = (compression == 3) & (bits == 32) & _one_of(alpha, (0, 0xFF000000))
     masked &= tf.reduce_all([mask == value for mask, value in zip(masks, (0xFF0000, 0xFF00, 0xFF), strict=True)])
-    readable = _require(
-        _one_of(header, (40, 52, 56, 64, 108, 124)) & (plain | masked) & ((bits != 8) | (colours > 2)),
-        "BMP of a kind that is not supported (16-bit, compressed, or OS/2)",
+    table = tf.where(bits <= 8, 4 * colours, 0)
+    sound = _one_of(header, (40, 52, 56, 64, 108, 124)) & (start >= 14 + header + table) & ((bits != 8) | (colours > 2))
+    kind = _require(
+        sound & (plain | masked), "BMP of a kind that is not supported (16-bit, compressed, OS/2 or damaged)"
     )
     stride = (width * bits + 31) // 32 * 4
     whole = _require(start + stride * height < tf.size(data, tf.int64), "truncated BMP")
-    with tf.control_dependencies([readable, _fits(height, width)]), tf.control_dependencies([whole]):
+    with tf.control_dependencies([kind, _fits(height, width), whole]):
         rows = tf.reshape(data[start : start + stride * height], (height, stride))
 
     def indexed() -> tf.Tensor:
@@ -259,8 +262,7 @@ def _name(name: bytes) -> int:
 
 
 def _uint(data: tf.Tensor, at: tf.Tensor | int, count: int, big: bool = False) -> tf.Tensor:
-    """int64, of the shape of `at`: the number in `count` bytes there. The last byte of `data` is a 0, and stands for
-    all that follow."""
+    """The number in `count` bytes: int64, of the shape of `at`. The last of `data` is a 0, as are all past the end."""
     offsets = tf.cast(at, tf.int64)[..., None] + tf.range(count, dtype=tf.int64)
     found = tf.cast(tf.gather(data, tf.minimum(offsets, tf.size(data, tf.int64) - 1)), tf.int64)
     weights = [256**place for place in range(count)]
