@@ -194,7 +194,7 @@ def assign(model: keras.Model, arrays: Mapping[str, Mapping[str, np.ndarray]]) -
         ValueError: an array is missing or has another shape.
     """
     for layer in model.layers:
-        for variable in layer.variables:
+        for variable in layer.weights:
             array = arrays.get(layer.name, {}).get(variable.name)
             if array is None or array.shape != tuple(variable.shape):
                 shape = None if array is None else array.shape

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
@@ -104,6 +106,8 @@ def fine_tune(
     with watch.stage("read"):
         extractor = _extractor(backbone, weights, input_size, start, seed)
         recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
+    # scikit-learn takes over a second to import, and is needed when the embeddings are there.
+    threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True).start()
     data, extractor, vectors = _read(data, extractor, job)
     with watch.stage("head"):
         head = heads.fit(_rows(data.train, vectors), data.train.targets, seed, len(data.classes))
@@ -126,13 +130,13 @@ def fine_tune(
         evaluation = score(data, scores)
     if report:
         report(evaluation, data, tuple(job.notes))
-    with watch.stage("export"):
-        with Gate() as gate:  # before TensorFlow is imported here: the gate's process imports it at the same time
-            from applications.unfreezing import joined
+    # The gate first: its process imports TensorFlow while this one does.
+    with watch.stage("export"), Gate() as gate:
+        from applications.unfreezing import joined
 
-            shipped = joined(extractor, head) if model is None else model
-            card = _card(extractor, head, recipe, effort, model is not None) | {"notes": job.notes}
-            path, final = artifact.publish(shipped, data, card, scores, out=out, run=run, gate=gate, seed=seed)
+        shipped = joined(extractor, head) if model is None else model
+        card = _card(extractor, head, recipe, effort, model is not None) | {"notes": job.notes}
+        path, final = artifact.publish(shipped, data, card, scores, out=out, run=run, gate=gate, seed=seed)
     if final != evaluation and report:
         report(final, data, ("scored anew with the exported model, whose answers differ from the first ones",))
     shutil.rmtree(run, ignore_errors=True)
@@ -268,8 +272,8 @@ def _unfreeze(
         right = [float(_right(p, targets[outer]).mean()) for p in (before, after)]
         keep = gain > (error if effort == "balanced" else 0.0) and right[1] >= right[0] and history.best_epoch > 0
         job.notes.append(
-            f"training the last {recipe.blocks} blocks takes the inner split's log loss down by {gain:.3f} ± {error:.3f} "
-            f"and its accuracy from {right[0]:.3f} to {right[1]:.3f} (epoch {history.best_epoch}): "
+            f"training the last {recipe.blocks} blocks takes the inner split's log loss down by {gain:.3f} "
+            f"± {error:.3f} and its accuracy from {right[0]:.3f} to {right[1]:.3f} (epoch {history.best_epoch}): "
             + ("shipped, trained so on all training images" if keep else "the frozen backbone is shipped")
         )
         return unfrozen.train(head, history.best_epoch) if keep else None

@@ -100,10 +100,11 @@ class Unfrozen:
         self.views = [self._view(number) for number in range(VIEWS)] if self.cached else []
 
     def choose(self, head: Head, inner: np.ndarray, outer: np.ndarray) -> tuple[training.History, np.ndarray]:
-        """Train on `inner` and find the epoch by `outer`, both positions of training images.
+        """Train on one side of an inner split and find the epoch by the other.
 
         Args:
             head: fitted on `inner`.
+            inner, outer: int64, positions of training images.
 
         Returns:
             the history, and the probabilities of `outer` at its best epoch.

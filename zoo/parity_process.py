@@ -7,6 +7,7 @@ of the files, ``probabilities`` float32 (files, classes) and ``labels``, strings
 
 import json
 import sys
+from pathlib import Path
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
     probabilities, labels = [], []
     for start in range(0, len(request["files"]), request["batch"]):
         files = request["files"][start : start + request["batch"]]
-        answer = serve(image_bytes=tf.constant([open(file, "rb").read() for file in files]))
+        answer = serve(image_bytes=tf.constant([Path(file).read_bytes() for file in files]))
         probabilities.append(answer["probabilities"].numpy())
         labels += [label.decode() for label in answer["label"].numpy()]
     np.savez(request["output"], probabilities=np.concatenate(probabilities), labels=np.array(labels))
