@@ -104,7 +104,8 @@ class Unfrozen:
 
         Args:
             head: fitted on `inner`.
-            inner, outer: int64, positions of training images.
+            inner: int64, positions of the images to train on.
+            outer: int64, positions of those that choose.
 
         Returns:
             the history, and the probabilities of `outer` at its best epoch.

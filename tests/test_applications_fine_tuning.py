@@ -208,7 +208,7 @@ def test_views_that_do_not_fit_in_memory_are_made_anew(
 
 def smallest_of_each_family() -> list[str]:
     rows = sorted(BACKBONES.values(), key=lambda row: -row.parameters)
-    return sorted({row.constructor.split(":")[0]: row.name for row in rows}.values())
+    return sorted({row.blocks: row.name for row in rows}.values())
 
 
 @pytest.mark.slow

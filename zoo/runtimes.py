@@ -80,9 +80,8 @@ def convert(model: keras.Model, path: Path) -> Path:
 
     with whole_folder(path.parent) as partial:
         archive = tf.Module()
-        shape = [None, *model.input_shape[1:]]
-        signature = [tf.TensorSpec(shape, tf.uint8)]
-        archive.model = model
+        signature = [tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)]
+        archive.weights = model.variables
         archive.serve = tf.function(lambda pixels: model(tf.cast(pixels, tf.float32), training=False), signature)
         tf.saved_model.save(archive, str(partial / "saved_model"), signatures=archive.serve)
         # `read_model` rather than `convert_model`: the latter reports usage over the network.
