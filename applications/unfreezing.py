@@ -81,6 +81,8 @@ class Unfrozen:
         self.extractor, self.recipe, self.files = extractor, recipe, files
         self.several = targets.ndim == 2
         self.targets = (targets if self.several else np.eye(len(head.bias))[targets]).astype(np.float32)
+        counts = self.targets.sum(axis=0)
+        self.class_weights = len(targets) / (len(counts) * counts) if head.weighted else None  # as scikit-learn's
         self.classifier = joined(extractor, head)
         cut = backbones.cut(self.classifier, extractor.backbone, recipe.blocks)
         self.lower, self.upper = backbones.split(self.classifier, cut)
@@ -136,8 +138,12 @@ class Unfrozen:
             stop_at=stop_at,
         )
 
-    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs of the upper part and targets, each image in one of its views."""
+    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Inputs of the upper part, targets, and weights where classes have them; each image in one of its views."""
+        inputs, targets = self._batch(indices, rng)
+        return (inputs, targets) if self.class_weights is None else (inputs, targets, targets @ self.class_weights)
+
+    def _batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         if not self.cached:
             return self._augmented(self.pixels[indices], self.targets[indices])
         views = rng.integers(0, VIEWS + 1, len(indices))
@@ -235,7 +241,7 @@ def _batches(unfrozen: Unfrozen, chosen: np.ndarray) -> keras.utils.PyDataset:
         def __len__(self) -> int:
             return math.ceil(len(chosen) / BATCH)
 
-        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
             return unfrozen.batch(self.order[index * BATCH : (index + 1) * BATCH], self.rng)
 
         def on_epoch_end(self) -> None:

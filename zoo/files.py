@@ -45,7 +45,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     Two processes may write the same path: the last one wins, and no reader sees half a file.
     """
     path = Path(path)
-    partial = path.with_name(f"{_PARTIAL}{uuid.uuid4().hex[:8]}-{path.name}")
+    partial = path.with_name(_partial_name(path.name))
+    sweep(path.parent)
     try:
         yield partial
         _flush(partial)
@@ -58,7 +59,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 def whole_folder(parent: Path) -> Iterator[Path]:
     """A new temporary folder in `parent`; whoever uses it renames it, and what is left of it is removed."""
     parent.mkdir(parents=True, exist_ok=True)
-    partial = parent / f"{_PARTIAL}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    sweep(parent)
+    partial = parent / _partial_name("folder")
     partial.mkdir()
     try:
         yield partial
@@ -70,8 +72,15 @@ def sweep(folder: Path) -> None:
     """Remove what killed processes left half-written in `folder`."""
     for partial in folder.glob(f"{_PARTIAL}*"):
         owner = partial.name.removeprefix(_PARTIAL).split("-")[0]
-        if partial.is_dir() and owner.isdigit() and not _alive(int(owner)):
-            shutil.rmtree(partial, ignore_errors=True)
+        if owner.isdigit() and not _alive(int(owner)):
+            if partial.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)
+            else:
+                partial.unlink(missing_ok=True)
+
+
+def _partial_name(name: str) -> str:
+    return f"{_PARTIAL}{os.getpid()}-{uuid.uuid4().hex[:8]}-{name}"
 
 
 def _alive(pid: int) -> bool:
