@@ -134,7 +134,7 @@ class Unfrozen:
             epochs=self.recipe.epochs,
             learning_rate=self.recipe.learning_rate,
             validation=validation,
-            patience=max(3, self.recipe.epochs // 4),
+            patience=max(4, self.recipe.epochs // 2),
             stop_at=stop_at,
         )
 

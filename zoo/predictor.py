@@ -143,7 +143,9 @@ class Predictor:
         part = next((split for split in ("test", "validation") if split in splits), None)
         examples = [example for example in examples if part is None or example.split == part]
         trained = self._trained_on()
-        notes += [Note(e.name, "left out", "the model was trained on it") for e in examples if e.digest in trained]
+        seen = [example for example in examples if example.digest in trained]
+        if seen:
+            notes.append(Note(f"{len(seen)} images", "left out", "the model was trained on them"))
         examples = [example for example in examples if example.digest not in trained]
         unknown = sorted({label for example in examples for label in example.labels} - set(self.classes))
         if unknown:

@@ -40,7 +40,7 @@ def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
     for note in notes[:limit]:
         CONSOLE.print(f"[yellow]{note.action}[/] {escape(note.name)}: {escape(note.reason)}")
     if limit is not None and len(notes) > limit:
-        CONSOLE.print(f"and {len(notes) - limit} more: zoo check lists them all")
+        CONSOLE.print(f"and {len(notes) - limit} more: zoo check PATH lists them all")
 
 
 def show_evaluation(evaluation: Evaluation, *, confusion: bool = False) -> None:
