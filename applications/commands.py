@@ -22,7 +22,7 @@ import click
 @click.option("--input-size", type=int, help="Side of the model's input in pixels.  [default: the backbone's]")
 @click.option("--epochs", default=12, show_default=True, help="At most, for the last blocks.")
 @click.option("--unfreeze", type=int, help="How many of the last blocks to train.  [default: the backbone's]")
-@click.option("--learning-rate", default=3e-4, show_default=True, help="For the last blocks, at its peak.")
+@click.option("--learning-rate", default=1e-4, show_default=True, help="For the last blocks, at its peak.")
 @click.option(
     "--augment",
     default="flip,crop",

@@ -66,7 +66,7 @@ def fine_tune(
     start: str | Path | None = None,
     epochs: int = 12,
     unfreeze: int | None = None,
-    learning_rate: float = 3e-4,
+    learning_rate: float = 1e-4,
     augment: Sequence[str] = ("flip", "crop"),
     report: Callable[[Evaluation, Data, Sequence[str]], None] | None = None,
 ) -> FineTuned:
