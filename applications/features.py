@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -80,7 +82,8 @@ class Extractor:
             return keras.Model(model.inputs[0], model.layers[-1].input, name=self.backbone)
         if self.weights is None:
             keras.utils.set_random_seed(self.seed)
-        return backbone(self.backbone, weights=self.weights, input_size=self.input_size)
+        with contextlib.redirect_stdout(sys.stderr):  # where Keras prints its downloads
+            return backbone(self.backbone, weights=self.weights, input_size=self.input_size)
 
     def runtime(self, count: int) -> runtimes.Runtime:
         """The fastest exact runtime for `count` images."""

@@ -24,7 +24,7 @@ from zoo.data.images import Example, images
 from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation import Evaluation, score
-from zoo.exporting import Gate
+from zoo.exporting import Gate, gate_sample
 from zoo.progress import Stopwatch
 
 if TYPE_CHECKING:
@@ -103,14 +103,22 @@ def fine_tune(
     source = data.source if isinstance(data, Data) else Path(data)
     out = Path(out) if out else artifact.ROOT / (source.stem if source.is_file() else source.resolve().name)
 
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise InputError(f"{out} is inside {source}, which is only read; run elsewhere, or name another --out")
     with watch.stage("read"):
         extractor = _extractor(backbone, weights, input_size, start, seed)
         recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
     # scikit-learn takes over a second to import, and is needed when the embeddings are there.
     threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True).start()
     data, extractor, vectors = _read(data, extractor, job)
+    if not gate_sample(data.held_out, seed):
+        raise InputError(f"{source}: every held-out image is TIFF, which the exported model can't read; convert some")
+    if start is not None:
+        data = _without_parents(data, start, job)
     with watch.stage("head"):
         head = heads.fit(_rows(data.train, vectors), data.train.targets, seed, len(data.classes))
+    if not head.folds:
+        job.notes.append("too few images of a class for cross-validation: the head's strength is the default one")
     if head.weighted:
         counts = np.bincount(data.train.targets)
         job.notes.append(
@@ -118,6 +126,8 @@ def fine_tune(
         )
     run = _open_run(out, data, extractor, effort, recipe)
     data.save(run)
+    if start is not None:
+        (run / "trained_before.txt").write_text("\n".join(sorted(artifact.load(start).trained_on())))
 
     model = None
     if effort != "quick":
@@ -135,7 +145,8 @@ def fine_tune(
         from applications.unfreezing import joined
 
         shipped = joined(extractor, head) if model is None else model
-        card = _card(extractor, head, recipe, effort, model is not None) | {"notes": job.notes}
+        parent = None if start is None else str(artifact.find(start))
+        card = _card(extractor, head, recipe, effort, model is not None, parent) | {"notes": job.notes}
         path, final = artifact.publish(shipped, data, card, scores, out=out, run=run, gate=gate, seed=seed)
     if final != evaluation and report:
         report(final, data, ("scored anew with the exported model, whose answers differ from the first ones",))
@@ -218,6 +229,20 @@ def _read(data: Data | str | Path, extractor: Extractor, job: _Job) -> tuple[Dat
     return data, chosen[0], vectors
 
 
+def _without_parents(data: Data, start: str | Path, job: _Job) -> Data:
+    """Nothing is scored on images that the artifact it starts from was trained on."""
+    seen = artifact.load(start).trained_on()
+    part = data.held_out
+    fresh = np.array([digest not in seen for digest in part.digests])
+    if fresh.all():
+        return data
+    if not fresh.any():
+        raise InputError(f"{data.source}: {start} was trained on every held-out image; hold out others, or start anew")
+    job.notes.append(f"{int((~fresh).sum())} held-out images left out: {start} was trained on them")
+    kept = part.chosen(np.flatnonzero(fresh))
+    return replace(data, test=kept) if data.test is not None else replace(data, validation=kept)
+
+
 def _with_crop(extractor: Extractor, examples: Sequence[Example]) -> Extractor:
     """Small pictures are taken whole: a crop would throw away pixels that enlarging can't bring back."""
     if isinstance(extractor.weights, Path) and extractor.weights.suffix == ".keras":
@@ -236,6 +261,8 @@ def _open_run(out: Path, data: Data, extractor: Extractor, effort: str, recipe: 
     identity = sha256(repr([data.fingerprint, extractor.key, effort, recipe]).encode()).hexdigest()[:10]
     run = Path(".runs") / f"{out.name}-{identity}"
     run.mkdir(parents=True, exist_ok=True)
+    for failed in ("model.keras", "parity.json"):  # of an earlier try
+        (run / failed).unlink(missing_ok=True)
     return run
 
 
@@ -285,9 +312,12 @@ def _right(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return probabilities.argmax(axis=1) == targets
 
 
-def _card(extractor: Extractor, head: heads.Head, recipe: Recipe, effort: str, unfrozen: bool) -> dict[str, Any]:
+def _card(
+    extractor: Extractor, head: heads.Head, recipe: Recipe, effort: str, unfrozen: bool, start: str | None
+) -> dict[str, Any]:
     weights = extractor.weights if extractor.weights in ("imagenet", None) else Path(extractor.weights).name
     return {
+        "start": start,
         "backbone": extractor.backbone,
         "weights": weights,
         "input": {"size": [extractor.input_size] * 2, "crop": extractor.crop, "pixels": "RGB, 0-255"},

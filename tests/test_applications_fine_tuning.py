@@ -252,3 +252,27 @@ def test_wrong_arguments_are_refused_before_any_work(
     with pytest.raises(InputError, match=expected):
         fine_tune(folder, **options)
     assert not Path(".runs").exists() and not Path("saved_models").exists()
+
+
+def test_the_folder_that_is_read_is_not_written_to(folder: Path, workplace: Path) -> None:
+    with pytest.raises(InputError, match="only read"):
+        fine_tune(folder, out=folder / "model")
+
+
+def test_what_the_export_can_not_read_is_told_before_training(tmp_path: Path, workplace: Path) -> None:
+    for colour, name in enumerate("ab"):
+        for index in range(4):
+            photo(tmp_path / "scans" / name / f"{index}.tiff", colour, index + 10 * colour)
+    with pytest.raises(InputError, match="every held-out image is TIFF"):
+        fine_tune(tmp_path / "scans", input_size=SMALL)
+
+
+@pytest.mark.slow
+def test_what_the_first_model_was_trained_on_is_not_scored_by_the_second(
+    done: FineTuned, folder: Path, workplace: Path
+) -> None:
+    again = fine_tune(done.data.source, start=done.artifact, seed=1, out="saved_models/again")
+    assert not set(again.data.held_out.digests) & set(done.data.train.digests)
+    trained = zoo.load("again").trained_on()
+    assert set(done.data.train.digests) <= trained and set(again.data.train.digests) <= trained
+    assert json.loads((again.artifact / "card.json").read_text())["start"] == str(done.artifact)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from zoo import InputError
 from zoo.files import cache_folder, sweep, whole_file, whole_folder
 
 
@@ -32,11 +33,26 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     left = [p.name for p in tmp_path.iterdir()]
     assert len(left) == 2 and all(name.startswith(".partial-") for name in left)
-    with whole_folder(tmp_path) as mine:  # sweeps first
-        assert [p.name for p in tmp_path.iterdir()] == [mine.name]
+    theirs = tmp_path / ".partial-20230101-photos"
+    theirs.mkdir()
+    with whole_folder(tmp_path) as mine:
         sweep(tmp_path)
-        assert mine.is_dir()
-    assert not list(tmp_path.iterdir())
+        assert {p.name for p in tmp_path.iterdir()} == {mine.name, theirs.name}
+    assert list(tmp_path.iterdir()) == [theirs]
+
+
+def test_links_are_written_through_and_pipes_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "target.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
+    with whole_file(tmp_path / "link.csv") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "link.csv").is_symlink() and (tmp_path / "target.csv").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    with whole_file(tmp_path / "pipe") as partial:
+        assert partial == tmp_path / "pipe"
+    assert (tmp_path / "pipe").is_fifo()
+    with pytest.raises(InputError, match="folder does not exist"), whole_file(tmp_path / "no" / "x.csv"):
+        pass
 
 
 def test_the_cache_is_where_it_is_asked_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

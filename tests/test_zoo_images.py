@@ -192,7 +192,9 @@ def test_manifest_with_several_labels_and_splits(folder: Path) -> None:
     ("text", "expected"),
     [
         ("path,name\na.png,x\n", "columns path and label"),
-        ("path,label,split\nphotos/red/00.png,red,dev\n", "train, val or test"),
+        ("path,label\nphotos/red/00.png,red,wine\n", "expected 2 fields"),
+        ("path,label\nphotos/red/00.png,red\nphotos/red/00.png,grün\n", "rows 2 and 3 say different things"),
+        ("path,label,split\nphotos/red/00.png,red,other\n", "train, val or test"),
         ("path,label,split\nphotos/red/00.png,red,train\nphotos/red/01.png,red,\n", "name it for all or for none"),
     ],
 )
@@ -247,3 +249,38 @@ def test_damage_never_gets_through_as_a_crash(tmp_path: Path, content: bytes, ke
     data = images(root)
     known = set(data.train.names) | set(data.validation.names) | set(reasons(data))
     assert {"a/damaged.png", "b/noise.jpg"} <= known
+
+
+def test_a_folder_beside_the_parts_does_not_make_classes_of_them(tmp_path: Path) -> None:
+    for colour, name in enumerate(("ants", "bees")):
+        for index in range(3):
+            photo(tmp_path / "Training" / name / f"{index}.png", colour, index + 10 * colour)
+        photo(tmp_path / "validation" / name / "0.png", colour, 50 + colour)
+    (tmp_path / "__MACOSX").mkdir()
+    data = images(tmp_path)
+    assert data.classes == ("ants", "bees") and len(data.validation) == 2
+    assert reasons(data)["__MACOSX"][0] == "left out"
+    shutil.rmtree(tmp_path / "validation")
+    shutil.rmtree(tmp_path / "__MACOSX")
+    assert images(tmp_path).classes == ("ants", "bees")  # a lone train/ is split
+
+
+def test_an_empty_label_leaves_its_row_out_and_changes_nothing_else(folder: Path) -> None:
+    rows = [f"photos/{c}/{i:02d}.png,{c}" for c in ("red", "grün") for i in range(5)]
+    manifest = folder.parent / "list.csv"
+    manifest.write_text("path,label\nphotos/red/11.png,\n" + "\n".join(rows), encoding="utf-8")
+    data = images(manifest)
+    assert data.task == "classification"
+    assert reasons(data)["photos/red/11.png"] == ("left out", "no label in its row")
+    assert images(manifest, multi_label=True).task == "multi_label"
+
+
+def test_names_that_are_no_unicode_are_kept_as_they_are(folder: Path) -> None:
+    source = os.fsencode(folder / "red" / "00.png")
+    os.rename(source, source.replace(b"00.png", b"gr\xfcn.png"))
+    data = images(folder)
+    data.save(folder.parent)
+    assert b"gr\xfcn.png" in (folder.parent / "splits.csv").read_bytes()
+    os.rename(os.fsencode(folder / "red"), os.fsencode(folder) + b"/r\xf6t")
+    with pytest.raises(InputError, match="printable characters"):
+        images(folder)

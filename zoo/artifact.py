@@ -16,7 +16,7 @@ from zoo import exporting
 from zoo.data.dataset import Data
 from zoo.errors import InputError, JobError
 from zoo.evaluation import Evaluation, most_frequent, score
-from zoo.files import whole_folder
+from zoo.files import sweep, whole_folder
 from zoo.predictor import Predictor, probabilities
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ def publish(
     size, crop = tuple(card["input"]["size"]), card["input"]["crop"]
     positions = exporting.gate_sample(data.held_out, seed)
     files = [data.held_out.inputs[position] for position in positions]
+    if out.is_dir():
+        sweep(out)
     with whole_folder(out) as partial:
         model.save(partial / "model.keras")
         exporting.saved_model(model, partial, classes=data.classes, task=data.task, size=size, crop=crop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from importlib.metadata import entry_points
 
 import click
@@ -56,13 +57,14 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit("zoo: interrupted; what was embedded is kept, and the same command goes on from there")
+        print("zoo: interrupted; the same command goes on from what is done", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has read enough
         sys.exit(1)
     except Exception as error:
         if debug:
-            raise
+            traceback.print_exc()
         print(f"zoo: {_line(error)}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
 

@@ -35,7 +35,12 @@ def check(path: str, as_json: bool) -> None:
     data = images(path)
     if as_json:
         counts = {name: len(part) for name, part in data.parts.items()}
-        found = {"classes": data.classes, "parts": counts, "intake": [note._asdict() for note in data.intake]}
+        found = {
+            "task": data.task,
+            "classes": data.classes,
+            "parts": counts,
+            "intake": [note._asdict() for note in data.intake],
+        }
         click.echo(json.dumps(found, ensure_ascii=False))
     else:
         rendering.show_data(data, all_notes=True)

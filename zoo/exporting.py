@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -131,8 +132,9 @@ class Gate:
         place = tempfile.TemporaryDirectory()
         output = Path(place.name, "answers.npz")
         request = {"saved_model": str(folder.resolve()), "files": [str(file.resolve()) for file in files]}
-        self.process.stdin.write(json.dumps(request | {"batch": 32, "output": str(output)}) + "\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it died before; the answers will say of what
+            self.process.stdin.write(json.dumps(request | {"batch": 32, "output": str(output)}) + "\n")
+            self.process.stdin.flush()
 
         def answers() -> tuple[np.ndarray, list[str]]:
             with place:

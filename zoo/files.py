@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +15,13 @@ from pathlib import Path
 
 import platformdirs
 
+from zoo.errors import InputError
+
 _PARTIAL = ".partial-"
+_OURS = re.compile(r"\.partial-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}-")
+# Machines may share a folder, and a process number means nothing on another one.
+_MACHINE = sha256(platform.node().encode()).hexdigest()[:8]
+_OLD = 24 * 3600  # seconds after which what another machine left is given up
 
 
 def cache_folder(name: str = "") -> Path:
@@ -26,6 +35,7 @@ def cache_folder(name: str = "") -> Path:
     root = os.environ.get("ZOO_CACHE") or platformdirs.user_cache_dir("keras-model-zoo", appauthor=False)
     folder = Path(root).expanduser() / name
     folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
     return folder
 
 
@@ -42,11 +52,19 @@ def digest(path: str | Path) -> str:
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`; renamed to it when the block ends well, removed when it fails.
 
-    Two processes may write the same path: the last one wins, and no reader sees half a file.
+    Two processes may write the same path: the last one wins, and no reader sees half a file. A link is written
+    through, and what is no ordinary file, as a pipe or a device, is written to as it is.
+
+    Raises:
+        InputError: the folder of `path` does not exist.
     """
-    path = Path(path)
+    path = Path(path).resolve()
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: its folder does not exist; make it first")
+    if path.exists() and not path.is_file():
+        yield path
+        return
     partial = path.with_name(_partial_name(path.name))
-    sweep(path.parent)
     try:
         yield partial
         _flush(partial)
@@ -59,7 +77,6 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 def whole_folder(parent: Path) -> Iterator[Path]:
     """A new temporary folder in `parent`; whoever uses it renames it, and what is left of it is removed."""
     parent.mkdir(parents=True, exist_ok=True)
-    sweep(parent)
     partial = parent / _partial_name("folder")
     partial.mkdir()
     try:
@@ -71,16 +88,25 @@ def whole_folder(parent: Path) -> Iterator[Path]:
 def sweep(folder: Path) -> None:
     """Remove what killed processes left half-written in `folder`."""
     for partial in folder.glob(f"{_PARTIAL}*"):
-        owner = partial.name.removeprefix(_PARTIAL).split("-")[0]
-        if owner.isdigit() and not _alive(int(owner)):
+        ours = _OURS.match(partial.name)
+        if ours and _abandoned(partial, ours[1], int(ours[2])):
             if partial.is_dir():
                 shutil.rmtree(partial, ignore_errors=True)
             else:
                 partial.unlink(missing_ok=True)
 
 
+def _abandoned(partial: Path, machine: str, pid: int) -> bool:
+    if machine == _MACHINE:
+        return not _alive(pid)
+    try:
+        return time.time() - partial.lstat().st_mtime > _OLD
+    except FileNotFoundError:
+        return False
+
+
 def _partial_name(name: str) -> str:
-    return f"{_PARTIAL}{os.getpid()}-{uuid.uuid4().hex[:8]}-{name}"
+    return f"{_PARTIAL}{_MACHINE}-{os.getpid()}-{uuid.uuid4().hex[:8]}-{name}"
 
 
 def _alive(pid: int) -> bool:

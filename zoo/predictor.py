@@ -15,7 +15,7 @@ import numpy as np
 from zoo import progress
 from zoo.data import decoding
 from zoo.data.dataset import Note, label_text
-from zoo.data.images import labelled
+from zoo.data.images import labelled, walk
 from zoo.errors import InputError
 from zoo.evaluation import Evaluation, evaluate
 from zoo.files import whole_file
@@ -67,7 +67,10 @@ class EvaluationReport:
 
     def save(self, path: str | Path) -> None:
         """Write the files as CSV: path, label, prediction, probability, right."""
-        with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        with (
+            whole_file(path) as partial,
+            partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(["path", "label", "prediction", "probability", "right"])
             writer.writerows([*row, int(row.right)] for row in self.rows)
@@ -142,7 +145,7 @@ class Predictor:
         splits = {example.split for example in examples}
         part = next((split for split in ("test", "validation") if split in splits), None)
         examples = [example for example in examples if part is None or example.split == part]
-        trained = self._trained_on()
+        trained = self.trained_on()
         seen = [example for example in examples if example.digest in trained]
         if seen:
             notes.append(Note(f"{len(seen)} images", "left out", "the model was trained on them"))
@@ -173,12 +176,14 @@ class Predictor:
         rows.sort(key=lambda row: (row.right, -row.probability, row.name))
         return EvaluationReport(scores, tuple(rows), tuple(notes))
 
-    def _trained_on(self) -> set[str]:
-        splits = self.folder / "run" / "splits.csv"
+    def trained_on(self) -> set[str]:
+        """Sha256 of the images it was trained on, those of the artifact it started from included."""
+        splits, before = self.folder / "run" / "splits.csv", self.folder / "run" / "trained_before.txt"
+        inherited = set(before.read_text().split()) if before.is_file() else set()
         if not splits.is_file():
-            return set()
-        with splits.open(newline="", encoding="utf-8") as file:
-            return {row["sha256"] for row in csv.DictReader(file) if row["split"] == "train"}
+            return inherited
+        with splits.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            return inherited | {row["sha256"] for row in csv.DictReader(file) if row["split"] == "train"}
 
     def _batch(self, sources: Sequence[tuple[str, Any]]) -> list[Prediction]:
         size, crop = tuple(self.card["input"]["size"]), self.card["input"]["crop"]
@@ -234,16 +239,19 @@ def _expanded(source: Any) -> Iterator[tuple[str, Any]]:
     """Pairs of name and what to decode; a string in second place is the reason why it can't be."""
     if isinstance(source, list | tuple):
         for number, each in enumerate(source):
+            if isinstance(each, str | Path) and not Path(each).exists():
+                yield str(each), "does not exist"
+                continue
             for name, item in _expanded(each):
                 yield (f"input {number}" if name == "input 0" else name), item
     elif isinstance(source, str | Path):
         path = Path(source)
         if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                if file.is_dir():
-                    continue
+            notes: list[Note] = []
+            for file in walk(path, notes):
                 hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
                 yield str(file), ("hidden" if hidden else file)
+            yield from ((str(path / note.name), note.reason) for note in notes)
         elif path.exists():
             yield str(path), path
         else:

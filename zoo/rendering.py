@@ -32,7 +32,17 @@ def show_data(data: Data, *, all_notes: bool = False) -> None:
     table.add_section()
     table.add_row("images", *(str(len(part)) for part in data.parts.values()))
     CONSOLE.print(table)
+    if data.task == "multi_label":
+        CONSOLE.print("several labels an image: each class is answered for itself")
+    missing = [name for name, row in zip(data.classes, _held_out_counts(data), strict=True) if not row]
+    if missing:
+        CONSOLE.print(f"[yellow]no held-out image[/] of {escape(', '.join(missing))}: their scores say nothing")
     show_notes(data.intake, limit=None if all_notes else MOST_NOTES)
+
+
+def _held_out_counts(data: Data) -> list[int]:
+    targets = data.held_out.targets
+    return [int((targets == i).sum() if targets.ndim == 1 else targets[:, i].sum()) for i in range(len(data.classes))]
 
 
 def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
@@ -46,7 +56,9 @@ def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
 def show_evaluation(evaluation: Evaluation, *, confusion: bool = False) -> None:
     """Scores with interval and baseline, and the rows of the classes."""
     columns = ("precision", "recall", "F1", "ROC-AUC", "images")
-    table = Table("class", *columns, title=f"{evaluation.part}: {evaluation.examples} images", title_justify="left")
+    table = Table(
+        "class", *columns, title=escape(f"{evaluation.part}: {evaluation.examples} images"), title_justify="left"
+    )
     for name, row in evaluation.classes.items():
         scores = (row["precision"], row["recall"], row["f1"], row["roc_auc"])
         table.add_row(escape(name), *map(_number, scores), str(row["support"]))
@@ -112,7 +124,7 @@ def write_predictions(results: Iterable[Prediction], path: str) -> None:
     """CSV: name, label, probability, error."""
     from zoo.files import whole_file
 
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(["name", "label", "probability", "error"])
         for result in results:

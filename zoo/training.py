@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +73,7 @@ def fit(
         validation_data=validation,
         callbacks=[best.callback(keras)],
         shuffle=False,
-        verbose="auto" if sys.stderr.isatty() else 0,
+        verbose=0,  # standard output belongs to the command
     ).history
     rows = [dict(zip(history, map(float, values), strict=True)) for values in zip(*history.values(), strict=True)]
     if any(not np.isfinite(row["loss"]) for row in rows):

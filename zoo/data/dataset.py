@@ -41,6 +41,14 @@ class Part:
     def __len__(self) -> int:
         return len(self.names)
 
+    def chosen(self, positions: np.ndarray) -> Part:
+        """The examples at `positions`, int64."""
+
+        def pick(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(values[position] for position in positions)
+
+        return Part(pick(self.inputs), self.targets[positions], pick(self.names), pick(self.digests))
+
 
 @dataclass(frozen=True)
 class Data:
@@ -87,13 +95,13 @@ class Data:
 
     def save(self, folder: Path) -> None:
         """Write ``splits.csv`` (path, label, split) and ``intake.csv`` (path, action, reason) to `folder`."""
-        with (folder / "splits.csv").open("w", newline="", encoding="utf-8") as file:
+        with (folder / "splits.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file)
             writer.writerow(["path", "label", "split", "sha256"])
             for split, part in self.parts.items():
                 for name, target, digest in zip(part.names, part.targets, part.digests, strict=True):
                     writer.writerow([name, label_text(target, self.classes), split, digest])
-        with (folder / "intake.csv").open("w", newline="", encoding="utf-8") as file:
+        with (folder / "intake.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file)
             writer.writerow(["path", "action", "reason"])
             writer.writerows(self.intake)

@@ -19,7 +19,16 @@ from zoo.data import decoding, splits
 from zoo.data.dataset import Data, Note, Part, Task
 from zoo.errors import InputError
 
-SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
 RARE = 0.01  # share of the files up to which a format is told as odd
 
 
@@ -54,16 +63,17 @@ def images(
         seed: of that split.
         verify: given every readable example, returns the names that can't be decoded after all, with the reason.
             By default each file is decoded and thrown away; a job that decodes them anyway passes itself.
-        multi_label: take a manifest as multi-label even if each row has one label.
+        multi_label: take a manifest as multi-label even if each row has one label, or none.
 
     Raises:
         InputError: no such path, nothing readable, fewer than two classes, or too few images to hold any out.
     """
     if not 0 < validation < 1:
         raise InputError(f"expected a validation share between 0 and 1, received {validation}")
-    examples, notes = labelled(path)
+    examples, notes = labelled(path, multi_label=multi_label)
     listed = {label for example in examples for label in example.labels}
     path = Path(path)
+    _check(path, examples, multi_label, notes)  # before the long part
     failures = (verify or decodable)(examples)
     notes += [Note(name, "left out", reason) for name, reason in failures.items()]
     examples = [example for example in examples if example.name not in failures]
@@ -71,15 +81,17 @@ def images(
     for label in sorted(listed - {label for example in examples for label in example.labels}):
         notes.append(Note(label, "left out", "no readable image in this class"))
 
-    several = multi_label or any(len(example.labels) != 1 for example in examples)
-    task: Task = "multi_label" if several else "classification"
-    classes = tuple(sorted({label for e in examples if e.split in (None, "train") for label in e.labels}))
-    _check(path, examples, classes, task, notes)
+    task, classes = _check(path, examples, multi_label, notes)
     return _data(path, examples, classes, task, notes, validation, seed)
 
 
-def labelled(path: str | Path) -> tuple[list[Example], list[Note]]:
+def labelled(path: str | Path, *, multi_label: bool = False) -> tuple[list[Example], list[Note]]:
     """Images with their labels, before any split; forms and errors as `images`.
+
+    Args:
+        path: as `images` takes it.
+        multi_label: a row of a manifest without a label is an example that has none of them, rather than left out;
+            taken for granted where a row has several.
 
     Returns:
         those whose header is that of an image, by name; and notes on the others.
@@ -90,6 +102,9 @@ def labelled(path: str | Path) -> tuple[list[Example], list[Note]]:
         listed = list(_folder(path, notes))
     elif path.suffix.lower() in (".csv", ".jsonl", ".ndjson") and path.is_file():
         listed = list(_manifest(path, notes))
+        if not multi_label and all(len(example.labels) < 2 for example in listed):
+            notes += [Note(example.name, "left out", "no label in its row") for example in listed if not example.labels]
+            listed = [example for example in listed if example.labels]
     elif path.exists():
         raise InputError(f"{path} is a file: expected a folder of images, or a manifest (.csv, .jsonl)")
     else:
@@ -118,9 +133,12 @@ def decodable(examples: Sequence[Example]) -> dict[str, str]:
 
 def _folder(root: Path, notes: list[Note]) -> Iterator[Example]:
     inside = [child for child in sorted(root.iterdir()) if child.is_dir() and not child.name.startswith(".")]
-    names = {child.name.lower() for child in inside}
-    if "train" in names and len(names) > 1 and names <= SPLITS.keys():
-        tops = [(SPLITS[child.name.lower()], child) for child in inside]
+    parts = [child for child in inside if child.name.lower() in SPLITS]
+    sides = {SPLITS[child.name.lower()] for child in parts}
+    if "train" in sides and len(sides) > 1:
+        tops = [(SPLITS[child.name.lower()], child) for child in parts]
+    elif parts and len(parts) == len(inside):
+        tops = [(None, child) for child in parts]  # a lone train/ is a folder of classes
     else:
         tops = [(None, root)]
     tops_seen = {top for _, top in tops}
@@ -128,7 +146,7 @@ def _folder(root: Path, notes: list[Note]) -> Iterator[Example]:
         if tops_seen != {root} and child not in tops_seen:
             notes.append(Note(child.name, "left out", "outside the train, val and test folders"))
     for split, top in tops:
-        for file in _walk(top, root, {top.resolve()}, notes):
+        for file in walk(top, notes, root):
             name = file.relative_to(root).as_posix()
             inner = file.relative_to(top).parts
             if any(part.startswith(".") for part in inner) or inner[-1] in ("Thumbs.db", "desktop.ini"):
@@ -138,8 +156,24 @@ def _folder(root: Path, notes: list[Note]) -> Iterator[Example]:
             else:
                 yield Example(file, name, (inner[0],), split)
         for child in sorted(top.iterdir()):
-            if child.is_dir() and not child.name.startswith(".") and not any(child.iterdir()):
+            if (
+                child.is_dir()
+                and not child.name.startswith(".")
+                and os.access(child, os.R_OK)
+                and not os.listdir(child)
+            ):
                 notes.append(Note(child.relative_to(root).as_posix(), "left out", "empty class folder"))
+
+
+def walk(folder: Path, notes: list[Note], root: Path | None = None) -> Iterator[Path]:
+    """Ordinary files below `folder` in order, links followed, except a link into one of the folders it is in.
+
+    Args:
+        folder: where to begin.
+        notes: gets a note on everything else.
+        root: what names in notes are relative to; `folder` by default.
+    """
+    yield from _walk(folder, root or folder, {folder.resolve()}, notes)
 
 
 def _walk(folder: Path, root: Path, ancestors: set[Path], notes: list[Note]) -> Iterator[Path]:
@@ -164,11 +198,15 @@ def _walk(folder: Path, root: Path, ancestors: set[Path], notes: list[Note]) -> 
 
 
 def _manifest(path: Path, notes: list[Note]) -> Iterator[Example]:
-    seen: set[str] = set()
+    seen: dict[str, tuple[int, dict]] = {}
     for number, row in _rows(path):
         where = f"{path}, row {number}"
         if not isinstance(row, dict) or not row.get("path") or row.get("label") is None:
             raise InputError(f"{where}: expected the columns path and label, received {row}")
+        if None in row:
+            raise InputError(
+                f"{where}: expected {len(row) - 1} fields, received more; put a field with a comma in quotes"
+            )
         label = row["label"]
         labels = label if isinstance(label, list) else str(label).split(";")
         labels = tuple(dict.fromkeys(text for text in (str(each).strip() for each in labels) if text))
@@ -177,9 +215,12 @@ def _manifest(path: Path, notes: list[Note]) -> Iterator[Example]:
             raise InputError(f"{where}: expected split to be train, val or test, received {split!r}")
         name = str(row["path"]).strip()
         if name in seen:
+            before, other = seen[name]
+            if other != row:
+                raise InputError(f"{path}: rows {before} and {number} say different things of {name}; keep one of them")
             notes.append(Note(name, "kept", f"listed twice; row {number} is passed over"))
             continue
-        seen.add(name)
+        seen[name] = (number, row)
         group = str(row["group"]).strip() if row.get("group") not in (None, "") else None
         yield Example(path.parent / name, name, labels, SPLITS[split] if split else None, group)
 
@@ -204,10 +245,10 @@ def _readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
         try:
             content = example.path.read_bytes()
             found = decoding.probe(content)
-        except OSError as error:
-            return None, Note(example.name, "left out", f"can't be read: {error.strerror}"), ""
         except decoding.DecodeError as error:
             return None, Note(example.name, "left out", str(error)), ""
+        except (OSError, ValueError) as error:  # ValueError: a null byte in a manifest's path
+            return None, Note(example.name, "left out", f"can't be read: {getattr(error, 'strerror', error)}"), ""
         named = decoding.EXTENSIONS.get(example.path.suffix.lower())
         told = None
         if named != found.format:
@@ -251,16 +292,17 @@ def _without_contradictions(examples: list[Example], notes: list[Note]) -> list[
     return sorted(kept, key=lambda example: example.name)
 
 
-def _check(path: Path, examples: list[Example], classes: tuple[str, ...], task: Task, notes: list[Note]) -> None:
+def _check(path: Path, examples: list[Example], multi_label: bool, notes: list[Note]) -> tuple[Task, tuple[str, ...]]:
+    """Task and classes of what can be learnt from; an InputError where nothing can."""
+    several = multi_label or any(len(example.labels) != 1 for example in examples)
+    task: Task = "multi_label" if several else "classification"
+    classes = tuple(sorted({label for e in examples if e.split in (None, "train") for label in e.labels}))
     if not examples:
-        reasons = "; ".join(f"{why} ({count})" for why, count in Counter(n.reason for n in notes).most_common(3))
-        raise InputError(
-            f"{path}: expected images in one folder a class, found none" + (f": {reasons}" * bool(reasons))
-        )
+        raise InputError(f"{path}: expected images in one folder a class, found none{_reasons(notes)}")
     if len(classes) < 2 and task == "classification":
         raise InputError(
             f"{path}: expected at least two classes, found only {classes[0] if classes else 'none'}; "
-            "put the images of each class in a folder of its own"
+            f"put the images of each class in a folder of its own{_reasons(notes)}"
         )
     unknown = sorted({label for example in examples for label in example.labels} - set(classes))
     if unknown:
@@ -276,6 +318,16 @@ def _check(path: Path, examples: list[Example], classes: tuple[str, ...], task: 
     torn = next((group for group, sides in groups.items() if len(sides) > 1), None)
     if torn:
         raise InputError(f"{path}: group {torn!r} is in {' and '.join(sorted(groups[torn]))}; put it in one")
+    unwritable = next((name for name in classes if not name.isprintable()), None)  # bytes that are no UTF-8, too
+    if unwritable is not None:
+        raise InputError(f"{path}: expected class names of printable characters, received {unwritable!a}")
+    return task, classes
+
+
+def _reasons(notes: list[Note]) -> str:
+    """Why files were left out, the most frequent first, as the end of a message."""
+    counts = Counter(note.reason for note in notes if note.action == "left out").most_common(3)
+    return "; left out: " + ", ".join(f"{why} ({count})" for why, count in counts) if counts else ""
 
 
 def _data(
@@ -308,6 +360,7 @@ def _data(
     if train is None or (held_out is None and test is None):
         raise InputError(
             f"{path}: {len(examples)} readable images are too few to hold any out; expected two or more in each class"
+            + _reasons(notes)
         )
     for name, count in zip(classes, hot[np.array(sides) == "train"].sum(axis=0), strict=True):
         if count < 2 and task == "classification":

@@ -20,7 +20,8 @@ def stratified(labels: np.ndarray, groups: Sequence[object], fraction: float, se
         seed: the same seed gives the same split, whatever the order of the groups' names.
 
     Returns:
-        bool (examples,), True where held out. A label with two groups or more has one on each side.
+        bool (examples,), True where held out. With one label a group, a label with two groups or more has one on
+        each side.
 
     Source: Sechidis, Tsoumakas and Vlahavas 2011, "On the Stratification of Multi-Label Data", algorithm 1.
     """
