@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import multiprocessing
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,7 @@ def test_a_changed_checkpoint_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     content = bytearray(weights.checkpoint_file("efficientnet_lite0").read_bytes())
     content[5_000_000] ^= 1
     (package / "models" / "efficientnet-lite0-57934424.pth").write_bytes(content)
+    monkeypatch.delitem(sys.modules, package.name, raising=False)  # another test may have imported the real one
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(weights.WeightsUnavailable, match="expected sha256 579344"):
         weights.checkpoint_file("efficientnet_lite0")
