@@ -25,6 +25,7 @@ from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation import Evaluation, score
 from zoo.exporting import Gate, gate_sample
+from zoo.predictor import Predictor
 from zoo.progress import Stopwatch
 
 if TYPE_CHECKING:
@@ -106,15 +107,16 @@ def fine_tune(
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         raise InputError(f"{out} is inside {source}, which is only read; run elsewhere, or name another --out")
     with watch.stage("read"):
-        extractor = _extractor(backbone, weights, input_size, start, seed)
+        parent = None if start is None else artifact.load(start)
+        extractor = _extractor(backbone, weights, input_size, parent, seed)
         recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
     # scikit-learn takes over a second to import, and is needed when the embeddings are there.
     threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True).start()
     data, extractor, vectors = _read(data, extractor, job)
     if not gate_sample(data.held_out, seed):
         raise InputError(f"{source}: every held-out image is TIFF, which the exported model can't read; convert some")
-    if start is not None:
-        data = _without_parents(data, start, job)
+    if parent is not None:
+        data = _without_parents(data, parent, job)
     with watch.stage("head"):
         head = heads.fit(_rows(data.train, vectors), data.train.targets, seed, len(data.classes))
     if not head.folds:
@@ -126,8 +128,8 @@ def fine_tune(
         )
     run = _open_run(out, data, extractor, effort, recipe)
     data.save(run)
-    if start is not None:
-        (run / "trained_before.txt").write_text("\n".join(sorted(artifact.load(start).trained_on())))
+    if parent is not None:
+        (run / "trained_before.txt").write_text("\n".join(sorted(parent.trained_on())))
 
     model = None
     if effort != "quick":
@@ -145,8 +147,8 @@ def fine_tune(
         from applications.unfreezing import joined
 
         shipped = joined(extractor, head) if model is None else model
-        parent = None if start is None else str(artifact.find(start))
-        card = _card(extractor, head, recipe, effort, model is not None, parent) | {"notes": job.notes}
+        card = _card(extractor, head, recipe, effort, model is not None)
+        card |= {"start": None if parent is None else str(parent.folder), "notes": job.notes}
         path, final = artifact.publish(shipped, data, card, scores, out=out, run=run, gate=gate, seed=seed)
     if final != evaluation and report:
         report(final, data, ("scored anew with the exported model, whose answers differ from the first ones",))
@@ -164,17 +166,16 @@ class _Job:
 
 
 def _extractor(
-    backbone: str, weights: str | Path | None, input_size: int | None, start: str | Path | None, seed: int
+    backbone: str, weights: str | Path | None, input_size: int | None, parent: Predictor | None, seed: int
 ) -> Extractor:
-    if start is not None:
-        predictor = artifact.load(start)
-        card = predictor.card
+    if parent is not None:
+        card = parent.card
         if "backbone" not in card:
-            raise InputError(f"{start}: expected an artifact of a fine-tune, which names its backbone")
+            raise InputError(f"{parent.folder}: expected an artifact of a fine-tune, which names its backbone")
         size = card["input"]["size"][0]
         if input_size not in (None, size):
-            raise InputError(f"{start} takes {size} pixels; input size {input_size} can't be set for it")
-        return Extractor(card["backbone"], predictor.folder / "model.keras", size, card["input"]["crop"], seed)
+            raise InputError(f"{parent.folder} takes {size} pixels; input size {input_size} can't be set for it")
+        return Extractor(card["backbone"], parent.folder / "model.keras", size, card["input"]["crop"], seed)
     row = find(backbone)
     size = input_size or row.input_size
     if size < row.least_input_size:
@@ -219,19 +220,17 @@ def _read(data: Data | str | Path, extractor: Extractor, job: _Job) -> tuple[Dat
             name, reason = next(iter(failures.items()))
             raise InputError(f"{data.source}: {name} can no longer be decoded: {reason}; read the folder again")
     else:
-        before = job.watch.seconds.get("embed", 0.0)
         with job.watch.stage("read"):
             data = images(data, seed=job.seed, verify=embed_all)
-        job.watch.seconds["read"] -= job.watch.seconds.get("embed", 0.0) - before
     left_out = sum(note.action == "left out" for note in data.intake)
     if left_out:
         job.notes.append(f"{left_out} left out of the folder: see intake.csv")
     return data, chosen[0], vectors
 
 
-def _without_parents(data: Data, start: str | Path, job: _Job) -> Data:
+def _without_parents(data: Data, parent: Predictor, job: _Job) -> Data:
     """Nothing is scored on images that the artifact it starts from was trained on."""
-    seen = artifact.load(start).trained_on()
+    seen, start = parent.trained_on(), parent.folder
     part = data.held_out
     fresh = np.array([digest not in seen for digest in part.digests])
     if fresh.all():
@@ -261,8 +260,6 @@ def _open_run(out: Path, data: Data, extractor: Extractor, effort: str, recipe: 
     identity = sha256(repr([data.fingerprint, extractor.key, effort, recipe]).encode()).hexdigest()[:10]
     run = Path(".runs") / f"{out.name}-{identity}"
     run.mkdir(parents=True, exist_ok=True)
-    for failed in ("model.keras", "parity.json"):  # of an earlier try
-        (run / failed).unlink(missing_ok=True)
     return run
 
 
@@ -312,12 +309,9 @@ def _right(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return probabilities.argmax(axis=1) == targets
 
 
-def _card(
-    extractor: Extractor, head: heads.Head, recipe: Recipe, effort: str, unfrozen: bool, start: str | None
-) -> dict[str, Any]:
+def _card(extractor: Extractor, head: heads.Head, recipe: Recipe, effort: str, unfrozen: bool) -> dict[str, Any]:
     weights = extractor.weights if extractor.weights in ("imagenet", None) else Path(extractor.weights).name
     return {
-        "start": start,
         "backbone": extractor.backbone,
         "weights": weights,
         "input": {"size": [extractor.input_size] * 2, "crop": extractor.crop, "pixels": "RGB, 0-255"},

@@ -48,17 +48,16 @@ class Recipe:
     seed: int
 
 
-def joined(extractor: Extractor, head: Head, trained: keras.Model | None = None) -> keras.Model:
+def joined(extractor: Extractor, head: Head) -> keras.Model:
     """One Keras model from pixels to probabilities: the backbone, then `head` as a Dense layer.
 
     Args:
         extractor: brings the backbone.
         head: its kernel and bias are copied.
-        trained: a backbone to use instead of the extractor's.
     """
     import keras
 
-    backbone = trained or extractor.keras_model
+    backbone = extractor.keras_model
     layer = keras.layers.Dense(len(head.bias), activation=head.activation, name="predictions")
     model = keras.Model(backbone.input, layer(backbone.output), name=f"{extractor.backbone}_classifier")
     layer.set_weights([head.kernel, head.bias])

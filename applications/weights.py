@@ -89,6 +89,5 @@ def keras_file(name: str, *, include_top: bool = False) -> Path:
         model = efficientnet_lite.keras_model(name, include_top=include_top)
         efficientnet_lite.assign(model, arrays(name))
         with whole_file(path) as partial:
-            model.save_weights(partial.with_suffix(".weights.h5"))
-            partial.with_suffix(".weights.h5").rename(partial)
+            model.save_weights(partial)
     return path

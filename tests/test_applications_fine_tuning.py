@@ -169,6 +169,26 @@ def test_an_export_that_differs_publishes_nothing(
     assert json.loads((run / "parity.json").read_text())["largest_difference"] > 1e-5
 
 
+def test_an_export_that_can_not_be_run_leaves_the_model_in_the_run_folder(
+    folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = exporting.saved_model
+
+    def truncated(model: object, place: Path, **options: object) -> None:
+        export(model, place, **options)
+        os.truncate(place / "saved_model.pb", 1000)
+
+    monkeypatch.setattr(exporting, "saved_model", truncated)
+    with pytest.raises(JobError, match="can't be run"):
+        fine_tune(folder, input_size=SMALL, out="saved_models/broken")
+    assert not list(Path("saved_models/broken").iterdir())
+    assert (next(Path(".runs").iterdir()) / "model.keras").stat().st_size > 0
+    monkeypatch.undo()
+    monkeypatch.chdir(workplace)
+    repaired = fine_tune(folder, input_size=SMALL, out="saved_models/broken")
+    assert not (repaired.artifact / "run" / "model.keras").exists()
+
+
 @pytest.mark.slow
 def test_several_labels_from_a_manifest(folder: Path, workplace: Path) -> None:
     rows = ["path,label"]
@@ -181,6 +201,8 @@ def test_several_labels_from_a_manifest(folder: Path, workplace: Path) -> None:
     assert result.data.classes == ("grün", "red", "warm")
     assert result.evaluation.accuracy == 1.0 > result.evaluation.baseline
     assert zoo.load("list").predict(folder / "red" / "00.png")[0].label == "red;warm"
+    scored = zoo.load("list").evaluate(manifest)  # a row without a label is an answer here
+    assert {row.name for row in scored.rows} == set(result.data.held_out.names)
 
 
 @pytest.mark.slow

@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from zoo import InputError
 from zoo.files import cache_folder, sweep, whole_file, whole_folder
+from zoo.progress import Stopwatch
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -58,3 +60,12 @@ def test_links_are_written_through_and_pipes_are_not_replaced(tmp_path: Path) ->
 def test_the_cache_is_where_it_is_asked_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "a b"))
     assert cache_folder("x") == tmp_path / "a b" / "x" and os.path.isdir(tmp_path / "a b" / "x")
+
+
+def test_nested_stages_are_counted_once() -> None:
+    watch = Stopwatch()
+    with watch.stage("outer"):
+        time.sleep(0.02)
+        with watch.stage("inner"):
+            time.sleep(0.2)
+    assert watch.seconds["inner"] >= 0.2 > watch.seconds["outer"]

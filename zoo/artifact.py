@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path("saved_models")
 SAME = 1e-4  # how far probabilities of two float32 runtimes may be apart
+FAILED = ("model.keras", "parity.json")  # in a run's folder, what a failed gate leaves there
 PACKAGES = ("keras-model-zoo", "keras", "tensorflow", "numpy", "pillow", "scikit-learn", "openvino")
 
 
@@ -97,7 +98,7 @@ def publish(
         the version folder, and the evaluation of the model that is shipped.
 
     Raises:
-        JobError: the export differs from the model; nothing is published.
+        JobError: the export can't be run or differs from the model; nothing is published.
     """
     import keras
 
@@ -108,15 +109,15 @@ def publish(
         sweep(out)
     with whole_folder(out) as partial:
         model.save(partial / "model.keras")
+        shutil.copy(partial / "model.keras", run / "model.keras")  # stays there if nothing is published
         exporting.saved_model(model, partial, classes=data.classes, task=data.task, size=size, crop=crop)
         answers = gate.ask(partial, files)
         # Read back: what is compared, and what the scores are held to, is the file that is shipped.
         shipped = keras.models.load_model(partial / "model.keras", safe_mode=True)
-        expected = probabilities(shipped, files, size, crop) if files else np.zeros((0, len(data.classes)))
+        expected = probabilities(shipped, files, size, crop)
         parity = exporting.compare(expected, *answers(), data, files)
         found = parity._asdict() | {"passed": parity.passed}
         if not parity.passed:
-            shutil.copy(partial / "model.keras", run / "model.keras")
             (run / "parity.json").write_text(json.dumps(found, indent=2), encoding="utf-8")
             raise JobError(
                 f"the exported model is not equal to the trained one, so no version was published: over "
@@ -126,12 +127,12 @@ def publish(
         packages = {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
         known = {"classes": list(data.classes), "task": data.task, "data_fingerprint": data.fingerprint}
         known["majority"] = most_frequent(data.train.targets).tolist()
-        if len(files) and _differ(scores[positions], expected, data.task):
+        if _differ(scores[positions], expected, data.task):
             scores = probabilities(shipped, data.held_out.inputs, size, crop)
         evaluation = score(data, scores)
         full = card | known | {"metrics": evaluation.to_dict(), "parity": found, "versions": packages}
         (partial / "card.json").write_text(json.dumps(full, indent=2, ensure_ascii=False), encoding="utf-8")
-        shutil.copytree(run, partial / "run", ignore=shutil.ignore_patterns(".*"))
+        shutil.copytree(run, partial / "run", ignore=shutil.ignore_patterns(".*", *FAILED))
         return _claim(partial, out), evaluation
 
 

@@ -121,14 +121,6 @@ class Predictor:
                 advance(len(sources[start : start + 32]))
         return results
 
-    def probabilities(self, files: Iterable[Path]) -> np.ndarray:
-        """float32 (files, classes), every file being readable.
-
-        Raises:
-            zoo.data.decoding.DecodeError: one is not.
-        """
-        return probabilities(self.model, files, tuple(self.card["input"]["size"]), self.card["input"]["crop"])
-
     def evaluate(self, path: str | Path) -> EvaluationReport:
         """Score on labelled images, by scikit-learn.
 
@@ -141,7 +133,8 @@ class Predictor:
         Raises:
             InputError: nothing to score, or a label that the model does not know.
         """
-        examples, notes = labelled(path)
+        several = self.card["task"] == "multi_label"
+        examples, notes = labelled(path, multi_label=several)
         splits = {example.split for example in examples}
         part = next((split for split in ("test", "validation") if split in splits), None)
         examples = [example for example in examples if part is None or example.split == part]
@@ -162,7 +155,6 @@ class Predictor:
             raise InputError(f"{path}: no labelled image to score; {'; '.join(reasons[:3]) or 'it has none'}")
         probabilities = np.array([[r.probabilities[name] for name in self.classes] for _, r in answered], np.float32)
         hot = np.array([[name in e.labels for name in self.classes] for e, _ in answered], np.int64)
-        several = self.card["task"] == "multi_label"
         targets, majority = hot, np.array(self.card["majority"])
         if not several:
             if (hot.sum(axis=1) != 1).any():

@@ -39,12 +39,15 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._nested = 0.0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the time of the block to stage `name`."""
-        started = time.perf_counter()
+        """Add the time of the block to stage `name`, less that of the stages inside it."""
+        started, outer, self._nested = time.perf_counter(), self._nested, 0.0
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+            whole = time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + whole - self._nested
+            self._nested = outer + whole

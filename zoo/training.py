@@ -34,9 +34,8 @@ def fit(
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     patience: int | None = None,
     stop_at: int | None = None,
-    weight_decay: float = 0.0,
 ) -> History:
-    """Train `model` with AdamW, a linear warm-up over a tenth of the steps, cosine decay and clipped gradients.
+    """Train `model` with Adam, a linear warm-up over a tenth of the steps, cosine decay and clipped gradients.
 
     With a validation part the model ends with the weights of the epoch of least validation loss, those it began
     with included; else with the last ones.
@@ -50,7 +49,6 @@ def fit(
         validation: inputs and targets.
         patience: epochs without improvement after which training ends; None for no early end.
         stop_at: epochs to train, where fewer than the schedule's: a choice made by an earlier run is repeated.
-        weight_decay: decoupled (Loshchilov and Hutter 2019).
 
     Raises:
         FloatingPointError: the loss is no longer finite.
@@ -62,7 +60,7 @@ def fit(
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warm_up), warmup_target=learning_rate, warmup_steps=warm_up
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, clipnorm=1.0)
+    optimizer = keras.optimizers.Adam(schedule, clipnorm=1.0)
     model.compile(optimizer, loss)
     best = _Best(model, patience)
     if validation is not None:
