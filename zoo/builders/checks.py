@@ -1,0 +1,150 @@
+"""What every builder checks once, at its entry, and the layer that every one of them ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from zoo.data.dataset import Task
+
+if TYPE_CHECKING:
+    import keras
+
+# Each activation with the initializer that keeps the size of its signal from layer to layer.
+# Sources: Glorot and Bengio 2010 (tanh, sigmoid), He et al. 2015 (relu and its relatives).
+ACTIVATIONS = {
+    "relu": "he_normal",
+    "leaky_relu": "he_normal",
+    "elu": "he_normal",
+    "gelu": "he_normal",
+    "tanh": "glorot_uniform",
+    "sigmoid": "glorot_uniform",
+}
+INITIALIZERS = (
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "lecun_normal",
+    "lecun_uniform",
+    "orthogonal",
+    "random_normal",
+    "random_uniform",
+    "zeros",
+)
+OUTPUTS = {"classification": "softmax", "multi_label": "sigmoid", "regression": "linear", "forecasting": "linear"}
+
+
+def one_of(argument: str, value: object, allowed: Sequence[object]) -> None:
+    """Raise ValueError unless `value` is among `allowed`."""
+    if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in allowed):
+        raise ValueError(f"expected {argument} to be one of {', '.join(map(str, allowed))}; received {value!r}")
+
+
+def positive(argument: str, value: object, least: int = 1) -> int:
+    """`value` as int; ValueError unless it is a whole number of at least `least`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
+        raise ValueError(f"expected {argument} to be a whole number of at least {least}; received {value!r}")
+    return int(value)
+
+
+def several(argument: str, values: object, *, empty: bool = False) -> tuple[int, ...]:
+    """`values` as a tuple of positive ints, at least one unless `empty`; a single int counts as one."""
+    if hasattr(values, "__index__") and not isinstance(values, bool):
+        values = (values,)
+    if not isinstance(values, Sequence) or isinstance(values, str) or not (values or empty):
+        raise ValueError(f"expected {argument} to be a tuple of whole numbers, as (64, 32); received {values!r}")
+    return tuple(positive(f"each of {argument}", value) for value in values)
+
+
+def rate(argument: str, value: object, below: float = 1.0) -> None:
+    """Raise ValueError unless 0 <= `value` < `below`."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < below:
+        limit = "" if below == float("inf") else f" and below {below:g}"
+        raise ValueError(f"expected {argument} to be a number of at least 0{limit}; received {value!r}")
+
+
+def penalty(l1: float = 0.0, l2: float = 0.0) -> keras.regularizers.Regularizer | None:
+    """The regularizer that adds l1 * sum |w| + l2 * sum w ** 2 to the loss; None where both are 0."""
+    import keras
+
+    rate("l1", l1, float("inf"))
+    rate("l2", l2, float("inf"))
+    return keras.regularizers.L1L2(l1=l1, l2=l2) if l1 or l2 else None
+
+
+def initial(initializer: str | None, activation: str) -> str:
+    """The name of the initializer: as given, or for None the one that fits the activation; checks both."""
+    one_of("activation", activation, tuple(ACTIVATIONS))
+    if initializer is None:
+        return ACTIVATIONS[activation]
+    one_of("initializer", initializer, INITIALIZERS)
+    return initializer
+
+
+def shape(builder: str, input_shape: object, ranks: Sequence[int], takes: str, free: int = 0) -> tuple[Any, ...]:
+    """`input_shape` as a tuple.
+
+    Args:
+        builder: its name, for the message.
+        input_shape: what it was given, without the batch axis.
+        ranks: how many axes it may have.
+        takes: the shapes it takes, in words.
+        free: how many leading axes may be None, that is of any length.
+
+    Raises:
+        ValueError: another number of axes, or a size that is not a positive whole number.
+    """
+    sizes = tuple(input_shape) if isinstance(input_shape, Sequence) and not isinstance(input_shape, str) else None
+    if sizes is None or len(sizes) not in ranks:
+        raise ValueError(
+            f"{builder} takes {takes}, the batch axis left out; expected an input_shape of "
+            f"{' or '.join(map(str, ranks))} sizes, received {input_shape!r}"
+        )
+    for axis, size in enumerate(sizes):
+        if not (size is None and axis < free) and (
+            isinstance(size, bool) or not hasattr(size, "__index__") or int(size) < 1
+        ):
+            raise ValueError(f"{builder} takes {takes}; expected positive sizes, received {tuple(sizes)!r}")
+    return tuple(size if size is None else int(size) for size in sizes)
+
+
+def output(
+    features: keras.KerasTensor,
+    num_classes: int,
+    task: Task,
+    initializer: str = "glorot_uniform",
+    regularizer: keras.regularizers.Regularizer | None = None,
+) -> keras.KerasTensor:
+    """The last layer: softmax, sigmoid or linear by the task, in float32 whatever the rest computes in.
+
+    Args:
+        features: float (batch, width).
+        num_classes: how many classes, labels or values; `target` has checked it.
+        task: what decides the activation.
+        initializer: of the kernel.
+        regularizer: of the kernel.
+    """
+    import keras
+
+    return keras.layers.Dense(
+        num_classes,
+        activation=OUTPUTS[task],
+        kernel_initializer=initializer,
+        kernel_regularizer=regularizer,
+        dtype="float32",  # probabilities and their logarithms need it under mixed precision
+        name="output",
+    )(features)
+
+
+def target(num_classes: object, task: object) -> int:
+    """`num_classes` as int.
+
+    Raises:
+        ValueError: an unknown task, or fewer than two classes (for the other tasks: than one value).
+    """
+    one_of("task", task, tuple(OUTPUTS))
+    if task == "classification":
+        return positive("num_classes for classification", num_classes, 2)
+    return positive("num_classes (labels, targets or steps)", num_classes)

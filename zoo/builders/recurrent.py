@@ -1,0 +1,224 @@
+"""Recurrent networks for sequences, series and text: simple, LSTM and GRU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from zoo.builders import checks
+from zoo.data.dataset import Task
+
+if TYPE_CHECKING:
+    import keras
+
+
+def rnn(
+    input_shape: Sequence[int | None],
+    num_classes: int,
+    *,
+    task: Task = "classification",
+    units: Sequence[int] = (64,),
+    activation: str = "tanh",
+    initializer: str | None = None,
+    bidirectional: bool = False,
+    pooling: str = "last",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    vocabulary_size: int | None = None,
+    embedding: int = 64,
+    name: str = "rnn",
+) -> keras.Model:
+    """Simple recurrent network: one layer that reads its own last output; forgets over long sequences.
+
+    Input: float32 (batch, length, features), best near unit variance, steps of NaN are padding; with
+        `vocabulary_size` int32 (batch, length), token ids, 0 is padding.
+    Output: float32 (batch, num_classes): probabilities that sum to 1 (classification), one probability a label
+        (multi_label), values (regression, forecasting).
+
+    Args:
+        input_shape: (length, features), or (length,) with `vocabulary_size`; a length of None is any length.
+        num_classes: classes, labels, values, or steps to forecast.
+        task: decides the output's activation.
+        units: width of each layer.
+        activation: of the recurrence: relu, leaky_relu, elu, gelu, tanh or sigmoid.
+        initializer: of the input kernels, a Keras name; None picks the one that fits the activation. The recurrent
+            kernels are orthogonal.
+        bidirectional: read each sequence from both ends; doubles the width of each layer.
+        pooling: what of the last layer goes to the output: its "last" state, the "mean" or the "max" over the steps,
+            or "mean_max", both.
+        dropout: share of each layer's outputs set to 0 in training, in [0, 1).
+        l2: penalty on the sum of squared weights of the kernels.
+        vocabulary_size: how many token ids there are, padding included; None for sequences of numbers.
+        embedding: width of a token's vector.
+        name: of the model.
+
+    Raises:
+        ValueError: a shape, size or name that is none of these.
+
+    Source: Elman 1990, "Finding Structure in Time".
+    """
+    kernel_initializer = checks.initial(initializer, activation)
+
+    def layer(width: int, **common: object) -> keras.layers.Layer:
+        from keras import layers
+
+        return layers.SimpleRNN(width, activation=activation, kernel_initializer=kernel_initializer, **common)
+
+    return _recurrent(
+        layer, input_shape, num_classes, task, units, bidirectional, pooling, dropout, l2, vocabulary_size, embedding,
+        name, "rnn",
+    )  # fmt: skip
+
+
+def lstm(
+    input_shape: Sequence[int | None],
+    num_classes: int,
+    *,
+    task: Task = "classification",
+    units: Sequence[int] = (64,),
+    bidirectional: bool = False,
+    pooling: str = "last",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    vocabulary_size: int | None = None,
+    embedding: int = 64,
+    name: str = "lstm",
+) -> keras.Model:
+    """Long short-term memory: gates decide what a cell keeps, so that it remembers over many steps.
+
+    Input: float32 (batch, length, features), best near unit variance, steps of NaN are padding; with
+        `vocabulary_size` int32 (batch, length), token ids, 0 is padding.
+    Output: float32 (batch, num_classes): probabilities that sum to 1 (classification), one probability a label
+        (multi_label), values (regression, forecasting).
+
+    Args:
+        input_shape: (length, features), or (length,) with `vocabulary_size`; a length of None is any length.
+        num_classes: classes, labels, values, or steps to forecast.
+        task: decides the output's activation.
+        units: width of each layer.
+        bidirectional: read each sequence from both ends; doubles the width of each layer.
+        pooling: what of the last layer goes to the output: its "last" state, the "mean" or the "max" over the steps,
+            or "mean_max", both.
+        dropout: share of each layer's outputs set to 0 in training, in [0, 1).
+        l2: penalty on the sum of squared weights of the kernels.
+        vocabulary_size: how many token ids there are, padding included; None for sequences of numbers.
+        embedding: width of a token's vector.
+        name: of the model.
+
+    Raises:
+        ValueError: a shape, size or name that is none of these.
+
+    Source: Hochreiter and Schmidhuber 1997, "Long Short-Term Memory"; the forget gate: Gers et al. 2000.
+    """
+    from keras import layers
+
+    return _recurrent(
+        layers.LSTM, input_shape, num_classes, task, units, bidirectional, pooling, dropout, l2, vocabulary_size,
+        embedding, name, "lstm",
+    )  # fmt: skip
+
+
+def gru(
+    input_shape: Sequence[int | None],
+    num_classes: int,
+    *,
+    task: Task = "classification",
+    units: Sequence[int] = (64,),
+    bidirectional: bool = False,
+    pooling: str = "last",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    vocabulary_size: int | None = None,
+    embedding: int = 64,
+    name: str = "gru",
+) -> keras.Model:
+    """Gated recurrent unit: two gates where the LSTM has three, and a quarter fewer weights.
+
+    Input: float32 (batch, length, features), best near unit variance, steps of NaN are padding; with
+        `vocabulary_size` int32 (batch, length), token ids, 0 is padding.
+    Output: float32 (batch, num_classes): probabilities that sum to 1 (classification), one probability a label
+        (multi_label), values (regression, forecasting).
+
+    Args:
+        input_shape: (length, features), or (length,) with `vocabulary_size`; a length of None is any length.
+        num_classes: classes, labels, values, or steps to forecast.
+        task: decides the output's activation.
+        units: width of each layer.
+        bidirectional: read each sequence from both ends; doubles the width of each layer.
+        pooling: what of the last layer goes to the output: its "last" state, the "mean" or the "max" over the steps,
+            or "mean_max", both.
+        dropout: share of each layer's outputs set to 0 in training, in [0, 1).
+        l2: penalty on the sum of squared weights of the kernels.
+        vocabulary_size: how many token ids there are, padding included; None for sequences of numbers.
+        embedding: width of a token's vector.
+        name: of the model.
+
+    Raises:
+        ValueError: a shape, size or name that is none of these.
+
+    Source: Cho et al. 2014, "Learning Phrase Representations using RNN Encoder-Decoder".
+    """
+    from keras import layers
+
+    return _recurrent(
+        layers.GRU, input_shape, num_classes, task, units, bidirectional, pooling, dropout, l2, vocabulary_size,
+        embedding, name, "gru",
+    )  # fmt: skip
+
+
+def _recurrent(
+    layer: Callable[..., keras.layers.Layer],
+    input_shape: Sequence[int | None],
+    num_classes: int,
+    task: Task,
+    units: Sequence[int],
+    bidirectional: bool,
+    pooling: str,
+    dropout: float,
+    l2: float,
+    vocabulary_size: int | None,
+    embedding: int,
+    name: str,
+    builder: str,
+) -> keras.Model:
+    """What the three share; `layer` makes one recurrent layer of a width."""
+    import keras
+    from keras import layers
+
+    from zoo.builders.layers import POOLINGS, MaskedPooling, Padding
+
+    if vocabulary_size is None:
+        takes = "sequences (length, features), or token ids (length,) with vocabulary_size"
+        sizes = checks.shape(builder, input_shape, (2,), takes, free=1)
+    else:
+        sizes = checks.shape(builder, input_shape, (1,), "with vocabulary_size token ids (length,)", free=1)
+        vocabulary_size = checks.positive("vocabulary_size", vocabulary_size, 2)
+    num_classes = checks.target(num_classes, task)
+    units = checks.several("units", units)
+    checks.one_of("bidirectional", bidirectional, (True, False))
+    checks.one_of("pooling", pooling, POOLINGS)
+    checks.rate("dropout", dropout)
+    embedding = checks.positive("embedding", embedding)
+    regularizer = checks.penalty(l2=l2)
+
+    if vocabulary_size is None:
+        inputs = keras.Input(sizes)
+        x = Padding()(inputs)
+    else:
+        inputs = keras.Input(sizes, dtype="int32")
+        x = layers.Embedding(vocabulary_size, embedding, mask_zero=True)(inputs)
+        if dropout:
+            x = layers.Dropout(dropout)(x)
+    for position, width in enumerate(units):
+        steps = position + 1 < len(units) or pooling != "last"  # the output of every step, not of the last alone
+        x_layer = layer(
+            width, return_sequences=steps, kernel_regularizer=regularizer, recurrent_regularizer=regularizer
+        )
+        x = (layers.Bidirectional(x_layer) if bidirectional else x_layer)(x)
+        if dropout and position + 1 < len(units):
+            x = layers.Dropout(dropout)(x)
+    if pooling != "last":
+        x = MaskedPooling(pooling)(x)
+    if dropout:
+        x = layers.Dropout(dropout)(x)
+    return keras.Model(inputs, checks.output(x, num_classes, task, regularizer=regularizer), name=name)
