@@ -65,10 +65,7 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
         click.echo(json.dumps({"artifact": str(result.artifact), "metrics": metrics, "seconds": result.seconds}))
         return
     parity = json.loads((result.artifact / "card.json").read_text(encoding="utf-8"))["parity"]
-    click.echo(
-        f"the export answers as the model does: {parity['files']} files, probabilities within "
-        f"{parity['largest_difference']:.1g}, no label differs"
-    )
+    rendering.show_parity(parity)
     click.echo(f"artifact: {result.artifact}\nask it:   zoo predict {result.artifact.parent} PHOTO")
     if profile:
         for stage, seconds in result.seconds.items():

@@ -23,7 +23,7 @@ from zoo.data.dataset import Data, Part
 from zoo.data.images import Example, images
 from zoo.data.splits import stratified
 from zoo.errors import InputError
-from zoo.evaluation import Evaluation, score
+from zoo.evaluation import Evaluation, correct, score
 from zoo.exporting import Gate, gate_sample
 from zoo.predictor import Predictor
 from zoo.progress import Stopwatch
@@ -264,7 +264,12 @@ def _open_run(out: Path, data: Data, extractor: Extractor, effort: str, recipe: 
 
 
 def _scores(model: keras.Model, part: Part, extractor: Extractor) -> np.ndarray:
-    return artifact.probabilities(model, part.inputs, (extractor.input_size,) * 2, extractor.crop)
+    return artifact.outputs(model, part.inputs, _input(extractor))
+
+
+def _input(extractor: Extractor) -> dict[str, Any]:
+    size = [extractor.input_size] * 2
+    return {"kind": "images", "size": size, "crop": extractor.crop, "channels": 3, "pixels": "RGB, 0-255"}
 
 
 def _unfreeze(
@@ -293,7 +298,7 @@ def _unfreeze(
         before = inner_head.probabilities(rows[outer])
         history, after = unfrozen.choose(inner_head, np.flatnonzero(~outer), np.flatnonzero(outer))
         gain, error = gains(before, after, targets[outer])
-        right = [float(_right(p, targets[outer]).mean()) for p in (before, after)]
+        right = [float(correct(targets[outer], p).mean()) for p in (before, after)]
         keep = gain > (error if effort == "balanced" else 0.0) and right[1] >= right[0] and history.best_epoch > 0
         job.notes.append(
             f"training the last {recipe.blocks} blocks takes the inner split's log loss down by {gain:.3f} "
@@ -303,18 +308,12 @@ def _unfreeze(
         return unfrozen.train(head, history.best_epoch) if keep else None
 
 
-def _right(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    if targets.ndim == 2:
-        return ((probabilities >= 0.5) == targets).all(axis=1)
-    return probabilities.argmax(axis=1) == targets
-
-
 def _card(extractor: Extractor, head: heads.Head, recipe: Recipe, effort: str, unfrozen: bool) -> dict[str, Any]:
     weights = extractor.weights if extractor.weights in ("imagenet", None) else Path(extractor.weights).name
     return {
         "backbone": extractor.backbone,
         "weights": weights,
-        "input": {"size": [extractor.input_size] * 2, "crop": extractor.crop, "pixels": "RGB, 0-255"},
+        "input": _input(extractor),
         "seed": extractor.seed,
         "effort": effort,
         "head": {"strength": head.strength, "folds": head.folds, "weighted": head.weighted},

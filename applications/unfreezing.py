@@ -17,8 +17,11 @@ import numpy as np
 from applications import backbones
 from applications.features import Extractor
 from applications.heads import Head, log_loss
-from zoo import progress, training
+from zoo import loop, progress
+from zoo.augmentation import AUGMENTATIONS as PLAIN
+from zoo.augmentation import augmentation
 from zoo.data import decoding
+from zoo.optimizers import optimizer
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 BATCH = 32
 VIEWS = 4  # augmented versions of each training image, besides the image itself
 MEMORY = 2 << 30  # bytes that cached views may take
-AUGMENTATIONS = ("flip", "crop", "color", "randaugment", "mixup")
+AUGMENTATIONS = (*PLAIN, "mixup")
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Unfrozen:
         self.plain = self._below(self.pixels, "freezing") if self.cached else None
         self.views = [self._view(number) for number in range(VIEWS)] if self.cached else []
 
-    def choose(self, head: Head, inner: np.ndarray, outer: np.ndarray) -> tuple[training.History, np.ndarray]:
+    def choose(self, head: Head, inner: np.ndarray, outer: np.ndarray) -> tuple[loop.History, np.ndarray]:
         """Train on one side of an inner split and find the epoch by the other.
 
         Args:
@@ -120,19 +123,20 @@ class Unfrozen:
         self._train(head, np.arange(len(self.files)), None, epochs)
         return self.classifier
 
-    def _train(self, head: Head, chosen: np.ndarray, validation: Any, stop_at: int | None) -> training.History:
+    def _train(self, head: Head, chosen: np.ndarray, validation: Any, stop_at: int | None) -> loop.History:
         import keras
 
         keras.utils.set_random_seed(self.recipe.seed)
         self.upper.set_weights(self.initial)
         self.upper.layers[-1].set_weights([head.kernel, head.bias])
-        return training.fit(
+        batches, epochs = _Batches(self, chosen), self.recipe.epochs
+        return loop.fit(
             self.upper,
-            _batches(self, chosen),
+            batches,
             loss=keras.losses.BinaryCrossentropy() if self.several else keras.losses.CategoricalCrossentropy(),
-            epochs=self.recipe.epochs,
-            learning_rate=self.recipe.learning_rate,
-            validation=validation,
+            epochs=epochs,
+            optimizer=optimizer("adam", self.recipe.learning_rate, steps=len(batches) * epochs, warm_up=0.1),
+            validation=None if validation is None else loop.Arrays(*validation, batch_size=BATCH),
             patience=max(4, self.recipe.epochs // 2),
             stop_at=stop_at,
         )
@@ -200,26 +204,12 @@ def _augmentation(names: tuple[str, ...], seed: int) -> Callable[[np.ndarray, np
     """Images float32 0-255 and one-hot targets to their augmented versions."""
     import keras
 
-    layers = keras.layers
-    makers = {
-        "flip": lambda: [layers.RandomFlip("horizontal", seed=seed)],
-        # Shifts and scales of up to a tenth: what a photographer's framing varies.
-        "crop": lambda: [
-            layers.RandomTranslation(0.1, 0.1, fill_mode="reflect", seed=seed + 1),
-            layers.RandomZoom((-0.1, 0.1), fill_mode="reflect", seed=seed + 2),
-        ],
-        "color": lambda: [
-            layers.RandomBrightness(0.15, value_range=(0, 255), seed=seed + 3),
-            layers.RandomContrast(0.15, value_range=(0, 255), seed=seed + 4),
-        ],
-        "randaugment": lambda: [layers.RandAugment(value_range=(0, 255), seed=seed + 5)],
-    }
-    chosen = [layer for name in names if name in makers for layer in makers[name]()]
-    mix = layers.MixUp(alpha=0.2, seed=seed + 6) if "mixup" in names else None
+    change = augmentation([name for name in names if name != "mixup"], seed)
+    mix = keras.layers.MixUp(alpha=0.2, seed=seed + 6) if "mixup" in names else None
 
     def augment(images: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        for layer in chosen:
-            images = layer(images, training=True)
+        if change.layers:
+            images = change(images, training=True)
         if mix is not None:
             mixed = mix({"images": images, "labels": targets}, training=True)
             images, targets = mixed["images"], mixed["labels"]
@@ -228,22 +218,17 @@ def _augmentation(names: tuple[str, ...], seed: int) -> Callable[[np.ndarray, np
     return augment
 
 
-def _batches(unfrozen: Unfrozen, chosen: np.ndarray) -> keras.utils.PyDataset:
-    import keras
+class _Batches:
+    """Images of the training part at the entry of the upper blocks, in a new order and view in each epoch."""
 
-    class Batches(keras.utils.PyDataset):
-        def __init__(self) -> None:
-            super().__init__()
-            self.rng = np.random.default_rng(unfrozen.recipe.seed)
-            self.order = self.rng.permutation(chosen)
+    def __init__(self, unfrozen: Unfrozen, chosen: np.ndarray) -> None:
+        self.unfrozen, self.chosen = unfrozen, chosen
 
-        def __len__(self) -> int:
-            return math.ceil(len(chosen) / BATCH)
+    def __len__(self) -> int:
+        return math.ceil(len(self.chosen) / BATCH)
 
-        def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-            return unfrozen.batch(self.order[index * BATCH : (index + 1) * BATCH], self.rng)
-
-        def on_epoch_end(self) -> None:
-            self.order = self.rng.permutation(chosen)
-
-    return Batches()
+    def epoch(self, number: int) -> Iterator[tuple[np.ndarray, ...]]:
+        rng = np.random.default_rng([self.unfrozen.recipe.seed, number])
+        order = rng.permutation(self.chosen)
+        for start in range(0, len(order), BATCH):
+            yield self.unfrozen.batch(order[start : start + BATCH], rng)

@@ -1,8 +1,9 @@
-"""Scores of a classifier on held-out examples, by scikit-learn, beside the majority baseline."""
+"""Scores on held-out examples, by scikit-learn, beside those of simple models on the same examples."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ class Evaluation:
         f1_macro: mean F1 over classes.
         classes: per class precision, recall, f1, support and roc_auc.
         confusion: counts, row = true class, column = predicted; None for several labels.
+        baselines: accuracy of simple models fitted on the same training part, by name.
     """
 
     part: str
@@ -38,6 +40,7 @@ class Evaluation:
     f1_macro: float
     classes: dict[str, dict[str, float | int | None]]
     confusion: list[list[int]] | None
+    baselines: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON holds them."""
@@ -49,15 +52,83 @@ class Evaluation:
         return round(self.accuracy * self.examples)
 
 
-def score(data: Data, probabilities: np.ndarray) -> Evaluation:
-    """`evaluate` on the held-out part of `data`.
+@dataclass(frozen=True)
+class RegressionEvaluation:
+    """Scores of one model that answers with numbers, on one part.
+
+    Attributes:
+        part: which part was scored.
+        examples: how many.
+        mse: mean squared error, over examples and values, in the squared unit of the target.
+        rmse: its root; with several values, of their mean squared error.
+        mae: mean absolute error.
+        r2: coefficient of determination, mean over values; None for a single example.
+        values: per value asked for mse, rmse, mae and r2; of a forecast, per step.
+        baselines: the same four of simple models fitted on the same training part, by name.
+    """
+
+    part: str
+    examples: int
+    mse: float
+    rmse: float
+    mae: float
+    r2: float | None
+    values: dict[str, dict[str, float | None]]
+    baselines: dict[str, dict[str, float | None]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values as JSON holds them."""
+        return asdict(self)
+
+
+def score(data: Data, outputs: np.ndarray, simple: Mapping[str, np.ndarray] | None = None) -> AnyEvaluation:
+    """Score `outputs` on the held-out part of `data`.
 
     Args:
         data: brings targets, classes and the majority of its training part.
-        probabilities: float32 (examples of `data.held_out`, classes).
+        outputs: float32 (examples of `data.held_out`, classes): probabilities, or the values asked for.
+        simple: name of a simple model -> its outputs on the same examples, as `zoo.baselines.outputs` gives them.
     """
-    part = "test" if data.test is not None else "validation"
-    return evaluate(data.held_out.targets, probabilities, data.classes, most_frequent(data.train.targets), part)
+    part, targets = "test" if data.test is not None else "validation", data.held_out.targets
+    if data.task in ("regression", "forecasting"):
+        found = evaluate_values(targets, outputs, data.classes, part)
+        return replace(found, baselines={name: _errors(targets, values) for name, values in (simple or {}).items()})
+    found = evaluate(targets, outputs, data.classes, most_frequent(data.train.targets), part)
+    right = {name: float(correct(targets, values).mean()) for name, values in (simple or {}).items()}
+    return replace(found, baselines=right)
+
+
+def correct(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Bool (examples,): where the answer is right; of several labels, where all of them are."""
+    if targets.ndim == 2:
+        return ((probabilities >= 0.5) == targets).all(axis=1)
+    return probabilities.argmax(axis=1) == targets
+
+
+def evaluate_values(targets: np.ndarray, values: np.ndarray, names: tuple[str, ...], part: str) -> RegressionEvaluation:
+    """Score numbers against targets.
+
+    Args:
+        targets: float (examples, values).
+        values: float32 (examples, values), the answers.
+        names: of the values.
+        part: name of what is scored, as "validation".
+
+    Raises:
+        ValueError: the arrays' shapes differ, or there is no example.
+    """
+    if targets.shape != values.shape or not len(targets):
+        raise ValueError(f"expected as many answers as targets, received {values.shape} for {targets.shape}")
+    rows = {name: _errors(targets[:, [i]], values[:, [i]]) for i, name in enumerate(names)}
+    return RegressionEvaluation(part, len(targets), **_errors(targets, values), values=rows)
+
+
+def _errors(targets: np.ndarray, values: np.ndarray) -> dict[str, float | None]:
+    from sklearn import metrics
+
+    mse = float(metrics.mean_squared_error(targets, values))
+    r2 = float(metrics.r2_score(targets, values)) if len(targets) > 1 else None
+    return {"mse": mse, "rmse": mse**0.5, "mae": float(metrics.mean_absolute_error(targets, values)), "r2": r2}
 
 
 def evaluate(
@@ -81,7 +152,7 @@ def evaluate(
         raise ValueError(f"expected as many targets as probabilities, received {len(targets)}, {len(probabilities)}")
     several = targets.ndim == 2
     predicted = (probabilities >= 0.5).astype(np.int64) if several else probabilities.argmax(axis=1)
-    right = (predicted == targets).all(axis=1) if several else predicted == targets
+    right = correct(targets, probabilities)
     always = (targets == majority).all(axis=1) if several else targets == majority
     hot = targets if several else np.eye(len(classes), dtype=np.int64)[targets]
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
@@ -136,3 +207,6 @@ def wilson(right: int, count: int) -> tuple[float, float]:
     centre = (share + spread / 2) / (1 + spread)
     half = z * np.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+AnyEvaluation = Evaluation | RegressionEvaluation

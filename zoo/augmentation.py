@@ -1,0 +1,46 @@
+"""Random changes of training images that leave their label true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+AUGMENTATIONS = ("flip", "crop", "color", "randaugment")
+
+
+def augmentation(names: Sequence[str], seed: int) -> keras.Sequential:
+    """A model that changes images, float32 (batch, height, width, channels), pixels 0-255; call it with training=True.
+
+    Args:
+        names: ``flip``: left to right, half of them. ``crop``: shifts and scales of up to a tenth, what a
+            photographer's framing varies. ``color``: brightness and contrast, by up to 15 %. ``randaugment``: two
+            random changes at a time (Cubuk et al. 2020).
+        seed: of the random numbers.
+
+    Raises:
+        InputError: another name.
+    """
+    unknown = sorted(set(names) - set(AUGMENTATIONS))
+    if unknown:
+        raise InputError(f"expected augmentations out of {', '.join(AUGMENTATIONS)}, received {unknown[0]!r}")
+    import keras
+
+    layers = keras.layers
+    makers = {
+        "flip": lambda: [layers.RandomFlip("horizontal", seed=seed)],
+        "crop": lambda: [
+            layers.RandomTranslation(0.1, 0.1, fill_mode="reflect", seed=seed + 1),
+            layers.RandomZoom((-0.1, 0.1), fill_mode="reflect", seed=seed + 2),
+        ],
+        "color": lambda: [
+            layers.RandomBrightness(0.15, value_range=(0, 255), seed=seed + 3),
+            layers.RandomContrast(0.15, value_range=(0, 255), seed=seed + 4),
+        ],
+        "randaugment": lambda: [layers.RandAugment(value_range=(0, 255), seed=seed + 5)],
+    }
+    return keras.Sequential([layer for name in names for layer in makers[name]()])

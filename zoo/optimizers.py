@@ -1,0 +1,91 @@
+"""Optimizers and learning-rate schedules by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+OPTIMIZERS = {"sgd": 0.05, "momentum": 0.02, "rmsprop": 1e-3, "adam": 1e-3, "adamw": 1e-3}
+"""Name -> the learning rate it is used with where none is asked for."""
+
+SCHEDULES = ("constant", "cosine", "exponential", "step")
+
+
+def optimizer(
+    name: str = "adam",
+    learning_rate: float | None = None,
+    *,
+    steps: int,
+    schedule: str = "cosine",
+    warm_up: float = 0.05,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    clip_norm: float | None = 1.0,
+) -> keras.optimizers.Optimizer:
+    """An optimizer with its schedule.
+
+    Args:
+        name: ``sgd``, ``momentum`` (Nesterov's), ``rmsprop``, ``adam`` (Kingma and Ba 2015) or ``adamw``
+            (Loshchilov and Hutter 2019).
+        learning_rate: at its peak, over 0; the optimizer's own default where None.
+        steps: batches in the whole training.
+        schedule: ``constant``; ``cosine``: down to 0 (Loshchilov and Hutter 2017); ``exponential``: down to a
+            hundredth; ``step``: a tenth after half and a hundredth after three quarters (He et al. 2016).
+        warm_up: share of the steps in which the rate rises from 0, in [0, 1); Goyal et al. 2017.
+        momentum: for ``momentum``, in [0, 1).
+        weight_decay: decoupled from the gradient, for every optimizer; 0 for none.
+        clip_norm: largest norm of all gradients together, over 0 (Pascanu et al. 2013); None for no clipping.
+
+    Raises:
+        InputError: a name that is not known, or a number out of its range.
+    """
+    if name not in OPTIMIZERS:
+        raise InputError(f"expected an optimizer out of {', '.join(OPTIMIZERS)}, received {name!r}")
+    rate = OPTIMIZERS[name] if learning_rate is None else learning_rate
+    for label, value, fits in (
+        ("learning_rate over 0", rate, rate > 0),
+        ("warm_up in [0, 1)", warm_up, 0 <= warm_up < 1),
+        ("momentum in [0, 1)", momentum, 0 <= momentum < 1),
+        ("weight_decay of 0 or more", weight_decay, weight_decay >= 0),
+        ("clip_norm over 0, or None", clip_norm, clip_norm is None or clip_norm > 0),
+    ):
+        if not fits:
+            raise InputError(f"expected {label}, received {value!r}")
+    import keras
+
+    make: dict[str, Any] = {
+        "sgd": keras.optimizers.SGD,
+        "momentum": keras.optimizers.SGD,
+        "rmsprop": keras.optimizers.RMSprop,
+        "adam": keras.optimizers.Adam,
+        "adamw": keras.optimizers.AdamW,
+    }
+    extra = {"momentum": momentum, "nesterov": True} if name == "momentum" else {}
+    if weight_decay or name == "adamw":
+        extra["weight_decay"] = weight_decay
+    return make[name](_scheduled(rate, steps, schedule, warm_up), global_clipnorm=clip_norm, **extra)
+
+
+def _scheduled(rate: float, steps: int, schedule: str, warm_up: float) -> Any:
+    import keras
+
+    from zoo.schedules import WarmUp
+
+    schedules = keras.optimizers.schedules
+    rising = round(steps * warm_up)
+    left = max(1, steps - rising)
+    if schedule == "constant":
+        falling: Any = rate
+    elif schedule == "cosine":
+        falling = schedules.CosineDecay(rate, left)
+    elif schedule == "exponential":
+        falling = schedules.ExponentialDecay(rate, left, 0.01)
+    elif schedule == "step":
+        falling = schedules.PiecewiseConstantDecay([left // 2, left * 3 // 4], [rate, rate / 10, rate / 100])
+    else:
+        raise InputError(f"expected a schedule out of {', '.join(SCHEDULES)}, received {schedule!r}")
+    return WarmUp(rate, rising, falling) if rising else falling
