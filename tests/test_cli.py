@@ -48,7 +48,7 @@ def test_backbones_are_listed_for_people_and_machines() -> None:
 
 
 def test_from_a_folder_to_predictions(workplace: Path) -> None:
-    assert zoo("sample", "digits", "digits").stdout == "1797 images in digits\n"
+    assert zoo("sample", "digits", "digits").stdout == "1,797 examples in digits\n"
     assert zoo("sample", "digits", "digits").returncode == 2
     for number in range(10):
         if number > 5:

@@ -15,9 +15,13 @@ _PUBLIC = {
     "JobError": "zoo.errors",
     "Prediction": "zoo.predictor",
     "Predictor": "zoo.predictor",
+    "builders": "zoo.builders",
     "data": "zoo.data",
+    "diagnose": "zoo.diagnosis",
     "evaluate": "zoo.evaluation",
+    "find_learning_rate": "zoo.learning_rates",
     "load": "zoo.artifact",
+    "train": "zoo.training",
 }
 __all__ = ["__version__", *_PUBLIC]
 

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+from dataclasses import replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import exporting
-from zoo.data.dataset import Data
+from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError, JobError
-from zoo.evaluation import Evaluation, most_frequent, score
+from zoo.evaluation import AnyEvaluation, most_frequent, score
 from zoo.files import sweep, whole_folder
-from zoo.predictor import Predictor, probabilities
+from zoo.predictor import Predictor, loaded, outputs
 
 if TYPE_CHECKING:
     import keras
@@ -26,6 +27,17 @@ ROOT = Path("saved_models")
 SAME = 1e-4  # how far probabilities of two float32 runtimes may be apart
 FAILED = ("model.keras", "parity.json")  # in a run's folder, what a failed gate leaves there
 PACKAGES = ("keras-model-zoo", "keras", "tensorflow", "numpy", "pillow", "scikit-learn", "openvino")
+
+
+def default_folder(source: str | Path) -> Path:
+    """Where the artifact of what is trained on `source` goes: ``saved_models/`` and its name.
+
+    Raises:
+        InputError: that is inside `source`, which is only read.
+    """
+    source = Path(source)
+    name = source.resolve().name
+    return ROOT / (name.split(".")[0] if source.is_file() else name)
 
 
 def load(path: str | Path) -> Predictor:
@@ -79,20 +91,23 @@ def publish(
     run: Path,
     gate: exporting.Gate,
     seed: int,
-) -> tuple[Path, Evaluation]:
+    baselines: dict[str, Any] | None = None,
+) -> tuple[Path, AnyEvaluation]:
     """Export `model`, prove the export equal to it, and make it the next version of `out`.
 
     Args:
-        model: float32 pixels 0-255 to probabilities, its last layer taking the embedding.
+        model: raw inputs to probabilities or values; of images, float32 pixels 0-255, its last layer taking the
+            embedding.
         data: the gate compares on its held-out part.
-        card: what is known of the model; needs ``input`` with ``size`` and ``crop``. Metrics, parity, classes,
-            fingerprint and versions of the packages are added.
-        scores: what `model` says of the held-out part, float32 (examples, classes), by whatever runtime. Where the
-            shipped file says otherwise, it is asked for all of them anew.
+        card: what is known of the model; needs ``input`` as `zoo.data.Data.input` describes it. Metrics, parity,
+            classes, fingerprint and versions of the packages are added.
+        scores: what `model` says of the held-out part, float32 (examples, classes or values), by whatever runtime.
+            Where the shipped file says otherwise, it is asked for all of them anew.
         out: folder of the artifact, as ``saved_models/photos``.
         run: folder of the run; it becomes ``run/``, and gets what failed if the gate does.
         gate: started before.
-        seed: of the choice of files.
+        seed: of the choice of examples.
+        baselines: scores of simple models, as an evaluation has them.
 
     Returns:
         the version folder, and the evaluation of the model that is shipped.
@@ -100,36 +115,35 @@ def publish(
     Raises:
         JobError: the export can't be run or differs from the model; nothing is published.
     """
-    import keras
-
-    size, crop = tuple(card["input"]["size"]), card["input"]["crop"]
+    description = card["input"]
     positions = exporting.gate_sample(data.held_out, seed)
-    files = [data.held_out.inputs[position] for position in positions]
+    asked = chosen_inputs(data.held_out.inputs, np.array(positions))
     if out.is_dir():
         sweep(out)
     with whole_folder(out) as partial:
         model.save(partial / "model.keras")
         shutil.copy(partial / "model.keras", run / "model.keras")  # stays there if nothing is published
-        exporting.saved_model(model, partial, classes=data.classes, task=data.task, size=size, crop=crop)
-        answers = gate.ask(partial, files)
+        exporting.saved_model(model, partial, classes=data.classes, task=data.task, description=description)
+        answers = gate.ask(partial, asked, description)
         # Read back: what is compared, and what the scores are held to, is the file that is shipped.
-        shipped = keras.models.load_model(partial / "model.keras", safe_mode=True)
-        expected = probabilities(shipped, files, size, crop)
-        parity = exporting.compare(expected, *answers(), data, files)
+        shipped = loaded(partial / "model.keras")
+        expected = outputs(shipped, asked, description)
+        parity = exporting.compare(expected, *answers(), data, asked)
         found = parity._asdict() | {"passed": parity.passed}
         if not parity.passed:
             (run / "parity.json").write_text(json.dumps(found, indent=2), encoding="utf-8")
             raise JobError(
                 f"the exported model is not equal to the trained one, so no version was published: over "
-                f"{parity.files} files probabilities differ by up to {parity.largest_difference:.2g} (allowed "
+                f"{parity.files} inputs outputs differ by up to {parity.largest_difference:.2g} (allowed "
                 f"{parity.tolerance:g}), {parity.label_differences} labels differ; model and numbers are in {run}"
             )
         packages = {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
         known = {"classes": list(data.classes), "task": data.task, "data_fingerprint": data.fingerprint}
-        known["majority"] = most_frequent(data.train.targets).tolist()
+        if data.task in ("classification", "multi_label"):
+            known["majority"] = most_frequent(data.train.targets).tolist()
         if _differ(scores[positions], expected, data.task):
-            scores = probabilities(shipped, data.held_out.inputs, size, crop)
-        evaluation = score(data, scores)
+            scores = outputs(shipped, data.held_out.inputs, description)
+        evaluation = replace(score(data, scores), baselines=baselines or {})
         full = card | known | {"metrics": evaluation.to_dict(), "parity": found, "versions": packages}
         (partial / "card.json").write_text(json.dumps(full, indent=2, ensure_ascii=False), encoding="utf-8")
         shutil.copytree(run, partial / "run", ignore=shutil.ignore_patterns(".*", *FAILED))
@@ -137,9 +151,13 @@ def publish(
 
 
 def _differ(scores: np.ndarray, shipped: np.ndarray, task: str) -> bool:
-    """Whether two runtimes' probabilities are further apart than their arithmetic explains, or answer otherwise."""
+    """Whether two runtimes' outputs are further apart than their arithmetic explains, or answer otherwise."""
+    if np.abs(scores - shipped).max() > SAME * max(1.0, np.abs(shipped).max()):
+        return True
+    if task in ("regression", "forecasting"):
+        return False
     answers = [(each >= 0.5) if task == "multi_label" else each.argmax(axis=1) for each in (scores, shipped)]
-    return bool(np.abs(scores - shipped).max() > SAME or (answers[0] != answers[1]).any())
+    return bool((answers[0] != answers[1]).any())
 
 
 def _claim(partial: Path, out: Path) -> Path:

@@ -71,7 +71,8 @@ def main() -> None:
 
 def _line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
+        text = f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
+        return " ".join(text.split())[:300]  # HDF5 puts lines of its own into it
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, (InputError, JobError)):
         return text

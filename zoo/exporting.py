@@ -14,48 +14,52 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zoo.data import decoding
-from zoo.data.dataset import Data, Part
+from zoo.data.dataset import Data, Inputs, Part, label_text
 from zoo.errors import JobError
+from zoo.signatures import feeds, specification
 
 if TYPE_CHECKING:
     import keras
 
 TOLERANCE = 1e-5  # largest difference in a probability
-GATE_FILES = 256
+GATE_EXAMPLES = 256
+Answers = tuple[np.ndarray, list[str]]
 
 
 def saved_model(
-    model: keras.Model, folder: Path, *, classes: tuple[str, ...], task: str, size: tuple[int, int], crop: float
+    model: keras.Model, folder: Path, *, classes: tuple[str, ...], task: str, description: dict[str, Any]
 ) -> None:
     """Write `model` to `folder` as a SavedModel that needs no code of this project.
 
-    Signatures: ``serving_default``: ``image_bytes``, string (batch,) of encoded images → ``label`` string (batch,),
-    ``probability`` float32 (batch,), ``probabilities`` float32 (batch, classes); for several labels ``label`` joins
-    those of at least 0.5 by ``;``. ``serving_pixels``: ``pixels`` float32 (batch, height, width, 3), 0-255 → the same.
-    ``embed``: ``image_bytes`` → ``embedding`` float32 (batch, width).
+    Its signature ``serving_default`` takes raw inputs. Images: ``image_bytes``, string (batch,) of encoded files.
+    Tables: a tensor (batch,) a column, float32 or string, named as `zoo.signatures.columns` says. Text: ``text``,
+    string (batch,). Sequences: ``sequence``, float32 (batch, length, features).
+
+    It answers with ``label`` string (batch,), ``probability`` float32 (batch,) and ``probabilities`` float32 (batch,
+    classes), for several labels with those of at least 0.5 joined by ``;`` in ``label``; or, where numbers are asked
+    for, with ``prediction`` float32 (batch, values).
+
+    Images have two more: ``serving_pixels``: ``pixels`` float32 (batch, height, width, channels), 0-255 -> the same;
+    ``embed``: ``image_bytes`` -> ``embedding`` float32 (batch, width), what the last layer takes.
 
     Args:
-        model: pixels 0-255 → probabilities; its last layer takes the embedding.
+        model: raw inputs to probabilities or values; of images, pixels 0-255.
         folder: made if absent.
         classes: names, in the order of the output.
-        task: ``classification`` or ``multi_label``.
-        size: height and width of the pixels.
-        crop: as `zoo.data.decoding.decode` takes it.
+        task: as `zoo.data.Data` has it.
+        description: `zoo.data.Data.input`.
     """
     import keras
     import tensorflow as tf
 
-    from zoo.data.decoding_graph import decode_batch
-
-    both = keras.Model(model.inputs, [model.output, model.layers[-1].input])
+    specs, assemble = specification(description)
+    images = description["kind"] == "images"
+    both = keras.Model(model.inputs, [model.output, model.layers[-1].input]) if images else model
     names = tf.constant(classes)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, *size, 3], tf.float32, name="pixels")])
-    def run(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tuple(both(pixels, training=False))
-
-    def answer(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities, _ = run(pixels)
+    def answer(probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
+        if task in ("regression", "forecasting"):
+            return {"prediction": probabilities}
         if task == "multi_label":
             chosen = tf.ragged.boolean_mask(tf.broadcast_to(names, tf.shape(probabilities)), probabilities >= 0.5)
             label = tf.strings.reduce_join(chosen, axis=1, separator=";")
@@ -63,23 +67,35 @@ def saved_model(
             label = tf.gather(names, tf.argmax(probabilities, axis=1))
         return {"label": label, "probability": tf.reduce_max(probabilities, axis=1), "probabilities": probabilities}
 
-    encoded = tf.TensorSpec([None], tf.string, name="image_bytes")
-
-    @tf.function(input_signature=[encoded])  # traced once for both signatures
-    def pixels_of(image_bytes: tf.Tensor) -> tf.Tensor:
-        return tf.cast(decode_batch(image_bytes, size, crop), tf.float32)
-
     module = tf.Module()
-    module.weights = both.variables  # not the model: its hundreds of layers would be written one by one
-    module.run = run
-    module.serving_default = tf.function(lambda image_bytes: answer(pixels_of(image_bytes)), [encoded])
-    module.serving_pixels = tf.function(lambda pixels: answer(pixels), run.input_signature)
-    module.embed = tf.function(lambda image_bytes: {"embedding": run(pixels_of(image_bytes))[1]}, [encoded])
+    # Not the model: its hundreds of layers would be written one by one. Tables and text need theirs, for the tables
+    # of words in them.
+    module.weights = both.variables if images else both
+    signatures = {}
+    if images:
+
+        @tf.function(input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, name="pixels")])
+        def run(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return tuple(both(pixels, training=False))
+
+        # Decoding is traced once for both signatures that need it.
+        pixels_of = tf.function(assemble, input_signature=list(specs.values()))
+        signatures["serving_default"] = tf.function(
+            lambda image_bytes: answer(run(pixels_of(image_bytes))[0]), list(specs.values())
+        )
+        signatures["serving_pixels"] = tf.function(lambda pixels: answer(run(pixels)[0]), run.input_signature)
+        signatures["embed"] = tf.function(
+            lambda image_bytes: {"embedding": run(pixels_of(image_bytes))[1]}, list(specs.values())
+        )
+    else:
+        serve = tf.function(lambda **tensors: answer(both(assemble(**tensors), training=False)))
+        signatures["serving_default"] = serve.get_concrete_function(**specs)
     with tempfile.TemporaryDirectory() as place:
         labels = Path(place, "labels.txt")
         labels.write_text("\n".join(classes) + "\n", encoding="utf-8")
         module.labels = tf.saved_model.Asset(str(labels))
-        signatures = {name: getattr(module, name) for name in ("serving_default", "serving_pixels", "embed")}
+        for name, function in signatures.items():
+            setattr(module, name, function)
         tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
@@ -87,9 +103,9 @@ class Parity(NamedTuple):
     """What the gate found.
 
     Attributes:
-        files: how many were compared.
-        formats: of those files, with their counts.
-        largest_difference: in any probability.
+        files: how many inputs were compared.
+        formats: of those that are files, with their counts.
+        largest_difference: in any probability; of values, in units of the largest one if that is over 1.
         label_differences: labels that differ although their margin is over the tolerance.
         tolerance: what was allowed.
     """
@@ -123,58 +139,69 @@ class Gate:
             self.process.kill()
         self.process.communicate()
 
-    def ask(self, folder: Path, files: Sequence[Path]) -> Callable[[], tuple[np.ndarray, list[str]]]:
-        """Begin to answer for `files`; the function returned waits for probabilities and labels.
+    def ask(self, folder: Path, inputs: Inputs, description: dict[str, Any]) -> Callable[[], Answers]:
+        """Begin to answer for raw `inputs`; the function returned waits for outputs and labels.
 
         Raises (the function):
             JobError: the process failed; with its last words.
         """
         place = tempfile.TemporaryDirectory()
         output = Path(place.name, "answers.npz")
-        request = {"saved_model": str(folder.resolve()), "files": [str(file.resolve()) for file in files]}
+        request = {"saved_model": str(folder.resolve()), "batch": 32, "output": str(output)}
+        asked = feeds(inputs, description)
+        if description["kind"] == "images":
+            files = []
+            for number, encoded in enumerate(asked["image_bytes"]):
+                files.append(Path(place.name, str(number)))
+                files[-1].write_bytes(encoded)
+            request["files"] = [str(file) for file in files]
+        else:
+            request["inputs"] = str(Path(place.name, "inputs.npz"))
+            # Strings of a fixed width: objects would have to be pickled.
+            np.savez(request["inputs"], **{n: v.astype(str) if v.dtype == object else v for n, v in asked.items()})
         with contextlib.suppress(BrokenPipeError):  # it died before; the answers will say of what
-            self.process.stdin.write(json.dumps(request | {"batch": 32, "output": str(output)}) + "\n")
+            self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
 
-        def answers() -> tuple[np.ndarray, list[str]]:
+        def answers() -> Answers:
             with place:
                 _, errors = self.process.communicate()
                 if self.process.returncode or not output.exists():
                     raise JobError(f"the exported model can't be run: {(errors.strip().splitlines() or ['?'])[-1]}")
                 with np.load(output) as found:
-                    return found["probabilities"], found["labels"].tolist()
+                    return found["outputs"], found["labels"].tolist()
 
         return answers
 
 
-def compare(
-    expected: np.ndarray, received: np.ndarray, labels: Sequence[str], data: Data, files: Sequence[Path]
-) -> Parity:
-    """Hold the answers of an export (`received`, `labels`) to those of the Keras model (`expected`)."""
-    several = data.task == "multi_label"
-    wrong = 0
-    for row, label in zip(expected, labels, strict=True):
-        if several:
-            sure = np.abs(row - 0.5).min() > TOLERANCE
-            wanted = ";".join(name for name, p in zip(data.classes, row, strict=True) if p >= 0.5)
-        else:
-            top = np.sort(row)[::-1]
-            sure = top[0] - top[1] > TOLERANCE
-            wanted = data.classes[int(row.argmax())]
-        wrong += int(sure and label != wanted)
+def compare(expected: np.ndarray, received: np.ndarray, labels: Sequence[str], data: Data, inputs: Inputs) -> Parity:
+    """Hold the answers of an export (`received`, `labels`) to those of the Keras model (`expected`) for `inputs`."""
+    scale = max(1.0, float(np.abs(expected).max()))
+    sure, wanted = np.zeros(len(expected), bool), [""] * len(expected)
+    if data.task == "multi_label":
+        sure = np.abs(expected - 0.5).min(axis=1) > TOLERANCE
+        wanted = [label_text(row, data.classes) for row in expected >= 0.5]
+    elif data.task == "classification":
+        top = np.sort(expected, axis=1)
+        sure = top[:, -1] - top[:, -2] > TOLERANCE
+        wanted = [data.classes[index] for index in expected.argmax(axis=1)]
+    wrong = sum(known and label != want for known, label, want in zip(sure, labels, wanted, strict=True))
     formats: dict[str, int] = {}
-    for file in files:
+    for file in inputs if isinstance(inputs, tuple) else ():
         kind = decoding.probe(file).format
         formats[kind] = formats.get(kind, 0) + 1
-    difference = float(np.abs(expected - received).max()) if np.isfinite(received).all() else float("inf")
-    return Parity(len(files), formats, difference, wrong, TOLERANCE)
+    same = received.shape == expected.shape and np.isfinite(received).all()
+    difference = float(np.abs(expected - received).max()) / scale if same else float("inf")
+    return Parity(len(expected), formats, difference, int(wrong), TOLERANCE)
 
 
 def gate_sample(part: Part, seed: int) -> list[int]:
-    """Positions in `part` of up to 256 files that the exported graph reads: of every format and class some."""
+    """Positions in `part` of up to 256 examples; of images such as the graph reads, of every format and class some."""
+    order = np.random.default_rng(seed).permutation(len(part))
+    if not isinstance(part.inputs, tuple):
+        return sorted(order[:GATE_EXAMPLES].tolist())
     formats = [decoding.probe(path).format for path in part.inputs]
     labels = part.targets if part.targets.ndim == 1 else part.targets.argmax(axis=1)
-    order = np.random.default_rng(seed).permutation(len(part))
     # Dealt out in turns over all pairs of format and class.
     turns: dict[tuple[str, int], int] = {}
     ranked = []
@@ -183,4 +210,4 @@ def gate_sample(part: Part, seed: int) -> list[int]:
             key = (formats[index], int(labels[index]))
             turns[key] = turns.get(key, -1) + 1
             ranked.append((turns[key], len(ranked), index))
-    return sorted(index for _, _, index in sorted(ranked)[:GATE_FILES])
+    return sorted(index for _, _, index in sorted(ranked)[:GATE_EXAMPLES])

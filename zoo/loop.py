@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -143,9 +144,7 @@ def fit(
         advance(len(rows) * len(batches))
         for epoch in range(len(rows), last):
             watchers.on_epoch_begin(epoch)
-            model.reset_metrics()
-            train(epoch, advance)
-            row = {name: float(value) for name, value in model.get_metrics_result().items()}
+            row = train(epoch, advance)
             if not np.isfinite(row["loss"]):
                 raise FloatingPointError(
                     f"the training loss is {row['loss']} in epoch {epoch + 1}; lower the learning rate "
@@ -189,26 +188,32 @@ class _Best:
             self.model.set_weights(self.weights)
 
 
-def _steps(model: keras.Model, batches: Batches) -> Callable[[int, Callable[[int], None]], None]:
-    """A function that takes the number of an epoch and trains it."""
+def _steps(model: keras.Model, batches: Batches) -> Callable[[int, Callable[[int], None]], dict[str, float]]:
+    """A function that takes the number of an epoch, trains it, and gives its mean loss and metrics."""
     import keras
 
     if keras.backend.backend() != "tensorflow" or not isinstance(batches, Arrays):
 
-        def one_by_one(epoch: int, advance: Callable[[int], None]) -> None:
+        def one_by_one(epoch: int, advance: Callable[[int], None]) -> dict[str, float]:
+            sums, examples = Counter(), 0
             for batch in batches.epoch(epoch):
-                model.train_on_batch(*batch)
+                found = model.train_on_batch(*batch, return_dict=True)  # forgets the batches before
+                sums.update({name: float(value) * len(batch[1]) for name, value in found.items()})
+                examples += len(batch[1])
                 advance(1)
+            return {name: value / examples for name, value in sums.items()}
 
         return one_by_one
 
     run = _compiled(batches, lambda batch: model.train_step(batch), model, batches.augment)
 
-    def compiled(epoch: int, advance: Callable[[int], None]) -> None:
+    def compiled(epoch: int, advance: Callable[[int], None]) -> dict[str, float]:
+        model.reset_metrics()
         order, size = batches.order(epoch), CHUNK * batches.batch_size
         for start in range(0, len(order), size):
             run(order[start : start + size])
             advance(math.ceil(len(order[start : start + size]) / batches.batch_size))
+        return _results(model)
 
     return compiled
 
@@ -229,9 +234,13 @@ def _scores(model: keras.Model, validation: Arrays | None) -> Callable[[], dict[
     def score() -> dict[str, float]:
         model.reset_metrics()
         run(order)
-        return {name: float(value) for name, value in model.get_metrics_result().items()}
+        return _results(model)
 
     return score
+
+
+def _results(model: keras.Model) -> dict[str, float]:
+    return {name: float(value) for name, value in model.get_metrics_result().items()}
 
 
 def _compiled(

@@ -1,8 +1,9 @@
 """Answers of a SavedModel, from a process that has TensorFlow and nothing of this project.
 
 Run as a script: it loads TensorFlow, then waits for one line of JSON on standard input:
-``{"saved_model": folder, "files": [...], "batch": 32, "output": file.npz}``, and writes to `output`, in the order
-of the files, ``probabilities`` float32 (files, classes) and ``labels``, strings (files,).
+``{"saved_model": folder, "batch": 32, "output": file.npz}`` with ``"files": [...]``, encoded images, or ``"inputs":
+file.npz``, an array for each tensor that the model takes. It writes to `output`, in the order of the inputs,
+``outputs`` float32 (examples, classes or values) and ``labels``, strings (examples,), empty without classes.
 """
 
 import json
@@ -22,13 +23,23 @@ def main() -> None:
         return
     request = json.loads(line)
     serve = tf.saved_model.load(request["saved_model"]).signatures["serving_default"]
-    probabilities, labels = [], []
-    for start in range(0, len(request["files"]), request["batch"]):
-        files = request["files"][start : start + request["batch"]]
-        answer = serve(image_bytes=tf.constant([Path(file).read_bytes() for file in files]))
-        probabilities.append(answer["probabilities"].numpy())
-        labels += [label.decode() for label in answer["label"].numpy()]
-    np.savez(request["output"], probabilities=np.concatenate(probabilities), labels=np.array(labels))
+    arrays = {}
+    if "inputs" in request:
+        with np.load(request["inputs"]) as found:
+            arrays = {name: found[name] for name in found.files}
+    count = len(next(iter(arrays.values()))) if arrays else len(request["files"])
+    outputs, labels = [], []
+    for start in range(0, count, request["batch"]):
+        chosen = slice(start, start + request["batch"])
+        asked = {name: tf.constant(values[chosen]) for name, values in arrays.items()}
+        if not arrays:
+            asked["image_bytes"] = tf.constant([Path(file).read_bytes() for file in request["files"][chosen]])
+        answer = serve(**asked)
+        outputs.append((answer["prediction"] if "prediction" in answer else answer["probabilities"]).numpy())
+        labels += (
+            [label.decode() for label in answer["label"].numpy()] if "label" in answer else [""] * len(outputs[-1])
+        )
+    np.savez(request["output"], outputs=np.concatenate(outputs), labels=np.array(labels))
 
 
 if __name__ == "__main__":

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import csv
-import glob
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from zoo import progress
-from zoo.data import decoding
-from zoo.data.dataset import Note, label_text
-from zoo.data.images import labelled, walk
+from zoo.data import decoding, image_sources
+from zoo.data.dataset import Inputs, Note, Part, label_text
 from zoo.errors import InputError
-from zoo.evaluation import Evaluation, evaluate
+from zoo.evaluation import AnyEvaluation, RegressionEvaluation, evaluate, evaluate_values
 from zoo.files import whole_file
 
 if TYPE_CHECKING:
     import keras
+
+READERS = {
+    "images": "zoo.data.image_sources",
+    "sequence": "zoo.data.sequences",
+    "table": "zoo.data.tables",
+    "text": "zoo.data.text",
+}
+LAYERS = ("zoo.builders.layers", "zoo.data.preprocessing")  # modules that make their layers known to Keras
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,7 @@ class Prediction:
         label: the class, or labels with ``;`` between them; None where `error` is set.
         probability: of the most probable class.
         probabilities: class name -> probability, most probable first.
+        values: where numbers are asked for: name -> value; the three above are None then.
         error: why the input could not be read; None where it could.
     """
 
@@ -40,7 +48,24 @@ class Prediction:
     label: str | None = None
     probability: float | None = None
     probabilities: dict[str, float] | None = None
+    values: dict[str, float] | None = None
     error: str | None = None
+
+
+_NOTHING = {"label": None, "probability": None, "probabilities": None, "values": None}
+
+
+class Residual(NamedTuple):
+    """One scored example of a model that answers with numbers: what was true, and what it said."""
+
+    name: str
+    target: list[float]
+    predicted: list[float]
+
+    @property
+    def error(self) -> float:
+        """The largest absolute difference."""
+        return max(abs(a - b) for a, b in zip(self.target, self.predicted, strict=True))
 
 
 class Row(NamedTuple):
@@ -59,19 +84,24 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """Scores, the files behind them (most confidently wrong first), and what was left out."""
+    """Scores, the examples behind them (most confidently wrong first), and what was left out."""
 
-    evaluation: Evaluation
-    rows: tuple[Row, ...]
+    evaluation: AnyEvaluation
+    rows: tuple[Row | Residual, ...]
     intake: tuple[Note, ...]
 
     def save(self, path: str | Path) -> None:
-        """Write the files as CSV: path, label, prediction, probability, right."""
+        """Write the examples as CSV: path, label, prediction, probability, right; or targets, values and error."""
         with (
             whole_file(path) as partial,
             partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
         ):
             writer = csv.writer(file)
+            if isinstance(self.evaluation, RegressionEvaluation):
+                names = list(self.evaluation.values)
+                writer.writerow(["name", *names, *(f"predicted {name}" for name in names), "error"])
+                writer.writerows([row.name, *row.target, *row.predicted, row.error] for row in self.rows)
+                return
             writer.writerow(["path", "label", "prediction", "probability", "right"])
             writer.writerows([*row, int(row.right)] for row in self.rows)
 
@@ -93,78 +123,75 @@ class Predictor:
 
     @cached_property
     def model(self) -> keras.Model:
-        """The Keras model: float32 pixels 0-255 (batch, height, width, 3) to probabilities (batch, classes)."""
-        import keras
-
-        return keras.models.load_model(self.folder / "model.keras", safe_mode=True)
+        """The Keras model: raw inputs to probabilities or values; of images, float32 pixels 0-255."""
+        return loaded(self.folder / "model.keras")
 
     def predict(self, source: Any) -> list[Prediction]:
-        """Answer for images.
+        """Answer for raw inputs, of the kind that the model was trained on.
 
         Args:
-            source: a file or folder (str or Path), a PIL image, a uint8 array (height, width, 3) or (height, width),
-                or a list of such. A folder stands for all files in it, hidden ones told as such.
+            source: Images: a file or folder (str or Path), a PIL image, a uint8 array (height, width, 3) or (height,
+                width), or a list of such; a folder stands for all files in it, hidden ones told as such. Tables: a
+                CSV file, a data frame, a row as a dict, or a list of such. Text: a string, a list of such, or the
+                path of a file or folder. Sequences: a file, or an array (examples, length, features).
 
         Returns:
-            one `Prediction` an image, in order; those that can't be read have an `error`.
+            one `Prediction` an input, in order; those that can't be read have an `error`.
 
         Raises:
             InputError: a path does not exist, or there is nothing to answer for.
         """
-        sources = list(_expanded(source))
+        if not self._images:
+            names, inputs, errors = self._reader.read_raw(source, self.card["input"])
+            results = self._rows(Part(inputs, np.zeros(len(names)), tuple(names), tuple(names)))
+            return [replace(r, error=errors[i], **_NOTHING) if i in errors else r for i, r in enumerate(results)]
+        sources = list(image_sources.expanded(source))
         if not sources:
             raise InputError(f"expected an image, a file, a folder with files or a list of such; {source!r} holds none")
-        results: list[Prediction] = []
-        with progress.bar("predicting", len(sources)) as advance:
-            for start in range(0, len(sources), 32):
-                results += self._batch(sources[start : start + 32])
-                advance(len(sources[start : start + 32]))
-        return results
+        return self._answer(sources)
+
+    def predict_files(self, paths: Sequence[str]) -> list[Prediction]:
+        """`predict` for each of several files or folders."""
+        return self.predict(list(paths)) if self._images else [each for path in paths for each in self.predict(path)]
 
     def evaluate(self, path: str | Path) -> EvaluationReport:
-        """Score on labelled images, by scikit-learn.
+        """Score on labelled examples, by scikit-learn.
 
-        Of a folder or manifest with parts the held-out one is scored (test before validation), else all. Images
-        that the model was trained on are left out, and told.
+        Of a path with parts the held-out one is scored (test before validation), else all. Examples that the model
+        was trained on are left out, and told.
 
         Args:
-            path: as `zoo.data.images` takes it; one class is enough.
+            path: as `zoo.data.open` takes it; one class is enough.
 
         Raises:
             InputError: nothing to score, or a label that the model does not know.
         """
-        several = self.card["task"] == "multi_label"
-        examples, notes = labelled(path, multi_label=several)
-        splits = {example.split for example in examples}
-        part = next((split for split in ("test", "validation") if split in splits), None)
-        examples = [example for example in examples if part is None or example.split == part]
+        task = self.card["task"]
+        part, notes = self._reader.read_labelled(path, self.card["input"], self.classes, task)
         trained = self.trained_on()
-        seen = [example for example in examples if example.digest in trained]
-        if seen:
-            notes.append(Note(f"{len(seen)} images", "left out", "the model was trained on them"))
-        examples = [example for example in examples if example.digest not in trained]
-        unknown = sorted({label for example in examples for label in example.labels} - set(self.classes))
-        if unknown:
-            known = ", ".join(self.classes)
-            raise InputError(f"{path}: the model does not know the label {unknown[0]!r}; expected one of {known}")
-        results = self.predict([example.path for example in examples]) if examples else []
-        notes += [Note(e.name, "left out", r.error) for e, r in zip(examples, results, strict=True) if r.error]
-        answered = [pair for pair in zip(examples, results, strict=True) if not pair[1].error]
-        if not answered:
+        fresh = np.array([digest not in trained for digest in part.digests], bool)
+        if not fresh.all():
+            notes.append(Note(f"{int((~fresh).sum())} examples", "left out", "the model was trained on them"))
+            part = part.chosen(np.flatnonzero(fresh))
+        results = self._answer(zip(part.names, part.inputs, strict=True)) if self._images else self._rows(part)
+        notes += [Note(name, "left out", r.error) for name, r in zip(part.names, results, strict=True) if r.error]
+        answered = np.flatnonzero([not result.error for result in results])
+        if not len(answered):
             reasons = sorted({note.reason for note in notes})
-            raise InputError(f"{path}: no labelled image to score; {'; '.join(reasons[:3]) or 'it has none'}")
-        probabilities = np.array([[r.probabilities[name] for name in self.classes] for _, r in answered], np.float32)
-        hot = np.array([[name in e.labels for name in self.classes] for e, _ in answered], np.int64)
-        targets, majority = hot, np.array(self.card["majority"])
-        if not several:
-            if (hot.sum(axis=1) != 1).any():
-                raise InputError(f"{path}: the model gives one label an image; expected one in every row")
-            targets, majority = hot.argmax(axis=1), int(majority)
+            raise InputError(f"{path}: no labelled example to score; {'; '.join(reasons[:3]) or 'it has none'}")
+        part, results = part.chosen(answered), [results[position] for position in answered]
+        given = np.array([[(r.probabilities or r.values)[name] for name in self.classes] for r in results], np.float32)
+        if task in ("regression", "forecasting"):
+            scores = evaluate_values(part.targets, given, self.classes, str(path))
+            residuals = zip(part.names, part.targets.tolist(), given.tolist(), strict=True)
+            rows = [Residual(name, target, value) for name, target, value in residuals]
+            return EvaluationReport(scores, tuple(sorted(rows, key=lambda row: -row.error)), tuple(notes))
+        majority = np.array(self.card["majority"]) if task == "multi_label" else int(self.card["majority"])
+        scores = evaluate(part.targets, given, self.classes, majority, str(path))
         rows = [
-            Row(e.name, label_text(target, self.classes), r.label, r.probability)
-            for (e, r), target in zip(answered, targets, strict=True)
+            Row(name, label_text(target, self.classes), r.label, r.probability)
+            for name, target, r in zip(part.names, part.targets, results, strict=True)
         ]
-        scores = evaluate(targets, probabilities, self.classes, majority, part or str(path))
         rows.sort(key=lambda row: (row.right, -row.probability, row.name))
         return EvaluationReport(scores, tuple(rows), tuple(notes))
 
@@ -177,15 +204,35 @@ class Predictor:
         with splits.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             return inherited | {row["sha256"] for row in csv.DictReader(file) if row["split"] == "train"}
 
+    @property
+    def _images(self) -> bool:
+        return self.card["input"].get("kind", "images") == "images"
+
+    @property
+    def _reader(self) -> Any:
+        return import_module(READERS[self.card["input"].get("kind", "images")])
+
+    def _rows(self, part: Part) -> list[Prediction]:
+        answers = outputs(self.model, part.inputs, self.card["input"])
+        return [self._prediction(name, row) for name, row in zip(part.names, answers, strict=True)]
+
+    def _answer(self, sources: Iterable[tuple[str, Any]]) -> list[Prediction]:
+        """For images: pairs of name and what to decode, a string in second place being why it can't be."""
+        sources, results = list(sources), []
+        with progress.bar("predicting", len(sources)) as advance:
+            for start in range(0, len(sources), 32):
+                results += self._batch(sources[start : start + 32])
+                advance(len(sources[start : start + 32]))
+        return results
+
     def _batch(self, sources: Sequence[tuple[str, Any]]) -> list[Prediction]:
-        size, crop = tuple(self.card["input"]["size"]), self.card["input"]["crop"]
         results: list[Prediction | None] = []
         pixels = []
         for name, source in sources:
             try:
                 if isinstance(source, str):
                     raise decoding.DecodeError(source)
-                pixels.append(decoding.decode(source, size, crop))
+                pixels.append(_pixels(source, self.card["input"]))
                 results.append(None)
             except (decoding.DecodeError, OSError) as error:
                 results.append(Prediction(name, error=str(error)))
@@ -196,6 +243,8 @@ class Predictor:
         ]
 
     def _prediction(self, name: str, row: np.ndarray) -> Prediction:
+        if self.card["task"] in ("regression", "forecasting"):
+            return Prediction(name, values=dict(zip(self.classes, row.tolist(), strict=True)))
         ranked = {self.classes[index]: float(row[index]) for index in np.argsort(-row, kind="stable")}
         label = next(iter(ranked))
         if self.card["task"] == "multi_label":
@@ -203,50 +252,32 @@ class Predictor:
         return Prediction(name, label, max(ranked.values()), ranked)
 
 
-def probabilities(model: keras.Model, files: Iterable[Path], size: tuple[int, int], crop: float) -> np.ndarray:
-    """What `model` says of each image file: float32 (files, classes)."""
-    from zoo.runtimes import keras_runtime
+def loaded(path: Path) -> keras.Model:
+    """The Keras model in a file, with the layers of this project known to Keras."""
+    import keras
 
-    return np.stack(list(keras_runtime(model)(decoding.decode(file, size, crop) for file in files)))
-
-
-def named(paths: Iterable[str], stdin: TextIO) -> Iterator[str]:
-    """Paths as typed to paths that are: patterns that no shell expanded, and ``-`` for a list on `stdin`.
-
-    Raises:
-        InputError: a pattern fits nothing.
-    """
-    for path in paths:
-        if path == "-":
-            yield from (line for line in map(str.strip, stdin) if line)
-        elif Path(path).exists() or not glob.has_magic(path):
-            yield path
-        elif found := sorted(glob.glob(path, recursive=True)):
-            yield from found
-        else:
-            raise InputError(f"{path}: no file fits this pattern")
+    for module in LAYERS:
+        import_module(module)
+    return keras.models.load_model(path, safe_mode=True, compile=False)
 
 
-def _expanded(source: Any) -> Iterator[tuple[str, Any]]:
-    """Pairs of name and what to decode; a string in second place is the reason why it can't be."""
-    if isinstance(source, list | tuple):
-        for number, each in enumerate(source):
-            if isinstance(each, str | Path) and not Path(each).exists():
-                yield str(each), "does not exist"
-                continue
-            for name, item in _expanded(each):
-                yield (f"input {number}" if name == "input 0" else name), item
-    elif isinstance(source, str | Path):
-        path = Path(source)
-        if path.is_dir():
-            notes: list[Note] = []
-            for file in walk(path, notes):
-                hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-                yield str(file), ("hidden" if hidden else file)
-            yield from ((str(path / note.name), note.reason) for note in notes)
-        elif path.exists():
-            yield str(path), path
-        else:
-            raise InputError(f"{path} does not exist; expected an image file or a folder of images")
-    else:
-        yield "input 0", source
+def outputs(model: keras.Model, inputs: Inputs, description: dict[str, Any]) -> np.ndarray:
+    """What `model` says of raw `inputs`, as `zoo.data.Part` has them: float32 (examples, classes or values)."""
+    if isinstance(inputs, tuple):
+        from zoo.runtimes import keras_runtime
+
+        return np.stack(list(keras_runtime(model)(_pixels(file, description) for file in inputs)))
+    count = len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
+    batches = [slice(start, start + 256) for start in range(0, count, 256)]
+    found = [
+        model.predict_on_batch({name: values[rows] for name, values in inputs.items()})
+        if isinstance(inputs, dict)
+        else model.predict_on_batch(inputs[rows])
+        for rows in batches
+    ]
+    return np.concatenate(found)
+
+
+def _pixels(source: Any, description: dict[str, Any]) -> np.ndarray:
+    pixels = decoding.decode(source, tuple(description["size"]), description["crop"])
+    return decoding.grey(pixels) if description.get("channels", 3) == 1 else pixels

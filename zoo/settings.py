@@ -1,0 +1,74 @@
+"""What people type, as what functions take."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import InputError
+
+
+def arguments(function: Callable[..., Any], settings: Iterable[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` texts as keyword arguments of `function`.
+
+    A value is a Python literal, or numbers with commas between (``64,32``, a tuple; ``64`` alone is one too where the
+    default is a tuple), or else a text.
+
+    Raises:
+        InputError: a text without ``=``, or a name that `function` does not take.
+    """
+    known = {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    found: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals:
+            raise InputError(f"expected NAME=VALUE, received {setting!r}")
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known)}"
+            raise InputError(f"{function.__name__} has no argument {name!r}; {hint}")
+        value = _value(text.strip())
+        if isinstance(known[name], tuple) and not isinstance(value, tuple):
+            value = (value,)
+        found[name] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def numbers(text: str) -> tuple[int | None, ...]:
+    """A shape, as ``28,28,1`` or ``None,12``.
+
+    Raises:
+        InputError: no such text.
+    """
+    value = _value(text)
+    value = value if isinstance(value, tuple) else (value,)
+    if not all(each is None or (isinstance(each, int) and each > 0) for each in value):
+        raise InputError(f"expected a shape as 28,28,1, received {text!r}")
+    return value
+
+
+def run_folder(out: Path, *identity: Any) -> Path:
+    """The folder of a run; the same command finds the same one, so that a crashed run goes on in it."""
+    mark = sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:10]
+    return Path(".runs") / f"{out.name}-{mark}"
+
+
+def _value(text: str) -> Any:
+    lowered = {"true": True, "false": False, "none": None}
+    if text.lower() in lowered:
+        return lowered[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

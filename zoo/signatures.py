@@ -1,0 +1,91 @@
+"""What an exported model is asked with: named tensors of raw inputs, by kind of input."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.data.dataset import Inputs
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def columns(description: dict[str, Any]) -> dict[str, tuple[str, int]]:
+    """Of a table: name of the tensor -> group of columns (``numeric``, ``categorical``) and position in it.
+
+    Tensors are named as the columns are, with ``_`` for what is no letter, digit or underscore.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for group in ("numeric", "categorical"):
+        for position, column in enumerate(description.get(group, ())):
+            plain = re.sub(r"\W", "_", column, flags=re.ASCII)
+            name = plain = plain if plain[:1].isalpha() else f"column_{plain}"
+            number = 1
+            while name in found:
+                number += 1
+                name = f"{plain}_{number}"
+            found[name] = (group, position)
+    return found
+
+
+def feeds(inputs: Inputs, description: dict[str, Any]) -> dict[str, Any]:
+    """Raw inputs, as `zoo.data.Part` has them, under the names of the exported model's tensors.
+
+    Returns:
+        name -> array (examples, ...); of images ``image_bytes``, a list of encoded files, arrays of pixels as PNG.
+    """
+    kind = description["kind"]
+    if kind == "images":
+        return {"image_bytes": [_encoded(each) for each in inputs]}
+    if kind == "table":
+        return {name: inputs[group][:, position] for name, (group, position) in columns(description).items()}
+    return {kind: inputs}
+
+
+def specification(description: dict[str, Any]) -> tuple[dict[str, tf.TensorSpec], Callable[..., Any]]:
+    """Of the exported model: name -> tensor, and a function from those tensors to the Keras model's input."""
+    import tensorflow as tf
+
+    kind = description["kind"]
+    if kind == "table":
+        places = columns(description)
+        types = {"numeric": tf.float32, "categorical": tf.string}
+        specs = {name: tf.TensorSpec([None], types[group], name=name) for name, (group, _) in places.items()}
+
+        def stacked(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+            groups: dict[str, list[tf.Tensor]] = {}
+            for name, (group, _) in places.items():
+                groups.setdefault(group, []).append(tensors[name])
+            return {group: tf.stack(values, axis=1) for group, values in groups.items()}
+
+        return specs, stacked
+    if kind == "text":
+        return {"text": tf.TensorSpec([None], tf.string, name="text")}, lambda text: text
+    if kind == "sequence":
+        shape = [None, description["length"], len(description["features"])]
+        return {"sequence": tf.TensorSpec(shape, tf.float32, name="sequence")}, lambda sequence: sequence
+    from zoo.data.decoding_graph import decode_batch, grey
+
+    def pixels(image_bytes: tf.Tensor) -> tf.Tensor:
+        decoded = decode_batch(image_bytes, tuple(description["size"]), description["crop"])
+        if description.get("channels", 3) == 1:
+            decoded = grey(decoded)
+        return tf.cast(decoded, tf.float32)
+
+    return {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")}, pixels
+
+
+def _encoded(image: Path | np.ndarray) -> bytes:
+    if isinstance(image, Path):
+        return image.read_bytes()
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "PNG")
+    return buffer.getvalue()
