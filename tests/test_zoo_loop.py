@@ -47,7 +47,7 @@ def test_a_compiled_epoch_is_the_same_as_single_steps() -> None:
         def __len__(self) -> int:
             return len(self.arrays)
 
-        def epoch(self, number: int):  # noqa: ANN202
+        def epoch(self, number: int):
             return self.arrays.epoch(number)
 
     results = []
@@ -159,7 +159,7 @@ def test_going_on_gives_the_same_as_never_stopping(tmp_path: Path) -> None:
             if epoch == 3:
                 raise Killed
 
-    def run(checkpoint: Checkpoint | None, callbacks: tuple = ()):  # noqa: ANN202
+    def run(checkpoint: Checkpoint | None, callbacks: tuple = ()):
         model = network(dropout=0.5)
         rule = optimizer("adam", 1e-2, steps=6 * 4)
         batches = Arrays(inputs, targets, batch_size=32, seed=5)

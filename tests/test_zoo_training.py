@@ -88,7 +88,9 @@ def test_ones_own_function_and_ones_own_model_are_trained() -> None:
     own = mlp((5,), 3, units=(8,))
     before = own.get_weights()
     trained = train(own, table(), epochs=5)
-    assert trained.card["builder"] == "mlp" and any((a != b).any() for a, b in zip(before, own.get_weights()))
+    assert trained.card["builder"] == "mlp" and any(
+        (a != b).any() for a, b in zip(before, own.get_weights(), strict=True)
+    )
 
 
 def test_rare_classes_count_more_with_class_weights() -> None:

@@ -22,6 +22,7 @@ EXPLODED = 100.0  # gradient of a layer over its weights
 DEAD = 0.2  # share of a layer's units
 OVERFIT = 1.5  # validation loss at the end over its least
 RISES = 0.3  # share of epochs in which the training loss went up
+WILD = 3.0  # times the loss of a guess
 SLOPE = 0.05  # share of the loss that one step would still gain
 SLOW = 0.9  # training loss at the end over that of a guess
 
@@ -188,15 +189,15 @@ def _losses(history: History, guess: float, penalty: float, slope: float) -> lis
     steps = np.diff(loss)
     rose = float((steps > 0.01 * loss[:-1]).mean()) if len(steps) else 0.0
     begin, end = loss[0] - penalty, loss[-1] - penalty
-    if max(begin, 1.5 * end) > 2 * guess or (len(steps) >= 4 and rose > RISES):
-        return [
-            Finding(
-                "learning rate too high",
-                f"the training loss was {begin:.3g} in the first epoch and is {end:.3g} at the end, where a guess has "
-                f"{guess:.3g}; it rose in {rose:.0%} of the epochs (rate {rate})",
-                "lower the learning rate tenfold; zoo lr-find shows where it is stable",
-            )
-        ]
+    too_high = Finding(
+        "learning rate too high",
+        f"the training loss was {begin:.3g} in the first epoch and is {end:.3g} at the end, where a guess has "
+        f"{guess:.3g}; it rose in {rose:.0%} of the epochs (rate {rate})",
+        "lower the learning rate tenfold; zoo lr-find shows where it is stable",
+    )
+    threw_off = begin > WILD * guess and end < begin / 2
+    if threw_off or (len(steps) >= 4 and rose > RISES):
+        return [too_high]
     found = []
     if end > SLOW * guess:
         evidence = f"the training loss is {end:.3g} after {len(loss)} epochs, where a guess has {guess:.3g}"
@@ -204,6 +205,8 @@ def _losses(history: History, guess: float, penalty: float, slope: float) -> lis
             remedy = "raise the learning rate tenfold; zoo lr-find shows how far, or train for more epochs"
             evidence = f"{evidence}, and one step down the gradient would take {slope:.0%} off it (rate {rate})"
             return [Finding("learning rate too low", evidence, remedy)]
+        if end > WILD * guess:
+            return [too_high]
         remedy = "make the network wider or deeper, regularise less, look whether the features tell the target"
         found.append(Finding("underfitting", evidence, remedy))
     if np.isfinite(chosen).any():
