@@ -223,16 +223,16 @@ ROWS = {
         "gru",
         "Seattle, daily highest temperature, next day",
         weather("seattle_weather", "temp_max", 14, 1),
-        {"units": [32], "dropout": 0.1},
-        {"epochs": 40},
+        {"units": [64], "dropout": 0.3},
+        {"epochs": 30},
         "rmse",
     ),
     "gru-daily-24": Row(
         "gru",
         "Seattle, daily highest temperature, 24 days",
         weather("seattle_weather", "temp_max", 28, 24),
-        {"units": [32], "dropout": 0.1},
-        {"epochs": 40},
+        {"units": [64], "dropout": 0.3},
+        {"epochs": 30},
         "rmse",
     ),
     "gru-hourly-1": Row(
@@ -240,7 +240,7 @@ ROWS = {
         "Seattle, hourly temperature, next hour",
         weather("seattle_temps", "temp", 48, 1),
         {"units": [32]},
-        {"epochs": 20, "learning_rate": 3e-3},
+        {"epochs": 15, "learning_rate": 3e-3},
         "rmse",
     ),
     "gru-hourly-24": Row(
@@ -248,7 +248,7 @@ ROWS = {
         "Seattle, hourly temperature, 24 hours",
         weather("seattle_temps", "temp", 48, 24),
         {"units": [32]},
-        {"epochs": 20, "learning_rate": 3e-3},
+        {"epochs": 15, "learning_rate": 3e-3},
         "rmse",
     ),
     "gru-reviews": Row(

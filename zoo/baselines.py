@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.dataset import Data, Inputs
+from zoo.data.dataset import Data
 
 CELLS = 2_000_000  # numbers that a linear model is fitted on; some seconds on two cores
 
 
-def outputs(data: Data, train: Inputs, held_out: Inputs, seed: int = 0) -> dict[str, np.ndarray]:
+def outputs(data: Data, train: np.ndarray, held_out: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
     """Outputs of the simple models that fit the task, on the held-out part.
 
     Classification: logistic regression; of text, TF-IDF with a linear support vector machine. Several labels: a
@@ -32,28 +32,40 @@ def outputs(data: Data, train: Inputs, held_out: Inputs, seed: int = 0) -> dict[
     targets = data.train.targets
     if data.input.get("kind") == "text" and data.task == "classification":
         return {"TF-IDF, linear SVM": _text(data)}
-    # Non-finite: padding.
-    flat, asked = (np.nan_to_num(_flat(inputs)) for inputs in (train, held_out))
-    most = max(100, CELLS // flat.shape[1])
-    note = ""
-    if len(flat) > most:
-        chosen = np.random.default_rng(seed).permutation(len(flat))[:most]
-        flat, targets, note = flat[chosen], targets[chosen], f" ({most:,} examples)"
-    if data.task == "regression":
-        mean = np.repeat(data.train.targets.mean(axis=0, keepdims=True), len(asked), axis=0)
-        return {"mean": mean, f"ridge{note}": _ridge(flat, targets, asked)}
+    rows, asked = flat(train), flat(held_out)
+    chosen = few(rows, seed)
+    note = "" if len(chosen) == len(rows) else f" ({len(chosen):,} examples)"
+    rows, targets = rows[chosen], targets[chosen]
     if data.task == "forecasting":
         last = data.held_out.inputs[:, -1, data.input["target_position"]]
-        steps = targets.shape[1]
-        persistence = np.repeat(last[:, None], steps, axis=1)
-        return {"persistence": persistence, f"linear autoregression{note}": _ridge(flat, targets, asked)}
-    return {f"logistic regression{note}": _logistic(flat, targets, asked, len(data.classes))}
+        persistence = np.repeat(last[:, None], targets.shape[1], axis=1)
+        kernel, bias = ridge(rows, targets)
+        return {"persistence": persistence, f"linear autoregression{note}": asked @ kernel + bias}
+    if data.task == "regression":
+        mean = np.repeat(data.train.targets.mean(axis=0, keepdims=True), len(asked), axis=0)
+        kernel, bias = ridge(rows, targets)
+        return {"mean": mean, f"ridge{note}": asked @ kernel + bias}
+    return {f"logistic regression{note}": _logistic(rows, targets, asked, len(data.classes))}
 
 
-def _flat(inputs: Inputs) -> np.ndarray:
-    values = np.asarray(inputs)
-    flat = values.reshape(len(values), -1).astype(np.float32)
-    return flat / 255 if values.dtype == np.uint8 else flat
+def flat(inputs: np.ndarray) -> np.ndarray:
+    """Inputs as a builder takes them, as rows: float32 (examples, width), pixels 0-1, padding 0."""
+    rows = inputs.reshape(len(inputs), -1).astype(np.float32)
+    return rows / 255 if inputs.dtype == np.uint8 else np.nan_to_num(rows)
+
+
+def few(rows: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Positions of as many rows as a linear model is fitted on within some seconds, int64, in order."""
+    most = max(100, CELLS // rows.shape[1])
+    return np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])
+
+
+def ridge(rows: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel float (width, values) and bias float (values,) of a ridge regression, its penalty by cross-validation."""
+    from sklearn.linear_model import RidgeCV
+
+    model = RidgeCV(alphas=np.logspace(-3, 3, 13)).fit(rows, targets)
+    return np.atleast_2d(model.coef_).T, np.atleast_1d(model.intercept_)
 
 
 def _logistic(rows: np.ndarray, targets: np.ndarray, asked: np.ndarray, count: int) -> np.ndarray:
@@ -80,13 +92,6 @@ def _probabilities(model: Any, rows: np.ndarray, targets: np.ndarray, asked: np.
             np.full(len(asked), float(label[0])) if same else model.fit(rows, label).predict_proba(asked)[:, 1]
         )
     return np.stack(columns, axis=1)
-
-
-def _ridge(rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    from sklearn.linear_model import RidgeCV
-
-    model = RidgeCV(alphas=np.logspace(-3, 3, 13)).fit(rows, targets)
-    return model.predict(asked).reshape(len(asked), -1)
 
 
 def _text(data: Data) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from zoo import progress
+from zoo import baselines, progress
 from zoo.data import decoding
 from zoo.data.dataset import Data, Part
 from zoo.errors import InputError
@@ -19,10 +19,18 @@ MEMORY = 8 << 30  # bytes of decoded images that are kept at once
 
 
 class Scale(NamedTuple):
-    """Mean and deviation of the training targets, float32 (values,); a network learns them brought to 0 and 1."""
+    """What brings a network's answers into the unit of the target; the network learns mean 0 and deviation 1.
+
+    Attributes:
+        mean, deviation: of what is learnt, float32 (values,).
+        kernel, bias: of a forecast, the linear autoregression that is added to the network's answer, float32
+            (window * features, values) and (values,), on prepared inputs; else None.
+    """
 
     mean: np.ndarray
     deviation: np.ndarray
+    kernel: np.ndarray | None = None
+    bias: np.ndarray | None = None
 
 
 def prepared(data: Data, part: Part) -> np.ndarray:
@@ -64,19 +72,30 @@ def image_input(part: Part, input_size: int | None) -> dict[str, object]:
     return {"kind": "images", "size": [input_size] * 2, "crop": 1.0, "channels": 3, "pixels": "RGB, 0-255"}
 
 
-def scaled(data: Data) -> tuple[np.ndarray, Scale | None]:
+def scaled(data: Data, inputs: np.ndarray) -> tuple[np.ndarray, Scale | None]:
     """The training targets as the network learns them, and what brings its answers back into their unit.
 
-    Numbers are brought to mean 0 and deviation 1; a forecast is learnt as the difference from the last value, so that
-    a network that knows nothing gives persistence.
+    Of a forecast the network learns what a linear autoregression leaves, so that one that knows nothing is as good
+    as that.
+
+    Args:
+        data: brings the targets.
+        inputs: of the training part, as `prepared` gives them.
+
+    Source: for forecasts, Zhang 2003, "Time series forecasting using a hybrid ARIMA and neural network model".
     """
     targets = data.train.targets
     if data.task in ("classification", "multi_label"):
         return targets, None
+    linear: dict[str, np.ndarray] = {}
     if data.task == "forecasting":
-        targets = targets - data.train.inputs[:, -1, data.input["target_position"], None]
+        rows = baselines.flat(inputs)
+        chosen = baselines.few(rows)
+        kernel, bias = baselines.ridge(rows[chosen], targets[chosen])
+        targets = targets - (rows @ kernel + bias)
+        linear = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
     mean, deviation = targets.mean(axis=0, dtype=np.float64), targets.std(axis=0, dtype=np.float64)
-    scale = Scale(mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32))
+    scale = Scale(mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32), **linear)
     return ((targets - scale.mean) / scale.deviation).astype(np.float32), scale
 
 
@@ -92,12 +111,13 @@ def composed(data: Data, network: keras.Model, scale: Scale | None) -> keras.Mod
     raw = keras.tree.map_structure(
         lambda t: keras.Input(t.shape[1:], dtype=t.dtype, name=t.name), data.preprocess.input
     )
-    outputs = network(data.preprocess(raw))
+    ready = data.preprocess(raw)
+    outputs = network(ready)
     if scale is not None:
-        invert = keras.layers.Normalization(
-            mean=scale.mean, variance=scale.deviation**2, invert=True, name="unit_of_the_target"
-        )
-        outputs = invert(outputs)
-    if data.task == "forecasting":
-        outputs = keras.layers.Add(name="forecast")([outputs, raw[:, -1, data.input["target_position"], None]])
+        invert = {"mean": scale.mean, "variance": scale.deviation**2, "invert": True}
+        outputs = keras.layers.Normalization(**invert, name="unit_of_the_target")(outputs)
+        if scale.kernel is not None:
+            linear = keras.layers.Dense(len(scale.bias), name="linear_autoregression")
+            outputs = keras.layers.Add(name="forecast")([outputs, linear(keras.layers.Flatten()(ready))])
+            linear.set_weights([scale.kernel, scale.bias])
     return keras.Model(raw, outputs, name=network.name)

@@ -76,8 +76,9 @@ def diagnose(
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"diagnosing needs TensorFlow beneath Keras, which runs on {keras.backend.backend()}")
     chosen = np.random.default_rng(0).permutation(len(data.train))[:EXAMPLES]
-    inputs = prepared(data, data.train.chosen(chosen)).astype(np.float32)
-    targets, _ = scaled(data)
+    inputs = prepared(data, data.train)
+    targets, _ = scaled(data, inputs)
+    inputs = inputs[chosen].astype(np.float32)
     before = model.get_weights()
     found = [*_gradients(model, inputs, targets[chosen], data.task), *_units(model, inputs)]
     model.set_weights(before)  # looking as training does moves the means of batch normalization

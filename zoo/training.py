@@ -242,7 +242,8 @@ def prepare(
     if not data.input:
         data = replace(data, input=image_input(data.train, input_size))
     keras.utils.set_random_seed(seed)
-    inputs, (targets, scale) = prepared(data, data.train), scaled(data)
+    inputs = prepared(data, data.train)
+    targets, scale = scaled(data, inputs)
     network, name = _network(builder, data, inputs.shape[1:], arguments, precision)
     check_fit(network, data, inputs)
     return Prepared(data, network, name, inputs, targets, scale)
