@@ -71,7 +71,7 @@ def find(path: str | Path) -> Path:
         if place.is_dir() and (found := versions(place)):
             return place / str(found[-1])
     known = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and versions(p)) if ROOT.is_dir() else []
-    hint = f"{ROOT}/ has {', '.join(known)}" if known else "make one with: zoo finetune PATH"
+    hint = f"{ROOT}/ has {', '.join(known)}" if known else "make one with: zoo finetune PATH, or zoo train BUILDER PATH"
     raise InputError(f"{path}: no artifact of that name or path; {hint}")
 
 

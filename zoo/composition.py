@@ -40,7 +40,9 @@ def prepared(data: Data, part: Part) -> np.ndarray:
         InputError: decoded images would not fit into memory.
     """
     if data.preprocess is not None:
-        return data.preprocess.predict(part.inputs, batch_size=1024, verbose=0)
+        from zoo.data.preprocessing import apply
+
+        return apply(data.preprocess, part.inputs)
     if isinstance(part.inputs, np.ndarray):
         return part.inputs
     height, width = data.input["size"]

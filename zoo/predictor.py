@@ -267,15 +267,9 @@ def outputs(model: keras.Model, inputs: Inputs, description: dict[str, Any]) -> 
         from zoo.runtimes import keras_runtime
 
         return np.stack(list(keras_runtime(model)(_pixels(file, description) for file in inputs)))
-    count = len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
-    batches = [slice(start, start + 256) for start in range(0, count, 256)]
-    found = [
-        model.predict_on_batch({name: values[rows] for name, values in inputs.items()})
-        if isinstance(inputs, dict)
-        else model.predict_on_batch(inputs[rows])
-        for rows in batches
-    ]
-    return np.concatenate(found)
+    from zoo.data.preprocessing import apply
+
+    return apply(model, inputs, batch=256)
 
 
 def _pixels(source: Any, description: dict[str, Any]) -> np.ndarray:

@@ -51,11 +51,10 @@ def numbers(text: str) -> tuple[int | None, ...]:
     Raises:
         InputError: no such text.
     """
-    value = _value(text)
-    value = value if isinstance(value, tuple) else (value,)
-    if not all(each is None or (isinstance(each, int) and each > 0) for each in value):
+    values = tuple(_value(part.strip()) for part in text.strip("(), ").split(","))
+    if not all(each is None or (isinstance(each, int) and each > 0) for each in values):
         raise InputError(f"expected a shape as 28,28,1, received {text!r}")
-    return value
+    return values
 
 
 def run_folder(out: Path, *identity: Any) -> Path:

@@ -191,7 +191,7 @@ def train(
         write_history(history, Path(run) / "history.csv")
         checkpoint.path.unlink(missing_ok=True)
     whole, asked = composed(data, network, task.scale), prepared(data, data.held_out)
-    outputs = whole.predict(asked if data.preprocess is None else data.held_out.inputs, batch_size=256, verbose=0)
+    outputs = artifact.outputs(whole, asked if data.preprocess is None else data.held_out.inputs, data.input)
     evaluation = score(data, outputs, baselines.outputs(data, inputs, asked, seed))
     card |= {"input": data.input, "parameters": network.count_params(), "best_epoch": history.best_epoch}
     return Trained(whole, network, data, history, evaluation, outputs, card)
