@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench bench-zoo clean
 
 $(READY): setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -35,6 +35,11 @@ bench: $(READY)
 	$(BIN)/python benchmarks/embedding.py "$(PHOTOS)"
 	$(BIN)/python benchmarks/splits.py "$(PHOTOS)"
 	$(BIN)/python benchmarks/finetune_vs_keras.py "$(PHOTOS)"
+
+# The table of the zoo; Fashion-MNIST (fashion-mnist/) and film reviews (movie-snippets/) are read from DATA.
+DATA ?= ../shared/data
+bench-zoo: $(READY)
+	$(BIN)/python benchmarks/zoo_table.py --data "$(DATA)" $(ROWS)
 
 clean:
 	rm -rf .venv build *.egg-info demo .runs .pytest_cache .ruff_cache .hypothesis

@@ -85,7 +85,7 @@ def diagnose(
     if history is not None and history.epochs:
         penalty = float(sum(map(float, model.losses)))
         slope = _slope(model, inputs, targets[chosen], data.task)
-        found += _losses(history, _guess(data, targets), penalty, slope)
+        found += _losses(history, _guess(data, targets), penalty, slope, forecast=data.task == "forecasting")
     return tuple(found)
 
 
@@ -181,7 +181,7 @@ def _units(network: keras.Model, inputs: np.ndarray) -> list[Finding]:
     ]
 
 
-def _losses(history: History, guess: float, penalty: float, slope: float) -> list[Finding]:
+def _losses(history: History, guess: float, penalty: float, slope: float, *, forecast: bool) -> list[Finding]:
     """What the losses say, beside that of a `guess`, the penalty in the last one, and what a step would still gain."""
     loss = np.array([row["loss"] for row in history.epochs])
     chosen = np.array([row.get("val_loss", np.nan) for row in history.epochs])
@@ -196,7 +196,7 @@ def _losses(history: History, guess: float, penalty: float, slope: float) -> lis
         f"{guess:.3g}; it rose in {rose:.0%} of the epochs (rate {rate})",
         "lower the learning rate tenfold; zoo lr-find shows where it is stable",
     )
-    threw_off = begin > WILD * guess and end < begin / 2
+    threw_off = not penalty and begin > WILD * guess and end < begin / 2  # a penalty falls on its own
     if threw_off or (len(steps) >= 4 and rose > RISES):
         return [too_high]
     found = []
@@ -209,7 +209,8 @@ def _losses(history: History, guess: float, penalty: float, slope: float) -> lis
         if end > WILD * guess:
             return [too_high]
         remedy = "make the network wider or deeper, regularise less, look whether the features tell the target"
-        found.append(Finding("underfitting", evidence, remedy))
+        if not forecast:  # what a linear autoregression leaves may be noise
+            found.append(Finding("underfitting", evidence, remedy))
     if np.isfinite(chosen).any():
         least = float(np.nanmin(chosen))
         if chosen[-1] > OVERFIT * least and loss[-1] < least:

@@ -29,7 +29,7 @@ class RangeTest(NamedTuple):
     Attributes:
         rates: float64 (steps,), rising geometrically.
         losses: float64 (steps,), smoothed, of the batch at each rate.
-        suggestion: a rate to train with, where the loss falls fastest.
+        suggestion: a rate to train with, a tenth of `ceiling`.
         ceiling: the rate of the least loss; at it and above, training is not stable.
     """
 
@@ -110,5 +110,4 @@ def find_learning_rate(
     if len(values) < 5:
         raise InputError(f"the loss is {loss:g} after {number + 1} steps: begin at a rate below {lowest:g}")
     least = int(values.argmin())
-    falls = np.gradient(values[: least + 1]) if least > 1 else np.array([0.0])
-    return RangeTest(rates[: len(values)], values, float(rates[int(falls.argmin())]), float(rates[least]))
+    return RangeTest(rates[: len(values)], values, float(rates[least]) / 10, float(rates[least]))

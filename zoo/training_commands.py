@@ -89,6 +89,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     zoo train lstm weather.csv --target temperature --horizon 24
     """
     import json
+    import shutil
     from pathlib import Path
 
     from zoo import artifact, rendering
@@ -113,6 +114,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
             click.echo(str(finding))
         click.echo("exporting, and checking the export against the model ...")
     folder = trained.export(out, run)
+    shutil.rmtree(run)  # it is in the artifact now
     if as_json:
         metrics = trained.evaluation.to_dict()
         found = [finding._asdict() for finding in findings]
