@@ -102,10 +102,7 @@ def fine_tune(
     watch = Stopwatch()
     job = _Job(watch, seed, [])
     source = data.source if isinstance(data, Data) else Path(data)
-    out = Path(out) if out else artifact.ROOT / (source.stem if source.is_file() else source.resolve().name)
-
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise InputError(f"{out} is inside {source}, which is only read; run elsewhere, or name another --out")
+    out = artifact.folder_for(source, out)
     with watch.stage("read"):
         parent = None if start is None else artifact.load(start)
         extractor = _extractor(backbone, weights, input_size, parent, seed)

@@ -26,13 +26,39 @@ def test_a_table_from_sample_to_predictions(workplace: Path) -> None:
     assert found["metrics"]["baselines"]["logistic regression"] > 0.8
     card = json.loads(Path("saved_models/iris/1/card.json").read_text())
     assert card["model"] == {"units": [16]} and card["builder"] == "mlp"
-    assert Path("saved_models/iris/1/run/history.csv").is_file()
+    run = Path("saved_models/iris/1/run")
+    assert (run / "history.csv").is_file() and (run / "history.png").stat().st_size > 5000
+    assert not list(Path(".runs").iterdir())
     predicted = zoo("predict", "iris", "iris/iris.csv", "--csv", "answers.csv")
     assert predicted.returncode == 0 and Path("answers.csv").read_text().count("\n") == 151
     scored = zoo("evaluate", "iris", "iris/iris.csv")
     assert scored.returncode == 0 and "the model was trained on them" in scored.stdout
     again = zoo("train", "mlp", "iris/iris.csv", "--set", "units=16", "--epochs", "3")
     assert "saved_models/iris/2" in again.stdout and "logistic regression" in again.stdout
+
+
+@pytest.mark.slow
+def test_an_image_folder_and_idx_files(workplace: Path, folder: Path) -> None:
+    options = ("--set", "filters=8,8", "--epochs", "30", "--learning-rate", "0.01")
+    inside = zoo("train", "cnn", str(folder), *options, "--out", str(folder / "model"))
+    assert inside.returncode == 2 and "only read" in inside.stderr
+    trained = zoo("train", "cnn", str(folder), *options, "--augment", "flip")
+    assert trained.returncode == 0, trained.stderr
+    assert "ask it:   zoo predict saved_models/photos PHOTO" in trained.stdout
+    assert "logistic regression" in trained.stdout
+    asked = zoo("predict", "photos", str(folder / "red"), "--json")
+    assert {row["label"] for row in json.loads(asked.stdout)} == {"red"}
+    from zoo.data.idx import write
+
+    rng = np.random.default_rng(0)
+    labels = np.arange(120) % 2
+    pixels = rng.integers(0, 80, (120, 8, 8)) + 100 * labels[:, None, None]
+    Path("squares").mkdir()
+    write(Path("squares"), pixels, labels)
+    trained = zoo("train", "mlp", "squares", "--set", "units=16", "--learning-rate", "0.01", "--json")
+    assert json.loads(trained.stdout)["metrics"]["accuracy"] > 0.9, trained.stderr
+    scored = json.loads(zoo("evaluate", "squares", "squares", "--json").stdout)
+    assert scored["accuracy"] > 0.9 and scored["examples"] == 24
 
 
 def test_builders_are_listed_and_shown() -> None:

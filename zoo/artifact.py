@@ -29,15 +29,17 @@ FAILED = ("model.keras", "parity.json")  # in a run's folder, what a failed gate
 PACKAGES = ("keras-model-zoo", "keras", "tensorflow", "numpy", "pillow", "scikit-learn", "openvino")
 
 
-def default_folder(source: str | Path) -> Path:
-    """Where the artifact of what is trained on `source` goes: ``saved_models/`` and its name.
+def folder_for(source: Path, out: str | Path | None) -> Path:
+    """Where the artifact of what is trained on `source` goes: `out`, or ``saved_models/`` and the name of `source`.
 
     Raises:
         InputError: that is inside `source`, which is only read.
     """
-    source = Path(source)
-    name = source.resolve().name
-    return ROOT / (name.split(".")[0] if source.is_file() else name)
+    name = source.name.split(".")[0] if source.is_file() else source.resolve().name
+    folder = Path(out) if out else ROOT / name
+    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+        raise InputError(f"{folder} is inside {source}, which is only read; run elsewhere, or name another --out")
+    return folder
 
 
 def load(path: str | Path) -> Predictor:

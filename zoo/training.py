@@ -26,6 +26,7 @@ from zoo.exporting import Gate
 from zoo.files import whole_file
 from zoo.loop import Arrays, History, fit
 from zoo.optimizers import optimizer as optimizer_of
+from zoo.plots import learning_curves
 
 if TYPE_CHECKING:
     import keras
@@ -74,6 +75,7 @@ class Trained:
         run.mkdir(parents=True, exist_ok=True)
         self.data.save(run)
         write_history(self.history, run / "history.csv")
+        learning_curves(self.history, run / "history.png")
         with Gate() as gate:
             where: dict[str, Any] = {"out": out, "run": run, "gate": gate, "seed": self.card["seed"]}
             scores = self.evaluation.baselines

@@ -99,7 +99,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     from zoo.training import train as train_model
 
     model = arguments(registry.builder(builder), options.pop("settings"))
-    out = Path(options.pop("out") or artifact.default_folder(path))
+    out = artifact.folder_for(Path(path), options.pop("out"))
     run = run_folder(out, builder, path, model, options)
     data = read(path, options, options["seed"])
     options["augment"] = [name for name in options["augment"].split(",") if name not in ("", "none")]
@@ -121,7 +121,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
         click.echo(json.dumps({"artifact": str(folder), "metrics": metrics, "diagnosis": found}))
         return
     rendering.show_parity(json.loads((folder / "card.json").read_text(encoding="utf-8"))["parity"])
-    click.echo(f"artifact: {folder}\nask it:   zoo predict {folder.parent} {rendering.ASK[data.input['kind']]}")
+    click.echo(f"artifact: {folder}\nask it:   zoo predict {folder.parent} {rendering.ASK[trained.data.input['kind']]}")
 
 
 @click.command("lr-find")
