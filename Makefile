@@ -20,9 +20,9 @@ demo: $(READY)
 	$(BIN)/python benchmarks/raw_pixels.py demo/digits saved_models/digits
 	$(BIN)/zoo predict saved_models/digits demo/digits/7/0007.png
 
-# Quick tests; all of them with: make test SLOW=1
+# Quick tests; all of them with: make test SLOW=1. Two processes, a file at a time: much of a test is one thread's work.
 test: $(READY)
-	$(BIN)/python -m pytest $(if $(SLOW),,-m "not slow") $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(SLOW),,-m "not slow") $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
