@@ -105,7 +105,7 @@ def test_evaluation_leaves_out_what_was_trained_on(done: FineTuned) -> None:
     report = zoo.load(done.artifact).evaluate(done.data.source)
     assert {row.name for row in report.rows} == set(done.data.held_out.names)
     told = [note for note in report.intake if note.reason == "the model was trained on them"]
-    assert told[0].name == f"{len(done.data.train)} images"
+    assert told[0].name == f"{len(done.data.train)} examples"
     assert report.evaluation.accuracy == done.evaluation.accuracy
 
 
