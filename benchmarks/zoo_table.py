@@ -251,6 +251,20 @@ ROWS = {
         {"epochs": 15, "learning_rate": 3e-3},
         "rmse",
     ),
+    "lstm-reviews": Row(
+        "lstm",
+        "film reviews, 80/20 x 5, with a linear model of words and pairs inside",
+        reviews,
+        {
+            "units": [32],
+            "bidirectional": True,
+            "dropout": 0.5,
+            "pooling": "mean_max",
+            "token_dropout": 0.3,
+            "ngrams": 2,
+        },
+        {"epochs": 8, "learning_rate": 1e-3, "batch_size": 64, "validation": 0},
+    ),
     "gru-reviews": Row(
         "gru",
         "film reviews, 80/20 x 5",

@@ -122,3 +122,36 @@ def test_it_learns_what_only_the_first_step_tells(name: str) -> None:
     model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(batch, labels, epochs=60, batch_size=64, verbose=0)
     assert model.evaluate(batch, labels, verbose=0)[1] > 0.95
+
+
+def test_words_and_pairs_have_weights_of_their_own() -> None:
+    from zoo.builders.layers import NGrams
+
+    layer = NGrams(2, 10, 2)
+    layer.build((None, 4))
+    words, pairs = np.zeros((10, 2), np.float32), np.zeros((NGrams.BUCKETS, 2), np.float32)
+    words[3], pairs[(3 * NGrams.SPREAD + 4) % NGrams.BUCKETS] = (1, 0), (0, 1)
+    layer.set_weights([words, pairs])
+    found = outputs(layer, np.array([[3, 4, 0, 0], [4, 3, 0, 0], [3, 1, 4, 0], [0, 0, 0, 0]], np.int32))
+    expected = [[1 / 2**0.5, 1], [1 / 2**0.5, 0], [1 / 3**0.5, 0], [0, 0]]
+    np.testing.assert_allclose(found, NGrams.SCALE * np.array(expected), rtol=1e-5)
+
+
+def test_tokens_are_made_unknown_in_training_only() -> None:
+    import keras
+
+    from zoo.builders.layers import TokenDropout
+
+    tokens = np.tile(np.array([5, 7, 1, 0], np.int32), (500, 1))
+    layer = TokenDropout(0.3)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(tokens, training=False)), tokens)
+    found = keras.ops.convert_to_numpy(layer(tokens, training=True))
+    assert set(np.unique(found[:, :2])) == {1, 5, 7}
+    assert 0.2 < (found[:, :2] == 1).mean() < 0.4
+    np.testing.assert_array_equal(found[:, 2:], tokens[:, 2:])
+
+
+@pytest.mark.parametrize("arguments", [{"ngrams": 2}, {"token_dropout": 0.3}])
+def test_arguments_for_tokens_are_refused_without_a_vocabulary(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected vocabulary_size"):
+        lstm((8, 3), 2, **arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -314,6 +315,8 @@ def _network(
         shape = (None, *shape[1:])
     if data.task != "classification":
         arguments.setdefault("task", data.task)
+    if data.task == "forecasting" and "masking" in inspect.signature(build).parameters:
+        arguments.setdefault("masking", False)  # a window has no padding
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

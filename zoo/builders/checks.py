@@ -116,6 +116,7 @@ def output(
     task: Task,
     initializer: str = "glorot_uniform",
     regularizer: keras.regularizers.Regularizer | None = None,
+    beside: keras.KerasTensor | None = None,
 ) -> keras.KerasTensor:
     """The last layer: softmax, sigmoid or linear by the task, in float32 whatever the rest computes in.
 
@@ -125,17 +126,22 @@ def output(
         task: what decides the activation.
         initializer: of the kernel.
         regularizer: of the kernel.
+        beside: float32 (batch, num_classes), what is added before the activation.
     """
     import keras
 
-    return keras.layers.Dense(
+    values = keras.layers.Dense(
         num_classes,
-        activation=OUTPUTS[task],
+        activation=OUTPUTS[task] if beside is None else None,
         kernel_initializer=initializer,
         kernel_regularizer=regularizer,
         dtype="float32",  # probabilities and their logarithms need it under mixed precision
-        name="output",
+        name="output" if beside is None else "features",
     )(features)
+    if beside is None:
+        return values
+    total = keras.layers.Add(dtype="float32")([values, beside])
+    return keras.layers.Activation(OUTPUTS[task], dtype="float32", name="output")(total)
 
 
 def target(num_classes: object, task: object) -> int:

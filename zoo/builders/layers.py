@@ -67,3 +67,80 @@ class MaskedPooling(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What `__init__` takes."""
         return super().get_config() | {"mode": self.mode}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class TokenDropout(keras.layers.Layer):
+    """In training, makes a share of the tokens unknown, so that no single word decides.
+
+    Input: int32 (batch, length), token ids, 0 is padding, 1 the unknown token. Output: the same shape.
+    """
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """As the class says."""
+        if not training:
+            return inputs
+        kept = keras.random.uniform(ops.shape(inputs), seed=self.seed_generator) >= self.rate
+        return ops.where(kept, inputs, ops.minimum(inputs, 1))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The same."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """What `__init__` takes."""
+        return super().get_config() | {"rate": self.rate}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class NGrams(keras.layers.Layer):
+    """A linear model of a text's words and pairs of words: each has a weight for every output.
+
+    Pairs share 65,521 rows of weights by their hash. Sums are divided by the root of how many there are.
+
+    Input: int32 (batch, length), token ids, 0 is padding, 1 the unknown token. Output: float (batch, outputs).
+
+    Source: Wang and Manning 2012, "Baselines and Bigrams"; Weinberger et al. 2009, "Feature Hashing".
+    """
+
+    BUCKETS = 65_521  # the largest prime below 2 ** 16
+    SPREAD = 40_493  # nearest to the golden section of it: pairs of frequent words, whose ids are small, don't collide
+    SCALE = 10.0  # Adam's steps have one size for all; a linear model starts from 0 and has further to go
+
+    def __init__(self, outputs: int, vocabulary_size: int, n: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.outputs, self.vocabulary_size, self.n = outputs, vocabulary_size, n
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """One row of weights a word, and a bucket."""
+        self.words = self.add_weight((self.vocabulary_size, self.outputs), "zeros", name="words")
+        if self.n == 2:
+            self.pairs = self.add_weight((self.BUCKETS, self.outputs), "zeros", name="pairs")
+
+    def call(self, inputs: Any) -> Any:
+        """As the class says."""
+        total = self._sum(self.words, inputs, inputs > 0)
+        if self.n == 2:
+            first, second = inputs[:, :-1], inputs[:, 1:]
+            pairs = ops.mod(first * self.SPREAD + second, self.BUCKETS)
+            total += self._sum(self.pairs, pairs, ops.logical_and(first > 1, second > 1))
+        return self.SCALE * total
+
+    def _sum(self, weights: Any, ids: Any, there: Any) -> Any:
+        kept = ops.cast(there, self.compute_dtype)[..., None]
+        rows = ops.take(ops.cast(weights, self.compute_dtype), ids, axis=0)
+        return ops.sum(rows * kept, axis=1) / ops.sqrt(ops.maximum(ops.sum(kept, axis=1), 1))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """(batch, outputs)."""
+        return input_shape[0], self.outputs
+
+    def get_config(self) -> dict[str, Any]:
+        """What `__init__` takes."""
+        own = {"outputs": self.outputs, "vocabulary_size": self.vocabulary_size, "n": self.n}
+        return super().get_config() | own
