@@ -1,5 +1,8 @@
 """The contract of builders, over the registry: a new one is taken up by its line there and its docstring.
 
+Those that take a task, as most do, are held to all of it; autoencoders and adversarial networks, which have no targets,
+to what is said of names and docstrings here, and for the rest to tests/test_zoo_composites.py.
+
 The shapes come from the docstring's ``Input``: every ``float32 (batch, ...)`` or ``int32 (batch, ...)`` in it is a
 form of input that the builder takes.
 """
@@ -12,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,10 +72,10 @@ def section(name: str, title: str) -> str:
     return found[1] if found else ""
 
 
-def forms() -> list[Form]:
+def forms(names: Iterable[str] | None = None) -> list[Form]:
     return [
         Form(name, tuple(re.split(r",\s*", axes)), dtype == "int32")
-        for name in BUILDERS
+        for name in (SUPERVISED if names is None else names)
         for dtype, axes in re.findall(r"(float32|int32) \(batch, ([^)]*)\)", section(name, "Input"))
     ]
 
@@ -114,6 +118,7 @@ def outputs(model: Any, batch: np.ndarray) -> np.ndarray:
     return keras.ops.convert_to_numpy(model(batch, training=False))
 
 
+SUPERVISED = [name for name in BUILDERS if "task" in keywords(name)]
 every_builder = pytest.mark.parametrize("name", BUILDERS)
 every_form = pytest.mark.parametrize("form", forms(), ids=lambda form: f"{form.name}-{'-'.join(form.axes)}")
 
@@ -121,14 +126,18 @@ every_form = pytest.mark.parametrize("form", forms(), ids=lambda form: f"{form.n
 @every_builder
 def test_shape_and_classes_are_positional_and_the_rest_is_named(name: str) -> None:
     parameters = list(inspect.signature(builder(name)).parameters.values())
-    assert [item.name for item in parameters[:2]] == ["input_shape", "num_classes"]
-    assert all(item.kind is item.POSITIONAL_OR_KEYWORD and item.default is item.empty for item in parameters[:2])
-    assert all(item.kind is item.KEYWORD_ONLY for item in parameters[2:])
-    for item in parameters[2:]:
+    positional = (
+        ["input_shape", "num_classes"] if name in SUPERVISED or name.startswith("conditional") else ["input_shape"]
+    )
+    count = len(positional)
+    assert [item.name for item in parameters[:count]] == positional
+    assert all(item.kind is item.POSITIONAL_OR_KEYWORD and item.default is item.empty for item in parameters[:count])
+    assert all(item.kind is item.KEYWORD_ONLY for item in parameters[count:])
+    for item in parameters[count:]:
         immutable = item.default if isinstance(item.default, tuple) else (item.default,)
         assert all(isinstance(value, str | int | float | bool | None) for value in immutable)
     assert keywords(name)["name"] == name
-    assert keywords(name)["task"] in TASKS
+    assert keywords(name).get("task", "classification") in TASKS
 
 
 @every_builder
@@ -139,7 +148,7 @@ def test_the_docstring_tells_input_output_arguments_errors_and_source(name: str)
     assert re.search(r"\d{4}", section(name, "Source"))
     documented = re.findall(r"^    (\w+):", section(name, "Args"), re.MULTILINE)
     assert documented == list(inspect.signature(builder(name)).parameters)
-    assert any(form.name == name for form in forms())
+    assert forms([name])
 
 
 @every_form
@@ -311,7 +320,8 @@ def test_all_of_it_holds_under_jax() -> None:
         pytest.skip("needs jax, which the extra `test` brings")
     if os.environ.get("KERAS_BACKEND") == "jax":
         pytest.skip("this is the run under jax")
-    command = [sys.executable, "-m", "pytest", "-x", "-m", "not slow", "-p", "no:cacheprovider", __file__]
+    files = [__file__, str(ROOT / "tests" / "test_zoo_composites.py")]
+    command = [sys.executable, "-m", "pytest", "-x", "-m", "not slow", "-p", "no:cacheprovider", *files]
     result = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True, timeout=900
     )

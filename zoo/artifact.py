@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -18,7 +19,9 @@ from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.evaluation import AnyEvaluation, most_frequent, score
 from zoo.files import sweep, whole_folder
+from zoo.generator import Generator
 from zoo.predictor import Predictor, loaded, outputs
+from zoo.reconstructor import Reconstructor
 
 if TYPE_CHECKING:
     import keras
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path("saved_models")
 SAME = 1e-4  # how far probabilities of two float32 runtimes may be apart
 FAILED = ("model.keras", "parity.json")  # in a run's folder, what a failed gate leaves there
+ANSWERING = {"reconstruction": Reconstructor, "generation": Generator}  # task -> what answers; a Predictor for others
 PACKAGES = ("keras-model-zoo", "keras", "tensorflow", "numpy", "pillow", "scikit-learn", "openvino")
 
 
@@ -42,21 +46,30 @@ def folder_for(source: Path, out: str | Path | None) -> Path:
     return folder
 
 
-def load(path: str | Path) -> Predictor:
+def load(path: str | Path, verb: str | None = None) -> Predictor | Reconstructor | Generator:
     """Open an artifact.
 
     Args:
         path: a name in ``saved_models/``, the folder of an artifact (its newest version), or a version folder.
+        verb: the command that wants it; None for any.
+
+    Returns:
+        a `Reconstructor` for an autoencoder, a `Generator` for adversarial networks, a `Predictor` for other models.
 
     Raises:
-        InputError: there is no artifact, or it is not whole.
+        InputError: there is no artifact, it is not whole, or it does not answer `verb`.
     """
     folder = find(path)
     try:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: expected an artifact; its card.json can't be read: {error}") from error
-    return Predictor(folder, card)
+    found = ANSWERING.get(card.get("task"), Predictor)(folder, card)
+    if verb is not None and verb not in found.verbs:
+        what = card.get("builder") or f"fine-tuned {card.get('backbone')}"
+        others = " or ".join(f"zoo {each}" for each in found.verbs)
+        raise InputError(f"{path} is a {what}, which does not answer zoo {verb}; ask it with {others}")
+    return found
 
 
 def find(path: str | Path) -> Path:
@@ -120,17 +133,60 @@ def publish(
     description = card["input"]
     positions = exporting.gate_sample(data.held_out, seed)
     asked = chosen_inputs(data.held_out.inputs, np.array(positions))
+    known = {"classes": list(data.classes), "task": data.task, "data_fingerprint": data.fingerprint}
+    if data.task in ("classification", "multi_label"):
+        known["majority"] = most_frequent(data.train.targets).tolist()
+    evaluation: AnyEvaluation | None = None
+
+    def prove(folder: Path) -> tuple[exporting.Parity, dict[str, Any]]:
+        nonlocal evaluation
+        answers = gate.ask(folder, asked, description)
+        # Read back: what is compared, and what the scores are held to, is the file that is shipped.
+        shipped = loaded(folder / "model.keras")
+        expected = outputs(shipped, asked, description)
+        differ = _differ(scores[positions], expected, data.task)
+        said = outputs(shipped, data.held_out.inputs, description) if differ else scores
+        evaluation = replace(score(data, said), baselines=baselines or {})
+        return exporting.compare(expected, answers(), data, asked), known | {"metrics": evaluation.to_dict()}
+
+    def export(folder: Path) -> None:
+        exporting.saved_model(model, folder, classes=data.classes, task=data.task, description=description)
+
+    return staged(model, card, out=out, run=run, export=export, prove=prove), evaluation
+
+
+def staged(
+    model: keras.Model,
+    card: dict[str, Any],
+    *,
+    out: Path,
+    run: Path,
+    export: Callable[[Path], None],
+    prove: Callable[[Path], tuple[exporting.Parity, dict[str, Any]]],
+) -> Path:
+    """Write the next version of `out` whole or not at all.
+
+    Args:
+        model: saved as ``model.keras``.
+        card: what is known of it; parity and versions of the packages are added.
+        out: folder of the artifact.
+        run: folder of the run; it becomes ``run/``, and gets what failed if the gate does.
+        export: writes the SavedModel to a folder.
+        prove: holds that to the ``model.keras`` beside it; gives what it found, and more for the card.
+
+    Returns:
+        the version folder.
+
+    Raises:
+        JobError: the export differs from the model; nothing is published.
+    """
     if out.is_dir():
         sweep(out)
     with whole_folder(out) as partial:
         model.save(partial / "model.keras")
         shutil.copy(partial / "model.keras", run / "model.keras")  # stays there if nothing is published
-        exporting.saved_model(model, partial, classes=data.classes, task=data.task, description=description)
-        answers = gate.ask(partial, asked, description)
-        # Read back: what is compared, and what the scores are held to, is the file that is shipped.
-        shipped = loaded(partial / "model.keras")
-        expected = outputs(shipped, asked, description)
-        parity = exporting.compare(expected, *answers(), data, asked)
+        export(partial)
+        parity, known = prove(partial)
         found = parity._asdict() | {"passed": parity.passed}
         if not parity.passed:
             (run / "parity.json").write_text(json.dumps(found, indent=2), encoding="utf-8")
@@ -140,16 +196,10 @@ def publish(
                 f"{parity.tolerance:g}), {parity.label_differences} labels differ; model and numbers are in {run}"
             )
         packages = {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
-        known = {"classes": list(data.classes), "task": data.task, "data_fingerprint": data.fingerprint}
-        if data.task in ("classification", "multi_label"):
-            known["majority"] = most_frequent(data.train.targets).tolist()
-        if _differ(scores[positions], expected, data.task):
-            scores = outputs(shipped, data.held_out.inputs, description)
-        evaluation = replace(score(data, scores), baselines=baselines or {})
-        full = card | known | {"metrics": evaluation.to_dict(), "parity": found, "versions": packages}
+        full = card | known | {"parity": found, "versions": packages}
         (partial / "card.json").write_text(json.dumps(full, indent=2, ensure_ascii=False), encoding="utf-8")
         shutil.copytree(run, partial / "run", ignore=shutil.ignore_patterns(".*", *FAILED))
-        return _claim(partial, out), evaluation
+        return _claim(partial, out)
 
 
 def _differ(scores: np.ndarray, shipped: np.ndarray, task: str) -> bool:

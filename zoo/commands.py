@@ -23,6 +23,9 @@ READING = {
     "time": click.option("--time", help="Column that holds the time."),
     "window": click.option("--window", type=int, help="Past steps that a forecast looks at."),
     "horizon": click.option("--horizon", type=int, help="Steps to forecast."),
+    "labels": click.option(
+        "--no-labels", "labels", flag_value=False, default=None, help="Images without classes, as autoencoders take."
+    ),
 }
 
 
@@ -108,7 +111,7 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
     from zoo import artifact as artifacts
     from zoo import rendering
 
-    report = artifacts.load(artifact).evaluate(path)
+    report = artifacts.load(artifact, "evaluate").evaluate(path)
     if csv_path:
         report.save(csv_path)
     if as_json:
@@ -139,7 +142,7 @@ def predict(artifact: str, paths: tuple[str, ...], top: int, csv_path: str | Non
     from zoo import rendering
     from zoo.data.image_sources import named
 
-    results = artifacts.load(artifact).predict_files(list(named(paths, sys.stdin)))
+    results = artifacts.load(artifact, "predict").predict_files(list(named(paths, sys.stdin)))
     if csv_path:
         rendering.write_predictions(results, csv_path)
     if as_json:

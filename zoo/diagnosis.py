@@ -10,7 +10,8 @@ from zoo.composition import prepared, scaled
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.loop import History
-from zoo.training import Trained, loss_of
+from zoo.preparing import loss_of
+from zoo.training import Trained
 
 if TYPE_CHECKING:
     import keras

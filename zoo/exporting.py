@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-5  # largest difference in a probability
 GATE_EXAMPLES = 256
-Answers = tuple[np.ndarray, list[str]]
+Answers = dict[str, np.ndarray]
+WANTED = ("label", "probabilities", "prediction")
 
 
 def saved_model(
@@ -139,15 +141,17 @@ class Gate:
             self.process.kill()
         self.process.communicate()
 
-    def ask(self, folder: Path, inputs: Inputs, description: dict[str, Any]) -> Callable[[], Answers]:
-        """Begin to answer for raw `inputs`; the function returned waits for outputs and labels.
+    def ask(
+        self, folder: Path, inputs: Inputs, description: dict[str, Any], wanted: Sequence[str] = WANTED
+    ) -> Callable[[], Answers]:
+        """Begin to answer for raw `inputs`; the function returned waits for those of the `wanted` outputs there are.
 
         Raises (the function):
             JobError: the process failed; with its last words.
         """
         place = tempfile.TemporaryDirectory()
         output = Path(place.name, "answers.npz")
-        request = {"saved_model": str(folder.resolve()), "batch": 32, "output": str(output)}
+        request = {"saved_model": str(folder.resolve()), "batch": 32, "wanted": list(wanted), "output": str(output)}
         asked = feeds(inputs, description)
         if description["kind"] == "images":
             files = []
@@ -169,13 +173,15 @@ class Gate:
                 if self.process.returncode or not output.exists():
                     raise JobError(f"the exported model can't be run: {(errors.strip().splitlines() or ['?'])[-1]}")
                 with np.load(output) as found:
-                    return found["outputs"], found["labels"].tolist()
+                    return {name: found[name] for name in found.files}
 
         return answers
 
 
-def compare(expected: np.ndarray, received: np.ndarray, labels: Sequence[str], data: Data, inputs: Inputs) -> Parity:
-    """Hold the answers of an export (`received`, `labels`) to those of the Keras model (`expected`) for `inputs`."""
+def compare(expected: np.ndarray, answers: Answers, data: Data, inputs: Inputs) -> Parity:
+    """Hold the `answers` of an export to those of the Keras model (`expected`) for `inputs`."""
+    received = answers["prediction"] if "prediction" in answers else answers["probabilities"]
+    labels = answers["label"].tolist() if "label" in answers else [""] * len(received)
     scale = max(1.0, float(np.abs(expected).max()))
     sure, wanted = np.zeros(len(expected), bool), [""] * len(expected)
     if data.task == "multi_label":
@@ -186,13 +192,14 @@ def compare(expected: np.ndarray, received: np.ndarray, labels: Sequence[str], d
         sure = top[:, -1] - top[:, -2] > TOLERANCE
         wanted = [data.classes[index] for index in expected.argmax(axis=1)]
     wrong = sum(known and label != want for known, label, want in zip(sure, labels, wanted, strict=True))
-    formats: dict[str, int] = {}
-    for file in inputs if isinstance(inputs, tuple) else ():
-        kind = decoding.probe(file).format
-        formats[kind] = formats.get(kind, 0) + 1
     same = received.shape == expected.shape and np.isfinite(received).all()
     difference = float(np.abs(expected - received).max()) / scale if same else float("inf")
-    return Parity(len(expected), formats, difference, int(wrong), TOLERANCE)
+    return Parity(len(expected), formats_of(inputs), difference, int(wrong), TOLERANCE)
+
+
+def formats_of(inputs: Inputs) -> dict[str, int]:
+    """Of inputs that are image files, their formats with counts."""
+    return dict(Counter(decoding.probe(file).format for file in inputs)) if isinstance(inputs, tuple) else {}
 
 
 def gate_sample(part: Part, seed: int) -> list[int]:

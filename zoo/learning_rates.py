@@ -14,7 +14,7 @@ from zoo.errors import InputError
 from zoo.files import whole_file
 from zoo.loop import Arrays
 from zoo.optimizers import optimizer as optimizer_of
-from zoo.training import loss_of, prepare
+from zoo.preparing import loss_of, prepare
 
 if TYPE_CHECKING:
     import keras
@@ -86,8 +86,10 @@ def find_learning_rate(
             f"lowest={lowest:g}, highest={highest:g}, steps={steps}, batch_size={batch_size}"
         )
     task = prepare(builder, data, dict(model or {}), seed=seed)
+    if task.kind == "adversarial":
+        raise InputError(f"{task.name} has no loss that tells a good rate: its two networks move each other's")
     rule = optimizer_of(optimizer, lowest, steps=steps, schedule="constant", warm_up=0.0)
-    task.network.compile(rule, loss_of(task.data.task), jit_compile=False)
+    task.network.compile(rule, loss_of(task.data.task) if task.kind == "supervised" else None, jit_compile=False)
     batches = Arrays(task.inputs, task.targets, batch_size=min(batch_size, len(task.targets)), seed=seed)
     rates = np.geomspace(lowest, highest, steps)
     losses: list[float] = []
@@ -102,7 +104,8 @@ def find_learning_rate(
             loss = float(task.network.train_on_batch(*next(feed), return_dict=True)["loss"])
             mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
             smooth = mean / (1 - SMOOTHING ** (number + 1))
-            if not np.isfinite(smooth) or (losses and smooth > DIVERGED * min(losses)):
+            least = min(losses, default=smooth)
+            if not np.isfinite(smooth) or smooth - least > (DIVERGED - 1) * abs(least):
                 break
             losses.append(smooth)
             advance(1)

@@ -54,6 +54,7 @@ class Arrays:
         batch_size: examples a step; the last batch of an epoch may be smaller.
         seed: of the order.
         augment: of images, as `zoo.augmentation.augmentation` makes it; None for none.
+        whole: leave out the last batch of an epoch where it is smaller; the next epoch has other examples there.
     """
 
     def __init__(
@@ -65,22 +66,24 @@ class Arrays:
         batch_size: int = 32,
         seed: int = 0,
         augment: keras.Model | None = None,
+        whole: bool = False,
     ) -> None:
         self.columns = (inputs, targets) if weights is None else (inputs, targets, weights.astype(np.float32))
         self.batch_size, self.seed, self.augment = batch_size, seed, augment
         self.examples = len(targets)
+        self.dealt = self.examples // batch_size * batch_size if whole else self.examples
 
     def __len__(self) -> int:
-        return math.ceil(self.examples / self.batch_size)
+        return math.ceil(self.dealt / self.batch_size)
 
     def order(self, number: int) -> np.ndarray:
         """Positions of the examples in epoch `number`, int32."""
-        return np.random.default_rng([self.seed, number]).permutation(self.examples).astype(np.int32)
+        return np.random.default_rng([self.seed, number]).permutation(self.examples)[: self.dealt].astype(np.int32)
 
     def epoch(self, number: int) -> Iterator[tuple[Any, ...]]:
         """Batches of epoch `number` as NumPy arrays."""
         order = self.order(number)
-        for start in range(0, self.examples, self.batch_size):
+        for start in range(0, self.dealt, self.batch_size):
             chosen = order[start : start + self.batch_size]
             inputs, *rest = (chosen_inputs(column, chosen) for column in self.columns)
             if self.augment is not None:
@@ -93,7 +96,7 @@ def fit(
     batches: Batches,
     *,
     epochs: int,
-    optimizer: keras.optimizers.Optimizer,
+    optimizer: keras.optimizers.Optimizer | tuple[keras.optimizers.Optimizer, ...],
     loss: Any = None,
     metrics: Sequence[Any] = (),
     validation: Arrays | None = None,
@@ -111,7 +114,7 @@ def fit(
         model: uncompiled; compiled here. One with a ``train_step`` of its own is trained by that.
         batches: what to learn from.
         epochs: at most.
-        optimizer: not used before.
+        optimizer: not used before; several for a model whose ``compile`` takes and builds them.
         loss: a Keras loss; None for a model that brings its own.
         metrics: Keras metrics to report beside the loss.
         validation: examples that choose the epoch.
@@ -126,14 +129,17 @@ def fit(
     import keras
 
     model.compile(optimizer, loss, metrics=list(metrics), jit_compile=False)
+    optimizers = optimizer if isinstance(optimizer, tuple) else (optimizer,)
+    rate = optimizers[0]
     model.stop_training = False
     train, score = _steps(model, batches), _scores(model, validation)
     best = _Best(model)
     rows: list[dict[str, float]] = []
     if checkpoint is not None:
-        optimizer.build(model.trainable_variables)
+        model.optimizer.build(model.trainable_variables)  # of several the model has built each
         changed = getattr(batches, "augment", None)
-        state = [*model.variables, *optimizer.variables, *(changed.variables if changed else [])]
+        learnt = [variable for each in optimizers for variable in each.variables]
+        state = [*model.variables, *learnt, *(changed.variables if changed else [])]
         rows, best.epoch, best.loss, best.weights = checkpoint.restore(state)
     if validation is not None and not rows:
         best.start(score()["loss"])
@@ -148,10 +154,10 @@ def fit(
             if not np.isfinite(row["loss"]):
                 raise FloatingPointError(
                     f"the training loss is {row['loss']} in epoch {epoch + 1}; lower the learning rate "
-                    f"({float(optimizer.learning_rate):.3g} now), or clip gradients"
+                    f"({float(rate.learning_rate):.3g} now), or clip gradients"
                 )
             row |= {f"val_{name}": value for name, value in score().items()} if validation is not None else {}
-            rows.append(row | {"learning_rate": float(optimizer.learning_rate)})
+            rows.append(row | {"learning_rate": float(rate.learning_rate)})
             waited = best.look(epoch + 1, row.get("val_loss"))
             watchers.on_epoch_end(epoch, dict(rows[-1]))
             if checkpoint is not None:

@@ -25,6 +25,7 @@ def optimizer(
     momentum: float = 0.9,
     weight_decay: float = 0.0,
     clip_norm: float | None = 1.0,
+    betas: tuple[float, float] = (0.9, 0.999),
 ) -> keras.optimizers.Optimizer:
     """An optimizer with its schedule.
 
@@ -39,6 +40,7 @@ def optimizer(
         momentum: for ``momentum``, in [0, 1).
         weight_decay: decoupled from the gradient, for every optimizer; 0 for none.
         clip_norm: largest norm of all gradients together, over 0 (Pascanu et al. 2013); None for no clipping.
+        betas: for ``adam`` and ``adamw``, how much of the means of gradients and their squares is kept at each step.
 
     Raises:
         InputError: a name that is not known, or a number out of its range.
@@ -64,7 +66,9 @@ def optimizer(
         "adam": keras.optimizers.Adam,
         "adamw": keras.optimizers.AdamW,
     }
-    extra = {"momentum": momentum, "nesterov": True} if name == "momentum" else {}
+    extra: dict[str, Any] = {"momentum": momentum, "nesterov": True} if name == "momentum" else {}
+    if name in ("adam", "adamw"):
+        extra |= {"beta_1": betas[0], "beta_2": betas[1]}
     if weight_decay or name == "adamw":
         extra["weight_decay"] = weight_decay
     return make[name](_scheduled(rate, steps, schedule, warm_up), global_clipnorm=clip_norm, **extra)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from zoo.errors import InputError
 from zoo.files import whole_file
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.loop import History
 
 FORMATS = (".pdf", ".png", ".svg")
+LEGEND = 20  # classes up to which colours can be told apart
 
 
 @contextmanager
@@ -49,3 +52,68 @@ def learning_curves(history: History, path: str | Path) -> None:
             axes.axvline(history.best_epoch, linestyle=":", color="tab:green", label=f"epoch {history.best_epoch}")
         axes.set(xlabel="epoch", ylabel="loss")
         axes.legend()
+
+
+def latent_space(latents: np.ndarray, targets: np.ndarray | None, classes: Sequence[str], path: str | Path) -> None:
+    """Draw where a model puts its inputs.
+
+    Two dimensions are drawn as they are, one along a line, more by their two principal components, with the share of
+    the variance that each has.
+
+    Args:
+        latents: float (examples, dimensions), two examples or more.
+        targets: int64 (examples,), positions in `classes`; not looked at where there are none.
+        classes: names; a colour each, with a legend up to `LEGEND` of them. Where empty, all points have one colour.
+        path: the picture, in one of `FORMATS`.
+
+    Raises:
+        InputError: another format, another shape, or a latent that is no finite number.
+    """
+    latents = np.asarray(latents)
+    if latents.ndim != 2 or len(latents) < 2 or not latents.shape[1] or not np.issubdtype(latents.dtype, np.floating):
+        raise InputError(
+            f"expected latents as float (examples, dimensions), two examples or more, "
+            f"received {latents.dtype} {latents.shape}"
+        )
+    if not np.isfinite(latents).all():
+        raise InputError("expected finite latents, received NaN or infinity")
+    groups = np.asarray(targets) if len(classes) else np.zeros(len(latents), np.int64)
+    if groups.shape != latents.shape[:1]:
+        raise InputError(f"expected {len(latents)} targets, one an example, received the shape {groups.shape}")
+    with whole_file(path) as partial, figure(partial, Path(path).suffix) as axes:
+        points, names = _plane(latents.astype(np.float64))
+        axes.set(xlabel=names[0], ylabel=names[1])
+        # A file of vectors with many thousand points opens slowly.
+        style = {"s": 8, "alpha": 0.7, "linewidths": 0, "rasterized": len(points) > 5000}
+        if 0 < len(classes) <= LEGEND:
+            from matplotlib import colormaps
+
+            colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
+            drawn = [
+                axes.scatter(*points[groups == number].T, color=colours(number), **style)
+                for number in range(len(classes))
+            ]
+            # Matplotlib reads what is between dollar signs as a formula.
+            labels = [name.replace("$", r"\$") for name in classes]
+            axes.legend(drawn, labels, loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small", markerscale=2)
+        elif len(classes):
+            axes.scatter(*points.T, c=groups, cmap="turbo", **style)
+        else:
+            axes.scatter(*points.T, **style)
+
+
+def _plane(latents: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
+    """Latents, float64 (examples, dimensions), as (examples, 2), and what the axes are."""
+    if latents.shape[1] == 1:
+        return np.pad(latents, ((0, 0), (0, 1))), ("dimension 1", "")
+    if latents.shape[1] == 2:
+        return latents, ("dimension 1", "dimension 2")
+    from sklearn.decomposition import PCA
+
+    with np.errstate(invalid="ignore"):  # an encoder that has collapsed puts all in one place: 0 / 0
+        components = PCA(2, random_state=0).fit(latents)
+    shares = np.nan_to_num(components.explained_variance_ratio_)
+    first, second = (
+        f"principal component {number} ({share:.0%} of the variance)" for number, share in enumerate(shares, 1)
+    )
+    return components.transform(latents), (first, second)

@@ -28,7 +28,11 @@ READERS = {
     "table": "zoo.data.tables",
     "text": "zoo.data.text",
 }
-LAYERS = ("zoo.builders.layers", "zoo.data.preprocessing")  # modules that make their layers known to Keras
+LAYERS = (
+    "zoo.builders.layers",
+    "zoo.builders.models",
+    "zoo.data.preprocessing",
+)  # modules that make their layers known to Keras
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,8 @@ class EvaluationReport:
 
 class Predictor:
     """An artifact, ready to answer; `zoo.load` makes it."""
+
+    verbs = ("predict", "evaluate")  # commands that it answers
 
     def __init__(self, folder: Path, card: dict[str, Any]) -> None:
         self.folder = folder
@@ -226,20 +232,11 @@ class Predictor:
         return results
 
     def _batch(self, sources: Sequence[tuple[str, Any]]) -> list[Prediction]:
-        results: list[Prediction | None] = []
-        pixels = []
-        for name, source in sources:
-            try:
-                if isinstance(source, str):
-                    raise decoding.DecodeError(source)
-                pixels.append(_pixels(source, self.card["input"]))
-                results.append(None)
-            except (decoding.DecodeError, OSError) as error:
-                results.append(Prediction(name, error=str(error)))
-        if pixels:
-            rows = iter(self.model.predict_on_batch(np.stack(pixels).astype(np.float32)))
+        pixels, errors = decoded([source for _, source in sources], self.card["input"])
+        rows = iter(self.model.predict_on_batch(np.stack(pixels).astype(np.float32)) if pixels else ())
         return [
-            result or self._prediction(name, next(rows)) for (name, _), result in zip(sources, results, strict=True)
+            Prediction(name, error=errors[at]) if at in errors else self._prediction(name, next(rows))
+            for at, (name, _) in enumerate(sources)
         ]
 
     def _prediction(self, name: str, row: np.ndarray) -> Prediction:
@@ -261,6 +258,11 @@ def loaded(path: Path) -> keras.Model:
     return keras.models.load_model(path, safe_mode=True, compile=False)
 
 
+def raw(inputs: Inputs, description: dict[str, Any]) -> np.ndarray | dict[str, np.ndarray]:
+    """Raw `inputs` in memory: of image files the pixels, uint8 (examples, height, width, channels)."""
+    return np.stack([_pixels(file, description) for file in inputs]) if isinstance(inputs, tuple) else inputs
+
+
 def outputs(model: keras.Model, inputs: Inputs, description: dict[str, Any]) -> np.ndarray:
     """What `model` says of raw `inputs`, as `zoo.data.Part` has them: float32 (examples, classes or values)."""
     if isinstance(inputs, tuple):
@@ -270,6 +272,27 @@ def outputs(model: keras.Model, inputs: Inputs, description: dict[str, Any]) -> 
     from zoo.data.preprocessing import apply
 
     return apply(model, inputs, batch=256)
+
+
+def decoded(sources: Iterable[Any], description: dict[str, Any]) -> tuple[list[np.ndarray], dict[int, str]]:
+    """Decode images as a model takes them.
+
+    Args:
+        sources: as the second of the pairs of `zoo.data.image_sources.expanded`.
+        description: `zoo.data.Data.input` of the model.
+
+    Returns:
+        uint8 (height, width, channels) of each that can be read; and why another can't, by its position.
+    """
+    pixels, errors = [], {}
+    for at, source in enumerate(sources):
+        try:
+            if isinstance(source, str):
+                raise decoding.DecodeError(source)
+            pixels.append(_pixels(source, description))
+        except (decoding.DecodeError, OSError) as error:
+            errors[at] = str(error)
+    return pixels, errors
 
 
 def _pixels(source: Any, description: dict[str, Any]) -> np.ndarray:

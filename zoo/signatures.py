@@ -45,7 +45,7 @@ def feeds(inputs: Inputs, description: dict[str, Any]) -> dict[str, Any]:
         return {"image_bytes": [_encoded(each) for each in inputs]}
     if kind == "table":
         return {name: inputs[group][:, position] for name, (group, position) in columns(description).items()}
-    return {kind: inputs}
+    return inputs if kind == "code" else {kind: inputs}
 
 
 def specification(description: dict[str, Any]) -> tuple[dict[str, tf.TensorSpec], Callable[..., Any]]:

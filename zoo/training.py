@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import csv
-import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import artifact, baselines
+from zoo import artifact, baselines, generation, reconstruction
 from zoo.augmentation import augmentation
 from zoo.checkpoints import Checkpoint
-from zoo.composition import Scale, composed, image_input, prepared, scaled
+from zoo.composition import composed, prepared
 from zoo.data.dataset import Data, chosen_inputs
-from zoo.data.dataset import open as open_data
 from zoo.data.splits import stratified
 from zoo.errors import InputError, JobError
 from zoo.evaluation import AnyEvaluation, score
@@ -28,12 +26,13 @@ from zoo.files import whole_file
 from zoo.loop import Arrays, History, fit
 from zoo.optimizers import optimizer as optimizer_of
 from zoo.plots import learning_curves
+from zoo.preparing import loss_of, prepare
 
 if TYPE_CHECKING:
     import keras
 
+AnyScores = AnyEvaluation | reconstruction.ReconstructionEvaluation | generation.GenerationEvaluation
 STEPS = 1500  # after which most small networks have learnt what they can
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,14 @@ class Trained:
     """What training gives.
 
     Attributes:
-        model: raw inputs to probabilities or values, with the weights of the best epoch.
+        model: raw inputs to probabilities or values, with the weights of the best epoch; of an autoencoder, to
+            reconstructions; of adversarial networks the generator.
         network: the builder's model in it, on prepared inputs.
         data: the splits, and what was left out of them.
         history: losses and metrics, epoch by epoch.
         evaluation: scores on the held-out part.
-        outputs: what `model` says of the held-out part, float32 (examples, classes or values).
+        outputs: what `model` says of the held-out part, float32 (examples, classes or values); of an autoencoder the
+            score of each example, of a generator examples of its images.
         card: how it was made, as JSON holds it.
     """
 
@@ -54,7 +55,7 @@ class Trained:
     network: keras.Model
     data: Data
     history: History
-    evaluation: AnyEvaluation
+    evaluation: AnyScores
     outputs: np.ndarray
     card: dict[str, Any]
 
@@ -80,6 +81,9 @@ class Trained:
         with Gate() as gate:
             where: dict[str, Any] = {"out": out, "run": run, "gate": gate, "seed": self.card["seed"]}
             scores = self.evaluation.baselines
+            if self.card["kind"] != "supervised":
+                job = reconstruction if self.card["kind"] == "autoencoder" else generation
+                return job.publish(self.model, self.data, self.card, self.evaluation, **where)
             return artifact.publish(self.model, self.data, self.card, self.outputs, **where, baselines=scores)[0]
 
 
@@ -103,6 +107,8 @@ def train(
     precision: str = "float32",
     validation: float = 0.1,
     input_size: int | None = None,
+    normal: Sequence[str] = (),
+    false_alarms: float = 0.01,
     seed: int = 0,
     run: str | Path | None = None,
     tensorboard: str | Path | None = None,
@@ -110,8 +116,10 @@ def train(
 ) -> Trained:
     """Train a model on `data`, and score it on the part that is held out.
 
-    Loss and metrics follow from the task. The epoch is chosen on a part of the training examples that no step
-    sees; the held-out part has no say in it.
+    Loss and metrics follow from the task, or from the model, where that is an autoencoder or a pair of adversarial
+    networks. The epoch is chosen on a part of the training examples that no step sees; the held-out part has no say
+    in it. Adversarial networks have no loss to choose by: they learn from all examples, and keep the running mean of
+    their generator's weights.
 
     Args:
         builder: a name out of `zoo.builders.BUILDERS`; a function of input shape and number of outputs; or an
@@ -134,6 +142,9 @@ def train(
         validation: share of the training examples that chooses the epoch, in [0, 0.5]; with 0 the last one is taken.
         input_size: of an image folder, the side of the network's input in pixels; the images' own size, at most 96,
             where None.
+        normal: for an autoencoder that is to find anomalies, the classes that are none; it learns from these alone,
+            and is scored by how well it tells held-out examples of the others. All classes where empty.
+        false_alarms: share of normal examples that an autoencoder's threshold may take for anomalies, in (0, 1).
         seed: of the weights, the order, the inner split and everything random.
         run: folder to keep history and state in. Training that was killed goes on there, to the same result.
         tensorboard: folder for TensorBoard's logs.
@@ -149,11 +160,18 @@ def train(
             f"epochs={epochs}, batch_size={batch_size}, validation={validation}"
         )
     arguments = dict(model or {})
-    task = prepare(builder, data, arguments, precision=precision, input_size=input_size, seed=seed)
+    task = prepare(builder, data, arguments, precision=precision, input_size=input_size, normal=normal, seed=seed)
     data, network, inputs, targets = task.data, task.network, task.inputs, task.targets
-    chosen, choosing = _inner_split(data, validation, seed)
-    batch_size = batch_size or (128 if len(chosen) >= 10_000 else 32)
-    epochs = epochs or int(np.clip(STEPS * batch_size // len(chosen), 20, 200))
+    adversarial = task.kind == "adversarial"
+    if task.kind != "supervised" and class_weights:
+        raise InputError(f"class_weights are for a model that tells classes; leave them out for {task.name}")
+    reconstruction.check_rate(false_alarms)
+    chosen, choosing = _inner_split(data, 0.0 if adversarial else validation, seed)
+    if adversarial:
+        batch_size, together, epochs = generation.lengths(network, data, batch_size, epochs)
+    else:
+        batch_size = together = batch_size or (128 if len(chosen) >= 10_000 else 32)
+        epochs = epochs or int(np.clip(STEPS * batch_size // len(chosen), 20, 200))
     patience = max(5, epochs // 3) if patience is None else patience
     rule = {
         "learning_rate": learning_rate,
@@ -165,126 +183,54 @@ def train(
     }
     settings = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "optimizer": optimizer, **rule}
     settings |= {"class_weights": class_weights, "augment": list(augment), "precision": precision}
-    card = {"builder": task.name, "model": arguments, "training": settings | {"validation": validation}, "seed": seed}
+    card = {"builder": task.name, "kind": task.kind, "model": arguments, "seed": seed}
+    card |= {"training": settings | {"validation": validation}}
+    if task.kind == "autoencoder":
+        card |= {"normal": list(normal), "false_alarms": false_alarms}
     batches = Arrays(
         chosen_inputs(inputs, chosen),
         targets[chosen],
         _balanced(targets[chosen]) if class_weights else None,
-        batch_size=batch_size,
+        batch_size=together,
         seed=seed,
         augment=augmentation(augment, seed) if augment else None,
+        whole=adversarial,
     )
+    watchers = [*callbacks, *([_tensorboard(tensorboard)] if tensorboard else [])]
     checkpoint = None if run is None else _checkpoint(Path(run), card, data.fingerprint)
+    length, supervised = len(batches) * epochs, task.kind == "supervised"
+    if adversarial:
+        rules = generation.optimizers(network, optimizer, length, rule)
+        watchers += [generation.sheets(Path(run) / "samples", epochs)] if run else []
     try:
         history = fit(
             network,
             batches,
             epochs=epochs,
-            optimizer=optimizer_of(optimizer, steps=len(batches) * epochs, **rule),
-            loss=loss_of(data.task),
-            metrics=["accuracy"] if data.task == "classification" else [],
+            optimizer=rules if adversarial else optimizer_of(optimizer, steps=length, **rule),
+            loss=loss_of(data.task) if supervised else None,
+            metrics=["accuracy"] if supervised and data.task == "classification" else [],
             validation=Arrays(inputs[choosing], targets[choosing], batch_size=256) if len(choosing) else None,
             patience=patience,
             checkpoint=checkpoint,
-            callbacks=[*callbacks, *([_tensorboard(tensorboard)] if tensorboard else [])],
+            callbacks=watchers,
         )
     except FloatingPointError as error:
         raise JobError(str(error)) from error
     if checkpoint is not None:
         write_history(history, Path(run) / "history.csv")
         checkpoint.path.unlink(missing_ok=True)
-    whole, asked = composed(data, network, task.scale), prepared(data, data.held_out)
-    outputs = artifact.outputs(whole, asked if data.preprocess is None else data.held_out.inputs, data.input)
-    evaluation = score(data, outputs, baselines.outputs(data, inputs, asked, seed))
     card |= {"input": data.input, "parameters": network.count_params(), "best_epoch": history.best_epoch}
+    if adversarial:
+        whole, outputs, evaluation = generation.finish(network, data, inputs, seed)
+    elif not supervised:
+        held = choosing if len(choosing) * false_alarms >= 1 else np.arange(len(inputs))
+        whole, outputs, evaluation = reconstruction.finish(network, data, inputs, held, normal, false_alarms, seed)
+    else:
+        whole, asked = composed(data, network, task.scale), prepared(data, data.held_out)
+        outputs = artifact.outputs(whole, asked if data.preprocess is None else data.held_out.inputs, data.input)
+        evaluation = score(data, outputs, baselines.outputs(data, inputs, asked, seed))
     return Trained(whole, network, data, history, evaluation, outputs, card)
-
-
-class Prepared(NamedTuple):
-    """A network and what it is to learn.
-
-    Attributes:
-        data: as read; of an image folder with the size to decode to.
-        network: built, not trained.
-        name: of its builder.
-        inputs: of the training part, as the network takes them.
-        targets: of the training part, as the network learns them.
-        scale: what brings the network's answers back into the unit of the targets; None for classes.
-    """
-
-    data: Data
-    network: keras.Model
-    name: str
-    inputs: np.ndarray
-    targets: np.ndarray
-    scale: Scale | None
-
-
-def prepare(
-    builder: str | Callable[..., keras.Model] | keras.Model,
-    data: Data | str | Path,
-    arguments: dict[str, Any],
-    *,
-    precision: str = "float32",
-    input_size: int | None = None,
-    seed: int = 0,
-) -> Prepared:
-    """Read `data`, build the network, and check that they fit; arguments as those of `train`.
-
-    What the data decides is added to `arguments`: the task, the size of the vocabulary.
-
-    Raises:
-        InputError: wrong data or arguments.
-    """
-    import keras
-
-    if precision not in PRECISIONS:
-        raise InputError(f"expected a precision out of {', '.join(PRECISIONS)}, received {precision!r}")
-    if not isinstance(data, Data):
-        data = open_data(data, seed=seed)
-    if not data.input:
-        data = replace(data, input=image_input(data.train, input_size))
-    keras.utils.set_random_seed(seed)
-    inputs = prepared(data, data.train)
-    targets, scale = scaled(data, inputs)
-    network, name = _network(builder, data, inputs.shape[1:], arguments, precision)
-    check_fit(network, data, inputs)
-    return Prepared(data, network, name, inputs, targets, scale)
-
-
-def check_fit(network: keras.Model, data: Data, inputs: np.ndarray) -> None:
-    """Whether `network` can learn `data`, before the first step.
-
-    Args:
-        network: takes prepared inputs.
-        data: brings targets and task.
-        inputs: of the training part, as `zoo.composition.prepared` gives them.
-
-    Raises:
-        InputError: inputs, outputs or targets don't fit; says what was expected and what came.
-    """
-    wanted, outputs = tuple(network.input_shape[1:]), network.output_shape[-1]
-    if len(wanted) != inputs.ndim - 1 or any(w not in (None, i) for w, i in zip(wanted, inputs.shape[1:], strict=True)):
-        raise InputError(f"{network.name} takes inputs of shape {wanted}, and {data.source} gives {inputs.shape[1:]}")
-    if outputs != len(data.classes):
-        raise InputError(
-            f"{network.name} has {outputs} outputs, and {data.source} asks for {len(data.classes)}: "
-            + ", ".join(data.classes[:10])
-        )
-    targets = data.train.targets
-    if not np.isfinite(targets).all():
-        row = data.train.names[int(np.flatnonzero(~np.isfinite(targets.reshape(len(targets), -1)).all(axis=1))[0])]
-        raise InputError(f"{data.source}: the target of {row} is not finite")
-    if data.task == "classification":
-        wrong = np.flatnonzero((targets < 0) | (targets >= outputs))
-        if len(wrong):
-            raise InputError(
-                f"{data.source}: expected labels from 0 to {outputs - 1}, {data.train.names[wrong[0]]} has "
-                f"{targets[wrong[0]]}"
-            )
-        answer = network.predict_on_batch(inputs[:2].astype(np.float32))
-        if np.isfinite(answer).all() and not np.allclose(answer.sum(axis=-1), 1, atol=1e-3):
-            raise InputError(f"{network.name} gives no probabilities: expected a softmax at its end")
 
 
 def write_history(history: History, path: Path) -> None:
@@ -294,38 +240,6 @@ def write_history(history: History, path: Path) -> None:
         writer = csv.DictWriter(file, ["epoch", *names])
         writer.writeheader()
         writer.writerows({"epoch": number, **row} for number, row in enumerate(history.epochs, 1))
-
-
-def _network(
-    builder: Any, data: Data, shape: tuple[int, ...], arguments: dict[str, Any], precision: str
-) -> tuple[keras.Model, str]:
-    """The model to train, and its name in the card."""
-    import keras
-
-    from zoo.builders import registry
-
-    if isinstance(builder, keras.Model):
-        if arguments or precision != "float32":
-            raise InputError(f"{builder.name} is built already; expected no arguments and precision for it")
-        return builder, builder.name
-    build = registry.builder(builder) if isinstance(builder, str) else builder
-    if data.vocabulary:
-        arguments.setdefault("vocabulary_size", len(data.vocabulary))
-    if data.input["kind"] == "sequence" and data.input.get("length", 0) is None:
-        shape = (None, *shape[1:])
-    if data.task != "classification":
-        arguments.setdefault("task", data.task)
-    if data.task == "forecasting" and "masking" in inspect.signature(build).parameters:
-        arguments.setdefault("masking", False)  # a window has no padding
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        network = build(shape, len(data.classes), **arguments)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{getattr(build, '__name__', builder)} for inputs of shape {shape}: {error}") from error
-    finally:
-        keras.config.set_dtype_policy(before)
-    return network, getattr(build, "__name__", network.name)
 
 
 def _inner_split(data: Data, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -350,15 +264,6 @@ def _balanced(targets: np.ndarray) -> np.ndarray:
         raise InputError("class_weights are for one class an example; leave them out here")
     counts = np.bincount(targets)
     return (len(targets) / ((counts > 0).sum() * counts[targets])).astype(np.float32)
-
-
-def loss_of(task: str) -> keras.losses.Loss:
-    """The loss that fits a task: cross-entropy, one a label, or squared error."""
-    import keras
-
-    if task == "classification":
-        return keras.losses.SparseCategoricalCrossentropy()
-    return keras.losses.BinaryCrossentropy() if task == "multi_label" else keras.losses.MeanSquaredError()
 
 
 def _tensorboard(folder: str | Path) -> keras.callbacks.Callback:

@@ -110,6 +110,25 @@ def shape(builder: str, input_shape: object, ranks: Sequence[int], takes: str, f
     return tuple(size if size is None else int(size) for size in sizes)
 
 
+def halved(builder: str, input_shape: object, filters: object) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shape of images and channels of the stages, checked for a decoder that doubles what the stages halved.
+
+    Raises:
+        ValueError: height or width is no multiple of 2 ** stages; or no shape of images, or no channels.
+    """
+    sizes = shape(builder, input_shape, (3,), "images (height, width, channels)")
+    filters = several("filters", filters)
+    unit = 2 ** len(filters)
+    if sizes[0] % unit or sizes[1] % unit:
+        near = [max(unit, round(size / unit) * unit) for size in sizes[:2]]
+        raise ValueError(
+            f"{builder}: expected height and width to be multiples of {unit} for {len(filters)} stages, each halving "
+            f"them, so that the decoder can return to the size; received {sizes[0]} x {sizes[1]}: give fewer filters, "
+            f"or resize to {near[0]} x {near[1]}"
+        )
+    return sizes, filters
+
+
 def output(
     features: keras.KerasTensor,
     num_classes: int,

@@ -11,12 +11,21 @@ from zoo.errors import InputError
 
 BUILDERS: dict[str, str] = {
     "cnn": "zoo.builders.convolutional:cnn",
+    "conditional_gan": "zoo.builders.adversarial:conditional_gan",
+    "conv_autoencoder": "zoo.builders.autoencoders:conv_autoencoder",
+    "dcgan": "zoo.builders.adversarial:dcgan",
+    "denoising_autoencoder": "zoo.builders.autoencoders:denoising_autoencoder",
+    "dense_autoencoder": "zoo.builders.autoencoders:dense_autoencoder",
+    "gan": "zoo.builders.adversarial:gan",
     "gru": "zoo.builders.recurrent:gru",
     "lstm": "zoo.builders.recurrent:lstm",
     "mlp": "zoo.builders.dense:mlp",
     "perceptron": "zoo.builders.dense:perceptron",
     "resnet": "zoo.builders.convolutional:resnet",
     "rnn": "zoo.builders.recurrent:rnn",
+    "sequence_autoencoder": "zoo.builders.autoencoders:sequence_autoencoder",
+    "variational_autoencoder": "zoo.builders.autoencoders:variational_autoencoder",
+    "wasserstein_gan": "zoo.builders.adversarial:wasserstein_gan",
 }
 
 

@@ -136,6 +136,19 @@ def forecasts(
 
 def read_raw(source: Any, description: dict[str, Any]) -> tuple[list[str], np.ndarray, dict[int, str]]:
     """The last window of a series, from which the next values are predicted: see `zoo.data.sequences.read_raw`."""
+    return _read(source, description, last=True)
+
+
+def read_windows(source: Any, description: dict[str, Any]) -> tuple[list[str], np.ndarray, dict[int, str]]:
+    """Every window of a series, named by its last row: else as `zoo.data.sequences.read_raw`.
+
+    Raises:
+        InputError: as that, or rows of a file that are not sorted by time.
+    """
+    return _read(source, description, last=False)
+
+
+def _read(source: Any, description: dict[str, Any], *, last: bool) -> tuple[list[str], np.ndarray, dict[int, str]]:
     window, features = description["window"], description["features"]
     if isinstance(source, np.ndarray):
         values = source[None] if source.ndim == 2 else source
@@ -144,31 +157,42 @@ def read_raw(source: Any, description: dict[str, Any]) -> tuple[list[str], np.nd
                 f"expected an array (rows, {len(features)}) of {window} rows at least, or several of them, "
                 f"received {source.shape}"
             )
-        inputs = values[:, -window:].astype(np.float32)
+        values = values[:, -window:] if last else values
+        inputs = _every(values.astype(np.float32), window)
         bad = ~np.isfinite(inputs).all(axis=(1, 2))
         errors = {int(at): "expected finite numbers, received NaN or infinity" for at in np.flatnonzero(bad)}
-        return [f"input {at}" for at in range(len(inputs))], inputs, errors
+        ends = range(window, values.shape[1] + 1)
+        names = [f"input {at}" + (f", row {end}" if len(ends) > 1 else "") for at in range(len(values)) for end in ends]
+        return names, inputs, errors
     frame = frames.read(source, header=description.get("header"))
     frames.require(frame, features, "a feature the model was trained on")
-    if len(frame.names) < window:
-        raise InputError(f"{frame.where} has {len(frame.names)} rows; the model looks back over {window}")
+    count = len(frame.names)
+    if count < window:
+        raise InputError(f"{frame.where} has {count} rows; the model looks back over {window}")
     time = description.get("time")
-    lines = frame.names
-    names = list(frames.strings(frame.values[time])) if time in frame.columns else lines
-    last = frame.values.iloc[-window:]
-    inputs = np.empty((1, window, len(features)), dtype=np.float32)
-    errors: dict[int, str] = {}
+    names = list(frames.strings(frame.values[time])) if time in frame.columns else frame.names
+    if not last and time in frame.columns:
+        times.check(frame, time, [])
+    first = count - window if last else 0
+    values = np.empty((count - first, len(features)), dtype=np.float32)
+    errors = {}
     for at, name in enumerate(features):
+        column = frame.values[name].iloc[first:]
         with np.errstate(over="ignore"):
-            inputs[0, :, at] = frames.as_numbers(last[name])
-        bad = ~np.isfinite(inputs[0, :, at])
-        if bad.any():
-            row = int(bad.argmax())
-            line = lines[len(lines) - window + row]
-            errors.setdefault(0, f"{line}, column {name!r}: expected a number, received {last[name].iloc[row]!r}")
-    if errors:
-        inputs[:] = np.nan
-    return [names[-1]], inputs, errors
+            values[:, at] = frames.as_numbers(column)
+        for row in np.flatnonzero(~np.isfinite(values[:, at])):
+            reason = f"{frame.names[first + row]}, column {name!r}: expected a number, received {column.iloc[row]!r}"
+            for end in range(max(row - window + 1, 0), min(row, len(values) - window) + 1):
+                errors.setdefault(end, reason)
+    if last and errors:
+        values[:] = np.nan
+    return names[first + window - 1 :], _every(values[None], window), errors
+
+
+def _every(values: np.ndarray, window: int) -> np.ndarray:
+    """All windows of float32 (series, rows, features), one series after the other: (windows, window, features)."""
+    found = np.lib.stride_tricks.sliding_window_view(values, window, axis=1)
+    return found.transpose(0, 1, 3, 2).reshape(-1, window, values.shape[2])
 
 
 def read_labelled(source: Any, description: dict[str, Any]) -> tuple[Part, list[Note]]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from zoo.data import decoding, splits
 from zoo.data.dataset import Data, Note, Part, Task
+from zoo.data.walking import walk
 from zoo.errors import InputError
 
 SPLITS = {
@@ -30,6 +31,9 @@ SPLITS = {
     "testing": "test",
 }
 RARE = 0.01  # share of the files up to which a format is told as odd
+UNLABELLED = "image"  # the one class of images without labels
+LOOSE = "outside any class folder"
+WITHOUT_LABELS = "; or, for autoencoders and GANs, read it without labels (labels=False, --no-labels)"
 
 
 class Example(NamedTuple):
@@ -47,9 +51,15 @@ Verify = Callable[[Sequence[Example]], Mapping[str, str]]
 
 
 def images(
-    path: str | Path, *, validation: float = 0.2, seed: int = 0, verify: Verify | None = None, multi_label: bool = False
+    path: str | Path,
+    *,
+    validation: float = 0.2,
+    seed: int = 0,
+    verify: Verify | None = None,
+    multi_label: bool = False,
+    labels: bool = True,
 ) -> Data:
-    """Read labelled images.
+    """Read images, labelled or not.
 
     Three forms are recognised: a folder with one sub-folder a class; a folder with ``train/`` and ``val/`` and/or
     ``test/`` of such; a CSV (with a header) or JSON Lines manifest with ``path``, ``label`` and, if wanted, ``split``
@@ -64,44 +74,50 @@ def images(
         verify: given every readable example, returns the names that can't be decoded after all, with the reason.
             By default each file is decoded and thrown away; a job that decodes them anyway passes itself.
         multi_label: take a manifest as multi-label even if each row has one label, or none.
+        labels: False for models that learn from images alone: every image below the folder or in the manifest is of
+            one class, `UNLABELLED`. Only train, val and test folders at the top, and ``split`` and ``group`` in a
+            manifest, keep their meaning.
 
     Raises:
-        InputError: no such path, nothing readable, fewer than two classes, or too few images to hold any out.
+        InputError: no such path, nothing readable, fewer than two classes, too few images to hold any out, or
+            `multi_label` without `labels`.
     """
     if not 0 < validation < 1:
         raise InputError(f"expected a validation share between 0 and 1, received {validation}")
-    examples, notes = labelled(path, multi_label=multi_label)
-    listed = {label for example in examples for label in example.labels}
+    examples, notes = labelled(path, multi_label=multi_label, labels=labels)
+    listed = examples
     path = Path(path)
-    _check(path, examples, multi_label, notes)  # before the long part
+    _check(path, examples, multi_label, labels, notes)  # before the long part
     failures = (verify or decodable)(examples)
     notes += [Note(name, "left out", reason) for name, reason in failures.items()]
     examples = [example for example in examples if example.name not in failures]
     examples = _without_contradictions(examples, notes)
-    for label in sorted(listed - {label for example in examples for label in example.labels}):
-        notes.append(Note(label, "left out", "no readable image in this class"))
-
-    task, classes = _check(path, examples, multi_label, notes)
+    if labels:
+        notes += _emptied(listed, examples)
+    task, classes = _check(path, examples, multi_label, labels, notes)
     return _data(path, examples, classes, task, notes, validation, seed)
 
 
-def labelled(path: str | Path, *, multi_label: bool = False) -> tuple[list[Example], list[Note]]:
+def labelled(path: str | Path, *, multi_label: bool = False, labels: bool = True) -> tuple[list[Example], list[Note]]:
     """Images with their labels, before any split; forms and errors as `images`.
 
     Args:
         path: as `images` takes it.
         multi_label: a row of a manifest without a label is an example that has none of them, rather than left out;
             taken for granted where a row has several.
+        labels: False for images without, as in `images`.
 
     Returns:
         those whose header is that of an image, by name; and notes on the others.
     """
+    if multi_label and not labels:
+        raise InputError("expected multi_label or labels=False, received both; images without labels have not several")
     path = Path(path)
     notes: list[Note] = []
     if path.is_dir():
-        listed = list(_folder(path, notes))
+        listed = list(_folder(path, notes, labels))
     elif path.suffix.lower() in (".csv", ".jsonl", ".ndjson") and path.is_file():
-        listed = list(_manifest(path, notes))
+        listed = list(_manifest(path, notes, labels))
         if not multi_label and all(len(example.labels) < 2 for example in listed):
             notes += [Note(example.name, "left out", "no label in its row") for example in listed if not example.labels]
             listed = [example for example in listed if example.labels]
@@ -110,10 +126,13 @@ def labelled(path: str | Path, *, multi_label: bool = False) -> tuple[list[Examp
     else:
         raise InputError(f"{path} does not exist: expected a folder of images, or a manifest (.csv, .jsonl)")
     examples = _readable(listed, notes)
-    readable = {label for example in examples for label in example.labels}
-    for label in sorted({label for example in listed for label in example.labels} - readable):
-        notes.append(Note(label, "left out", "no readable image in this class"))
-    return examples, notes
+    return examples, notes + (_emptied(listed, examples) if labels else [])
+
+
+def _emptied(before: Iterable[Example], after: Iterable[Example]) -> list[Note]:
+    """Notes on the classes that had images before, and none after."""
+    first, left = ({label for example in examples for label in example.labels} for examples in (before, after))
+    return [Note(label, "left out", "no readable image in this class") for label in sorted(first - left)]
 
 
 def decodable(examples: Sequence[Example]) -> dict[str, str]:
@@ -131,13 +150,13 @@ def decodable(examples: Sequence[Example]) -> dict[str, str]:
         return {example.name: why for example, why in found if why is not None}
 
 
-def _folder(root: Path, notes: list[Note]) -> Iterator[Example]:
+def _folder(root: Path, notes: list[Note], labels: bool = True) -> Iterator[Example]:
     inside = [child for child in sorted(root.iterdir()) if child.is_dir() and not child.name.startswith(".")]
     parts = [child for child in inside if child.name.lower() in SPLITS]
     sides = {SPLITS[child.name.lower()] for child in parts}
     if "train" in sides and len(sides) > 1:
         tops = [(SPLITS[child.name.lower()], child) for child in parts]
-    elif parts and len(parts) == len(inside):
+    elif labels and parts and len(parts) == len(inside):
         tops = [(None, child) for child in parts]  # a lone train/ is a folder of classes
     else:
         tops = [(None, root)]
@@ -151,13 +170,16 @@ def _folder(root: Path, notes: list[Note]) -> Iterator[Example]:
             inner = file.relative_to(top).parts
             if any(part.startswith(".") for part in inner) or inner[-1] in ("Thumbs.db", "desktop.ini"):
                 notes.append(Note(name, "left out", "hidden"))
+            elif not labels:
+                yield Example(file, name, (UNLABELLED,), split)
             elif len(inner) < 2:
-                notes.append(Note(name, "left out", "outside any class folder"))
+                notes.append(Note(name, "left out", LOOSE))
             else:
                 yield Example(file, name, (inner[0],), split)
         for child in sorted(top.iterdir()):
             if (
-                child.is_dir()
+                labels
+                and child.is_dir()
                 and not child.name.startswith(".")
                 and os.access(child, os.R_OK)
                 and not os.listdir(child)
@@ -165,51 +187,22 @@ def _folder(root: Path, notes: list[Note]) -> Iterator[Example]:
                 notes.append(Note(child.relative_to(root).as_posix(), "left out", "empty class folder"))
 
 
-def walk(folder: Path, notes: list[Note], root: Path | None = None) -> Iterator[Path]:
-    """Ordinary files below `folder` in order, links followed, except a link into one of the folders it is in.
-
-    Args:
-        folder: where to begin.
-        notes: gets a note on everything else.
-        root: what names in notes are relative to; `folder` by default.
-    """
-    yield from _walk(folder, root or folder, {folder.resolve()}, notes)
-
-
-def _walk(folder: Path, root: Path, ancestors: set[Path], notes: list[Note]) -> Iterator[Path]:
-    """Files below `folder`, links followed, except a link into one of the folders it is in."""
-    try:
-        children = sorted(folder.iterdir())
-    except OSError as error:
-        notes.append(Note(folder.relative_to(root).as_posix(), "left out", f"can't be listed: {error.strerror}"))
-        return
-    for child in children:
-        name = child.relative_to(root).as_posix()
-        if child.is_dir():
-            real = child.resolve()
-            if real in ancestors:
-                notes.append(Note(name, "left out", "a link that leads back to a folder it is in"))
-            else:
-                yield from _walk(child, root, ancestors | {real}, notes)
-        elif child.is_file():
-            yield child
-        else:
-            notes.append(Note(name, "left out", "a broken link, or no ordinary file"))
-
-
-def _manifest(path: Path, notes: list[Note]) -> Iterator[Example]:
+def _manifest(path: Path, notes: list[Note], labels: bool) -> Iterator[Example]:
     seen: dict[str, tuple[int, dict]] = {}
     for number, row in _rows(path):
         where = f"{path}, row {number}"
-        if not isinstance(row, dict) or not row.get("path") or row.get("label") is None:
-            raise InputError(f"{where}: expected the columns path and label, received {row}")
+        if not isinstance(row, dict) or not row.get("path") or (labels and row.get("label") is None):
+            columns = "columns path and label" if labels else "column path"
+            raise InputError(f"{where}: expected the {columns}, received {row}")
         if None in row:
             raise InputError(
                 f"{where}: expected {len(row) - 1} fields, received more; put a field with a comma in quotes"
             )
+        if not labels:
+            row |= {"label": UNLABELLED}  # an image under two labels is not two different things then
         label = row["label"]
-        labels = label if isinstance(label, list) else str(label).split(";")
-        labels = tuple(dict.fromkeys(text for text in (str(each).strip() for each in labels) if text))
+        listed = label if isinstance(label, list) else str(label).split(";")
+        listed = tuple(dict.fromkeys(text for text in (str(each).strip() for each in listed) if text))
         split = str(row.get("split") or "").strip().lower() or None
         if split is not None and split not in SPLITS:
             raise InputError(f"{where}: expected split to be train, val or test, received {split!r}")
@@ -222,7 +215,7 @@ def _manifest(path: Path, notes: list[Note]) -> Iterator[Example]:
             continue
         seen[name] = (number, row)
         group = str(row["group"]).strip() if row.get("group") not in (None, "") else None
-        yield Example(path.parent / name, name, labels, SPLITS[split] if split else None, group)
+        yield Example(path.parent / name, name, listed, SPLITS[split] if split else None, group)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict]]:
@@ -292,17 +285,25 @@ def _without_contradictions(examples: list[Example], notes: list[Note]) -> list[
     return sorted(kept, key=lambda example: example.name)
 
 
-def _check(path: Path, examples: list[Example], multi_label: bool, notes: list[Note]) -> tuple[Task, tuple[str, ...]]:
+def _check(
+    path: Path, examples: list[Example], multi_label: bool, labels: bool, notes: list[Note]
+) -> tuple[Task, tuple[str, ...]]:
     """Task and classes of what can be learnt from; an InputError where nothing can."""
     several = multi_label or any(len(example.labels) != 1 for example in examples)
     task: Task = "multi_label" if several else "classification"
     classes = tuple(sorted({label for e in examples if e.split in (None, "train") for label in e.labels}))
+    if not labels and len(examples) < 2:
+        raise InputError(f"{path}: expected two images or more, found {len(examples) or 'none'}{_reasons(notes)}")
+    if not labels and not classes:
+        raise InputError(f"{path}: expected images to train on, found only held-out ones{_reasons(notes)}")
     if not examples:
-        raise InputError(f"{path}: expected images in one folder a class, found none{_reasons(notes)}")
-    if len(classes) < 2 and task == "classification":
+        loose = any(note.reason == LOOSE and Path(note.name).suffix.lower() in decoding.EXTENSIONS for note in notes)
+        hint = WITHOUT_LABELS if loose else ""
+        raise InputError(f"{path}: expected images in one folder a class, found none{_reasons(notes)}{hint}")
+    if len(classes) < 2 and labels and task == "classification":
         raise InputError(
             f"{path}: expected at least two classes, found only {classes[0] if classes else 'none'}; "
-            f"put the images of each class in a folder of its own{_reasons(notes)}"
+            f"put the images of each class in a folder of its own{_reasons(notes)}{WITHOUT_LABELS}"
         )
     unknown = sorted({label for example in examples for label in example.labels} - set(classes))
     if unknown:
@@ -358,12 +359,12 @@ def _data(
     train, held_out = part("train"), part("validation")
     test = part("test")
     if train is None or (held_out is None and test is None):
+        wanted = "two or more in each class" if len(classes) > 1 else "two or more that differ"
         raise InputError(
-            f"{path}: {len(examples)} readable images are too few to hold any out; expected two or more in each class"
-            + _reasons(notes)
+            f"{path}: {len(examples)} readable images are too few to hold any out; expected {wanted}{_reasons(notes)}"
         )
     for name, count in zip(classes, hot[np.array(sides) == "train"].sum(axis=0), strict=True):
-        if count < 2 and task == "classification":
+        if count < 2 and task == "classification" and len(classes) > 1:  # one class: images without labels
             raise InputError(f"{path}: class {name!r} has {count} training image(s); expected at least two")
     rows = [(e.name, e.digest, e.labels, side) for e, side in zip(examples, sides, strict=True)]
     fingerprint = sha256(json.dumps([classes, rows]).encode()).hexdigest()

@@ -5,7 +5,7 @@ This module imports Keras; readers import it when they need it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -247,8 +247,8 @@ def for_text(texts: np.ndarray, size: int, length: int | None, longest: int) -> 
     return model, ("", "[UNK]", *vocabulary)
 
 
-def apply(model: keras.Model, inputs: Any, batch: int = 4096) -> np.ndarray:
-    """What a preprocessing model makes of `Part.inputs`: an array, one row an example."""
+def apply(model: Callable[[Any], Any], inputs: Any, batch: int = 4096) -> np.ndarray:
+    """What a model, or a function of tensors, makes of `Part.inputs`: an array, one row an example."""
     count = len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
     done = []
     for start in range(0, max(count, 1), batch):
@@ -257,7 +257,7 @@ def apply(model: keras.Model, inputs: Any, batch: int = 4096) -> np.ndarray:
             part = {name: _tensor(values[here]) for name, values in inputs.items()}
         else:
             part = _tensor(inputs[here])
-        done.append(ops.convert_to_numpy(model(part, training=False)))
+        done.append(ops.convert_to_numpy(model(part)))
     return np.concatenate(done)
 
 

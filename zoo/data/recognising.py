@@ -42,7 +42,7 @@ def form_of(path: str | Path, options: Mapping[str, Any] | None = None) -> str:
     Args:
         path: a folder or a file.
         options: those given: ``window`` or ``horizon`` ask for a forecast, ``series`` for sequences,
-            ``column``, ``length`` or ``vocabulary_size`` for text.
+            ``column``, ``length`` or ``vocabulary_size`` for text, ``labels`` for images.
 
     Raises:
         InputError: there is nothing of a known form.
@@ -51,7 +51,7 @@ def form_of(path: str | Path, options: Mapping[str, Any] | None = None) -> str:
     if not path.exists():
         raise InputError(f"{path} does not exist: {EXPECTED}")
     if path.is_dir():
-        return _folder(path)
+        return _folder(path, options or {})
     name = path.name.lower()
     if name.endswith(".ts"):
         return "sequence"
@@ -72,11 +72,13 @@ def check_options(form: str, path: str | Path, options: Collection[str]) -> None
             )
 
 
-def _folder(path: Path) -> str:
+def _folder(path: Path, options: Mapping[str, Any]) -> str:
     if holds(path):
         return "idx"
     if any(entry.name.lower().endswith(".ts") for entry in os.scandir(path)):
         return "sequence"
+    if "labels" in options:  # images beside as many captions or boxes in .txt are no texts then
+        return "images"
     kinds = [Path(name).suffix.lower() for name in islice(_files(path), LOOK)]
     texts = kinds.count(".txt")
     return "text" if texts and 2 * texts > len(kinds) else "images"

@@ -1,0 +1,138 @@
+"""SavedModels of autoencoders and generators, and their part of the gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.data.dataset import Inputs
+from zoo.exporting import GATE_EXAMPLES, TOLERANCE, Gate, Parity, formats_of
+from zoo.predictor import loaded, raw
+from zoo.signatures import specification
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from zoo.builders.models import Autoencoder
+
+__all__ = ["GATE_EXAMPLES", "autoencoder", "compare_autoencoder", "compare_generator", "generator"]
+
+
+def autoencoder(model: Autoencoder, folder: Path, description: dict[str, Any]) -> None:
+    """Write an autoencoder to `folder` as a SavedModel that needs no code of this project.
+
+    Its signature ``serving_default`` takes raw inputs as `zoo.exporting.saved_model` says, and answers with
+    ``reconstruction`` float32 (batch, ...), of images pixels 0-255, else of prepared features; ``score`` float32
+    (batch,), the mean squared error; and ``is_anomaly`` bool (batch,), whether that is over the threshold.
+
+    Two more: ``encode``: raw inputs -> ``code`` float32 (batch, ...); ``decode``: ``code`` -> ``reconstruction``.
+
+    Args:
+        model: with its threshold set.
+        folder: made if absent.
+        description: `zoo.data.Data.input`.
+    """
+    import tensorflow as tf
+
+    specs, assemble = specification(description)
+    threshold = float(model.threshold)
+
+    def judge(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        reconstruction, score = model.answers(assemble(**tensors))
+        return {"reconstruction": reconstruction, "score": score, "is_anomaly": score > threshold}
+
+    module = tf.Module()
+    module.weights = model
+    code = tf.TensorSpec([None, *model.code_shape], tf.float32, name="code")
+    decode = tf.function(lambda code: {"reconstruction": model.decoder(code, training=False)}, [code])
+    encode = tf.function(lambda **tensors: {"code": model.codes(model.prepared(assemble(**tensors)))})
+    _save(
+        module,
+        folder,
+        serving_default=tf.function(judge).get_concrete_function(**specs),
+        encode=encode.get_concrete_function(**specs),
+        decode=decode,
+    )
+
+
+def generator(model: keras.Model, folder: Path, classes: tuple[str, ...]) -> None:
+    """Write a generator to `folder` as a SavedModel that needs no code of this project.
+
+    Its signature ``serving_default`` takes ``code`` float32 (batch, latent_dim), standard normal, and of a conditional
+    model ``label`` string (batch,), and answers with ``pixels`` float32 (batch, height, width, channels), 0-255, and
+    ``image_bytes`` string (batch,), each image as PNG. A label that is none of the classes is an error.
+
+    Args:
+        model: as `zoo.builders.models.Adversarial` has it.
+        folder: made if absent.
+        classes: of a conditional model, else empty.
+    """
+    import tensorflow as tf
+
+    specs = {"code": tf.TensorSpec([None, model.inputs[0].shape[-1]], tf.float32, name="code")}
+    if classes:
+        specs["label"] = tf.TensorSpec([None], tf.string, name="label")
+        names = tf.constant(classes)
+
+    def make(code: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        inputs = code
+        if label is not None:
+            same = label[:, None] == names[None]
+            known = tf.debugging.Assert(tf.reduce_all(tf.reduce_any(same, axis=1)), ["no such label", label])
+            with tf.control_dependencies([known] if known is not None else []):
+                inputs = [code, tf.argmax(tf.cast(same, tf.int32), axis=1, output_type=tf.int32)]
+        pixels = model(inputs, training=False)
+        whole = tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)
+        encoded = tf.map_fn(tf.io.encode_png, whole, fn_output_signature=tf.string)
+        return {"pixels": pixels, "image_bytes": encoded}
+
+    module = tf.Module()
+    module.weights = model
+    _save(module, folder, serving_default=tf.function(make).get_concrete_function(**specs))
+
+
+def _save(module: tf.Module, folder: Path, **signatures: Any) -> None:
+    import tensorflow as tf
+
+    for name, function in signatures.items():
+        setattr(module, name, function)
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def compare_autoencoder(folder: Path, inputs: Inputs, description: dict[str, Any], gate: Gate) -> Parity:
+    """Hold the SavedModel in `folder` to the ``model.keras`` beside it, for raw `inputs`."""
+    answers = gate.ask(folder, inputs, description, ("reconstruction", "score", "is_anomaly"))
+    shipped = loaded(folder / "model.keras")
+    asked = raw(inputs, description)
+    expected, scores = shipped.reconstruct(asked), shipped.score(asked)
+    found = answers()
+    largest = max(_difference(expected, found["reconstruction"], 1.0), _difference(scores, found["score"], 0.0))
+    threshold = float(shipped.threshold)
+    sure = np.abs(scores - threshold) > TOLERANCE * max(threshold, float(scores.max()))
+    wrong = int((sure & (found["is_anomaly"] != (scores > threshold))).sum())
+    return Parity(len(scores), formats_of(inputs), largest, wrong, TOLERANCE)
+
+
+def compare_generator(folder: Path, classes: tuple[str, ...], gate: Gate, seed: int) -> Parity:
+    """Hold the SavedModel in `folder` to the ``model.keras`` beside it, for drawn codes."""
+    from zoo.builders.models import generated
+
+    shipped = loaded(folder / "model.keras")
+    codes = np.random.default_rng(seed).standard_normal((GATE_EXAMPLES, shipped.inputs[0].shape[-1]), np.float32)
+    feeds = {"code": codes}
+    if classes:
+        feeds["label"] = np.array([classes[position % len(classes)] for position in range(len(codes))])
+    answers = gate.ask(folder, feeds, {"kind": "code"}, ("pixels",))
+    expected = generated(shipped, codes, None, len(classes))
+    return Parity(len(codes), {}, _difference(expected, answers()["pixels"], 1.0), 0, TOLERANCE)
+
+
+def _difference(expected: np.ndarray, received: np.ndarray, least: float) -> float:
+    """Largest difference, in units of the largest value if that is over `least`."""
+    if received.shape != expected.shape or not np.isfinite(received).all():
+        return float("inf")
+    scale = max(least, float(np.abs(expected).max()), 1e-12)
+    return float(np.abs(expected - received).max()) / scale

@@ -1,0 +1,110 @@
+"""Asking an artifact of adversarial networks: images of drawn codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo import codes
+from zoo.errors import InputError
+from zoo.predictor import loaded
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Generator:
+    """An artifact that makes images; `zoo.load` makes it."""
+
+    verbs = ("generate",)  # commands that it answers
+
+    def __init__(self, folder: Path, card: dict[str, Any]) -> None:
+        self.folder = folder
+        self.card = card
+
+    def __repr__(self) -> str:
+        return f"Generator({str(self.folder)!r}, classes={list(self.classes)})"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that can be asked for; none where it was trained without."""
+        return tuple(self.card["classes"])
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The Keras model: codes float32 (batch, width), and int32 (batch,) where there are classes, to pixels 0-255."""
+        return loaded(self.folder / "model.keras")
+
+    @property
+    def width(self) -> int:
+        """Of the codes."""
+        return self.model.inputs[0].shape[-1]
+
+    def generate(self, count: int, seed: int = 0, label: str | Sequence[str] | None = None) -> np.ndarray:
+        """Images of drawn codes.
+
+        Args:
+            count: how many.
+            seed: of the codes; with the same one, more images begin with the same ones.
+            label: the class of all images, or a sequence with that of each. Where None, classes take turns.
+
+        Returns:
+            float32 (count, height, width, channels), pixels 0-255.
+
+        Raises:
+            InputError: a count below 1, a label that is no class, more or fewer labels than images, or a label for a
+                model without classes.
+        """
+        codes.check_counts(count=count)
+        positions = self._positions(label, count)
+        return self._images(codes.drawn(count, (self.width,), seed), positions)
+
+    def interpolate(
+        self, strips: int = 4, steps: int = 8, seed: int = 0, label: str | Sequence[str] | None = None
+    ) -> np.ndarray:
+        """Images on the way from one drawn code to another, by spherical interpolation.
+
+        Args:
+            strips: pairs of codes.
+            steps: images a strip, those of both ends included.
+            seed: of the codes.
+            label: as `generate` takes it, one a strip.
+
+        Returns:
+            float32 (strips, steps, height, width, channels), pixels 0-255.
+
+        Raises:
+            InputError: as `generate`.
+
+        Source: White 2016, "Sampling Generative Networks".
+        """
+        codes.check_counts(strips=strips, steps=steps)
+        positions = self._positions(label, strips)
+        if positions is None and self.classes:
+            positions = np.arange(strips) % len(self.classes)  # a strip keeps to one class
+        arcs = codes.strips(strips, steps, self.width, seed)
+        images = self._images(arcs.reshape(-1, self.width), None if positions is None else positions.repeat(steps))
+        return images.reshape(strips, steps, *images.shape[1:])
+
+    def _images(self, drawn: np.ndarray, positions: np.ndarray | None) -> np.ndarray:
+        from zoo.builders.models import generated
+
+        return generated(self.model, drawn, positions, len(self.classes))
+
+    def _positions(self, label: str | Sequence[str] | None, count: int) -> np.ndarray | None:
+        """Positions of the classes, int64 (count,); None where none is asked for."""
+        if label is None:
+            return None
+        if not self.classes:
+            raise InputError(f"{self.folder} was trained without classes; expected no label, received {label!r}")
+        labels = [label] * count if isinstance(label, str) else list(label)
+        if len(labels) != count:
+            raise InputError(f"expected one label, or {count} of them, received {len(labels)}")
+        for each in labels:
+            if each not in self.classes:
+                raise InputError(f"expected a label out of {', '.join(self.classes)}; received {each!r}")
+        return np.array([self.classes.index(each) for each in labels])

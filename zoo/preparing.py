@@ -1,0 +1,174 @@
+"""A network and the data it is to learn, held against each other before the first step."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from zoo import generation, reconstruction
+from zoo.composition import Scale, image_input, prepared, scaled
+from zoo.data.dataset import Data
+from zoo.data.dataset import open as open_data
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+class Prepared(NamedTuple):
+    """A network and what it is to learn.
+
+    Attributes:
+        data: as read; of an image folder with the size to decode to.
+        network: built, not trained.
+        name: of its builder.
+        inputs: of the training part, as the network takes them.
+        targets: of the training part, as the network learns them; an autoencoder does not look at them.
+        kind: what the network is.
+        scale: what brings the network's answers back into the unit of the targets; None for classes.
+    """
+
+    data: Data
+    network: keras.Model
+    name: str
+    inputs: np.ndarray
+    targets: np.ndarray
+    kind: Literal["supervised", "autoencoder", "adversarial"]
+    scale: Scale | None
+
+
+def prepare(
+    builder: str | Callable[..., keras.Model] | keras.Model,
+    data: Data | str | Path,
+    arguments: dict[str, Any],
+    *,
+    precision: str = "float32",
+    input_size: int | None = None,
+    normal: Sequence[str] = (),
+    seed: int = 0,
+) -> Prepared:
+    """Read `data`, build the network, and check that they fit; arguments as those of `train`.
+
+    What the data decides is added to `arguments`: the task, the size of the vocabulary.
+
+    Raises:
+        InputError: wrong data or arguments.
+    """
+    import keras
+
+    if precision not in PRECISIONS:
+        raise InputError(f"expected a precision out of {', '.join(PRECISIONS)}, received {precision!r}")
+    if not isinstance(data, Data):
+        data = open_data(data, seed=seed)
+    if not data.input:
+        data = replace(data, input=image_input(data.train, input_size))
+    if normal:
+        data = reconstruction.normal_only(data, normal)
+    keras.utils.set_random_seed(seed)
+    inputs = prepared(data, data.train)
+    network, name = _network(builder, data, inputs.shape[1:], arguments, precision)
+    from zoo.builders.models import Adversarial, Autoencoder
+
+    if isinstance(network, Adversarial):
+        generation.check_fit(network, data, inputs)
+        return Prepared(data, network, name, inputs, data.train.targets, "adversarial", None)
+    if isinstance(network, Autoencoder):
+        reconstruction.check_fit(network, data, inputs)
+        return Prepared(data, network, name, inputs, np.zeros(len(inputs), np.int32), "autoencoder", None)
+    if normal:
+        raise InputError(f"expected an autoencoder where normal classes are told, received {name}")
+    check_fit(network, data, inputs)
+    targets, scale = scaled(data, inputs)
+    return Prepared(data, network, name, inputs, targets, "supervised", scale)
+
+
+def check_fit(network: keras.Model, data: Data, inputs: np.ndarray) -> None:
+    """Whether `network` can learn `data`, before the first step.
+
+    Args:
+        network: takes prepared inputs.
+        data: brings targets and task.
+        inputs: of the training part, as `zoo.composition.prepared` gives them.
+
+    Raises:
+        InputError: inputs, outputs or targets don't fit; says what was expected and what came.
+    """
+    wanted, outputs = tuple(network.input_shape[1:]), network.output_shape[-1]
+    if len(wanted) != inputs.ndim - 1 or any(w not in (None, i) for w, i in zip(wanted, inputs.shape[1:], strict=True)):
+        raise InputError(f"{network.name} takes inputs of shape {wanted}, and {data.source} gives {inputs.shape[1:]}")
+    if outputs != len(data.classes):
+        raise InputError(
+            f"{network.name} has {outputs} outputs, and {data.source} asks for {len(data.classes)}: "
+            + ", ".join(data.classes[:10])
+        )
+    targets = data.train.targets
+    if not np.isfinite(targets).all():
+        row = data.train.names[int(np.flatnonzero(~np.isfinite(targets.reshape(len(targets), -1)).all(axis=1))[0])]
+        raise InputError(f"{data.source}: the target of {row} is not finite")
+    if data.task == "classification":
+        wrong = np.flatnonzero((targets < 0) | (targets >= outputs))
+        if len(wrong):
+            raise InputError(
+                f"{data.source}: expected labels from 0 to {outputs - 1}, {data.train.names[wrong[0]]} has "
+                f"{targets[wrong[0]]}"
+            )
+        answer = network.predict_on_batch(inputs[:2].astype(np.float32))
+        if np.isfinite(answer).all() and not np.allclose(answer.sum(axis=-1), 1, atol=1e-3):
+            raise InputError(f"{network.name} gives no probabilities: expected a softmax at its end")
+
+
+def _network(
+    builder: Any, data: Data, shape: tuple[int, ...], arguments: dict[str, Any], precision: str
+) -> tuple[keras.Model, str]:
+    """The model to train, and its name in the card."""
+    import keras
+
+    from zoo.builders import registry
+
+    if isinstance(builder, keras.Model):
+        if arguments or precision != "float32":
+            raise InputError(f"{builder.name} is built already; expected no arguments and precision for it")
+        return builder, builder.name
+    build = registry.builder(builder) if isinstance(builder, str) else builder
+    known = inspect.signature(build).parameters
+    # A builder of the zoo that asks for no task has its input for its target.
+    supervised = "task" in known or not build.__module__.startswith("zoo.builders.")
+    classes = supervised or "num_classes" in known
+    if classes and not supervised and (data.task != "classification" or len(data.classes) < 2):
+        raise InputError(
+            f"{build.__name__} needs images with a label each, out of two classes or more; received {data.task} of "
+            f"{', '.join(data.classes[:10])} in {data.source}"
+        )
+    if data.vocabulary and supervised:
+        arguments.setdefault("vocabulary_size", len(data.vocabulary))
+    if data.input["kind"] == "sequence" and data.input.get("length", 0) is None and supervised:
+        shape = (None, *shape[1:])
+    if data.task != "classification" and supervised:
+        arguments.setdefault("task", data.task)
+    if data.task == "forecasting" and "masking" in known:
+        arguments.setdefault("masking", False)  # a window has no padding
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        network = build(shape, *([len(data.classes)] if classes else []), **arguments)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{getattr(build, '__name__', builder)} for inputs of shape {shape}: {error}") from error
+    finally:
+        keras.config.set_dtype_policy(before)
+    return network, getattr(build, "__name__", network.name)
+
+
+def loss_of(task: str) -> keras.losses.Loss:
+    """The loss that fits a task: cross-entropy, one a label, or squared error."""
+    import keras
+
+    if task == "classification":
+        return keras.losses.SparseCategoricalCrossentropy()
+    return keras.losses.BinaryCrossentropy() if task == "multi_label" else keras.losses.MeanSquaredError()

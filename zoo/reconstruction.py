@@ -1,0 +1,299 @@
+"""What a trained autoencoder is asked: how well it reconstructs, and what it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo import artifact, exporting_generative, generation
+from zoo.baselines import few, flat
+from zoo.composition import prepared
+from zoo.data.dataset import Data, chosen_inputs
+from zoo.errors import InputError
+from zoo.exporting import gate_sample
+from zoo.judging import GenerationEvaluation
+
+if TYPE_CHECKING:
+    from zoo.builders.models import Autoencoder
+    from zoo.exporting import Gate, Parity
+
+EXAMPLES = 2000  # that a deviation or a bound is estimated on
+INACTIVE = 0.01  # variance of a code's means below which it says nothing; Burda et al. 2016, section 5.2
+
+
+@dataclass(frozen=True)
+class ReconstructionEvaluation:
+    """Scores of an autoencoder on the held-out examples that are normal, and on how it tells the others.
+
+    Attributes:
+        part: which part was scored.
+        examples: how many normal ones.
+        mse: mean squared error; of images in unit range, else in units of the prepared features.
+        psnr: of images, mean over them of the peak signal-to-noise ratio, in dB.
+        noisy: of a denoising autoencoder, PSNR of the images with noise that `psnr` was reached from; else None.
+        threshold: score above which an example is an anomaly.
+        false_alarms: share of these examples above it.
+        anomalies: how many held-out examples are not normal.
+        detected: share of them above the threshold; None without any.
+        roc_auc, average_precision: of telling anomalies by the score; None without any.
+        bound: of a variational autoencoder, the evidence lower bound, in nats an example, a code drawn for each; of
+            images the probability of their whole pixels, else the density of the prepared features.
+        bits: of images, the bits a pixel and channel that this bound allows to store them in.
+        active: of a variational autoencoder, how many codes vary with the input.
+        samples: of a variational autoencoder on images with classes, how good those are that it makes.
+        baselines: the same scores of simple models, by name.
+    """
+
+    part: str
+    examples: int
+    mse: float
+    psnr: float | None
+    threshold: float
+    false_alarms: float
+    noisy: float | None = None
+    anomalies: int = 0
+    detected: float | None = None
+    roc_auc: float | None = None
+    average_precision: float | None = None
+    bound: float | None = None
+    bits: float | None = None
+    active: int | None = None
+    samples: GenerationEvaluation | None = None
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values as JSON holds them."""
+        return asdict(self)
+
+
+def check_rate(false_alarms: float) -> None:
+    """Raise InputError unless `false_alarms` is in (0, 1)."""
+    if not 0 < false_alarms < 1:
+        raise InputError(f"expected false_alarms between 0 and 1, received {false_alarms}")
+
+
+def normal_only(data: Data, normal: Sequence[str]) -> Data:
+    """`data` with the training part's examples of the classes `normal` alone.
+
+    Raises:
+        InputError: there is no such class, all of them are normal, or the task has no classes.
+    """
+    if data.task != "classification":
+        raise InputError(f"{data.source}: normal classes can be told where there are classes, not for {data.task}")
+    unknown = [name for name in normal if name not in data.classes]
+    if unknown:
+        raise InputError(f"expected normal classes out of {', '.join(data.classes)}; received {unknown[0]!r}")
+    if set(normal) == set(data.classes):
+        raise InputError("expected some class that is not normal; leave normal out to learn from all of them")
+    kept = np.isin(data.train.targets, [data.classes.index(name) for name in normal])
+    return replace(data, train=data.train.chosen(np.flatnonzero(kept)))
+
+
+def check_fit(network: Autoencoder, data: Data, inputs: np.ndarray) -> None:
+    """Whether `network` can learn `data`, before the first step.
+
+    Raises:
+        InputError: texts, or inputs of another shape.
+    """
+    if data.input["kind"] == "text":
+        raise InputError(f"{network.name} takes images, tables or sequences; {data.source} has texts")
+    wanted = tuple(network.encoder.input_shape[1:])
+    if wanted != inputs.shape[1:]:
+        raise InputError(f"{network.name} takes inputs of shape {wanted}, and {data.source} gives {inputs.shape[1:]}")
+
+
+def threshold(scores: np.ndarray, false_alarms: float) -> float:
+    """The score that a new normal example exceeds with a probability of at most `false_alarms`.
+
+    Args:
+        scores: float (examples,), of normal examples; if training did not see them, the probability is that of a new
+            example like them, else somewhat more.
+        false_alarms: in (0, 1).
+
+    Source: the quantile of split conformal prediction, Lei et al. 2018, "Distribution-Free Predictive Inference for
+        Regression", section 2.2.
+    """
+    rank = int(np.ceil((len(scores) + 1) * (1 - false_alarms)))
+    return float(np.sort(scores)[min(rank, len(scores)) - 1])
+
+
+def finish(
+    network: Autoencoder,
+    data: Data,
+    inputs: np.ndarray,
+    held: np.ndarray,
+    normal: Sequence[str],
+    false_alarms: float,
+    seed: int,
+) -> tuple[Autoencoder, np.ndarray, ReconstructionEvaluation]:
+    """Set the threshold of a trained autoencoder, put its preprocessing before it, and score it.
+
+    Args:
+        network: on prepared inputs.
+        data: with the normal examples alone in its training part.
+        inputs: of that part, prepared.
+        held: positions in it of the examples that the threshold is set on.
+        normal: classes that are; all where empty.
+        false_alarms: share of normal examples that may be over the threshold.
+        seed: of what is drawn.
+
+    Returns:
+        raw inputs to reconstructions; the score of each held-out example, float32 (examples,); and the evaluation.
+    """
+    network.threshold.assign(threshold(network.score(inputs[held]), false_alarms))
+    whole = network.behind(data.preprocess)
+    asked = prepared(data, data.held_out)
+    scores = network.score(asked)
+    odd = np.zeros(len(asked), bool)
+    if normal:
+        odd = ~np.isin(data.held_out.targets, [data.classes.index(name) for name in normal])
+        if odd.all() or not odd.any():
+            raise InputError(f"{data.source}: expected normal and other examples in the held-out part, found one kind")
+    images, usual = inputs.ndim == 4, asked[~odd]
+    found: dict[str, Any] = {
+        "part": "test" if data.test is not None else "validation",
+        "examples": len(usual),
+        "mse": float(scores[~odd].mean()),
+        "psnr": _psnr(scores[~odd]) if images else None,
+        "threshold": float(network.threshold),
+        "false_alarms": float((scores[~odd] > float(network.threshold)).mean()),
+        "baselines": _baselines(network, inputs, asked, odd, seed),
+    }
+    if odd.any():
+        found |= {"anomalies": int(odd.sum()), "detected": float((scores[odd] > float(network.threshold)).mean())}
+        found |= _telling(odd, scores)
+    noise = next((layer.stddev for layer in network.encoder.layers if hasattr(layer, "stddev")), 0.0)
+    if noise:
+        found |= _denoising(network, usual, noise, seed)
+    if hasattr(network, "beta"):
+        found |= _variational(network, inputs, usual, seed)
+    if hasattr(network, "beta") and images and not normal and generation.has_judge(data):
+        made = network.generate(len(usual), seed=seed + 1)
+        found["samples"] = generation.judged_samples(made, data, inputs, usual, seed)
+    return whole, scores, ReconstructionEvaluation(**found)
+
+
+def publish(
+    model: Autoencoder,
+    data: Data,
+    card: dict[str, Any],
+    evaluation: ReconstructionEvaluation,
+    *,
+    out: Path,
+    run: Path,
+    gate: Gate,
+    seed: int,
+) -> Path:
+    """Export `model`, prove the export equal to it, and make it the next version of `out`; as `artifact.publish`."""
+    asked = chosen_inputs(data.held_out.inputs, np.array(gate_sample(data.held_out, seed)))
+    known = {"classes": list(data.classes), "task": "reconstruction", "data_fingerprint": data.fingerprint}
+    known |= {"threshold": float(model.threshold), "metrics": evaluation.to_dict()}
+
+    def export(folder: Path) -> None:
+        exporting_generative.autoencoder(model, folder, data.input)
+
+    def prove(folder: Path) -> tuple[Parity, dict[str, Any]]:
+        return exporting_generative.compare_autoencoder(folder, asked, data.input, gate), known
+
+    return artifact.staged(model, card, out=out, run=run, export=export, prove=prove)
+
+
+def _telling(odd: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    """How well scores tell anomalies."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    return {
+        "roc_auc": float(roc_auc_score(odd, scores)),
+        "average_precision": float(average_precision_score(odd, scores)),
+    }
+
+
+def _psnr(errors: np.ndarray) -> float:
+    """Mean over images of the peak signal-to-noise ratio, in dB, of errors in unit range squared."""
+    return float(np.mean(-10 * np.log10(np.maximum(errors, 1e-12))))
+
+
+def _baselines(
+    network: Autoencoder, inputs: np.ndarray, asked: np.ndarray, odd: np.ndarray, seed: int
+) -> dict[str, dict[str, float]]:
+    """Principal components, as many as the code is wide; and, where there are anomalies, an isolation forest."""
+    from sklearn.decomposition import PCA
+    from sklearn.ensemble import IsolationForest
+
+    rows, wanted = flat(inputs), flat(asked)
+    rows = rows[few(rows, seed)] if len(rows) > 20_000 else rows
+    found: dict[str, dict[str, float]] = {}
+    components = int(np.prod(network.code_shape))
+    if components < min(rows.shape):
+        model = PCA(components, random_state=seed, svd_solver="randomized").fit(rows)
+        errors = np.mean((model.inverse_transform(model.transform(wanted)) - wanted) ** 2, axis=1)
+        found[f"{components} principal components"] = {"mse": float(errors[~odd].mean())}
+        if odd.any():
+            found[f"{components} principal components"] |= _telling(odd, errors)
+    if odd.any():
+        forest = IsolationForest(n_estimators=200, random_state=seed).fit(rows[:20_000])
+        found["isolation forest"] = _telling(odd, -forest.score_samples(wanted))
+    return found
+
+
+def _denoising(network: Autoencoder, images: np.ndarray, noise: float, seed: int) -> dict[str, Any]:
+    """PSNR of images with noise, of what the network makes of them, and of a median filter."""
+    noisy = with_noise(images, noise, seed)
+    clean = images.astype(np.float32)
+
+    def ratio(found: np.ndarray) -> float:
+        return _psnr(np.mean(((found - clean) / 255) ** 2, axis=(1, 2, 3)))
+
+    from scipy.ndimage import median_filter
+
+    filtered = {f"median filter {size} x {size}": ratio(median_filter(noisy, (1, size, size, 1))) for size in (3, 5)}
+    best = max(filtered, key=lambda name: filtered[name])
+    return {
+        "psnr": ratio(network.reconstruct(noisy)),
+        "noisy": ratio(noisy),
+        "baselines": {best: {"psnr": filtered[best]}},
+    }
+
+
+def with_noise(images: np.ndarray, noise: float, seed: int) -> np.ndarray:
+    """Images with normal noise of deviation `noise` in unit range, clipped: float32, pixels 0-255."""
+    drawn = np.random.default_rng(seed).standard_normal(images.shape, np.float32)
+    return np.clip(images + 255 * noise * drawn, 0, 255).astype(np.float32)
+
+
+def _variational(network: Any, inputs: np.ndarray, asked: np.ndarray, seed: int) -> dict[str, Any]:
+    """Bound and active codes."""
+    rng = np.random.default_rng(seed)
+    some = inputs[np.sort(rng.permutation(len(inputs))[:EXAMPLES])]
+    mean, log_variance = (np.asarray(each) for each in network.encoder.predict(some.astype(np.float32), verbose=0))
+    drawn = network.decode(mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape, np.float32))
+    deviation = float(np.sqrt(np.mean((drawn - some) ** 2)))
+    active = int((mean.var(axis=0) > INACTIVE).sum())
+    mean, log_variance = (np.asarray(each) for each in network.encoder.predict(asked.astype(np.float32), verbose=0))
+    drawn = network.decode(mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape, np.float32))
+    divergence = -0.5 * np.sum(1 + log_variance - mean**2 - np.exp(log_variance), axis=1)
+    likelihood = _log_probability(asked.astype(np.float64), drawn, deviation, whole=inputs.ndim == 4)
+    bound = float(np.mean(likelihood.reshape(len(asked), -1).sum(axis=1) - divergence))
+    found: dict[str, Any] = {"bound": bound, "active": active}
+    if inputs.ndim == 4:
+        found["bits"] = -bound / float(np.prod(inputs.shape[1:])) / float(np.log(2))
+    return found
+
+
+def _log_probability(values: np.ndarray, means: np.ndarray, deviation: float, *, whole: bool) -> np.ndarray:
+    """Of values under normal distributions; `whole`: of whole pixels, each the interval around it, 0 and 255 open."""
+    from scipy.special import log_ndtr
+
+    if not whole:
+        return -0.5 * (((values - means) / deviation) ** 2 + np.log(2 * np.pi * deviation**2))
+    low = np.where(values <= 0, -np.inf, (values - 0.5 - means) / deviation)
+    high = np.where(values >= 255, np.inf, (values + 0.5 - means) / deviation)
+    # Both ends on the side where the distribution function is small and its logarithm exact.
+    low, high = np.where(low > 0, -high, low), np.where(low > 0, -low, high)
+    below, up_to = log_ndtr(low), log_ndtr(high)
+    with np.errstate(invalid="ignore"):
+        return up_to + np.where(np.isneginf(below), 0.0, np.log1p(-np.exp(np.minimum(below - up_to, -1e-12))))

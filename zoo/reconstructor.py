@@ -1,0 +1,361 @@
+"""Asking an artifact of an autoencoder: codes, reconstructions, and what it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from zoo import codes, progress
+from zoo.data import image_sources
+from zoo.errors import InputError
+from zoo.predictor import READERS, decoded, loaded
+
+if TYPE_CHECKING:
+    from zoo.builders.models import Autoencoder
+
+BATCH = 256  # images in memory at once
+
+
+class Anomaly(NamedTuple):
+    """The verdict on one input.
+
+    Attributes:
+        name: the file, the row, the last time of a window, or ``input 0`` and so on for what is in memory.
+        score: mean squared error of the reconstruction, as `Autoencoder.score`; None where `error` is set.
+        is_anomaly: whether that is over the threshold; None where `error` is set.
+        error: why the input could not be read; None where it could.
+    """
+
+    name: str
+    score: float | None = None
+    is_anomaly: bool | None = None
+    error: str | None = None
+
+
+class Batch(NamedTuple):
+    """Some of the inputs.
+
+    Attributes:
+        names: of all, in order.
+        inputs: raw inputs of those that could be read, as `zoo.data.Part` has them; None where none could.
+        errors: why one could not be read, by its position in `names`.
+    """
+
+    names: list[str]
+    inputs: Any
+    errors: dict[int, str]
+
+    @property
+    def read(self) -> np.ndarray:
+        """Positions in `names` of what `inputs` has, int64."""
+        return np.array([at for at in range(len(self.names)) if at not in self.errors], np.int64)
+
+
+class Reconstructor:
+    """An artifact of an autoencoder, ready to answer; `zoo.load` makes it.
+
+    What is called a source here: Images: a file or folder (str or Path), a PIL image, a uint8 array (height, width) or
+    (height, width, channels), a list of such or an array of several. Tables: a CSV file, a data frame, a row as a
+    dict, or a list of such. Sequences: a file, an array (length, features) or (examples, length, features), or a list
+    of arrays; a series stands for all its windows, each named by its last row. Of tables and sequences also a list of
+    files.
+    """
+
+    def __init__(self, folder: Path, card: dict[str, Any]) -> None:
+        self.folder = folder
+        self.card = card
+
+    def __repr__(self) -> str:
+        return f"Reconstructor({str(self.folder)!r}, {self.card['builder']} of {self.kind})"
+
+    @property
+    def kind(self) -> str:
+        """What it takes: images, table or sequence."""
+        return self.card["input"]["kind"]
+
+    @property
+    def variational(self) -> bool:
+        """Whether its codes are near a standard normal distribution, so that new examples can be drawn."""
+        return self.card["metrics"]["bound"] is not None
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """Commands that it answers."""
+        reconstructs = () if self.kind == "table" else ("reconstruct",)
+        generates = ("generate",) if self.kind == "images" and self.variational else ()
+        return ("anomalies", *reconstructs, "latent", *generates)
+
+    @property
+    def threshold(self) -> float:
+        """Score above which an input is an anomaly."""
+        return self.card["threshold"]
+
+    @cached_property
+    def model(self) -> Autoencoder:
+        """The Keras model: raw inputs to reconstructions; of images, float32 pixels 0-255."""
+        return loaded(self.folder / "model.keras")
+
+    def read(self, source: Any) -> tuple[list[str], Any, dict[int, str]]:
+        """Raw inputs, as `model` takes them.
+
+        Args:
+            source: as the class says.
+
+        Returns:
+            names of all; raw inputs of those that could be read, in order, of images uint8 (images, height, width,
+            channels); and why one could not be read, by its position among the names.
+
+        Raises:
+            InputError: a path does not exist, or nothing could be read.
+        """
+        found = list(self.batches(source))
+        names = [name for batch in found for name in batch.names]
+        errors: dict[int, str] = {}
+        start = 0
+        for batch in found:
+            errors |= {start + at: reason for at, reason in batch.errors.items()}
+            start += len(batch.names)
+        read = [batch.inputs for batch in found if batch.inputs is not None]
+        if not read:
+            raise InputError(f"nothing could be read; {names[0]}: {errors[0]}")
+        if isinstance(read[0], dict):
+            return names, {key: np.concatenate([each[key] for each in read]) for key in read[0]}, errors
+        return names, np.concatenate(read) if len(read) > 1 else read[0], errors
+
+    def batches(self, source: Any) -> Iterator[Batch]:
+        """The inputs of `source` one batch after the other: of images 256, else a file.
+
+        Raises:
+            InputError: a path does not exist, or there is nothing to read.
+        """
+        if self.kind == "images":
+            yield from self._image_batches(source)
+        elif isinstance(source, list | tuple) and source and all(isinstance(each, str | Path) for each in source):
+            several = len(source) > 1
+            for path in source:
+                try:
+                    batch = self._batch(path)
+                except (InputError, OSError) as error:
+                    if not several:
+                        raise
+                    batch = Batch([str(path)], None, {0: str(error)})  # the other files are read all the same
+                else:
+                    batch = batch._replace(names=[f"{path}, {name}" if several else name for name in batch.names])
+                yield batch
+        else:
+            yield self._batch(source)
+
+    def encode(self, source: Any) -> np.ndarray:
+        """The code of each input, float32 (inputs, ...); NaN for what can't be read, of which `read` says why.
+
+        Raises:
+            InputError: a path does not exist, or there is nothing to read.
+        """
+        return self._asked(source, lambda inputs: self.model.encode(inputs))
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """What the decoder makes of codes, in the unit of `reconstruct`.
+
+        Args:
+            codes: float (codes, ...), as `encode` gives them.
+
+        Raises:
+            InputError: codes of another shape, or of a table.
+        """
+        self._no_table()
+        values, wanted = np.asarray(codes, np.float32), self.model.code_shape
+        if values.shape[1:] != wanted or not len(values):
+            raise InputError(f"expected codes of shape (codes, {', '.join(map(str, wanted))}), received {values.shape}")
+        return self._in_unit(self.model.decode(values))
+
+    def reconstruct(self, source: Any) -> np.ndarray:
+        """What the autoencoder makes of each input; NaN for what can't be read, of which `read` says why.
+
+        Returns:
+            float32: of images (images, height, width, channels), pixels 0-255; of sequences (sequences, length,
+            features) in the unit of the input, NaN after the end of a shorter one.
+
+        Raises:
+            InputError: of a table, a path that does not exist, or nothing to read.
+        """
+        self._no_table()
+        return self._asked(source, self.reconstructed)
+
+    def reconstructed(self, inputs: np.ndarray) -> np.ndarray:
+        """`reconstruct` for raw inputs, as `read` gives them."""
+        found = self._in_unit(self.model.reconstruct(inputs))
+        if self.kind == "sequence":
+            found = np.where(np.isnan(inputs).all(axis=2, keepdims=True), np.nan, found).astype(np.float32)
+        return found
+
+    def anomalies(self, source: Any) -> list[Anomaly]:
+        """How badly each input is reconstructed, and whether that is over the threshold; in order.
+
+        Raises:
+            InputError: a path does not exist, or there is nothing to read.
+        """
+        found = []
+        for batch in self.batches(source):
+            scores = iter(() if batch.inputs is None else self.model.score(batch.inputs).tolist())
+            for at, name in enumerate(batch.names):
+                if at in batch.errors:
+                    found.append(Anomaly(name, error=batch.errors[at]))
+                else:
+                    score = next(scores)
+                    found.append(Anomaly(name, score, score > self.threshold))
+        return found
+
+    def generate(self, count: int, seed: int = 0) -> np.ndarray:
+        """Decode codes from a standard normal distribution.
+
+        Args:
+            count: how many.
+            seed: of the codes; with the same one, more images begin with the same ones.
+
+        Returns:
+            float32 (count, height, width, channels), pixels 0-255.
+
+        Raises:
+            InputError: not a variational autoencoder of images, or a count below 1.
+        """
+        self._draws()
+        codes.check_counts(count=count)
+        return self.decode(codes.drawn(count, self.model.code_shape, seed))
+
+    def strips(self, strips: int = 4, steps: int = 8, seed: int = 0) -> np.ndarray:
+        """Images on the way from one drawn code to another, by spherical interpolation.
+
+        Returns:
+            float32 (strips, steps, height, width, channels), pixels 0-255.
+
+        Raises:
+            InputError: not a variational autoencoder of images, or a number below 1.
+        """
+        self._draws()
+        arcs = codes.strips(strips, steps, *self.model.code_shape, seed)
+        images = self.decode(arcs.reshape(-1, *self.model.code_shape))
+        return images.reshape(strips, steps, *images.shape[1:])
+
+    def interpolate(self, first: Any, second: Any, steps: int = 8) -> np.ndarray:
+        """Decode evenly spaced codes on the line between those of two inputs, these included.
+
+        Args:
+            first, second: sources of one input each.
+            steps: how many.
+
+        Returns:
+            float32 (steps, ...), as `reconstruct` gives them.
+
+        Raises:
+            InputError: of a table, more than one input, one that can't be read, or fewer than two steps.
+        """
+        self._no_table()
+        if not isinstance(steps, int) or steps < 2:
+            raise InputError(f"expected two steps or more, received {steps!r}")
+        ends = []
+        for source in (first, second):
+            names, inputs, errors = self.read(source)
+            if errors or len(names) != 1:
+                at = next(iter(errors), 0)
+                raise InputError(errors.get(at) or f"expected one input at each end, received {len(names)}")
+            ends.append(self.model.encode(inputs)[0])
+        return self.decode(codes.straight(*ends, steps))
+
+    def _asked(self, source: Any, answer: Callable[[Any], np.ndarray]) -> np.ndarray:
+        """The answers for all inputs, NaN where one can't be read."""
+        found = []
+        for batch in self.batches(source):
+            told = None if batch.inputs is None else answer(batch.inputs)
+            found.append((batch, told))
+        shape = next((told.shape[1:] for _, told in found if told is not None), None)
+        if shape is None:
+            name, reason = found[0][0].names[0], found[0][0].errors[0]
+            raise InputError(f"nothing could be read; {name}: {reason}")
+        whole = []
+        for batch, told in found:
+            values = np.full((len(batch.names), *shape), np.nan, np.float32)
+            if told is not None:
+                values[batch.read] = told
+            whole.append(values)
+        return np.concatenate(whole)
+
+    def _image_batches(self, source: Any) -> Iterator[Batch]:
+        several = isinstance(source, np.ndarray) and source.ndim == 4
+        sources = list(image_sources.expanded(list(source) if several else source))
+        if not sources:
+            raise InputError(f"expected an image, a file, a folder with files or a list of such; {source!r} holds none")
+        with progress.bar("asking", len(sources)) as advance:
+            for start in range(0, len(sources), BATCH):
+                some = sources[start : start + BATCH]
+                pixels, errors = decoded([each for _, each in some], self.card["input"])
+                yield Batch([name for name, _ in some], np.stack(pixels) if pixels else None, errors)
+                advance(len(some))
+
+    def _batch(self, source: Any) -> Batch:
+        """A table, sequences, or all windows of a series."""
+        description = self.card["input"]
+        if "window" in description:
+            names, inputs, errors = _windows(source, description)
+        else:
+            names, inputs, errors = import_module(READERS[self.kind]).read_raw(source, description)
+        if not names:
+            raise InputError(f"expected an example at least; {source!r} holds none")
+        if self.kind == "sequence":
+            inputs = self._as_long(names, inputs, errors)
+        good = Batch(names, None, errors).read
+        if not len(good):
+            return Batch(names, None, errors)
+        if not errors:
+            return Batch(names, inputs, errors)
+        kept = {key: each[good] for key, each in inputs.items()} if isinstance(inputs, dict) else inputs[good]
+        return Batch(names, kept, errors)
+
+    def _as_long(self, names: list[str], inputs: np.ndarray, errors: dict[int, str]) -> np.ndarray:
+        """Sequences with so many rows as the encoder takes; longer ones are added to `errors`."""
+        length = self.model.encoder.input_shape[1]
+        over = np.flatnonzero(~np.isnan(inputs[:, length:]).all(axis=(1, 2)))
+        for at in over:
+            errors.setdefault(int(at), f"expected {length} steps at most, as in training, received more")
+        short = max(0, length - inputs.shape[1])
+        return np.pad(inputs[:, :length], ((0, 0), (0, short), (0, 0)), constant_values=np.nan) if short or len(
+            over
+        ) or inputs.shape[1] > length else inputs
+
+    def _in_unit(self, found: np.ndarray) -> np.ndarray:
+        """Of sequences what the decoder says, in the unit of the input."""
+        if self.kind != "sequence" or self.model.preprocess is None:
+            return found
+        scale = self.model.preprocess.get_layer("scale")
+        return (found * np.float32(scale.deviations) + np.float32(scale.means)).astype(np.float32)
+
+    def _no_table(self) -> None:
+        if self.kind == "table":
+            raise InputError(
+                f"{self.folder} reconstructs prepared features, not the columns of the table; ask for anomalies or "
+                "codes, or its `model`"
+            )
+
+    def _draws(self) -> None:
+        if "generate" not in self.verbs:
+            what = f"a {self.card['builder']} of {self.kind}"
+            raise InputError(f"{self.folder}: a variational autoencoder of images makes new ones; this is {what}")
+
+
+def _windows(source: Any, description: dict[str, Any]) -> tuple[list[str], np.ndarray, dict[int, str]]:
+    """All windows of a series, or of several arrays."""
+    from zoo.data.forecasts import read_windows
+
+    if not isinstance(source, list | tuple):
+        return read_windows(source, description)
+    names, inputs, errors = [], [], {}
+    for number, each in enumerate(source):
+        found, values, wrong = read_windows(each, description)
+        errors |= {len(names) + at: reason for at, reason in wrong.items()}
+        names += [name.replace("input 0", f"input {number}", 1) for name in found]
+        inputs.append(values)
+    return names, np.concatenate(inputs), errors
