@@ -219,6 +219,7 @@ def _read(data: Data | str | Path, extractor: Extractor, job: _Job) -> tuple[Dat
     else:
         with job.watch.stage("read"):
             data = images(data, seed=job.seed, verify=embed_all)
+    data.check_classes()
     left_out = sum(note.action == "left out" for note in data.intake)
     if left_out:
         job.notes.append(f"{left_out} left out of the folder: see intake.csv")

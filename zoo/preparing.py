@@ -76,6 +76,8 @@ def prepare(
     network, name = _network(builder, data, inputs.shape[1:], arguments, precision)
     from zoo.builders.models import Adversarial, Autoencoder
 
+    if not isinstance(network, Autoencoder):
+        data.check_classes()
     if isinstance(network, Adversarial):
         generation.check_fit(network, data, inputs)
         return Prepared(data, network, name, inputs, data.train.targets, "adversarial", None)

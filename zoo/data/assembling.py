@@ -100,10 +100,6 @@ def assemble(
             f"{source}: {len(rows.names)} rows leave nothing to learn from or nothing to hold out; "
             "rows of equal input stay on one side"
         )
-    if task == "classification":
-        for name, count in zip(classes, np.bincount(train.targets, minlength=len(classes)), strict=True):
-            if count == 0:
-                raise InputError(f"{source}: no training row has the class {name!r}, which the held-out part has")
     model = preprocess(train) if preprocess else None
     fingerprint = _fingerprint(rows, classes, sides)
     return as_data(parts, task, classes, model, fingerprint, source, notes, description)

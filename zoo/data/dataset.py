@@ -111,6 +111,28 @@ class Data:
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: part for name, part in named.items() if part is not None}
 
+    def check_classes(self) -> None:
+        """Whether there is a training example of each class, as there must be for telling them.
+
+        Raises:
+            InputError: there is none of some class that the held-out part has.
+        """
+        if self.task not in ("classification", "multi_label"):
+            return
+        counts = {
+            name: np.bincount(part.targets, minlength=len(self.classes))
+            if part.targets.ndim == 1
+            else part.targets.sum(0)
+            for name, part in self.parts.items()
+        }
+        unseen = (counts["train"] == 0) & (sum(counts.values()) > 0)
+        if unseen.any():
+            name = self.classes[int(unseen.argmax())]
+            raise InputError(
+                f"{self.source}: no training example has the class {name!r}, which the held-out part has; only an "
+                "autoencoder, told which classes are normal, can find what it did not learn"
+            )
+
     def save(self, folder: Path) -> None:
         """Write ``splits.csv`` (path, label, split, sha256) and ``intake.csv`` (path, action, reason) to `folder`."""
         with (folder / "splits.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:

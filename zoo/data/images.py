@@ -291,10 +291,11 @@ def _check(
     """Task and classes of what can be learnt from; an InputError where nothing can."""
     several = multi_label or any(len(example.labels) != 1 for example in examples)
     task: Task = "multi_label" if several else "classification"
-    classes = tuple(sorted({label for e in examples if e.split in (None, "train") for label in e.labels}))
+    classes = tuple(sorted({label for example in examples for label in example.labels}))
+    learnt = [example for example in examples if example.split in (None, "train")]
     if not labels and len(examples) < 2:
         raise InputError(f"{path}: expected two images or more, found {len(examples) or 'none'}{_reasons(notes)}")
-    if not labels and not classes:
+    if examples and not learnt:
         raise InputError(f"{path}: expected images to train on, found only held-out ones{_reasons(notes)}")
     if not examples:
         loose = any(note.reason == LOOSE and Path(note.name).suffix.lower() in decoding.EXTENSIONS for note in notes)
@@ -305,9 +306,6 @@ def _check(
             f"{path}: expected at least two classes, found only {classes[0] if classes else 'none'}; "
             f"put the images of each class in a folder of its own{_reasons(notes)}{WITHOUT_LABELS}"
         )
-    unknown = sorted({label for example in examples for label in example.labels} - set(classes))
-    if unknown:
-        raise InputError(f"{path}: no training image has the label {unknown[0]!r}, which the held-out part has")
     given = [example for example in examples if example.split]
     if given and len(given) < len(examples):
         missing = next(example for example in examples if not example.split)
@@ -364,7 +362,7 @@ def _data(
             f"{path}: {len(examples)} readable images are too few to hold any out; expected {wanted}{_reasons(notes)}"
         )
     for name, count in zip(classes, hot[np.array(sides) == "train"].sum(axis=0), strict=True):
-        if count < 2 and task == "classification" and len(classes) > 1:  # one class: images without labels
+        if count == 1 and task == "classification" and len(classes) > 1:  # one class: images without labels
             raise InputError(f"{path}: class {name!r} has {count} training image(s); expected at least two")
     rows = [(e.name, e.digest, e.labels, side) for e, side in zip(examples, sides, strict=True)]
     fingerprint = sha256(json.dumps([classes, rows]).encode()).hexdigest()
