@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo.composition import prepared, scaled
 from zoo.data.dataset import Data
 from zoo.errors import InputError
+from zoo.findings import Finding, of_reconstructions, of_samples
 from zoo.loop import History
 from zoo.preparing import loss_of
 from zoo.training import Trained
@@ -28,31 +29,14 @@ SLOPE = 0.05  # share of the loss that one step would still gain
 SLOW = 0.9  # training loss at the end over that of a guess
 
 
-class Finding(NamedTuple):
-    """One thing that is wrong.
-
-    Attributes:
-        symptom: one of vanishing gradients, exploding gradients, dead units, overfitting, underfitting, learning rate
-            too high, learning rate too low.
-        evidence: the numbers that say so.
-        remedy: what to try, the likeliest first.
-    """
-
-    symptom: str
-    evidence: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.symptom}: {self.evidence}; {self.remedy}"
-
-
 def diagnose(
     model: Trained | keras.Model, data: Data | None = None, *, history: History | None = None
 ) -> tuple[Finding, ...]:
     """Look for what keeps a network from learning, or from learning what it should.
 
     Gradients and units are looked at on up to 256 training examples, with the weights that the network has now; the
-    rest is read from the losses of the epochs.
+    rest is read from the losses of the epochs. Of autoencoders and adversarial networks that `zoo.train` trained, the
+    scores are read.
 
     Args:
         model: what `zoo.train` gave; or a network on prepared inputs, trained or not.
@@ -71,6 +55,10 @@ def diagnose(
     import keras
 
     if isinstance(model, Trained):
+        if model.card["kind"] == "adversarial":
+            return of_samples(model.evaluation, model.history)
+        if model.card["kind"] == "autoencoder":
+            return of_reconstructions(model.evaluation, model.card["false_alarms"], model.network.code_shape[-1])
         model, data, history = model.network, model.data, model.history
     if data is None:
         raise InputError("expected the data that the network learns, as the second argument")

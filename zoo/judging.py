@@ -247,5 +247,5 @@ def _scores(
         "precision": precision,
         "recall": recall,
         "coverage": int(((found > 0) & (found >= shares / 10)).sum()),
-        "entropy": float((there * np.log(1 / there)).sum() / np.log(len(shares))),
+        "entropy": float((there * np.log(1 / there)).sum() / np.log(max(2, len(shares)))),
     }, seen

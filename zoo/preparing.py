@@ -77,6 +77,8 @@ def prepare(
     from zoo.builders.models import Adversarial, Autoencoder
 
     if not isinstance(network, Autoencoder):
+        if normal:
+            raise InputError(f"expected an autoencoder where normal classes are told, received {name}")
         data.check_classes()
     if isinstance(network, Adversarial):
         generation.check_fit(network, data, inputs)
@@ -84,8 +86,6 @@ def prepare(
     if isinstance(network, Autoencoder):
         reconstruction.check_fit(network, data, inputs)
         return Prepared(data, network, name, inputs, np.zeros(len(inputs), np.int32), "autoencoder", None)
-    if normal:
-        raise InputError(f"expected an autoencoder where normal classes are told, received {name}")
     check_fit(network, data, inputs)
     targets, scale = scaled(data, inputs)
     return Prepared(data, network, name, inputs, targets, "supervised", scale)

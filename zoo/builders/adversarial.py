@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,7 @@ def dcgan(
 ) -> Adversarial:
     """Convolutional generative adversarial network.
 
-    Batch normalization in the generator, spectral normalization in the critic.
+    Batch normalization in both networks, but for the critic's first layer.
 
     Input: float32 (batch, latent_dim), standard normal.
     Output: float32 (batch, height, width, channels), pixels 0-255.
@@ -102,13 +102,13 @@ def dcgan(
             another shape, size or name that is none of these.
 
     Source: Radford, Metz and Chintala 2016, "Unsupervised Representation Learning with Deep Convolutional Generative
-        Adversarial Networks"; spectral normalization: Miyato et al. 2018.
+        Adversarial Networks", section 3.
     """
     from zoo.builders.models import Adversarial
 
     sizes, filters = checks.halved("dcgan", input_shape, filters)
     settings = _settings(label_smoothing, critic_rate)
-    networks = _generator(sizes, latent_dim, filters, 0), _critic(sizes, filters, 0, normalization=True)
+    networks = _generator(sizes, latent_dim, filters, 0), _critic(sizes, filters, 0, "batch")
     return Adversarial(*networks, name=name, **settings)
 
 
@@ -152,7 +152,7 @@ def conditional_gan(
     sizes, filters = checks.halved("conditional_gan", input_shape, filters)
     classes = checks.target(num_classes, "classification")
     settings = _settings(label_smoothing, critic_rate)
-    networks = _generator(sizes, latent_dim, filters, classes), _critic(sizes, filters, classes, normalization=True)
+    networks = _generator(sizes, latent_dim, filters, classes), _critic(sizes, filters, classes, "batch")
     return Adversarial(*networks, num_classes=classes, name=name, **settings)
 
 
@@ -168,8 +168,8 @@ def wasserstein_gan(
 ) -> Adversarial:
     """Convolutional Wasserstein network: the critic estimates how far generated images are from real ones.
 
-    Its slope is held near 1 by a penalty, so it has no batch normalization. A training step takes `critic_steps`
-    batches.
+    Its slope is held near 1 by a penalty, example by example, so it has layer instead of batch normalization. One
+    training step takes `critic_steps` batches.
 
     Input: float32 (batch, latent_dim), standard normal.
     Output: float32 (batch, height, width, channels), pixels 0-255.
@@ -197,7 +197,7 @@ def wasserstein_gan(
     critic_steps = checks.positive("critic_steps", critic_steps)
     checks.rate("gradient_penalty", gradient_penalty, float("inf"))
     settings = _settings(0.0, critic_rate) | {"critic_steps": critic_steps, "gradient_penalty": gradient_penalty}
-    networks = _generator(sizes, latent_dim, filters, 0), _critic(sizes, filters, 0, normalization=False)
+    networks = _generator(sizes, latent_dim, filters, 0), _critic(sizes, filters, 0, "layer")
     return Adversarial(*networks, loss_name="wasserstein", name=name, **settings)
 
 
@@ -232,23 +232,29 @@ def _generator(sizes: tuple[int, ...], latent_dim: int, filters: tuple[int, ...]
     return keras.Model(inputs, _pixels(x), name="generator")
 
 
-def _critic(sizes: tuple[int, ...], filters: tuple[int, ...], classes: int, *, normalization: bool) -> keras.Model:
+def _critic(sizes: tuple[int, ...], filters: tuple[int, ...], classes: int, normalization: str) -> keras.Model:
+    """`normalization`: "batch", or "layer" where examples must not mix; the first stage has none."""
     import keras
     from keras import layers
 
-    normed: Callable[[Any], Any] = layers.SpectralNormalization if normalization else lambda layer: layer
     images = keras.Input(sizes)
     x = _unit(images)
-    for channels in filters:
-        x = normed(layers.Conv2D(channels, 4, 2, padding="same", kernel_initializer="he_normal"))(x)
+    for stage, channels in enumerate(filters):
+        x = layers.Conv2D(channels, 4, 2, padding="same", kernel_initializer="he_normal")(x)
+        if stage:
+            x = (
+                layers.BatchNormalization(momentum=0.9)(x)
+                if normalization == "batch"
+                else layers.LayerNormalization()(x)
+            )
         x = layers.LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
     if not classes:
-        return keras.Model(images, _score(x, normed), name="critic")
+        return keras.Model(images, _score(x), name="critic")
     label = keras.Input((), dtype="int32")
-    x = layers.LeakyReLU(0.2)(normed(layers.Dense(128, kernel_initializer="he_normal"))(x))
+    x = layers.LeakyReLU(0.2)(layers.Dense(128, kernel_initializer="he_normal")(x))
     near = layers.Dot(1)([x, layers.Embedding(classes, 128)(label)])
-    return keras.Model([images, label], layers.Add(dtype="float32")([_score(x, normed), near]), name="critic")
+    return keras.Model([images, label], layers.Add(dtype="float32")([_score(x), near]), name="critic")
 
 
 def _unit(images: keras.KerasTensor) -> keras.KerasTensor:
@@ -263,7 +269,7 @@ def _pixels(x: keras.KerasTensor) -> keras.KerasTensor:
     return layers.Rescaling(127.5, offset=127.5, dtype="float32")(layers.Activation("tanh", dtype="float32")(x))
 
 
-def _score(x: keras.KerasTensor, normed: Callable[[Any], Any] = lambda layer: layer) -> keras.KerasTensor:
+def _score(x: keras.KerasTensor) -> keras.KerasTensor:
     from keras import layers
 
-    return normed(layers.Dense(1, dtype="float32"))(x)
+    return layers.Dense(1, dtype="float32")(x)

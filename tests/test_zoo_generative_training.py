@@ -1,0 +1,259 @@
+"""Training autoencoders and adversarial networks: what is learnt and found, resuming, and what is said of failures."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.data import Data, arrays
+from zoo.errors import InputError
+from zoo.findings import of_reconstructions, of_samples
+from zoo.judging import GenerationEvaluation
+from zoo.loop import History
+from zoo.reconstruction import _log_probability, threshold
+
+
+def digits(count: int = 1797) -> Data:
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    pixels = np.round(found.images * (255 / 16)).astype(np.uint8)
+    return arrays(pixels[:count], found.target[:count].astype(np.int64))
+
+
+def test_an_autoencoder_beats_as_many_principal_components() -> None:
+    trained = zoo.train("dense_autoencoder", digits(), model={"latent_dim": 8}, epochs=40)
+    found = trained.evaluation
+    assert found.mse < 0.85 * found.baselines["8 principal components"]["mse"]
+    assert found.psnr > 15 and found.roc_auc is None
+    assert trained.history.epochs[trained.history.best_epoch - 1]["val_loss"] < 0.03
+    assert zoo.diagnose(trained) == ()
+
+
+def test_what_is_not_normal_is_found() -> None:
+    normal = [str(label) for label in range(9)]
+    trained = zoo.train("conv_autoencoder", digits(), model={"latent_dim": 8}, epochs=30, normal=normal)
+    found = trained.evaluation
+    assert set(trained.data.classes) == {str(label) for label in range(10)}
+    assert not (trained.data.train.targets == 9).any() and (trained.data.held_out.targets == 9).any()
+    assert found.anomalies == int((trained.data.held_out.targets == 9).sum())
+    assert found.roc_auc > found.baselines["8 principal components"]["roc_auc"] > 0.5
+    assert found.baselines["isolation forest"]["average_precision"] > 0.05
+    assert trained.card["normal"] == normal
+
+
+def test_a_class_that_is_only_held_out_is_for_anomalies_alone() -> None:
+    data = digits()
+    known, test = data.train, data.held_out
+    few = known.targets < 9
+    split = arrays(known.inputs[few], known.targets[few], classes=data.classes, held_out=(test.inputs, test.targets))
+    normal = [str(label) for label in range(9)]
+    trained = zoo.train("dense_autoencoder", split, epochs=3, normal=normal)
+    assert trained.evaluation.anomalies > 0
+    with pytest.raises(InputError, match="no training example has the class '9'"):
+        zoo.train("mlp", split, epochs=1)
+
+
+def test_the_threshold_holds_its_promise_on_new_examples() -> None:
+    rng = np.random.default_rng(0)
+    over = [(rng.normal(size=2000) > threshold(rng.normal(size=200), 0.1)).mean() for _ in range(200)]
+    assert 0.085 < np.mean(over) < 0.1
+    assert threshold(np.arange(5.0), 0.01) == 4.0
+
+
+def test_a_bound_of_bits_is_that_of_a_probability() -> None:
+    means = np.array([0.0, 3.2, 128.0, 254.9])
+    every = np.arange(256.0)[:, None]
+    for deviation in (0.3, 2.0, 60.0):
+        total = np.exp(_log_probability(every, means[None], deviation, whole=True)).sum(axis=0)
+        np.testing.assert_allclose(total, 1, rtol=1e-6)
+    far = _log_probability(np.array([255.0]), np.array([0.0]), 2.0, whole=True)
+    assert np.isfinite(far).all() and far < -1000
+
+
+def test_a_variational_autoencoder_has_a_bound_and_makes_samples() -> None:
+    trained = zoo.train("variational_autoencoder", digits(), model={"latent_dim": 8}, epochs=40)
+    found = trained.evaluation
+    assert 0 < found.bits < 5.5 and found.active == 8
+    assert found.samples.coverage == 10 and found.samples.recall > 0.3
+    assert found.samples.baselines and found.samples.judge_accuracy > 0.9
+    flattened = zoo.train("variational_autoencoder", digits(), model={"latent_dim": 8, "beta": 1000.0}, epochs=10)
+    assert flattened.evaluation.active == 0
+    assert "posterior collapse" in {finding.symptom for finding in zoo.diagnose(flattened)}
+
+
+def test_noise_is_taken_away() -> None:
+    found = zoo.train("denoising_autoencoder", digits(), model={"filters": (16, 32)}, epochs=20).evaluation
+    (median,) = found.baselines.values()
+    assert found.psnr > found.noisy + 3 and found.psnr > median["psnr"]
+
+
+def test_sequences_and_tables_are_reconstructed() -> None:
+    rng = np.random.default_rng(0)
+    phase = rng.uniform(0, 6, (300, 1))
+    waves = (5 + 3 * np.sin(phase + np.arange(20) / 3))[..., None].astype(np.float32)
+    labels = np.arange(300) % 10 == 0
+    waves[labels] += rng.normal(0, 2, waves[labels].shape)
+    data = arrays(waves, labels.astype(np.int64), classes=["wave", "noise"])
+    trained = zoo.train(
+        "sequence_autoencoder",
+        data,
+        model={"latent_dim": 4, "units": 16},
+        epochs=60,
+        learning_rate=0.01,
+        normal=["wave"],
+    )
+    assert trained.evaluation.roc_auc > 0.9 and trained.evaluation.psnr is None
+    rows = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 6))
+    table = arrays(rows.astype(np.float32), rows[:, 0].astype(np.float32))
+    found = zoo.train(
+        "dense_autoencoder", table, model={"latent_dim": 2, "units": (16,)}, learning_rate=0.01
+    ).evaluation
+    assert found.mse < 0.1
+
+
+def made(epochs: int, **given: Any) -> Any:
+    return zoo.train("gan", digits(600), epochs=epochs, **given)
+
+
+def test_a_generator_comes_nearer_and_sheets_are_kept(workplace: Path) -> None:
+    wide = {"latent_dim": 8, "units": (64,)}
+    early, late = made(2, model=wide), made(60, model=wide, learning_rate=5e-3, run="run")
+    assert late.evaluation.frechet < 0.7 * early.evaluation.frechet
+    assert len(list(Path("run/samples").glob("epoch_*.png"))) == 10
+    assert late.outputs.shape[1:] == (8, 8, 1)
+    assert {"loss", "generator_loss", "real_right", "fake_right"} <= late.history.epochs[0].keys()
+    assert "mode collapse" in {finding.symptom for finding in zoo.diagnose(early)}
+
+
+@pytest.mark.parametrize(
+    "builder", ["conditional_gan", "variational_autoencoder", pytest.param("wasserstein_gan", marks=pytest.mark.slow)]
+)
+def test_training_that_was_cut_off_goes_on_to_the_same_networks(
+    builder: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.checkpoints.Checkpoint.__init__.__defaults__", (0.0,))
+    arguments = {"model": {"latent_dim": 4, "filters": (4, 8)}, "epochs": 4, "batch_size": 32}
+
+    class Cut(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    whole = zoo.train(builder, digits(400), run="whole", **arguments)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train(builder, digits(400), run="cut", callbacks=[Cut()], **arguments)
+    assert list(Path("cut").glob(".state-*.npz"))
+    again = zoo.train(builder, digits(400), run="cut", **arguments)
+    assert again.history.epochs == whole.history.epochs
+    for one, other in zip(whole.network.get_weights(), again.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
+def test_a_killed_process_goes_on_with_both_optimizers(workplace: Path) -> None:
+    code = (
+        "import sys, numpy as np, zoo, zoo.checkpoints\n"
+        "from zoo.checkpoints import Checkpoint; Checkpoint.__init__.__defaults__ = (0.0,)\n"
+        "from zoo.data import arrays; from sklearn.datasets import load_digits\n"
+        "d = load_digits(); x = (d.images * 15).astype('uint8'); y = d.target.astype('int64')\n"
+        "t = zoo.train('dcgan', arrays(x, y), model={'filters': (8, 16)}, epochs=30, run=sys.argv[1])\n"
+        "np.savez(sys.argv[2], *t.network.get_weights())\n"
+    )
+
+    def start(run: str) -> subprocess.Popen:
+        return subprocess.Popen([sys.executable, "-c", code, run, f"{run}.npz"], stderr=subprocess.DEVNULL)
+
+    assert start("whole").wait(300) == 0
+    process = start("killed")
+    deadline = time.monotonic() + 120
+    while not list(Path("killed").glob(".state-*.npz") if Path("killed").is_dir() else ()):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not Path("killed.npz").exists()
+    assert start("killed").wait(300) == 0
+    with np.load("whole.npz") as one, np.load("killed.npz") as other:
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_images_without_labels_make_a_generator_but_no_conditional_one(folder: Path) -> None:
+    data = zoo.data.open(folder, labels=False)
+    found = zoo.train("gan", data, model={"units": (8,)}, epochs=2, batch_size=8, input_size=16)
+    assert found.evaluation.judge_accuracy is None and found.evaluation.frechet > 0
+    assert found.evaluation.classes == 1
+    with pytest.raises(InputError, match="conditional_gan needs images with a label"):
+        zoo.train("conditional_gan", data, epochs=1, input_size=16)
+
+
+@pytest.mark.parametrize(
+    ("builder", "arguments", "message"),
+    [
+        ("gan", {"batch_size": 5000}, r"at least 2 images.*batch_size is 5000"),
+        ("gan", {"batch_size": 1}, r"at least 2 images"),
+        ("wasserstein_gan", {"batch_size": 400}, r"5 of them a step"),
+        ("conv_autoencoder", {"model": {"latent_dim": 0}}, r"latent_dim"),
+        ("conv_autoencoder", {"model": {"filters": (4, 4, 4, 4)}}, r"multiples of 16"),
+        ("conv_autoencoder", {"normal": ["11"]}, r"normal classes out of 0, 1.*received '11'"),
+        ("conv_autoencoder", {"normal": [str(each) for each in range(10)]}, r"not normal"),
+        ("mlp", {"normal": ["1"]}, r"expected an autoencoder"),
+        ("conv_autoencoder", {"false_alarms": 0.0}, r"false_alarms between 0 and 1"),
+        ("gan", {"class_weights": True}, r"class_weights"),
+        ("sequence_autoencoder", {}, r"sequences"),
+    ],
+)
+def test_what_does_not_fit_is_named(builder: str, arguments: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        zoo.train(builder, digits(), **arguments)
+
+
+def test_other_data_is_refused() -> None:
+    table = arrays(np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32), np.arange(60) % 2)
+    with pytest.raises(InputError, match="dcgan takes images"):
+        zoo.train("dcgan", table)
+    with pytest.raises(InputError, match="normal classes can be told where there are classes"):
+        zoo.train("dense_autoencoder", arrays(np.eye(60, 5), np.arange(60.0)), normal=["1"])
+
+
+def evaluation(**given: Any) -> GenerationEvaluation:
+    usual = {
+        "part": "test", "samples": 100, "frechet": 3.0, "precision": 0.6, "recall": 0.4, "coverage": 10, "classes": 10,
+        "entropy": 1.0, "agreement": None, "judge_accuracy": 0.9, "baselines": {"Gaussian": {"frechet": 9.0}},
+    }  # fmt: skip
+    return GenerationEvaluation(**(usual | given))
+
+
+@pytest.mark.parametrize(
+    ("given", "real", "fake", "symptoms"),
+    [
+        ({}, 0.8, 0.8, set()),
+        ({"coverage": 4}, 0.8, 0.8, {"mode collapse"}),
+        ({"recall": 0.001}, 0.8, 0.8, {"mode collapse"}),
+        ({}, 0.999, 0.99, {"saturated critic"}),
+        ({"precision": 0.1}, 0.5, 0.5, {"blind critic"}),
+        ({"frechet": 10.0}, 0.8, 0.8, {"poor samples"}),
+    ],
+)
+def test_collapse_is_told(given: dict, real: float, fake: float, symptoms: set[str]) -> None:
+    rows = [{"loss": 1.0, "real_right": 0.8, "fake_right": 0.8}] * 6
+    rows += [{"loss": 1.0, "real_right": real, "fake_right": fake}] * 2
+    assert {finding.symptom for finding in of_samples(evaluation(**given), History(8, rows))} == symptoms
+
+
+def test_a_threshold_that_does_not_hold_is_told() -> None:
+    found = zoo.train("dense_autoencoder", digits(400), epochs=2).evaluation
+    symptoms = {finding.symptom for finding in of_reconstructions(replace(found, false_alarms=0.2), 0.01, 32)}
+    assert "false alarms" in symptoms
