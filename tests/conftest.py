@@ -55,3 +55,45 @@ def folder(tmp_path: Path) -> Path:
         for index in range(12):
             photo(root / name / f"{index:02d}.png", 2 - colour, 100 * colour + index)
     return root
+
+
+@pytest.fixture(scope="session")
+def pixels() -> np.ndarray:
+    """Uint8 (images, 8, 8), digits below three."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return np.round(digits.images[digits.target < 3] * (255 / 16)).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def labels() -> np.ndarray:
+    """Int64 (images,), those of `pixels`."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return digits.target[digits.target < 3]
+
+
+@pytest.fixture(scope="session")
+def variational(tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray, labels: np.ndarray) -> Path:
+    """The artifact of a small variational autoencoder of `pixels`, to which twos are anomalies."""
+    import zoo
+
+    data = zoo.data.arrays(pixels, labels)
+    model = {"latent_dim": 4, "filters": (8,)}
+    trained = zoo.train("variational_autoencoder", data, model=model, epochs=20, normal=["0", "1"], false_alarms=0.05)
+    return trained.export(tmp_path_factory.mktemp("made") / "vae")
+
+
+@pytest.fixture(scope="session")
+def conditional(tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray, labels: np.ndarray) -> Path:
+    """The artifact of small conditional adversarial networks."""
+    import zoo
+    from zoo import generation
+
+    data = zoo.data.arrays(pixels, labels, classes=["nought", "one", "two"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generation, "has_judge", lambda data: False)  # training one takes longer than all else
+        trained = zoo.train("conditional_gan", data, model={"latent_dim": 8, "filters": (8,)}, epochs=2)
+    return trained.export(tmp_path_factory.mktemp("made") / "gan")

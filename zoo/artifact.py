@@ -67,8 +67,8 @@ def load(path: str | Path, verb: str | None = None) -> Predictor | Reconstructor
     found = ANSWERING.get(card.get("task"), Predictor)(folder, card)
     if verb is not None and verb not in found.verbs:
         what = card.get("builder") or f"fine-tuned {card.get('backbone')}"
-        others = " or ".join(f"zoo {each}" for each in found.verbs)
-        raise InputError(f"{path} is a {what}, which does not answer zoo {verb}; ask it with {others}")
+        others = ", ".join(f"zoo {each}" for each in found.verbs)
+        raise InputError(f"{path} is a {what}, which does not answer zoo {verb}; ask it with: {others}")
     return found
 
 

@@ -50,9 +50,8 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports its build to every user otherwise
     try:
-        zoo.main(arguments, prog_name="zoo", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        # click returns the code of a command that ends with one, and raises the rest; None is that of success.
+        sys.exit(zoo.main(arguments, prog_name="zoo", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

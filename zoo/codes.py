@@ -32,7 +32,8 @@ def spherical(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
     no network has learnt from.
 
     Args:
-        first, second: float32 (width,).
+        first: float32 (width,).
+        second: float32 (width,).
         steps: how many.
 
     Source: White 2016, "Sampling Generative Networks", section 2.1.

@@ -26,7 +26,8 @@ def autoencoder(model: Autoencoder, folder: Path, description: dict[str, Any]) -
 
     Its signature ``serving_default`` takes raw inputs as `zoo.exporting.saved_model` says, and answers with
     ``reconstruction`` float32 (batch, ...), of images pixels 0-255, else of prepared features; ``score`` float32
-    (batch,), the mean squared error; and ``is_anomaly`` bool (batch,), whether that is over the threshold.
+    (batch,), the mean squared error; and ``is_anomaly`` bool (batch,), whether that is over the threshold. Sequences
+    have the length that the model was trained on, rows of NaN after the end of shorter ones.
 
     Two more: ``encode``: raw inputs -> ``code`` float32 (batch, ...); ``decode``: ``code`` -> ``reconstruction``.
 
@@ -37,7 +38,10 @@ def autoencoder(model: Autoencoder, folder: Path, description: dict[str, Any]) -
     """
     import tensorflow as tf
 
+    if description["kind"] == "sequence":  # shorter ones are padded with rows of NaN
+        description = description | {"length": model.encoder.input_shape[1]}
     specs, assemble = specification(description)
+    assemble = tf.function(assemble)  # traced once for both signatures
     threshold = float(model.threshold)
 
     def judge(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -66,7 +70,7 @@ def generator(model: keras.Model, folder: Path, classes: tuple[str, ...]) -> Non
     ``image_bytes`` string (batch,), each image as PNG. A label that is none of the classes is an error.
 
     Args:
-        model: as `zoo.builders.models.Adversarial` has it.
+        model: as `zoo.builders.adversarial_model.Adversarial` has it.
         folder: made if absent.
         classes: of a conditional model, else empty.
     """
@@ -118,7 +122,7 @@ def compare_autoencoder(folder: Path, inputs: Inputs, description: dict[str, Any
 
 def compare_generator(folder: Path, classes: tuple[str, ...], gate: Gate, seed: int) -> Parity:
     """Hold the SavedModel in `folder` to the ``model.keras`` beside it, for drawn codes."""
-    from zoo.builders.models import generated
+    from zoo.builders.adversarial_model import generated
 
     shipped = loaded(folder / "model.keras")
     codes = np.random.default_rng(seed).standard_normal((GATE_EXAMPLES, shipped.inputs[0].shape[-1]), np.float32)

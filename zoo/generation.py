@@ -21,7 +21,7 @@ from zoo.sheets import sheet
 if TYPE_CHECKING:
     import keras
 
-    from zoo.builders.models import Adversarial
+    from zoo.builders.adversarial_model import Adversarial
     from zoo.exporting import Gate, Parity
 
 BATCH = 64
@@ -198,7 +198,7 @@ def _components(inputs: np.ndarray) -> judging.Judge:
     layer = keras.layers.Dense(len(found.components_), name="components")
     embedding = layer(keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images)))
     layer.set_weights([found.components_.T, -found.components_ @ found.mean_])
-    single = keras.layers.Dense(1, "softmax")(embedding)  # the one class that there is
+    single = keras.layers.Dense(1, "sigmoid")(embedding)  # the one class that there is
     return judging.Judge(keras.Model(images, [embedding, single]), None, 0, ("image",))
 
 

@@ -36,7 +36,7 @@ class Generator:
 
     @cached_property
     def model(self) -> keras.Model:
-        """The Keras model: codes float32 (batch, width), and int32 (batch,) where there are classes, to pixels 0-255."""
+        """The Keras model: codes float32 (batch, width), with classes also int32 (batch,), to pixels 0-255."""
         return loaded(self.folder / "model.keras")
 
     @property
@@ -91,7 +91,7 @@ class Generator:
         return images.reshape(strips, steps, *images.shape[1:])
 
     def _images(self, drawn: np.ndarray, positions: np.ndarray | None) -> np.ndarray:
-        from zoo.builders.models import generated
+        from zoo.builders.adversarial_model import generated
 
         return generated(self.model, drawn, positions, len(self.classes))
 

@@ -74,7 +74,8 @@ def prepare(
     keras.utils.set_random_seed(seed)
     inputs = prepared(data, data.train)
     network, name = _network(builder, data, inputs.shape[1:], arguments, precision)
-    from zoo.builders.models import Adversarial, Autoencoder
+    from zoo.builders.adversarial_model import Adversarial
+    from zoo.builders.models import Autoencoder
 
     if not isinstance(network, Autoencoder):
         if normal:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo import codes, progress
-from zoo.data import image_sources
+from zoo import codes
 from zoo.errors import InputError
-from zoo.predictor import READERS, decoded, loaded
+from zoo.predictor import loaded
+from zoo.raw_inputs import Batch, as_long, batches
 
 if TYPE_CHECKING:
     from zoo.builders.models import Autoencoder
-
-BATCH = 256  # images in memory at once
 
 
 class Anomaly(NamedTuple):
@@ -35,25 +32,6 @@ class Anomaly(NamedTuple):
     score: float | None = None
     is_anomaly: bool | None = None
     error: str | None = None
-
-
-class Batch(NamedTuple):
-    """Some of the inputs.
-
-    Attributes:
-        names: of all, in order.
-        inputs: raw inputs of those that could be read, as `zoo.data.Part` has them; None where none could.
-        errors: why one could not be read, by its position in `names`.
-    """
-
-    names: list[str]
-    inputs: Any
-    errors: dict[int, str]
-
-    @property
-    def read(self) -> np.ndarray:
-        """Positions in `names` of what `inputs` has, int64."""
-        return np.array([at for at in range(len(self.names)) if at not in self.errors], np.int64)
 
 
 class Reconstructor:
@@ -81,7 +59,7 @@ class Reconstructor:
     @property
     def variational(self) -> bool:
         """Whether its codes are near a standard normal distribution, so that new examples can be drawn."""
-        return self.card["metrics"]["bound"] is not None
+        return self.card["metrics"].get("bound") is not None
 
     @property
     def verbs(self) -> tuple[str, ...]:
@@ -133,22 +111,11 @@ class Reconstructor:
         Raises:
             InputError: a path does not exist, or there is nothing to read.
         """
-        if self.kind == "images":
-            yield from self._image_batches(source)
-        elif isinstance(source, list | tuple) and source and all(isinstance(each, str | Path) for each in source):
-            several = len(source) > 1
-            for path in source:
-                try:
-                    batch = self._batch(path)
-                except (InputError, OSError) as error:
-                    if not several:
-                        raise
-                    batch = Batch([str(path)], None, {0: str(error)})  # the other files are read all the same
-                else:
-                    batch = batch._replace(names=[f"{path}, {name}" if several else name for name in batch.names])
-                yield batch
-        else:
-            yield self._batch(source)
+        description = self.card["input"]
+        if self.kind == "sequence" and description["length"] is None:
+            length = self.model.encoder.input_shape[1]
+            return (as_long(batch, length) for batch in batches(source, description))
+        return batches(source, description)
 
     def encode(self, source: Any) -> np.ndarray:
         """The code of each input, float32 (inputs, ...); NaN for what can't be read, of which `read` says why.
@@ -245,7 +212,8 @@ class Reconstructor:
         """Decode evenly spaced codes on the line between those of two inputs, these included.
 
         Args:
-            first, second: sources of one input each.
+            first: a source of one input.
+            second: another one.
             steps: how many.
 
         Returns:
@@ -284,48 +252,6 @@ class Reconstructor:
             whole.append(values)
         return np.concatenate(whole)
 
-    def _image_batches(self, source: Any) -> Iterator[Batch]:
-        several = isinstance(source, np.ndarray) and source.ndim == 4
-        sources = list(image_sources.expanded(list(source) if several else source))
-        if not sources:
-            raise InputError(f"expected an image, a file, a folder with files or a list of such; {source!r} holds none")
-        with progress.bar("asking", len(sources)) as advance:
-            for start in range(0, len(sources), BATCH):
-                some = sources[start : start + BATCH]
-                pixels, errors = decoded([each for _, each in some], self.card["input"])
-                yield Batch([name for name, _ in some], np.stack(pixels) if pixels else None, errors)
-                advance(len(some))
-
-    def _batch(self, source: Any) -> Batch:
-        """A table, sequences, or all windows of a series."""
-        description = self.card["input"]
-        if "window" in description:
-            names, inputs, errors = _windows(source, description)
-        else:
-            names, inputs, errors = import_module(READERS[self.kind]).read_raw(source, description)
-        if not names:
-            raise InputError(f"expected an example at least; {source!r} holds none")
-        if self.kind == "sequence":
-            inputs = self._as_long(names, inputs, errors)
-        good = Batch(names, None, errors).read
-        if not len(good):
-            return Batch(names, None, errors)
-        if not errors:
-            return Batch(names, inputs, errors)
-        kept = {key: each[good] for key, each in inputs.items()} if isinstance(inputs, dict) else inputs[good]
-        return Batch(names, kept, errors)
-
-    def _as_long(self, names: list[str], inputs: np.ndarray, errors: dict[int, str]) -> np.ndarray:
-        """Sequences with so many rows as the encoder takes; longer ones are added to `errors`."""
-        length = self.model.encoder.input_shape[1]
-        over = np.flatnonzero(~np.isnan(inputs[:, length:]).all(axis=(1, 2)))
-        for at in over:
-            errors.setdefault(int(at), f"expected {length} steps at most, as in training, received more")
-        short = max(0, length - inputs.shape[1])
-        return np.pad(inputs[:, :length], ((0, 0), (0, short), (0, 0)), constant_values=np.nan) if short or len(
-            over
-        ) or inputs.shape[1] > length else inputs
-
     def _in_unit(self, found: np.ndarray) -> np.ndarray:
         """Of sequences what the decoder says, in the unit of the input."""
         if self.kind != "sequence" or self.model.preprocess is None:
@@ -344,18 +270,3 @@ class Reconstructor:
         if "generate" not in self.verbs:
             what = f"a {self.card['builder']} of {self.kind}"
             raise InputError(f"{self.folder}: a variational autoencoder of images makes new ones; this is {what}")
-
-
-def _windows(source: Any, description: dict[str, Any]) -> tuple[list[str], np.ndarray, dict[int, str]]:
-    """All windows of a series, or of several arrays."""
-    from zoo.data.forecasts import read_windows
-
-    if not isinstance(source, list | tuple):
-        return read_windows(source, description)
-    names, inputs, errors = [], [], {}
-    for number, each in enumerate(source):
-        found, values, wrong = read_windows(each, description)
-        errors |= {len(names) + at: reason for at, reason in wrong.items()}
-        names += [name.replace("input 0", f"input {number}", 1) for name in found]
-        inputs.append(values)
-    return names, np.concatenate(inputs), errors

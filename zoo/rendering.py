@@ -11,13 +11,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from zoo import generative_rendering
 from zoo.evaluation import RegressionEvaluation
+from zoo.judging import GenerationEvaluation
+from zoo.reconstruction import ReconstructionEvaluation
 
 if TYPE_CHECKING:
     from zoo.data import Data, Note, Part
-    from zoo.evaluation import AnyEvaluation
     from zoo.loop import History
     from zoo.predictor import EvaluationReport, Prediction
+    from zoo.training import AnyScores
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 MOST_NOTES = 10
@@ -58,8 +61,14 @@ def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
         CONSOLE.print(f"and {len(notes) - limit} more: zoo check PATH lists them all")
 
 
-def show_evaluation(evaluation: AnyEvaluation, *, confusion: bool = False) -> None:
+def show_evaluation(evaluation: AnyScores, *, confusion: bool = False) -> None:
     """Scores with interval and baselines, and the rows of the classes or values."""
+    if isinstance(evaluation, ReconstructionEvaluation):
+        generative_rendering.show_reconstruction(evaluation)
+        return
+    if isinstance(evaluation, GenerationEvaluation):
+        generative_rendering.show_generation(evaluation)
+        return
     title = escape(f"{evaluation.part}: {evaluation.examples} examples")
     if isinstance(evaluation, RegressionEvaluation):
         _show_errors(evaluation, title)
@@ -102,17 +111,31 @@ def _add_errors(table: Table, name: str, row: Mapping[str, float | None]) -> Non
 
 def show_history(history: History) -> None:
     """How training went, in one line."""
+    if "generator_loss" in history.epochs[-1]:
+        generative_rendering.show_duel(history)
+        return
     best, count = history.best_epoch, len(history.epochs)
     loss = history.epochs[max(best, 1) - 1]
     chosen = f", {loss['val_loss']:.4g} on the inner validation part" if "val_loss" in loss else ""
     CONSOLE.print(f"epoch {best} of {count}: training loss {loss['loss']:.4g}{chosen}")
 
 
-def show_parity(parity: Mapping[str, Any]) -> None:
-    """That the export was proven equal to the model."""
+def question(verbs: Sequence[str], artifact: object, card: Mapping[str, Any]) -> str:
+    """Commands to ask a new artifact with, those that come to mind first."""
+    if "predict" in verbs:
+        return f"zoo predict {artifact} {ASK[card['input']['kind']]}"
+    asked = {
+        "anomalies": f"zoo anomalies {artifact} {ASK[card['input']['kind']]}",
+        "generate": f"zoo generate {artifact} --out samples.png",
+    }
+    return "\n          ".join(asked[verb] for verb in verbs if verb in asked)
+
+
+def show_parity(parity: Mapping[str, Any], answer: str | None = "label") -> None:
+    """That the export was proven equal to the model; `answer` is what it gives beside numbers, None for nothing."""
     CONSOLE.print(
         f"the export answers as the model does: {parity['files']} inputs, outputs within "
-        f"{parity['largest_difference']:.1g}, no label differs"
+        f"{parity['largest_difference']:.1g}" + (f", no {answer} differs" if answer else "")
     )
 
 

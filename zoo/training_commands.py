@@ -46,14 +46,20 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
     from zoo.settings import arguments, numbers
 
     build = registry.builder(builder)
-    usual = {"dense": (64,), "convolutional": (28, 28, 1), "recurrent": (30, 8)}
-    sizes = numbers(shape) if shape else usual[registry.BUILDERS[builder].split(":")[0].rsplit(".")[-1]]
-    click.echo(f"{builder}{inspect.signature(build)}\n\n{inspect.getdoc(build)}\n")
+    known = inspect.signature(build)
+    family = registry.BUILDERS[builder].split(":")[0].rsplit(".")[-1]
+    usual = {"dense": (64,), "recurrent": (30, 8), "sequence_autoencoder": (30, 8)}
+    sizes = numbers(shape) if shape else usual.get(builder, usual.get(family, (28, 28, 1)))
+    click.echo(f"{builder}{known}\n\n{inspect.getdoc(build)}\n")
     try:
-        model = build(sizes, classes, **arguments(build, settings))
+        outputs = [classes] if "num_classes" in known.parameters else []
+        model = build(sizes, *outputs, **arguments(build, settings))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    model.summary(print_fn=click.echo, line_length=100)
+    networks = [getattr(model, name) for name in getattr(model, "NETWORKS", ())] or [model]
+    for network in networks:
+        if network is not None:  # an autoencoder has no preprocessing yet
+            network.summary(print_fn=click.echo, line_length=100)
 
 
 @click.command()
@@ -74,6 +80,8 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
 @click.option("--class-weights", is_flag=True, help="Weight the classes by the inverse of their frequency.")
 @click.option("--augment", default="", help="Of images: any of flip, crop, color, randaugment.")
 @click.option("--precision", default="float32", show_default=True, help="float32, mixed_float16, mixed_bfloat16.")
+@click.option("--normal", default="", help="For anomalies: the classes, with commas between, that are none.")
+@click.option("--false-alarms", default=0.01, show_default=True, help="Share of normal examples over the threshold.")
 @click.option("--input-size", type=int, help="Of an image folder, in pixels.  [default: the images', at most 96]")
 @click.option("--tensorboard", type=click.Path(), help="Folder for TensorBoard's logs.")
 @JSON
@@ -87,6 +95,8 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     zoo train cnn photos/
     zoo train mlp houses.csv --target price --set units=64,32
     zoo train lstm weather.csv --target temperature --horizon 24
+    zoo train conv_autoencoder parts/ --normal good
+    zoo train dcgan faces/ --no-labels
     """
     import json
     import shutil
@@ -103,6 +113,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     run = run_folder(out, builder, path, model, options)
     data = read(path, options, options["seed"])
     options["augment"] = [name for name in options["augment"].split(",") if name not in ("", "none")]
+    options["normal"] = [name for name in options["normal"].split(",") if name]
     if not as_json:
         rendering.show_data(data)
     trained = train_model(builder, data, model=model, run=run, **options)
@@ -120,8 +131,10 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
         found = [finding._asdict() for finding in findings]
         click.echo(json.dumps({"artifact": str(folder), "metrics": metrics, "diagnosis": found}))
         return
-    rendering.show_parity(json.loads((folder / "card.json").read_text(encoding="utf-8"))["parity"])
-    click.echo(f"artifact: {folder}\nask it:   zoo predict {folder.parent} {rendering.ASK[trained.data.input['kind']]}")
+    made = artifact.load(folder)
+    answer = {"reconstruction": "verdict", "generation": None}.get(made.card["task"], "label")
+    rendering.show_parity(made.card["parity"], answer)
+    click.echo(f"artifact: {folder}\nask it:   {rendering.question(made.verbs, folder.parent, made.card)}")
 
 
 @click.command("lr-find")

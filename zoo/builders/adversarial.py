@@ -11,7 +11,7 @@ from zoo.builders import checks
 if TYPE_CHECKING:
     import keras
 
-    from zoo.builders.models import Adversarial
+    from zoo.builders.adversarial_model import Adversarial
 
 _IMAGES = "images (height, width, channels)"
 
@@ -49,7 +49,7 @@ def gan(
     import keras
     from keras import layers
 
-    from zoo.builders.models import Adversarial
+    from zoo.builders.adversarial_model import Adversarial
 
     sizes = checks.shape("gan", input_shape, (3,), _IMAGES)
     latent_dim = checks.positive("latent_dim", latent_dim)
@@ -104,7 +104,7 @@ def dcgan(
     Source: Radford, Metz and Chintala 2016, "Unsupervised Representation Learning with Deep Convolutional Generative
         Adversarial Networks", section 3.
     """
-    from zoo.builders.models import Adversarial
+    from zoo.builders.adversarial_model import Adversarial
 
     sizes, filters = checks.halved("dcgan", input_shape, filters)
     settings = _settings(label_smoothing, critic_rate)
@@ -118,14 +118,15 @@ def conditional_gan(
     *,
     latent_dim: int = 64,
     filters: Sequence[int] = (32, 64),
+    class_weight: float = 1.0,
     label_smoothing: float = 0.1,
     critic_rate: float = 1.0,
     name: str = "conditional_gan",
 ) -> Adversarial:
     """Convolutional generative adversarial network that is told which class to make.
 
-    The class enters the generator as an embedding beside its code, and the critic as an embedding that is held against
-    the features of the image.
+    The class enters the generator as an embedding beside its code. The critic also tells classes: how much it sees of
+    the one that was asked for adds to its score, and what it sees is a loss of both networks.
 
     Input: float32 (batch, latent_dim), standard normal, and int32 (batch,), classes.
     Output: float32 (batch, height, width, channels), pixels 0-255.
@@ -136,6 +137,7 @@ def conditional_gan(
         latent_dim: width of the codes that images are made of.
         filters: channels of each stage of the critic, which halves height and width; the generator has them in
             reverse, and doubles.
+        class_weight: weight of the cross-entropy of the classes that the critic sees.
         label_smoothing: what the critic's target for real images is below 1, in [0, 1).
         critic_rate: the critic's learning rate over the generator's.
         name: of the model.
@@ -144,14 +146,16 @@ def conditional_gan(
         ValueError: height or width is no multiple of 2 ** len(filters), so that the generator can't come to it; or
             another shape, size or name that is none of these.
 
-    Source: Mirza and Osindero 2014, "Conditional Generative Adversarial Nets"; the critic: Miyato and Koyama 2018,
-        "cGANs with Projection Discriminator".
+    Source: Mirza and Osindero 2014, "Conditional Generative Adversarial Nets"; the score:
+        Miyato and Koyama 2018, "cGANs with Projection Discriminator"; the loss: Odena, Olah and Shlens 2017,
+        "Conditional Image Synthesis with Auxiliary Classifier GANs".
     """
-    from zoo.builders.models import Adversarial
+    from zoo.builders.adversarial_model import Adversarial
 
     sizes, filters = checks.halved("conditional_gan", input_shape, filters)
     classes = checks.target(num_classes, "classification")
-    settings = _settings(label_smoothing, critic_rate)
+    checks.rate("class_weight", class_weight, float("inf"))
+    settings = _settings(label_smoothing, critic_rate) | {"class_weight": class_weight}
     networks = _generator(sizes, latent_dim, filters, classes), _critic(sizes, filters, classes, "batch")
     return Adversarial(*networks, num_classes=classes, name=name, **settings)
 
@@ -191,7 +195,7 @@ def wasserstein_gan(
     Source: Arjovsky, Chintala and Bottou 2017, "Wasserstein GAN"; Gulrajani et al. 2017, "Improved Training of
         Wasserstein GANs", algorithm 1.
     """
-    from zoo.builders.models import Adversarial
+    from zoo.builders.adversarial_model import Adversarial
 
     sizes, filters = checks.halved("wasserstein_gan", input_shape, filters)
     critic_steps = checks.positive("critic_steps", critic_steps)
@@ -253,8 +257,10 @@ def _critic(sizes: tuple[int, ...], filters: tuple[int, ...], classes: int, norm
         return keras.Model(images, _score(x), name="critic")
     label = keras.Input((), dtype="int32")
     x = layers.LeakyReLU(0.2)(layers.Dense(128, kernel_initializer="he_normal")(x))
-    near = layers.Dot(1)([x, layers.Embedding(classes, 128)(label)])
-    return keras.Model([images, label], layers.Add(dtype="float32")([_score(x), near]), name="critic")
+    seen = layers.Dense(classes, dtype="float32")(x)
+    asked = layers.CategoryEncoding(classes, "one_hot")(label)
+    score = layers.Add(dtype="float32")([_score(x), layers.Dot(1, dtype="float32")([seen, asked])])
+    return keras.Model([images, label], layers.Concatenate(dtype="float32")([score, seen]), name="critic")
 
 
 def _unit(images: keras.KerasTensor) -> keras.KerasTensor:

@@ -1,0 +1,153 @@
+"""Commands that ask autoencoders and generators: parse, call, print."""
+
+from __future__ import annotations
+
+import click
+
+from zoo.commands import ARTIFACT, JSON
+
+PICTURE, TABLE = "reconstructed.png", "reconstructed.csv"
+COLUMNS = 20  # of a picture, up to which each class has its own
+SEED = click.option("--seed", default=0, show_default=True, help="The same seed gives the same answer.")
+
+
+@click.command()
+@ARTIFACT
+@click.option("-n", "--count", type=click.IntRange(1), help="Images, or strips.  [default: 64 images, 8 strips]")
+@click.option("--label", help="Class of the images, where the model was trained with classes.")
+@SEED
+@click.option(
+    "--out",
+    default="samples.png",
+    show_default=True,
+    type=click.Path(),
+    help="Picture of all; without a suffix, a new folder of PNG files.",
+)
+@click.option("--interpolate", is_flag=True, help="Strips, each on the way from one code to another.")
+def generate(artifact: str, count: int | None, label: str | None, seed: int, out: str, interpolate: bool) -> None:
+    """Make new images with ARTIFACT: adversarial networks, or a variational autoencoder of images."""
+    from pathlib import Path
+
+    from zoo import artifact as artifacts
+    from zoo import sheets
+    from zoo.errors import InputError
+    from zoo.generator import Generator
+
+    made = artifacts.load(artifact, "generate")
+    conditional = isinstance(made, Generator)
+    if label is not None and not conditional:
+        raise InputError(f"{artifact} was trained without classes; leave out --label")
+    count = count or (8 if interpolate else 64)
+    if interpolate:
+        images = made.interpolate(count, seed=seed, label=label) if conditional else made.strips(count, seed=seed)
+    else:
+        images = made.generate(count, seed=seed, label=label) if conditional else made.generate(count, seed=seed)
+    columns, titles = (images.shape[1], None) if interpolate else (None, None)
+    images = images.reshape(-1, *images.shape[-3:])
+    if not Path(out).suffix:
+        sheets.files(images, out)
+        click.echo(f"{len(images)} images of seed {seed} in {out}/")
+        return
+    if conditional and made.classes and label is None and not interpolate:
+        titles = [made.classes[at % len(made.classes)] for at in range(count)]  # classes take turns
+        columns = len(made.classes) if len(made.classes) <= COLUMNS else None  # one a column
+    sheets.sheet(images, out, columns=columns, titles=titles)
+    click.echo(f"{f'{count} strips' if interpolate else f'{count} images'} of seed {seed}: {out}")
+
+
+@click.command()
+@ARTIFACT
+@click.argument("files", nargs=-1, required=True)
+@click.option("--out", type=click.Path(dir_okay=False), help=f"Of images.  [default: {PICTURE}]")
+@click.option("--interpolate", is_flag=True, help="Draw the way from the first of two images to the second.")
+@click.option("--csv", "csv_path", type=click.Path(dir_okay=False), help=f"Of sequences by default {TABLE}.")
+def reconstruct(
+    artifact: str, files: tuple[str, ...], out: str | None, interpolate: bool, csv_path: str | None
+) -> None:
+    """Show what ARTIFACT, an autoencoder, makes of FILES: files, folders, patterns, or - for a list on stdin.
+
+    Images: a picture of the originals with the reconstructions below them, and the error of each. Sequences: a CSV
+    file of inputs and reconstructions.
+    """
+    import sys
+
+    from zoo import artifact as artifacts
+    from zoo import generative_rendering, reconstructing, rendering, sheets
+    from zoo.data.image_sources import named
+    from zoo.errors import InputError
+
+    made = artifacts.load(artifact, "reconstruct")
+    paths = list(named(files, sys.stdin))
+    if made.kind != "images" and (out or interpolate):
+        raise InputError(f"{artifact} takes sequences, which are written as a table; use --csv alone")
+    if interpolate and len(paths) != 2:
+        raise InputError(f"expected two files to go from one to the other, received {len(paths)}")
+    if interpolate:
+        steps = made.interpolate(*paths)
+        sheets.sheet(steps, out or PICTURE, columns=len(steps))
+        click.echo(f"{len(steps)} steps from {paths[0]} to {paths[1]}: {out or PICTURE}")
+    elif made.kind == "images":
+        rows, drawn = reconstructing.images(made, paths, out or PICTURE, csv_path)
+        generative_rendering.show_reconstructed(rows)
+        readable = sum(not row.error for row in rows)
+        first = "" if readable == drawn else f"the first {drawn} of {readable:,} images: "
+        click.echo(f"{first}{out or PICTURE}" + (f"; every image: {csv_path}" if csv_path else ""))
+    else:
+        count, notes = reconstructing.sequences(made, paths, csv_path or TABLE)
+        rendering.show_notes(notes, limit=None)
+        click.echo(f"{count:,} sequences: {csv_path or TABLE}")
+
+
+@click.command()
+@ARTIFACT
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--csv", "csv_path", type=click.Path(dir_okay=False), help="Write one row an input.")
+@JSON
+def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_json: bool) -> None:
+    """Ask ARTIFACT, an autoencoder, what it does not know of PATHS: files, folders, patterns, or - for a list on stdin.
+
+    The score is the error of the reconstruction, and an anomaly is over the threshold that training set. What can't be
+    read is a row with its reason; the exit code is 1 only if nothing could be read.
+    """
+    import sys
+
+    from zoo import artifact as artifacts
+    from zoo import generative_rendering as rendering
+    from zoo.data.image_sources import named
+
+    made = artifacts.load(artifact, "anomalies")
+    found = made.anomalies(list(named(paths, sys.stdin)))
+    rate = made.card["false_alarms"]
+    if csv_path:
+        rendering.write_anomalies(found, made.threshold, csv_path)
+    if as_json:
+        click.echo(rendering.anomalies_json(found, made.threshold, rate))
+    else:
+        rendering.show_anomalies(found, made.threshold, rate)
+        if csv_path:
+            click.echo(f"every input: {csv_path}")
+    if all(each.error for each in found):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@ARTIFACT
+@click.argument("path", type=click.Path())
+@click.option("--out", default="latent.png", show_default=True, type=click.Path(dir_okay=False), help="The picture.")
+@SEED
+def latent(artifact: str, path: str, out: str, seed: int) -> None:
+    """Draw where ARTIFACT, an autoencoder, puts the examples in PATH, coloured by class where they have one.
+
+    Of more than 5,000 examples so many are chosen at random.
+    """
+    from zoo import artifact as artifacts
+    from zoo import latents, rendering
+    from zoo.plots import latent_space
+
+    found = latents.of_path(artifacts.load(artifact, "latent"), path, seed=seed)
+    latent_space(found.codes, found.targets, found.classes, out)
+    rendering.show_notes([note for note in found.notes if note.action == "left out" or "classes" in note.reason])
+    drawn = len(found.codes)
+    chosen = f" of {found.found:,}, chosen by seed {seed}" if found.found > drawn else ""
+    classes = f", in {len(found.classes)} classes" if found.classes else ""
+    click.echo(f"{drawn:,} examples{chosen}{classes}: {out}")

@@ -1,0 +1,212 @@
+"""What people read of autoencoders and generators: scores in a terminal, anomalies and reconstructions as files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import log10
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from zoo.judging import GenerationEvaluation
+    from zoo.loop import History
+    from zoo.reconstruction import ReconstructionEvaluation
+    from zoo.reconstructor import Anomaly
+
+CONSOLE = Console(highlight=False, soft_wrap=True)
+MOST = 20  # rows of a table in a terminal
+
+
+class Reconstructed(NamedTuple):
+    """How one image was reconstructed: mean squared error in unit range, or why it could not be read."""
+
+    name: str
+    mse: float | None
+    error: str | None
+
+    @property
+    def psnr(self) -> float | None:
+        """Peak signal-to-noise ratio, in dB."""
+        return None if self.mse is None else -10 * log10(max(self.mse, 1e-12))
+
+
+def show_reconstruction(evaluation: ReconstructionEvaluation) -> None:
+    """Scores beside those of simple models, the threshold, and the samples of a variational autoencoder."""
+    others = f" and {evaluation.anomalies} anomalies" if evaluation.anomalies else ""
+    title = f"{evaluation.part}: {evaluation.examples}{' normal' if others else ''} examples{others}"
+    measures = {"mse": "MSE", "psnr": "PSNR", "roc_auc": "ROC-AUC", "average_precision": "average precision"}
+    own = {name: getattr(evaluation, name) for name in measures}
+    if evaluation.noisy is not None:
+        # The error is that of images as they are, PSNR that of images with noise.
+        measures["psnr"] = "PSNR of denoised images"
+        own["psnr"] = evaluation.psnr
+    simple = dict(evaluation.baselines)
+    if evaluation.noisy is not None:
+        simple["images with noise"] = {"psnr": evaluation.noisy}
+    _show_scores(title, measures, own, simple)
+    if evaluation.bound is not None:
+        bits = "" if evaluation.bits is None else f", {evaluation.bits:.3f} bits a pixel and channel"
+        CONSOLE.print(
+            f"evidence lower bound {evaluation.bound:.2f} nats an example{bits}; {evaluation.active} codes are active"
+        )
+    told = "" if evaluation.detected is None else f", and {evaluation.detected:.1%} of the anomalies"
+    CONSOLE.print(
+        f"[bold]threshold {evaluation.threshold:.4g}[/]: {evaluation.false_alarms:.1%} of the "
+        f"{'normal ' if others else ''}examples are over it{told}"
+    )
+    if evaluation.samples is not None:
+        show_generation(evaluation.samples)
+
+
+def show_generation(evaluation: GenerationEvaluation) -> None:
+    """Scores of generated images beside those of a simple generator."""
+    title = f"{evaluation.samples} generated images against the {evaluation.part} part"
+    measures = {
+        "frechet": "Fréchet distance",
+        "precision": "precision",
+        "recall": "recall",
+        "coverage": "coverage",
+        "entropy": "entropy",
+    }
+    single = evaluation.classes < 2
+    if single:  # there is nothing to cover
+        measures = {name: measures[name] for name in ("frechet", "precision", "recall")}
+    rows = {name: dict(row) for name, row in evaluation.baselines.items()}
+    own = {name: getattr(evaluation, name) for name in measures}
+    for row in (own, *rows.values()):
+        if "coverage" in row:
+            row["coverage"] = f"{row['coverage']} of {evaluation.classes}"
+    _show_scores(title, measures, own, rows)
+    if not single:
+        asked = "" if evaluation.agreement is None else f"{evaluation.agreement:.1%} are of the class asked for; "
+        CONSOLE.print(f"{asked}the judge gets {evaluation.judge_accuracy:.1%} of the real images right")
+
+
+def _show_scores(
+    title: str, measures: Mapping[str, str], own: Mapping[str, Any], simple: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """A row a model, and a column for each of `measures` (name -> heading) that has a value."""
+    rows = {"[bold]this model[/]": own} | {escape(name): row for name, row in simple.items()}
+    shown = [name for name in measures if any(row.get(name) is not None for row in rows.values())]
+    table = Table("", *(measures[name] for name in shown), title=escape(title), title_justify="left")
+    for name, row in rows.items():
+        table.add_row(name, *(_score(row.get(each)) for each in shown))
+    CONSOLE.print(table)
+
+
+def _score(value: float | str | None) -> str:
+    return "-" if value is None else value if isinstance(value, str) else f"{value:.4g}"
+
+
+def show_duel(history: History) -> None:
+    """How adversarial training went, in one line."""
+    last, count = history.epochs[-1], len(history.epochs)
+    if "distance" in last:
+        how = f"the critic's distance {last['distance']:.4g}"
+    else:
+        how = f"the critic is right about {last['real_right']:.0%} of real and {last['fake_right']:.0%} of made images"
+    CONSOLE.print(
+        f"epoch {count} of {count}: the critic's loss {last['loss']:.4g}, the generator's "
+        f"{last['generator_loss']:.4g}; {how}"
+    )
+
+
+def show_anomalies(found: Sequence[Anomaly], threshold: float, false_alarms: float) -> None:
+    """The most anomalous first, those that can't be read last, and how many there are."""
+    table = Table("input", "score", "")
+    ordered = ranked(found)
+    for each in ordered[:MOST]:
+        if each.error:
+            table.add_row(escape(each.name), "[red]unreadable[/]", escape(each.error))
+        else:
+            table.add_row(escape(each.name), f"{each.score:.5g}", "[red]anomaly[/]" if each.is_anomaly else "")
+    CONSOLE.print(table)
+    if len(ordered) > MOST:
+        CONSOLE.print(f"and {len(ordered) - MOST} more: --csv or --json has them all")
+    scored = sum(not each.error for each in found)
+    unread = f"; {len(found) - scored} could not be read" if scored < len(found) else ""
+    CONSOLE.print(
+        f"[bold]{sum(bool(each.is_anomaly) for each in found)} of {scored} are anomalies[/]: their score is over "
+        f"{threshold:.5g}, as that of {100 * false_alarms:.3g} % of normal examples may be{unread}"
+    )
+
+
+def ranked(found: Iterable[Anomaly]) -> list[Anomaly]:
+    """The most anomalous first, what could not be read last."""
+    return sorted(found, key=lambda each: (each.error is not None, -(each.score or 0.0)))
+
+
+def anomalies_json(found: Sequence[Anomaly], threshold: float, false_alarms: float) -> str:
+    """A JSON object: threshold, false-alarm rate, and the inputs, the most anomalous first."""
+    rows = [
+        {"name": each.name, "error": each.error}
+        if each.error
+        else {"name": each.name, "score": each.score, "is_anomaly": each.is_anomaly}
+        for each in ranked(found)
+    ]
+    return json.dumps({"threshold": threshold, "false_alarms": false_alarms, "inputs": rows}, ensure_ascii=False)
+
+
+def write_anomalies(found: Sequence[Anomaly], threshold: float, path: str) -> None:
+    """CSV, the most anomalous first: name, score, threshold, is_anomaly (0 or 1), error."""
+    with _writer(path) as writer:
+        writer.writerow(["name", "score", "threshold", "is_anomaly", "error"])
+        for each in ranked(found):
+            verdict = None if each.is_anomaly is None else int(each.is_anomaly)
+            writer.writerow([each.name, each.score, threshold, verdict, each.error])
+
+
+def show_reconstructed(rows: Sequence[Reconstructed]) -> None:
+    """One row an image."""
+    table = Table("input", "MSE", "PSNR")
+    for row in rows[:MOST]:
+        if row.error:
+            table.add_row(escape(row.name), "[red]unreadable[/]", escape(row.error))
+        else:
+            table.add_row(escape(row.name), f"{row.mse:.5g}", f"{row.psnr:.2f} dB")
+    CONSOLE.print(table)
+    if len(rows) > MOST:
+        CONSOLE.print(f"and {len(rows) - MOST} more: --csv writes them all")
+
+
+def write_reconstructed(rows: Sequence[Reconstructed], path: str) -> None:
+    """CSV: name, mse, psnr, error."""
+    with _writer(path) as writer:
+        writer.writerow(["name", "mse", "psnr", "error"])
+        writer.writerows([row.name, row.mse, row.psnr, row.error] for row in rows)
+
+
+def write_sequences(
+    names: Sequence[str], features: Sequence[str], inputs: np.ndarray, made: np.ndarray, path: str
+) -> None:
+    """CSV, a row a value: name, step (from 1 on), feature, input, reconstruction.
+
+    Args:
+        names: of the sequences.
+        features: of the last axis.
+        inputs: float32 (sequences, length, features), NaN after the end of a shorter one.
+        made: their reconstructions.
+        path: of the file.
+    """
+    with _writer(path) as writer:
+        writer.writerow(["name", "step", "feature", "input", "reconstruction"])
+        for name, values, answers in zip(names, inputs, made, strict=True):
+            for step, (value, answer) in enumerate(zip(values.tolist(), answers.tolist(), strict=True), 1):
+                for feature, before, after in zip(features, value, answer, strict=True):
+                    if before == before:  # NaN: the sequence has ended
+                        writer.writerow([name, step, feature, before, after])
+
+
+@contextmanager
+def _writer(path: str) -> Iterator[Any]:
+    from zoo.files import whole_file
+
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        yield csv.writer(file)
