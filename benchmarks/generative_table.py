@@ -86,7 +86,6 @@ def pressure(_: Path) -> Data:
 RECONSTRUCTION = ("mse", "psnr")
 ANOMALIES = ("roc_auc", "average_precision", "detected", "false_alarms")
 SAMPLES = ("frechet", "precision", "recall", "coverage", "entropy")
-ADVERSARIAL = {"epochs": 4, "learning_rate": 5e-4}
 ROWS = {
     "dense-digits": Row(
         "dense_autoencoder", "digits, code of 8", digits, {"latent_dim": 8}, {"epochs": 100}, RECONSTRUCTION
@@ -136,10 +135,21 @@ ROWS = {
     "conditional-digits": Row(
         "conditional_gan", "digits", digits, {}, {"epochs": 200, "learning_rate": 5e-4}, (*SAMPLES, "agreement")
     ),
-    "wasserstein-digits": Row("wasserstein_gan", "digits", digits, {}, {"epochs": 300, "learning_rate": 5e-4}, SAMPLES),
-    "dcgan-fashion": Row("dcgan", "Fashion-MNIST", fashion, {}, ADVERSARIAL, SAMPLES),
-    "conditional-fashion": Row("conditional_gan", "Fashion-MNIST", fashion, {}, ADVERSARIAL, (*SAMPLES, "agreement")),
-    "wasserstein-fashion": Row("wasserstein_gan", "Fashion-MNIST", fashion, {}, ADVERSARIAL, SAMPLES),
+    "wasserstein-digits": Row(
+        "wasserstein_gan", "digits", digits, {"critic_steps": 2}, {"epochs": 200, "learning_rate": 1e-3}, SAMPLES
+    ),
+    "dcgan-fashion": Row("dcgan", "Fashion-MNIST", fashion, {}, {"epochs": 3, "learning_rate": 5e-4}, SAMPLES),
+    "conditional-fashion": Row(
+        "conditional_gan",
+        "Fashion-MNIST",
+        fashion,
+        {},
+        {"epochs": 3, "learning_rate": 5e-4},
+        (*SAMPLES, "agreement"),
+    ),
+    "wasserstein-fashion": Row(
+        "wasserstein_gan", "Fashion-MNIST", fashion, {"critic_steps": 2}, {"epochs": 3, "learning_rate": 1e-3}, SAMPLES
+    ),
 }
 
 
