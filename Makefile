@@ -36,10 +36,12 @@ bench: $(READY)
 	$(BIN)/python benchmarks/splits.py "$(PHOTOS)"
 	$(BIN)/python benchmarks/finetune_vs_keras.py "$(PHOTOS)"
 
-# The table of the zoo; Fashion-MNIST (fashion-mnist/) and film reviews (movie-snippets/) are read from DATA.
+# The tables of the zoo, or with ROWS some of the first; Fashion-MNIST (fashion-mnist/) and film reviews (movie-snippets/) are read from DATA.
 DATA ?= ../shared/data
 bench-zoo: $(READY)
+	$(BIN)/python -m pip install --quiet --editable ".[test,benchmarks]"
 	$(BIN)/python benchmarks/zoo_table.py --data "$(DATA)" $(ROWS)
+	$(if $(ROWS),,$(BIN)/python benchmarks/generative_table.py --data "$(DATA)")
 
 clean:
 	rm -rf .venv build *.egg-info demo .runs .pytest_cache .ruff_cache .hypothesis

@@ -23,6 +23,7 @@ from zoo.errors import InputError, JobError
 from zoo.evaluation import AnyEvaluation, score
 from zoo.exporting import Gate
 from zoo.files import whole_file
+from zoo.findings import of_samples
 from zoo.loop import Arrays, History, fit
 from zoo.optimizers import optimizer as optimizer_of
 from zoo.plots import learning_curves
@@ -223,6 +224,7 @@ def train(
     card |= {"input": data.input, "parameters": network.count_params(), "best_epoch": history.best_epoch}
     if adversarial:
         whole, outputs, evaluation = generation.finish(network, data, inputs, seed)
+        card["findings"] = [str(finding) for finding in of_samples(evaluation, history)]
     elif not supervised:
         held = choosing if len(choosing) * false_alarms >= 1 else np.arange(len(inputs))
         whole, outputs, evaluation = reconstruction.finish(network, data, inputs, held, normal, false_alarms, seed)

@@ -116,6 +116,8 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     options["normal"] = [name for name in options["normal"].split(",") if name]
     if not as_json:
         rendering.show_data(data)
+        if "adversarial" in registry.BUILDERS[builder]:
+            click.echo(f"samples, as they become better: {run}/samples/")
     trained = train_model(builder, data, model=model, run=run, **options)
     findings = diagnose(trained)
     if not as_json:
