@@ -33,7 +33,7 @@ import zoo
 from zoo import sheets
 from zoo.data import Data, arrays, idx
 from zoo.errors import InputError
-from zoo.reconstruction import with_noise
+from zoo.generative.reconstruction import with_noise
 
 RESULTS = Path(".runs/generative_table")
 SEEDS = 3

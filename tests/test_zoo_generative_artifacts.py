@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo import codes, latents
 from zoo.data import forecasts, sequences, tables
 from zoo.errors import InputError
+from zoo.generative import codes, latents
 
 ALONE = """
 import json, sys, numpy as np

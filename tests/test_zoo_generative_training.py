@@ -19,9 +19,9 @@ import zoo
 from zoo.data import Data, arrays
 from zoo.errors import InputError
 from zoo.findings import of_reconstructions, of_samples
-from zoo.judging import GenerationEvaluation
+from zoo.generative.judging import GenerationEvaluation
+from zoo.generative.reconstruction import _log_probability, threshold
 from zoo.loop import History
-from zoo.reconstruction import _log_probability, threshold
 
 
 def digits(count: int = 1797) -> Data:

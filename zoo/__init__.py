@@ -11,13 +11,13 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Anomaly": "zoo.reconstructor",
-    "Generator": "zoo.generator",
+    "Anomaly": "zoo.generative.reconstructor",
+    "Generator": "zoo.generative.generator",
     "InputError": "zoo.errors",
     "JobError": "zoo.errors",
     "Prediction": "zoo.predictor",
     "Predictor": "zoo.predictor",
-    "Reconstructor": "zoo.reconstructor",
+    "Reconstructor": "zoo.generative.reconstructor",
     "builders": "zoo.builders",
     "data": "zoo.data",
     "diagnose": "zoo.diagnosis",

@@ -19,9 +19,9 @@ from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.evaluation import AnyEvaluation, most_frequent, score
 from zoo.files import sweep, whole_folder
-from zoo.generator import Generator
+from zoo.generative.generator import Generator
+from zoo.generative.reconstructor import Reconstructor
 from zoo.predictor import Predictor, loaded, outputs
-from zoo.reconstructor import Reconstructor
 
 if TYPE_CHECKING:
     import keras

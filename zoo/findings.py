@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from zoo.judging import GenerationEvaluation
+    from zoo.generative.judging import GenerationEvaluation
+    from zoo.generative.reconstruction import ReconstructionEvaluation
     from zoo.loop import History
-    from zoo.reconstruction import ReconstructionEvaluation
 
 NARROW = 0.02  # recall below which the samples are of a corner of what is real
 SATURATED = 0.98  # share of real and of generated images that a critic tells, above which it teaches nothing

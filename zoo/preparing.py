@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from zoo import generation, reconstruction
 from zoo.composition import Scale, image_input, prepared, scaled
 from zoo.data.dataset import Data
 from zoo.data.dataset import open as open_data
 from zoo.errors import InputError
+from zoo.generative import generation, reconstruction
 
 if TYPE_CHECKING:
     import keras

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from zoo import generative_rendering
 from zoo.evaluation import RegressionEvaluation
-from zoo.judging import GenerationEvaluation
-from zoo.reconstruction import ReconstructionEvaluation
+from zoo.generative import rendering as generative
+from zoo.generative.judging import GenerationEvaluation
+from zoo.generative.reconstruction import ReconstructionEvaluation
 
 if TYPE_CHECKING:
     from zoo.data import Data, Note, Part
@@ -64,10 +64,10 @@ def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
 def show_evaluation(evaluation: AnyScores, *, confusion: bool = False) -> None:
     """Scores with interval and baselines, and the rows of the classes or values."""
     if isinstance(evaluation, ReconstructionEvaluation):
-        generative_rendering.show_reconstruction(evaluation)
+        generative.show_reconstruction(evaluation)
         return
     if isinstance(evaluation, GenerationEvaluation):
-        generative_rendering.show_generation(evaluation)
+        generative.show_generation(evaluation)
         return
     title = escape(f"{evaluation.part}: {evaluation.examples} examples")
     if isinstance(evaluation, RegressionEvaluation):
@@ -112,7 +112,7 @@ def _add_errors(table: Table, name: str, row: Mapping[str, float | None]) -> Non
 def show_history(history: History) -> None:
     """How training went, in one line."""
     if "generator_loss" in history.epochs[-1]:
-        generative_rendering.show_duel(history)
+        generative.show_duel(history)
         return
     best, count = history.best_epoch, len(history.epochs)
     loss = history.epochs[max(best, 1) - 1]

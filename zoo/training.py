@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import artifact, baselines, generation, reconstruction
+from zoo import artifact, baselines
 from zoo.augmentation import augmentation
 from zoo.checkpoints import Checkpoint
 from zoo.composition import composed, prepared
@@ -24,6 +24,7 @@ from zoo.evaluation import AnyEvaluation, score
 from zoo.exporting import Gate
 from zoo.files import whole_file
 from zoo.findings import of_samples
+from zoo.generative import generation, reconstruction
 from zoo.loop import Arrays, History, fit
 from zoo.optimizers import optimizer as optimizer_of
 from zoo.plots import learning_curves

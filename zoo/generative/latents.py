@@ -10,8 +10,8 @@ import numpy as np
 
 from zoo.data.dataset import Note
 from zoo.errors import InputError
+from zoo.generative.reconstructor import Reconstructor
 from zoo.predictor import READERS
-from zoo.reconstructor import Reconstructor
 
 MOST = 5000  # examples; more than that cover each other in a picture
 

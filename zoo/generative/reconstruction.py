@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import artifact, exporting_generative, generation
+from zoo import artifact
 from zoo.baselines import few, flat
 from zoo.composition import prepared
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError
 from zoo.exporting import gate_sample
-from zoo.judging import GenerationEvaluation
+from zoo.generative import exporting, generation
+from zoo.generative.judging import GenerationEvaluation
 
 if TYPE_CHECKING:
     from zoo.builders.models import Autoencoder
@@ -194,10 +195,10 @@ def publish(
     known |= {"threshold": float(model.threshold), "metrics": evaluation.to_dict()}
 
     def export(folder: Path) -> None:
-        exporting_generative.autoencoder(model, folder, data.input)
+        exporting.autoencoder(model, folder, data.input)
 
     def prove(folder: Path) -> tuple[Parity, dict[str, Any]]:
-        return exporting_generative.compare_autoencoder(folder, asked, data.input, gate), known
+        return exporting.compare_autoencoder(folder, asked, data.input, gate), known
 
     return artifact.staged(model, card, out=out, run=run, export=export, prove=prove)
 

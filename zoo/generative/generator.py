@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import codes
 from zoo.errors import InputError
+from zoo.generative import codes
 from zoo.predictor import loaded
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import artifact, exporting_generative, judging
+from zoo import artifact
 from zoo.baselines import few, flat
 from zoo.composition import prepared
 from zoo.data.dataset import Data
 from zoo.errors import InputError
-from zoo.judging import GenerationEvaluation
+from zoo.generative import exporting, judging
+from zoo.generative.judging import GenerationEvaluation
 from zoo.optimizers import optimizer as optimizer_of
 from zoo.sheets import sheet
 
@@ -173,10 +174,10 @@ def publish(
         judging.judge(data).model.save(run / "judge.keras")
 
     def export(folder: Path) -> None:
-        exporting_generative.generator(model, folder, tuple(classes))
+        exporting.generator(model, folder, tuple(classes))
 
     def prove(folder: Path) -> tuple[Parity, dict[str, Any]]:
-        return exporting_generative.compare_generator(folder, tuple(classes), gate, seed), known
+        return exporting.compare_generator(folder, tuple(classes), gate, seed), known
 
     return artifact.staged(model, card, out=out, run=run, export=export, prove=prove)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo import codes
 from zoo.errors import InputError
+from zoo.generative import codes
+from zoo.generative.raw_inputs import Batch, as_long, batches
 from zoo.predictor import loaded
-from zoo.raw_inputs import Batch, as_long, batches
 
 if TYPE_CHECKING:
     from zoo.builders.models import Autoencoder

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.composition import prepared
-from zoo.distributions import frechet, pca_gaussian, precision_recall
 from zoo.errors import InputError
 from zoo.files import cache_folder, digest, whole_file
+from zoo.generative.distributions import frechet, pca_gaussian, precision_recall
 
 if TYPE_CHECKING:
     import keras

@@ -31,7 +31,7 @@ def generate(artifact: str, count: int | None, label: str | None, seed: int, out
     from zoo import artifact as artifacts
     from zoo import sheets
     from zoo.errors import InputError
-    from zoo.generator import Generator
+    from zoo.generative.generator import Generator
 
     made = artifacts.load(artifact, "generate")
     conditional = isinstance(made, Generator)
@@ -72,9 +72,11 @@ def reconstruct(
     import sys
 
     from zoo import artifact as artifacts
-    from zoo import generative_rendering, reconstructing, rendering, sheets
+    from zoo import rendering, sheets
     from zoo.data.image_sources import named
     from zoo.errors import InputError
+    from zoo.generative import rendering as tables
+    from zoo.generative import side_by_side
 
     made = artifacts.load(artifact, "reconstruct")
     paths = list(named(files, sys.stdin))
@@ -87,13 +89,13 @@ def reconstruct(
         sheets.sheet(steps, out or PICTURE, columns=len(steps))
         click.echo(f"{len(steps)} steps from {paths[0]} to {paths[1]}: {out or PICTURE}")
     elif made.kind == "images":
-        rows, drawn = reconstructing.images(made, paths, out or PICTURE, csv_path)
-        generative_rendering.show_reconstructed(rows)
+        rows, drawn = side_by_side.images(made, paths, out or PICTURE, csv_path)
+        tables.show_reconstructed(rows)
         readable = sum(not row.error for row in rows)
         first = "" if readable == drawn else f"the first {drawn} of {readable:,} images: "
         click.echo(f"{first}{out or PICTURE}" + (f"; every image: {csv_path}" if csv_path else ""))
     else:
-        count, notes = reconstructing.sequences(made, paths, csv_path or TABLE)
+        count, notes = side_by_side.sequences(made, paths, csv_path or TABLE)
         rendering.show_notes(notes, limit=None)
         click.echo(f"{count:,} sequences: {csv_path or TABLE}")
 
@@ -112,8 +114,8 @@ def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_js
     import sys
 
     from zoo import artifact as artifacts
-    from zoo import generative_rendering as rendering
     from zoo.data.image_sources import named
+    from zoo.generative import rendering
 
     made = artifacts.load(artifact, "anomalies")
     found = made.anomalies(list(named(paths, sys.stdin)))
@@ -141,7 +143,8 @@ def latent(artifact: str, path: str, out: str, seed: int) -> None:
     Of more than 5,000 examples so many are chosen at random.
     """
     from zoo import artifact as artifacts
-    from zoo import latents, rendering
+    from zoo import rendering
+    from zoo.generative import latents
     from zoo.plots import latent_space
 
     found = latents.of_path(artifacts.load(artifact, "latent"), path, seed=seed)

@@ -40,7 +40,7 @@ def batches(source: Any, description: dict[str, Any]) -> Iterator[Batch]:
     """The inputs of `source` one batch after the other: of images 256, else a file.
 
     Args:
-        source: as `zoo.reconstructor.Reconstructor` takes it.
+        source: as `zoo.generative.reconstructor.Reconstructor` takes it.
         description: `zoo.data.Data.input` of the model.
 
     Raises:

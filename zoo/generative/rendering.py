@@ -15,10 +15,10 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from zoo.judging import GenerationEvaluation
+    from zoo.generative.judging import GenerationEvaluation
+    from zoo.generative.reconstruction import ReconstructionEvaluation
+    from zoo.generative.reconstructor import Anomaly
     from zoo.loop import History
-    from zoo.reconstruction import ReconstructionEvaluation
-    from zoo.reconstructor import Anomaly
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 MOST = 20  # rows of a table in a terminal
