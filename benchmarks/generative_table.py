@@ -38,7 +38,7 @@ from zoo.generative.reconstruction import with_noise
 RESULTS = Path(".runs/generative_table")
 SEEDS = 3
 BAG = "8"  # the class of Fashion-MNIST that is not learnt
-WINDOW, STRIDE = 64, 4  # of the blood pressure, in samples; a beat is some 180
+WINDOW = 64  # of the blood pressure, in samples; a beat is some 180
 
 
 class Row(NamedTuple):
@@ -73,13 +73,13 @@ def pressure(_: Path) -> Data:
     files = [Path(package, "datasets", "data", "KDD-TSAD_135", name.format(part)) for part in ("TRAIN", "TEST")]
     learnt, series = (np.genfromtxt(file, delimiter=",", names=True) for file in files)
 
-    def windows(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        starts = range(start, stop - WINDOW + 1, STRIDE)
+    def windows(start: int, stop: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+        starts = range(start, stop - WINDOW + 1, stride)
         values = np.stack([series["value"][at : at + WINDOW] for at in starts])[..., None]
         odd = np.array([int(series["is_anomaly"][at : at + WINDOW].any()) for at in starts])
         return values.astype(np.float32), odd
 
-    quiet, rest = windows(0, len(learnt)), windows(len(learnt), len(series))
+    quiet, rest = windows(0, len(learnt), 1), windows(len(learnt), len(series), 4)
     return arrays(*quiet, classes=["quiet", "bleeding"], held_out=rest)
 
 
@@ -126,8 +126,8 @@ ROWS = {
         "sequence_autoencoder",
         "blood pressure, windows with a bleeding",
         pressure,
-        {"latent_dim": 8, "units": 32},
-        {"epochs": 60, "learning_rate": 5e-3, "normal": ["quiet"]},
+        {"latent_dim": 8, "units": 48},
+        {"epochs": 60, "learning_rate": 1e-2, "normal": ["quiet"]},
         ANOMALIES,
     ),
     "gan-digits": Row("gan", "digits", digits, {}, {"epochs": 300, "learning_rate": 2e-3}, SAMPLES),
