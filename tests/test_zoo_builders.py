@@ -323,7 +323,7 @@ def test_all_of_it_holds_under_jax() -> None:
     files = [__file__, str(ROOT / "tests" / "test_zoo_composites.py")]
     command = [sys.executable, "-m", "pytest", "-x", "-m", "not slow", "-p", "no:cacheprovider", *files]
     result = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True, timeout=900
+        command, cwd=ROOT, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True, timeout=1800
     )
     assert result.returncode == 0, result.stdout[-4000:]
     assert " passed" in result.stdout
