@@ -182,13 +182,14 @@ def non_local_means(data: Data, noise: float, seed: int, few: int = 1000) -> dic
     def ratio(images: np.ndarray, **options: float) -> float:
         noisy = with_noise(images, noise, seed)[..., 0] / 255
         clean = images[..., 0] / 255
-        made = [denoise_nl_means(each, sigma=noise, **options) for each in noisy]
+        made = [denoise_nl_means(each, **options) for each in noisy]
         return float(np.mean(-10 * np.log10(np.mean((np.stack(made) - clean) ** 2, axis=(1, 2)))))
 
     grid = [
-        {"h": h * noise, "patch_size": size, "patch_distance": reach}
-        for h in (0.4, 0.6, 0.8, 1.0)
-        for size in (3, 5)
+        {"h": h * noise, "sigma": sigma * noise, "patch_size": size, "patch_distance": reach}
+        for h in (0.3, 0.4, 0.5, 0.6, 0.8)
+        for sigma in (0.0, 0.5, 1.0)  # clipping makes the noise smaller than it was
+        for size in (3, 5, 7)
         for reach in (5, 11)
     ]
     best = max(grid, key=lambda options: ratio(data.train.inputs[:50], **options))
