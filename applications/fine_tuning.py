@@ -104,7 +104,7 @@ def fine_tune(
     source = data.source if isinstance(data, Data) else Path(data)
     out = artifact.folder_for(source, out)
     with watch.stage("read"):
-        parent = None if start is None else artifact.load(start)
+        parent = None if start is None else artifact.load(start, "predict")
         extractor = _extractor(backbone, weights, input_size, parent, seed)
         recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
     # scikit-learn takes over a second to import, and is needed when the embeddings are there.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -336,3 +338,11 @@ def test_the_seed_decides_the_weights(name: str) -> None:
     first, again, other = weights(3), weights(3), weights(4)
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert any((a != b).any() for a, b in zip(first, other, strict=True))
+
+
+def test_what_was_saved_loads_in_a_new_process(tmp_path: Path) -> None:
+    make("gan").save(tmp_path / "model.keras")
+    code = "import sys, pathlib; from zoo.predictor import loaded; print(loaded(pathlib.Path(sys.argv[1])).name)"
+    command = [sys.executable, "-c", code, str(tmp_path / "model.keras")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.stdout.strip().endswith("gan"), result.stderr[-500:]

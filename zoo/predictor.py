@@ -29,6 +29,7 @@ READERS = {
     "text": "zoo.data.text",
 }
 LAYERS = (
+    "zoo.builders.adversarial_model",
     "zoo.builders.layers",
     "zoo.builders.models",
     "zoo.data.preprocessing",
