@@ -100,9 +100,9 @@ ROWS = {
     ),
     "vae-fashion": Row(
         "variational_autoencoder",
-        "Fashion-MNIST, code of 32",
+        "Fashion-MNIST, code of 32, beta 5",
         fashion,
-        {},
+        {"beta": 5.0},  # of 1, 5 and 12, by the look of the samples
         {"epochs": 3, "learning_rate": 2e-3},
         (*RECONSTRUCTION, "bits", "active"),
     ),
