@@ -201,6 +201,10 @@ def _read(data: Data | str | Path, extractor: Extractor, job: _Job) -> tuple[Dat
     chosen = [extractor]
 
     def embed_all(examples: Sequence[Example]) -> dict[str, str]:
+        learnt = {label for each in examples if each.split in (None, "train") for label in each.labels}
+        asked = {label for each in examples for label in each.labels}
+        if asked - learnt:
+            raise InputError(f"{data}: no training image has the label {min(asked - learnt)!r}, which is held out")
         chosen[0] = _with_crop(extractor, examples)
         with job.watch.stage("embed"):
             found, failures = embed(examples, chosen[0])

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas
 import pytest
 
 import zoo
@@ -51,6 +52,7 @@ def test_what_is_not_normal_is_found() -> None:
     assert found.roc_auc > found.baselines["8 principal components"]["roc_auc"] > 0.5
     assert found.baselines["isolation forest"]["average_precision"] > 0.05
     assert trained.card["normal"] == normal
+    assert trained.card["threshold_from"].endswith("training examples, not learnt from") and "findings" in trained.card
 
 
 def test_a_class_that_is_only_held_out_is_for_anomalies_alone() -> None:
@@ -63,6 +65,34 @@ def test_a_class_that_is_only_held_out_is_for_anomalies_alone() -> None:
     assert trained.evaluation.anomalies > 0
     with pytest.raises(InputError, match="no training example has the class '9'"):
         zoo.train("mlp", split, epochs=1)
+
+
+def test_normal_and_other_examples_have_to_be_held_out() -> None:
+    data = digits(600)
+    some, test = data.train, data.held_out
+    for digit, message in ((3, "nothing but normal"), (5, "no normal")):
+        kept = test.targets == digit
+        split = arrays(
+            some.inputs, some.targets, classes=data.classes, held_out=(test.inputs[kept], test.targets[kept])
+        )
+        with pytest.raises(InputError, match=message):
+            zoo.train("dense_autoencoder", split, epochs=1, normal=["3"])
+    others = some.targets != 3
+    split = arrays(
+        some.inputs[others], some.targets[others], classes=data.classes, held_out=(test.inputs, test.targets)
+    )
+    with pytest.raises(InputError, match="no training example is of a normal class, 3"):
+        zoo.train("dense_autoencoder", split, epochs=1, normal=["3"])
+
+
+def test_windows_that_share_steps_with_learnt_ones_are_not_asked_for() -> None:
+    series = pandas.DataFrame({"level": np.sin(np.arange(400) / 5)})
+    data = zoo.data.sequences(series, target="level", window=20, horizon=1)
+    trained = zoo.train("sequence_autoencoder", data, model={"latent_dim": 2, "units": 8}, epochs=2)
+    assert trained.evaluation.examples == len(data.held_out) - 20
+    assert (trained.data.held_out.inputs[0] == data.held_out.inputs[20]).all()
+    with pytest.raises(InputError, match="more than 100 steps held out"):
+        zoo.train("sequence_autoencoder", zoo.data.sequences(series, target="level", window=100, horizon=1), epochs=1)
 
 
 def test_the_threshold_holds_its_promise_on_new_examples() -> None:
@@ -212,6 +242,7 @@ def test_images_without_labels_make_a_generator_but_no_conditional_one(folder: P
         ("mlp", {"normal": ["1"]}, r"expected an autoencoder"),
         ("conv_autoencoder", {"false_alarms": 0.0}, r"false_alarms between 0 and 1"),
         ("gan", {"class_weights": True}, r"class_weights"),
+        ("gan", {"precision": "mixed_float16"}, r"float32 or mixed_bfloat16"),
         ("sequence_autoencoder", {}, r"sequences"),
     ],
 )

@@ -55,9 +55,10 @@ class Checkpoint:
         epoch: int,
         loss: float,
         best: list[np.ndarray] | None,
+        last: bool = False,
     ) -> None:
-        """Write it, if it is time to."""
-        if time.monotonic() - self.written < self.every:
+        """Write it, if it is time to, or training has ended: scoring may take long, too."""
+        if not last and time.monotonic() - self.written < self.every:
             return
         import keras
 

@@ -146,6 +146,8 @@ def fit(
     watchers = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs)
     watchers.on_train_begin()
     last = min(epochs, stop_at or epochs)
+    if rows and patience is not None and validation is not None and len(rows) - best.epoch >= patience:
+        last = len(rows)  # it had ended
     with progress.bar("training", last * len(batches)) as advance:
         advance(len(rows) * len(batches))
         for epoch in range(len(rows), last):
@@ -165,6 +167,8 @@ def fit(
             if model.stop_training or (patience is not None and waited >= patience):
                 break
     watchers.on_train_end()
+    if checkpoint is not None:
+        checkpoint.keep(state, rows, best.epoch, best.loss, best.weights, last=True)
     if validation is None:
         return History(len(rows), rows)
     best.restore()

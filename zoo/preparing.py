@@ -82,10 +82,13 @@ def prepare(
             raise InputError(f"expected an autoencoder where normal classes are told, received {name}")
         data.check_classes()
     if isinstance(network, Adversarial):
+        if precision == "mixed_float16":  # Keras scales the loss of one optimizer, and there are two
+            raise InputError(f"{name} trains in float32 or mixed_bfloat16, received {precision}")
         generation.check_fit(network, data, inputs)
         return Prepared(data, network, name, inputs, data.train.targets, "adversarial", None)
     if isinstance(network, Autoencoder):
         reconstruction.check_fit(network, data, inputs)
+        data = reconstruction.windows_apart(data)
         return Prepared(data, network, name, inputs, np.zeros(len(inputs), np.int32), "autoencoder", None)
     check_fit(network, data, inputs)
     targets, scale = scaled(data, inputs)

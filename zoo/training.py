@@ -23,7 +23,7 @@ from zoo.errors import InputError, JobError
 from zoo.evaluation import AnyEvaluation, score
 from zoo.exporting import Gate
 from zoo.files import whole_file
-from zoo.findings import of_samples
+from zoo.findings import of_reconstructions, of_samples
 from zoo.generative import generation, reconstruction
 from zoo.loop import Arrays, History, fit
 from zoo.optimizers import optimizer as optimizer_of
@@ -128,10 +128,11 @@ def train(
             uncompiled model from prepared inputs to probabilities or values, which is trained in place.
         data: a path as `zoo.data.open` takes it, or what a reader gave.
         model: keyword arguments of the builder.
-        epochs: at most; as many as make 1,500 steps, between 20 and 200, where None.
-        batch_size: examples a step; 32, and 128 from 10,000 examples on, where None.
+        epochs: at most; where None as many as make 1,500 steps, between 20 and 200; of adversarial networks 6,000,
+            between 5 and 400.
+        batch_size: examples a step; where None 32, from 10,000 examples on 128, of adversarial networks 64.
         optimizer: sgd, momentum, rmsprop, adam or adamw; for their arguments see `zoo.optimizers.optimizer`.
-        learning_rate: at its peak; the optimizer's default where None.
+        learning_rate: at its peak; where None the optimizer's default, of adversarial networks 5e-4.
         schedule: constant, cosine, exponential or step.
         warm_up: share of the steps in which the rate rises, in [0, 1).
         momentum: for the optimizer momentum.
@@ -168,7 +169,9 @@ def train(
     if task.kind != "supervised" and class_weights:
         raise InputError(f"class_weights are for a model that tells classes; leave them out for {task.name}")
     reconstruction.check_rate(false_alarms)
-    chosen, choosing = _inner_split(data, 0.0 if adversarial else validation, seed)
+    # An autoencoder's target is its window: none that chooses may reach into those learnt.
+    apart = data.input.get("window", 0) if task.kind == "autoencoder" else data.train.targets.shape[-1]
+    chosen, choosing = _inner_split(data, 0.0 if adversarial else validation, seed, apart)
     if adversarial:
         batch_size, together, epochs = generation.lengths(network, data, batch_size, epochs)
     else:
@@ -221,18 +224,23 @@ def train(
         raise JobError(str(error)) from error
     if checkpoint is not None:
         write_history(history, Path(run) / "history.csv")
-        checkpoint.path.unlink(missing_ok=True)
     card |= {"input": data.input, "parameters": network.count_params(), "best_epoch": history.best_epoch}
     if adversarial:
         whole, outputs, evaluation = generation.finish(network, data, inputs, seed)
         card["findings"] = [str(finding) for finding in of_samples(evaluation, history)]
     elif not supervised:
-        held = choosing if len(choosing) * false_alarms >= 1 else np.arange(len(inputs))
+        unseen = len(choosing) * false_alarms >= 1
+        held = choosing if unseen else np.arange(len(inputs))
+        card["threshold_from"] = f"{len(held)} training examples, {'not ' if unseen else ''}learnt from"
         whole, outputs, evaluation = reconstruction.finish(network, data, inputs, held, normal, false_alarms, seed)
+        found = of_reconstructions(evaluation, false_alarms, network.code_shape[-1])
+        card["findings"] = [str(finding) for finding in found]
     else:
         whole, asked = composed(data, network, task.scale), prepared(data, data.held_out)
         outputs = artifact.outputs(whole, asked if data.preprocess is None else data.held_out.inputs, data.input)
         evaluation = score(data, outputs, baselines.outputs(data, inputs, asked, seed))
+    if checkpoint is not None:
+        checkpoint.path.unlink(missing_ok=True)
     return Trained(whole, network, data, history, evaluation, outputs, card)
 
 
@@ -245,14 +253,17 @@ def write_history(history: History, path: Path) -> None:
         writer.writerows({"epoch": number, **row} for number, row in enumerate(history.epochs, 1))
 
 
-def _inner_split(data: Data, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in the training part to learn from, and those that choose the epoch."""
+def _inner_split(data: Data, share: float, seed: int, apart: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in the training part to learn from, and those that choose the epoch.
+
+    Of a forecast the latter begin `apart` steps after the former.
+    """
     count = len(data.train)
     if share == 0 or count < 20:
         return np.arange(count), np.arange(0)
     if data.task == "forecasting":  # no target that is learnt reaches over the cut
         cut = round(count * (1 - share))
-        return np.arange(cut - data.train.targets.shape[1] + 1), np.arange(cut, count)
+        return np.arange(max(1, cut - apart + 1)), np.arange(cut, count)
     targets = data.train.targets
     if data.task == "regression":
         targets = np.argsort(np.argsort(targets[:, 0])) * 10 // count  # tenths, from the least to the largest

@@ -8,7 +8,9 @@ from zoo.commands import JSON, read, reading_options
 
 SETTINGS = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the builder.")
 OPTIMIZER = click.option("--optimizer", default="adam", show_default=True, help="sgd, momentum, rmsprop, adam, adamw.")
-BATCH_SIZE = click.option("--batch-size", type=int, help="Examples a step.  [default: 32; 128 for large data]")
+BATCH_SIZE = click.option(
+    "--batch-size", type=int, help="Examples a step.  [default: 32; 128 for large data; 64 for GANs]"
+)
 SEED = click.option("--seed", default=0, show_default=True, help="Of the split, the weights and the order.")
 
 
@@ -72,7 +74,7 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
 @SEED
 @click.option("--out", type=click.Path(), help="Folder of the artifact.  [default: saved_models/ and the name of PATH]")
 @click.option("--epochs", type=int, help="At most; the best is kept.  [default: 20 to 200, fewer for larger data]")
-@click.option("--learning-rate", type=float, help="At its peak.  [default: the optimizer's]")
+@click.option("--learning-rate", type=float, help="At its peak.  [default: the optimizer's; 5e-4 for GANs]")
 @click.option("--schedule", default="cosine", show_default=True, help="constant, cosine, exponential, step.")
 @click.option("--weight-decay", default=0.0, show_default=True, help="Decoupled from the gradient.")
 @click.option("--clip-norm", default=1.0, show_default=True, help="Largest norm of the gradients.")

@@ -101,7 +101,9 @@ class Autoencoder(Composite):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Mean of `errors`, and penalties on weights; `y` has no say."""
+        """Mean of `errors`, and penalties on weights; `y` has no say. Noise is added in validation as in training."""
+        if not training and any(isinstance(layer, keras.layers.GaussianNoise) for layer in self.encoder.layers):
+            y_pred = self.decoder(self.encoder(x, training=True), training=False)
         return ops.mean(self.errors(ops.cast(x, "float32"), y_pred)) + sum(self.losses)
 
     def encode(self, inputs: Any) -> np.ndarray:

@@ -117,7 +117,8 @@ class Data:
         Raises:
             InputError: there is none of some class that the held-out part has.
         """
-        if self.task not in ("classification", "multi_label"):
+        images = isinstance(self.train.inputs, tuple)
+        if self.task != "classification" and not (images and self.task == "multi_label"):
             return
         counts = {
             name: np.bincount(part.targets, minlength=len(self.classes))
@@ -129,8 +130,8 @@ class Data:
         if unseen.any():
             name = self.classes[int(unseen.argmax())]
             raise InputError(
-                f"{self.source}: no training example has the class {name!r}, which the held-out part has; only an "
-                "autoencoder, told which classes are normal, can find what it did not learn"
+                f"{self.source}: no training example has the class {name!r}, which the held-out part has"
+                + ("; only an autoencoder can find what it did not learn" if self.task == "classification" else "")
             )
 
     def save(self, folder: Path) -> None:

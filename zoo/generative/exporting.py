@@ -113,10 +113,11 @@ def compare_autoencoder(folder: Path, inputs: Inputs, description: dict[str, Any
     asked = raw(inputs, description)
     expected, scores = shipped.reconstruct(asked), shipped.score(asked)
     found = answers()
-    largest = max(_difference(expected, found["reconstruction"], 1.0), _difference(scores, found["score"], 0.0))
-    threshold = float(shipped.threshold)
-    sure = np.abs(scores - threshold) > TOLERANCE * max(threshold, float(scores.max()))
-    wrong = int((sure & (found["is_anomaly"] != (scores > threshold))).sum())
+    # Roots, in the unit of what is reconstructed: a squared difference of nearly equal numbers has no digits to lose.
+    roots, said = np.sqrt(scores), np.sqrt(np.maximum(found["score"], 0))
+    largest = max(_difference(expected, found["reconstruction"]), _difference(roots, said))
+    sure = np.abs(roots - np.sqrt(shipped.threshold)) > TOLERANCE * max(1.0, float(roots.max()))
+    wrong = int((sure & (found["is_anomaly"] != (scores > float(shipped.threshold)))).sum())
     return Parity(len(scores), formats_of(inputs), largest, wrong, TOLERANCE)
 
 
@@ -131,12 +132,11 @@ def compare_generator(folder: Path, classes: tuple[str, ...], gate: Gate, seed: 
         feeds["label"] = np.array([classes[position % len(classes)] for position in range(len(codes))])
     answers = gate.ask(folder, feeds, {"kind": "code"}, ("pixels",))
     expected = generated(shipped, codes, None, len(classes))
-    return Parity(len(codes), {}, _difference(expected, answers()["pixels"], 1.0), 0, TOLERANCE)
+    return Parity(len(codes), {}, _difference(expected, answers()["pixels"]), 0, TOLERANCE)
 
 
-def _difference(expected: np.ndarray, received: np.ndarray, least: float) -> float:
-    """Largest difference, in units of the largest value if that is over `least`."""
+def _difference(expected: np.ndarray, received: np.ndarray) -> float:
+    """Largest difference, in units of the largest value if that is over 1."""
     if received.shape != expected.shape or not np.isfinite(received).all():
         return float("inf")
-    scale = max(least, float(np.abs(expected).max()), 1e-12)
-    return float(np.abs(expected - received).max()) / scale
+    return float(np.abs(expected - received).max()) / max(1.0, float(np.abs(expected).max()))

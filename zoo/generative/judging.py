@@ -148,7 +148,9 @@ def _trained(data: Data, seed: int) -> Judge:
 
     from zoo.training import train  # which uses this module
 
-    few = np.sort(np.random.default_rng(seed).permutation(len(data.train))[:MOST])
+    order = np.random.default_rng(seed).permutation(len(data.train))
+    _, first = np.unique(data.train.targets[order], return_index=True)  # a rare class may be in none of the few
+    few = np.unique(np.concatenate([order[:MOST], order[first]]))
     halvings = int(np.log2(min(prepared(data, data.train.chosen(few[:1])).shape[1:3])))
     trained = train(
         "cnn",

@@ -77,7 +77,7 @@ def of_path(reconstructor: Reconstructor, path: str | Path, *, most: int = MOST,
 
 def _images(reconstructor: Reconstructor, path: Path) -> _Examples:
     from zoo.data.idx import holds, idx
-    from zoo.data.images import labelled
+    from zoo.data.images import UNLABELLED, labelled
 
     if holds(path):
         data = idx(path)
@@ -87,9 +87,10 @@ def _images(reconstructor: Reconstructor, path: Path) -> _Examples:
         return _Examples([name for part in parts for name in part.names], pixels, labels, [])
     if path.is_file() and path.suffix.lower() not in (".csv", ".jsonl", ".ndjson"):
         raise InputError(f"{path}: expected a folder of images, or a manifest (.csv, .jsonl)")
-    examples, notes = labelled(path)
-    named = bool(examples)
-    if not named:  # none of them is in the folder of a class
+    named = reconstructor.card["classes"] != [UNLABELLED]
+    examples, notes = labelled(path, labels=named)
+    if named and not examples:
+        named = False  # none of them is in the folder of a class
         examples, notes = labelled(path, labels=False)
     if not examples:
         raise InputError(f"{path}: expected images, found none that can be read")

@@ -15,7 +15,7 @@ from zoo.composition import prepared
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError
 from zoo.exporting import gate_sample
-from zoo.generative import exporting, generation
+from zoo.generative import exporting, generation, judging
 from zoo.generative.judging import GenerationEvaluation
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class ReconstructionEvaluation:
         anomalies: how many held-out examples are not normal.
         detected: share of them above the threshold; None without any.
         roc_auc, average_precision: of telling anomalies by the score; None without any.
-        bound: of a variational autoencoder, the evidence lower bound, in nats an example, a code drawn for each; of
-            images the probability of their whole pixels, else the density of the prepared features.
+        bound: of a variational autoencoder, the evidence lower bound, in nats an example, a code drawn for each of up
+            to 2,000; of images the probability of their whole pixels, else the density of the prepared features.
         bits: of images, the bits a pixel and channel that this bound allows to store them in.
         active: of a variational autoencoder, how many codes vary with the input.
         samples: of a variational autoencoder on images with classes, how good those are that it makes.
@@ -81,7 +81,8 @@ def normal_only(data: Data, normal: Sequence[str]) -> Data:
     """`data` with the training part's examples of the classes `normal` alone.
 
     Raises:
-        InputError: there is no such class, all of them are normal, or the task has no classes.
+        InputError: there is no such class, all of them are normal, the task has no classes, no training example is
+            normal, or the held-out part does not have both kinds.
     """
     if data.task != "classification":
         raise InputError(f"{data.source}: normal classes can be told where there are classes, not for {data.task}")
@@ -90,8 +91,32 @@ def normal_only(data: Data, normal: Sequence[str]) -> Data:
         raise InputError(f"expected normal classes out of {', '.join(data.classes)}; received {unknown[0]!r}")
     if set(normal) == set(data.classes):
         raise InputError("expected some class that is not normal; leave normal out to learn from all of them")
-    kept = np.isin(data.train.targets, [data.classes.index(name) for name in normal])
+    positions = [data.classes.index(name) for name in normal]
+    kept = np.isin(data.train.targets, positions)
+    if not kept.any():
+        raise InputError(f"{data.source}: no training example is of a normal class, {', '.join(normal)}")
+    asked = np.isin(data.held_out.targets, positions)
+    if asked.all() or not asked.any():
+        which = "no normal" if not asked.any() else "nothing but normal"
+        raise InputError(f"{data.source}: expected normal and other examples held out, to score on; found {which} ones")
     return replace(data, train=data.train.chosen(np.flatnonzero(kept)))
+
+
+def windows_apart(data: Data) -> Data:
+    """A series' held-out windows without those that share steps with learnt ones: an autoencoder's target is its input.
+
+    Raises:
+        InputError: none is left.
+    """
+    window = data.input.get("window", 0)
+    if not window:
+        return data
+    parts = {name: part for name, part in data.parts.items() if name != "train"}
+    if min(map(len, parts.values())) <= window:
+        raise InputError(
+            f"{data.source}: expected more than {window} steps held out; give a smaller window, or more data"
+        )
+    return replace(data, **{name: part.chosen(np.arange(window, len(part))) for name, part in parts.items()})
 
 
 def check_fit(network: Autoencoder, data: Data, inputs: np.ndarray) -> None:
@@ -152,8 +177,6 @@ def finish(
     odd = np.zeros(len(asked), bool)
     if normal:
         odd = ~np.isin(data.held_out.targets, [data.classes.index(name) for name in normal])
-        if odd.all() or not odd.any():
-            raise InputError(f"{data.source}: expected normal and other examples in the held-out part, found one kind")
     images, usual = inputs.ndim == 4, asked[~odd]
     found: dict[str, Any] = {
         "part": "test" if data.test is not None else "validation",
@@ -169,9 +192,11 @@ def finish(
         found |= _telling(odd, scores)
     noise = next((layer.stddev for layer in network.encoder.layers if hasattr(layer, "stddev")), 0.0)
     if noise:
-        found |= _denoising(network, usual, noise, seed)
+        denoised = _denoising(network, usual, noise, seed)
+        found |= denoised | {"baselines": found["baselines"] | denoised["baselines"]}
     if hasattr(network, "beta"):
-        found |= _variational(network, inputs, usual, seed)
+        some = np.sort(np.random.default_rng(seed).permutation(len(usual))[:EXAMPLES])
+        found |= _variational(network, inputs, usual[some], seed)
     if hasattr(network, "beta") and images and not normal and generation.has_judge(data):
         made = network.generate(len(usual), seed=seed + 1)
         found["samples"] = generation.judged_samples(made, data, inputs, usual, seed)
@@ -193,6 +218,9 @@ def publish(
     asked = chosen_inputs(data.held_out.inputs, np.array(gate_sample(data.held_out, seed)))
     known = {"classes": list(data.classes), "task": "reconstruction", "data_fingerprint": data.fingerprint}
     known |= {"threshold": float(model.threshold), "metrics": evaluation.to_dict()}
+
+    if evaluation.samples is not None:
+        judging.judge(data).model.save(run / "judge.keras")
 
     def export(folder: Path) -> None:
         exporting.autoencoder(model, folder, data.input)
@@ -226,12 +254,14 @@ def _baselines(
     from sklearn.ensemble import IsolationForest
 
     rows, wanted = flat(inputs), flat(asked)
+    there = ~np.isnan(asked.reshape(len(asked), -1))  # padding is 0 in rows, and not to be reconstructed
     rows = rows[few(rows, seed)] if len(rows) > 20_000 else rows
     found: dict[str, dict[str, float]] = {}
     components = int(np.prod(network.code_shape))
     if components < min(rows.shape):
         model = PCA(components, random_state=seed, svd_solver="randomized").fit(rows)
-        errors = np.mean((model.inverse_transform(model.transform(wanted)) - wanted) ** 2, axis=1)
+        square = (model.inverse_transform(model.transform(wanted)) - wanted) ** 2
+        errors = (square * there).sum(axis=1) / there.sum(axis=1)
         found[f"{components} principal components"] = {"mse": float(errors[~odd].mean())}
         if odd.any():
             found[f"{components} principal components"] |= _telling(odd, errors)
