@@ -169,6 +169,7 @@ def test_an_export_that_differs_publishes_nothing(
     assert json.loads((run / "parity.json").read_text())["largest_difference"] > 1e-5
 
 
+@pytest.mark.slow
 def test_an_export_that_can_not_be_run_leaves_the_model_in_the_run_folder(
     folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +251,7 @@ def test_ants_and_bees(workplace: Path) -> None:
     assert result.evaluation.correct >= 145
 
 
+@pytest.mark.slow
 def test_data_that_is_read_already_is_taken_as_it_is(folder: Path, workplace: Path) -> None:
     data = images(folder, validation=0.5, seed=9)
     result = fine_tune(data, input_size=SMALL, out="saved_models/half")

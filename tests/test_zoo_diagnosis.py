@@ -34,6 +34,7 @@ def symptoms(*arguments: object, **options: object) -> set[str]:
     return {finding.symptom for finding in found}
 
 
+@pytest.mark.slow
 def test_twenty_layers_of_sigmoid_against_relu_with_he_and_normalization() -> None:
     sigmoid = mlp((8,), 4, units=(32,) * 20, activation="sigmoid", initializer="glorot_uniform")
     relu = mlp((8,), 4, units=(32,) * 20, activation="relu", batch_normalization=True)

@@ -110,6 +110,7 @@ def test_texts_go_in_as_strings(workplace: Path) -> None:
         zoo.train("gru", data, model={"vocabulary_size": 1})
 
 
+@pytest.mark.slow
 def test_sequences_of_unequal_length(workplace: Path) -> None:
     rng = np.random.default_rng(0)
     rows = []

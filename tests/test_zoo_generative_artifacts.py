@@ -247,6 +247,7 @@ def test_a_generator_without_classes_takes_no_label(workplace: Path, pixels: np.
         asked.generate(3, label="1")
 
 
+@pytest.mark.slow
 def test_every_window_of_a_series_is_scored(waves: Path, tmp_path: Path) -> None:
     frame = series(60)
     frame.loc[40:44, "height"] += 60

@@ -118,6 +118,10 @@ def test_a_variational_autoencoder_has_a_bound_and_makes_samples() -> None:
     assert 0 < found.bits < 5.5 and found.active == 8
     assert found.samples.coverage == 10 and found.samples.recall > 0.3
     assert found.samples.baselines and found.samples.judge_accuracy > 0.9
+
+
+@pytest.mark.slow
+def test_codes_that_say_nothing_are_told() -> None:
     flattened = zoo.train("variational_autoencoder", digits(), model={"latent_dim": 8, "beta": 1000.0}, epochs=10)
     assert flattened.evaluation.active == 0
     assert "posterior collapse" in {finding.symptom for finding in zoo.diagnose(flattened)}
@@ -129,6 +133,7 @@ def test_noise_is_taken_away() -> None:
     assert found.psnr > found.noisy + 3 and found.psnr > median["psnr"]
 
 
+@pytest.mark.slow
 def test_sequences_and_tables_are_reconstructed() -> None:
     rng = np.random.default_rng(0)
     phase = rng.uniform(0, 6, (300, 1))
@@ -168,7 +173,12 @@ def test_a_generator_comes_nearer_and_sheets_are_kept(workplace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "builder", ["conditional_gan", "variational_autoencoder", pytest.param("wasserstein_gan", marks=pytest.mark.slow)]
+    "builder",
+    [
+        "variational_autoencoder",
+        pytest.param("conditional_gan", marks=pytest.mark.slow),
+        pytest.param("wasserstein_gan", marks=pytest.mark.slow),
+    ],
 )
 def test_training_that_was_cut_off_goes_on_to_the_same_networks(
     builder: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
