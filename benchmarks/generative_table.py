@@ -217,7 +217,7 @@ def table() -> None:
 
 def samples(done: list[dict[str, Any]]) -> dict[str, list[dict[str, float]]]:
     """What a variational autoencoder's samples scored, and those of the Gaussian."""
-    if not done[0].get("samples"):
+    if not isinstance(done[0].get("samples"), dict):  # of a generator it is how many
         return {}
     own = [{key: each["samples"][key] for key in SAMPLES} for each in done]
     name = next(iter(done[0]["samples"]["baselines"]))

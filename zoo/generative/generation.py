@@ -112,7 +112,7 @@ def finish(
 ) -> tuple[keras.Model, np.ndarray, GenerationEvaluation]:
     """The generator of trained networks, some of its images, float32 (images, ...), and its scores."""
     asked = prepared(data, data.held_out)
-    count = int(np.clip(len(asked), 500, SAMPLES))
+    count = int(np.clip(len(asked), 1000, SAMPLES))
     images = network.generate(count, seed=seed + 1)
     labels = np.arange(count) % network.num_classes if network.num_classes else None
     return network.average, images[:KEPT], judged_samples(images, data, inputs, asked, seed, labels)
