@@ -36,7 +36,8 @@ bench: $(READY)
 	$(BIN)/python benchmarks/splits.py "$(PHOTOS)"
 	$(BIN)/python benchmarks/finetune_vs_keras.py "$(PHOTOS)"
 
-# The tables of the zoo, or with ROWS some of the first; Fashion-MNIST (fashion-mnist/) and film reviews (movie-snippets/) are read from DATA.
+# The tables of the zoo, or with ROWS some of the first one. Fashion-MNIST (fashion-mnist/) and film reviews
+# (movie-snippets/) are read from DATA.
 DATA ?= ../shared/data
 bench-zoo: $(READY)
 	$(BIN)/python -m pip install --quiet --editable ".[test,benchmarks]"
