@@ -147,6 +147,7 @@ def test_the_same_seed_gives_the_same_weights(folder: Path, workplace: Path) -> 
     assert all((a == b).all() for a, b in zip(*weights, strict=True))
 
 
+@pytest.mark.slow
 def test_an_export_that_differs_publishes_nothing(
     folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_table_with_missing_and_unseen_values(workplace: Path) -> None:
     assert Path("scores.csv").read_text().count("\n") == report.evaluation.examples + 1
 
 
+@pytest.mark.slow
 def test_numbers_are_exported_in_their_unit(workplace: Path) -> None:
     frame = passengers().drop(columns="target")
     frame["price"] = 1000 + 3 * frame["fare"]
@@ -89,6 +90,7 @@ def test_numbers_are_exported_in_their_unit(workplace: Path) -> None:
     assert report.rows[0].error == max(row.error for row in report.rows)
 
 
+@pytest.mark.slow
 def test_texts_go_in_as_strings(workplace: Path) -> None:
     rng = np.random.default_rng(0)
     words = {"good": ["lovely", "brilliant", "moving"], "bad": ["dull", "boring", "awful"]}

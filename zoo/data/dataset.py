@@ -120,15 +120,14 @@ class Data:
         images = isinstance(self.train.inputs, tuple)
         if self.task != "classification" and not (images and self.task == "multi_label"):
             return
-        counts = {
-            name: np.bincount(part.targets, minlength=len(self.classes))
-            if part.targets.ndim == 1
-            else part.targets.sum(0)
-            for name, part in self.parts.items()
-        }
-        unseen = (counts["train"] == 0) & (sum(counts.values()) > 0)
-        if unseen.any():
-            name = self.classes[int(unseen.argmax())]
+
+        def found(part: Part) -> set[int]:
+            told = part.targets if part.targets.ndim == 1 else np.flatnonzero(part.targets.any(axis=0))
+            return set(np.unique(told).tolist())
+
+        unseen = set().union(*map(found, self.parts.values())) - found(self.train)
+        if unseen:
+            name = self.classes[min(unseen)]
             raise InputError(
                 f"{self.source}: no training example has the class {name!r}, which the held-out part has"
                 + ("; only an autoencoder can find what it did not learn" if self.task == "classification" else "")
