@@ -48,6 +48,8 @@ def optimizer(
     if name not in OPTIMIZERS:
         raise InputError(f"expected an optimizer out of {', '.join(OPTIMIZERS)}, received {name!r}")
     rate = OPTIMIZERS[name] if learning_rate is None else learning_rate
+    if schedule not in SCHEDULES:
+        raise InputError(f"expected a schedule out of {', '.join(SCHEDULES)}, received {schedule!r}")
     for label, value, fits in (
         ("learning_rate over 0", rate, rate > 0),
         ("warm_up in [0, 1)", warm_up, 0 <= warm_up < 1),
@@ -58,6 +60,8 @@ def optimizer(
         if not fits:
             raise InputError(f"expected {label}, received {value!r}")
     import keras
+
+    from zoo.schedules import Schedule
 
     make: dict[str, Any] = {
         "sgd": keras.optimizers.SGD,
@@ -71,25 +75,4 @@ def optimizer(
         extra |= {"beta_1": betas[0], "beta_2": betas[1]}
     if weight_decay or name == "adamw":
         extra["weight_decay"] = weight_decay
-    return make[name](_scheduled(rate, steps, schedule, warm_up), global_clipnorm=clip_norm, **extra)
-
-
-def _scheduled(rate: float, steps: int, schedule: str, warm_up: float) -> Any:
-    import keras
-
-    from zoo.schedules import WarmUp
-
-    schedules = keras.optimizers.schedules
-    rising = round(steps * warm_up)
-    left = max(1, steps - rising)
-    if schedule == "constant":
-        falling: Any = rate
-    elif schedule == "cosine":
-        falling = schedules.CosineDecay(rate, left)
-    elif schedule == "exponential":
-        falling = schedules.ExponentialDecay(rate, left, 0.01)
-    elif schedule == "step":
-        falling = schedules.PiecewiseConstantDecay([left // 2, left * 3 // 4], [rate, rate / 10, rate / 100])
-    else:
-        raise InputError(f"expected a schedule out of {', '.join(SCHEDULES)}, received {schedule!r}")
-    return WarmUp(rate, rising, falling) if rising else falling
+    return make[name](Schedule(schedule, rate, max(1, steps), warm_up), global_clipnorm=clip_norm, **extra)
