@@ -20,6 +20,7 @@ from applications.heads import Head, log_loss
 from zoo import loop, progress
 from zoo.augmentation import AUGMENTATIONS as PLAIN
 from zoo.augmentation import augmentation
+from zoo.batches import Arrays
 from zoo.data import decoding
 from zoo.optimizers import optimizer
 
@@ -136,7 +137,7 @@ class Unfrozen:
             loss=keras.losses.BinaryCrossentropy() if self.several else keras.losses.CategoricalCrossentropy(),
             epochs=epochs,
             optimizer=optimizer("adam", self.recipe.learning_rate, steps=len(batches) * epochs, warm_up=0.1),
-            validation=None if validation is None else loop.Arrays(*validation, batch_size=BATCH),
+            validation=None if validation is None else Arrays(*validation, batch_size=BATCH),
             patience=max(4, self.recipe.epochs // 2),
             stop_at=stop_at,
         )

@@ -13,9 +13,12 @@ import keras
 import numpy as np
 import pytest
 
+from zoo import compiling
+from zoo.batches import Arrays
 from zoo.checkpoints import Checkpoint
+from zoo.compiling import Reuse
 from zoo.errors import InputError
-from zoo.loop import Arrays, fit
+from zoo.loop import fit
 from zoo.optimizers import OPTIMIZERS, SCHEDULES, optimizer
 
 
@@ -25,9 +28,9 @@ def blobs(count: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return (rng.normal(size=(count, 4)) + targets[:, None]).astype(np.float32), targets.astype(np.int64)
 
 
-def network(seed: int = 0, dropout: float = 0.0) -> keras.Model:
+def network(seed: int = 0, dropout: float = 0.0, width: int = 8) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    layers = [keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dropout(dropout)]
+    layers = [keras.Input((4,)), keras.layers.Dense(width, "relu"), keras.layers.Dropout(dropout)]
     return keras.Sequential([*layers, keras.layers.Dense(3, "softmax")])
 
 
@@ -225,3 +228,69 @@ def test_a_process_that_is_killed_goes_on_to_the_same_model(workplace: Path) -> 
     with np.load("whole.npz") as one, np.load("killed.npz") as other:
         for name in one.files:
             np.testing.assert_array_equal(one[name], other[name])
+
+
+@pytest.mark.parametrize("name", ["adam", "momentum"])
+def test_models_of_one_structure_share_compiled_functions_and_learn_as_they_would_alone(name: str) -> None:
+    inputs, targets = blobs(300)
+    held = Arrays(*blobs(60, seed=1), batch_size=32)
+    reuse = Reuse()
+
+    def trained(rate: float, seed: int, **extra: object) -> tuple[list[np.ndarray], list[dict[str, float]]]:
+        model = network(seed, dropout=0.2)
+        batches = Arrays(inputs, targets, batch_size=16, seed=seed)
+        rule = optimizer(name, rate, steps=3 * len(batches))
+        history = fit(model, batches, optimizer=rule, validation=held, **options(3), **extra)
+        return model.get_weights(), history.epochs
+
+    trials = [(1e-3, 0), (3e-2, 1), (1e-2, 2)]
+    alone = [trained(*trial) for trial in trials]
+    traced = []
+    real = compiling._train
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiling, "_train", lambda *given: traced.append(given) or real(*given))
+        together = [trained(*trial, reuse=reuse) for trial in trials]
+    assert len(traced) == 1
+    for (weights, rows), (shared, shared_rows) in zip(alone, together, strict=True):
+        assert rows == shared_rows
+        assert all(np.array_equal(a, b) for a, b in zip(weights, shared, strict=True))
+
+
+def test_another_structure_is_compiled_anew() -> None:
+    inputs, targets = blobs(100)
+    reuse = Reuse(kept=2)
+    for width in (4, 5, 6, 4):
+        batches = Arrays(inputs, targets, batch_size=16)
+        model = network(width=width)
+        history = fit(model, batches, optimizer=optimizer(steps=len(batches)), reuse=reuse, **options(1))
+        assert len(history.epochs) == 1 and model.layers[0].kernel.shape[-1] == width
+
+
+def test_one_update_of_all_variables_is_the_update_of_each() -> None:
+    inputs, targets = blobs(200)
+    weights = []
+    for parameters in (0, 10**9):
+        keras.utils.set_random_seed(0)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("zoo.fused.PARAMETERS", parameters)
+            model = network()
+            rule = optimizer("adamw", 1e-2, steps=40, weight_decay=0.1)
+            fit(model, Arrays(inputs, targets, batch_size=16), optimizer=rule, **options(3))
+        weights.append(model.get_weights())
+    for one, each in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, each, rtol=1e-4, atol=1e-6)
+
+
+def test_a_deadline_breaks_off_the_epoch_and_keeps_the_best_one() -> None:
+    inputs, targets = blobs(3000)
+    held = Arrays(*blobs(60, seed=1))
+    model = network()
+    batches = Arrays(inputs, targets, batch_size=1)
+    rule = optimizer(steps=1000 * len(batches))
+    started = time.monotonic()
+    history = fit(model, batches, optimizer=rule, validation=held, deadline=started + 6, **options(1000))
+    assert time.monotonic() - started < 30
+    assert 0 < len(history.epochs) < 1000 and history.best_epoch <= len(history.epochs)
+    rule = optimizer(steps=1000 * len(batches))
+    found = fit(network(), batches, optimizer=rule, deadline=time.monotonic() - 1, **options(3))
+    assert found.epochs == []

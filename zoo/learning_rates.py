@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zoo import progress
+from zoo.batches import Arrays
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.files import whole_file
-from zoo.loop import Arrays
 from zoo.optimizers import optimizer as optimizer_of
 from zoo.preparing import loss_of, prepare
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from zoo import artifact, baselines
 from zoo.augmentation import augmentation
+from zoo.batches import Arrays
 from zoo.checkpoints import Checkpoint
 from zoo.composition import composed, prepared
 from zoo.data.dataset import Data, chosen_inputs
@@ -25,7 +26,7 @@ from zoo.exporting import Gate
 from zoo.files import whole_file
 from zoo.findings import of_reconstructions, of_samples
 from zoo.generative import generation, reconstruction
-from zoo.loop import Arrays, History, fit
+from zoo.loop import History, fit
 from zoo.optimizers import optimizer as optimizer_of
 from zoo.plots import learning_curves
 from zoo.preparing import loss_of, prepare

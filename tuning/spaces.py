@@ -1,0 +1,367 @@
+"""Search spaces: hyperparameters of Keras Tuner to keyword arguments of a builder and of its training.
+
+Defaults are the builder's and the training's own. A grid varies what is drawn last first, so the learning rate, which
+matters most (Bengio 2012, "Practical Recommendations for Gradient-Based Training of Deep Architectures", section
+3.1), comes last. Logarithmic steps: Goodfellow, Bengio and Courville 2016, "Deep Learning", section 11.4.3.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import InputError
+from zoo.optimizers import OPTIMIZERS
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+
+Settings = dict[str, dict[str, Any]]
+# What no space may set.
+OF_THE_SEARCH = ("data", "builder", "model", "seed", "run", "epochs", "callbacks", "validation", "tensorboard")
+
+
+def perceptron(hp: HyperParameters) -> Settings:
+    """Penalties alone, as a single layer has no other size (Goodfellow et al. 2016, section 7.1)."""
+    return {"model": {"l1": _penalty(hp, "l1"), "l2": _penalty(hp)}, "training": _training(hp)}
+
+
+def mlp(hp: HyperParameters) -> Settings:
+    """1 to 4 layers of up to 512 units; equal widths do no worse than halving ones (Bengio 2012, section 3.2)."""
+    units = _widths(hp, "units", 4, 2, (32, 64, 128, 256, 512), 128, "halving")
+    model = {"units": units, **_kernels(hp), "dropout": _dropout(hp)}
+    model["batch_normalization"] = hp.Boolean("batch_normalization", default=False)
+    return {"model": model, "training": _training(hp)}
+
+
+def cnn(hp: HyperParameters) -> Settings:
+    """1 to 3 stages, as images of 8 x 8 pixels allow no more; 32 channels at first are 4 times the default's work.
+
+    Doubling, and kernels of 3: Simonyan and Zisserman 2014, section 2; of 5: LeCun et al. 1998.
+    """
+    model = {"filters": _widths(hp, "filters", 3, 3, (8, 16, 32), 16), **_kernels(hp), "dropout": _dropout(hp, 0.3)}
+    model["kernel_size"] = hp.Choice("kernel_size", [3, 5], default=3)
+    model["units"] = hp.Choice("units", [64, 128, 256], default=128)
+    model["batch_normalization"] = hp.Boolean("batch_normalization", default=True)
+    return {"model": model, "training": _training(hp)}
+
+
+def resnet(hp: HyperParameters) -> Settings:
+    """Depths of He et al. 2016, section 4.2, and two below; width may do more (Zagoruyko and Komodakis 2016).
+
+    The penalty is half the papers' weight decay: 1e-4 in the first, 5e-4 in the second.
+    """
+    model = {"depth": hp.Choice("depth", [8, 14, 20, 32], default=20)}
+    model["width"] = hp.Choice("width", [8, 16, 32], default=16)
+    model["shortcut"] = hp.Choice("shortcut", ["padding", "projection"], default="padding")
+    model |= {**_kernels(hp, (0.0, 1e-5, 5e-5, 2.5e-4, 1e-3), 5e-5), "dropout": _dropout(hp)}
+    return {"model": model, "training": _training(hp)}
+
+
+def recurrent(hp: HyperParameters, tokens: bool = False) -> Settings:
+    """Of lstm and gru: 1 to 3 layers; width about the 20 to 200 of Greff et al. 2017, "LSTM: A Search Space Odyssey".
+
+    Dropout of tokens up to 0.3: Iyyer et al. 2015; pairs of words: Wang and Manning 2012.
+
+    Args:
+        hp: draws the values.
+        tokens: whether the sequences are texts.
+    """
+    layers = hp.Int("layers", 1, 3, default=1)
+    model: dict[str, Any] = {"units": (_recurrent_units(hp),) * layers}
+    model["bidirectional"] = hp.Boolean("bidirectional", default=False)
+    model["pooling"] = hp.Choice("pooling", ["last", "mean", "max", "mean_max"], default="last")
+    model |= {"dropout": _dropout(hp), "l2": _penalty(hp)}
+    if tokens:
+        model["embedding"] = hp.Choice("embedding", [32, 64, 128], default=64)
+        model["token_dropout"] = hp.Choice("token_dropout", [0.0, 0.1, 0.2, 0.3], default=0.0)
+        model["ngrams"] = hp.Int("ngrams", 0, 2, default=0)
+    return {"model": model, "training": _training(hp)}
+
+
+def rnn(hp: HyperParameters, tokens: bool = False) -> Settings:
+    """As `recurrent`, and the activation: rectifiers can remember for long (Le, Jaitly and Hinton 2015)."""
+    activation = {"activation": hp.Choice("activation", ["tanh", "relu"], default="tanh")}
+    settings = recurrent(hp, tokens)
+    return settings | {"model": settings["model"] | activation}
+
+
+def dense_autoencoder(hp: HyperParameters) -> Settings:
+    """1 to 3 layers to a code; Hinton and Salakhutdinov 2006 take 1000-500-250 to one of 30."""
+    units = _widths(hp, "units", 3, 2, (64, 128, 256, 512), 256, "halving")
+    return {"model": {"units": units, **_code(hp), **_kernels(hp)}, "training": _training(hp)}
+
+
+def denoising_autoencoder(hp: HyperParameters) -> Settings:
+    """Stages as `_stages`; the noise is part of the task and no choice, as with less of it every error is smaller."""
+    return {"model": {"filters": _stages(hp), **_kernels(hp)}, "training": _training(hp)}
+
+
+def conv_autoencoder(hp: HyperParameters) -> Settings:
+    """As `denoising_autoencoder`, and a code."""
+    code, settings = _code(hp), denoising_autoencoder(hp)
+    return settings | {"model": settings["model"] | code}
+
+
+def variational_autoencoder(hp: HyperParameters, rows: bool = False) -> Settings:
+    """Of images, or `rows`; no beta, as it weighs the loss (Higgins et al. 2017), and such losses don't compare."""
+    return dense_autoencoder(hp) if rows else conv_autoencoder(hp)
+
+
+def sequence_autoencoder(hp: HyperParameters) -> Settings:
+    """Width as in `recurrent`."""
+    model = {"units": _recurrent_units(hp), **_code(hp, 16), "cell": hp.Choice("cell", ["gru", "lstm"], default="gru")}
+    return {"model": model, "training": _training(hp)}
+
+
+def gan(hp: HyperParameters) -> Settings:
+    """1 to 3 layers that grow towards the image, or are equal; the critic's dropout."""
+    units = _widths(hp, "units", 3, 2, (128, 256, 512), 256)
+    return _adversarial(hp, {"units": units, "dropout": _dropout(hp, 0.3), "label_smoothing": _smoothing(hp)})
+
+
+def dcgan(hp: HyperParameters) -> Settings:
+    """Of dcgan and conditional_gan: channels double from stage to stage (Radford et al. 2016, figure 1), or don't."""
+    return _adversarial(hp, {"filters": _stages(hp), "label_smoothing": _smoothing(hp)})
+
+
+def wasserstein_gan(hp: HyperParameters) -> Settings:
+    """5 steps of the critic (Gulrajani et al. 2017, algorithm 1) or fewer; each takes a batch, so no large ones."""
+    steps = {"critic_steps": hp.Choice("critic_steps", [1, 3, 5], default=5)}
+    return _adversarial(hp, {"filters": _stages(hp)} | steps, (32, 64))
+
+
+def fine_tune(
+    hp: HyperParameters, backbones: Sequence[str] = ("efficientnet_lite0",), blocks: Sequence[int] = (0,)
+) -> Settings:
+    """The head of a pretrained backbone, and how its last blocks are trained; every key is there, active or not.
+
+    Strengths span those of `applications.heads`; dropout: Srivastava et al. 2014; blocks learn at a tenth of the
+    head's rate, so that pretrained features stay (Kumar et al. 2022).
+
+    Args:
+        hp: draws the values.
+        backbones: names to choose from, the default first.
+        blocks: how many last blocks may be trained, the default first; 0 for none.
+    """
+    backbone = hp.Choice("backbone", list(backbones)) if len(backbones) > 1 else backbones[0]
+    unfreeze = hp.Choice("unfreeze", list(blocks)) if len(blocks) > 1 else blocks[0]
+    units = hp.Choice("units", [0, 128, 256, 512], default=0)  # 0: logistic regression
+    strength = hp.Float("strength", 1e-4, 1.0, sampling="log", default=1e-2)
+    unfreeze_rate, augment = None, "none"
+    with hp.conditional_scope("units", [128, 256, 512]):
+        dropout = hp.Choice("dropout", [0.0, 0.15, 0.3, 0.45, 0.6], default=0.3)
+        learning_rate = hp.Float("learning_rate", 1e-4, 1e-2, sampling="log", default=1e-3)
+    if trained := [count for count in blocks if count]:
+        # A constant is no hyperparameter that others could hang on.
+        with hp.conditional_scope("unfreeze", trained) if len(blocks) > 1 else nullcontext():
+            augment = hp.Choice("augment", ["none", "flip", "flip,crop"], default="flip,crop") or "none"
+            unfreeze_rate = hp.Float("unfreeze_rate", 1e-5, 1e-3, sampling="log", default=1e-4)
+    # What is not active was drawn as None.
+    model = {"backbone": backbone, "units": units, "strength": strength, "dropout": dropout or 0.0}
+    training = {"learning_rate": learning_rate or 1e-3, "unfreeze_rate": unfreeze_rate or 1e-4}
+    training["augment"] = () if augment == "none" else tuple(augment.split(","))
+    return {"model": model | {"unfreeze": unfreeze}, "training": training}
+
+
+SPACES: dict[str, Callable[..., Settings]] = {
+    "cnn": cnn,
+    "conditional_gan": dcgan,
+    "conv_autoencoder": conv_autoencoder,
+    "dcgan": dcgan,
+    "denoising_autoencoder": denoising_autoencoder,
+    "dense_autoencoder": dense_autoencoder,
+    "fine_tune": fine_tune,
+    "gan": gan,
+    "gru": recurrent,
+    "lstm": recurrent,
+    "mlp": mlp,
+    "perceptron": perceptron,
+    "resnet": resnet,
+    "rnn": rnn,
+    "sequence_autoencoder": sequence_autoencoder,
+    "variational_autoencoder": variational_autoencoder,
+    "wasserstein_gan": wasserstein_gan,
+}
+
+
+def _widths(
+    hp: HyperParameters, name: str, most: int, depth: int, widths: Sequence[int], first: int, change: str = "doubling"
+) -> tuple[int, ...]:
+    """1 to `most` layers, `depth` by default, the first one's width, and whether the next ones halve, or double, it."""
+    layers = "layers" if name == "units" else "stages"
+    count = hp.Int(layers, 1, most, default=depth)
+    width = hp.Choice(name, list(widths), default=first)
+    with hp.conditional_scope(layers, list(range(2, most + 1))):  # a single layer has no next one
+        changing = hp.Boolean(change, default=True)
+    factor = {"halving": 0.5, "doubling": 2}[change] if changing else 1
+    return tuple(int(width * factor**layer) for layer in range(count))
+
+
+def _stages(hp: HyperParameters) -> tuple[int, ...]:
+    """1 or 2, as 28 pixels can be halved twice."""
+    return _widths(hp, "filters", 2, 2, (16, 32, 64), 32)
+
+
+def _kernels(hp: HyperParameters, penalties: Sequence[float] = (), default: float = 0.0) -> dict[str, Any]:
+    """Glorot et al. 2011 (relu), Clevert et al. 2016 (elu), Hendrycks and Gimpel 2016 (gelu); and what holds weights.
+
+    No sigmoid, which saturates (Glorot and Bengio 2010).
+    """
+    activation = hp.Choice("activation", ["relu", "elu", "gelu", "tanh"], default="relu")
+    l2 = hp.Choice("l2", list(penalties), default=default) if penalties else _penalty(hp)
+    return {"activation": activation, "l2": l2}
+
+
+def _penalty(hp: HyperParameters, name: str = "l2") -> float:
+    """None, or a power of ten; a choice, as a logarithmic range has no 0."""
+    return hp.Choice(name, [0.0, 1e-5, 1e-4, 1e-3, 1e-2], default=0.0)
+
+
+def _dropout(hp: HyperParameters, default: float = 0.0) -> float:
+    """0.2 to 0.5 is usual in hidden layers (Srivastava et al. 2014, appendix A.4); less, and none."""
+    return hp.Choice("dropout", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], default=default)
+
+
+def _code(hp: HyperParameters, default: int = 32) -> dict[str, int]:
+    """Around the 30 of Hinton and Salakhutdinov 2006."""
+    return {"latent_dim": hp.Choice("latent_dim", [8, 16, 32, 64], default=default)}
+
+
+def _recurrent_units(hp: HyperParameters) -> int:
+    return hp.Choice("units", [32, 64, 128, 256], default=64)
+
+
+def _training(hp: HyperParameters) -> dict[str, Any]:
+    """Batches of 32 by Bengio 2012, section 3.1; small ones do best (Masters and Luschi 2018). Rates: tenfold around.
+
+    Each kind of optimizer has a range of its own, around what the zoo takes for it.
+    """
+    batch_size = hp.Choice("batch_size", [16, 32, 64, 128], default=32)
+    optimizer = hp.Choice("optimizer", ["adam", "rmsprop", "momentum"], default="adam")
+    with hp.conditional_scope("optimizer", ["adam", "rmsprop"]):
+        rate = hp.Float("learning_rate", 1e-4, 1e-2, sampling="log", default=OPTIMIZERS["adam"])
+    with hp.conditional_scope("optimizer", ["momentum"]):
+        momentum_rate = hp.Float("momentum_rate", 2e-3, 0.2, sampling="log", default=OPTIMIZERS["momentum"])
+    return {"batch_size": batch_size, "optimizer": optimizer, "learning_rate": rate or momentum_rate}
+
+
+def _smoothing(hp: HyperParameters) -> float:
+    """Around the 0.1 of Salimans et al. 2016, section 3.4."""
+    return hp.Choice("label_smoothing", [0.0, 0.1, 0.2], default=0.1)
+
+
+def _adversarial(hp: HyperParameters, model: dict[str, Any], batches: Sequence[int] = (32, 64, 128)) -> Settings:
+    """Codes around the 100 of Radford et al. 2016, section 4, batches up to its 128, rates from its 2e-4 up and down.
+
+    A critic faster than the generator: Heusel et al. 2017; RMSprop: Arjovsky et al. 2017, algorithm 1.
+    """
+    model["latent_dim"] = hp.Choice("latent_dim", [32, 64, 128], default=64)
+    model["critic_rate"] = hp.Choice("critic_rate", [0.5, 1.0, 2.0, 4.0], default=1.0)
+    batch_size = hp.Choice("batch_size", list(batches), default=64)
+    optimizer = hp.Choice("optimizer", ["adam", "rmsprop"], default="adam")
+    rate = hp.Float("learning_rate", 1e-4, 2e-3, sampling="log", default=5e-4)
+    return {"model": model, "training": {"batch_size": batch_size, "optimizer": optimizer, "learning_rate": rate}}
+
+
+def space_of(model_name: str, space: Callable[..., Settings] | str | None = None) -> Callable[..., Settings]:
+    """The search space of the builder `model_name`, or of ``fine_tune``; or `space`, a function or FILE.py:function.
+
+    Raises:
+        InputError: no space of that name, or a file or function that is not there or can't be used.
+    """
+    if callable(space):
+        return space
+    if space is None:
+        if model_name not in SPACES:
+            raise InputError(
+                f"expected a model with a search space, one of {', '.join(SPACES)}; received {model_name!r}"
+                f"{_near(model_name, SPACES)}; or give a space of your own as FILE.py:function"
+            )
+        return SPACES[model_name]
+    path, _, name = space.rpartition(":") if isinstance(space, str) else ("", "", "")
+    if not (path and name):
+        raise InputError(f"expected a search space as FILE.py:function, or a function of hp; received {space!r}")
+    module = _module(Path(path))
+    if not hasattr(module, name):
+        raise InputError(f"expected a function {name} in {path}, which has none; define it there, or name another")
+    if not callable(function := getattr(module, name)):
+        raise InputError(f"expected {name} in {path} to be a function of hp, received {function!r}; name another")
+    return function
+
+
+def check(settings: Any, model: Callable[..., Any] | None, training: Callable[..., Any], *, name: str) -> None:
+    """Whether what a space returned can be used.
+
+    Args:
+        settings: what it returned.
+        model: the builder, of which keyword-only arguments and those with a default may be set; None for no check.
+        training: what trains, as `zoo.train`, likewise; but nothing of `OF_THE_SEARCH`.
+        name: where the space came from, for the message.
+
+    Raises:
+        InputError: anything but a dict each for ``model`` and ``training``, or an argument that can't be set.
+    """
+    wanted = f'{name}: expected a space to return {{"model": {{...}}, "training": {{...}}}}, received'
+    halves = {"model": model, "training": training}
+    if not isinstance(settings, dict):
+        raise InputError(f"{wanted} {settings!r}; return such a dict")
+    for key in settings:
+        if key not in halves:
+            raise InputError(f"{wanted} the key {key!r}{_near(key, halves)}; leave out all but these two")
+    for key, function in halves.items():
+        half = settings.get(key)
+        if not isinstance(half, dict):
+            raise InputError(f"{wanted} {half!r} for {key!r}; give {{}} where there is nothing to set")
+        refused = OF_THE_SEARCH if key == "training" else ()
+        for argument in half:
+            if argument in refused:
+                raise InputError(f"{name}: {argument!r} in 'training' is set by the search itself; leave it out")
+            known = None if function is None else _keywords(function)
+            if known is not None and argument not in known:
+                able = [word for word in known if word not in refused]
+                raise InputError(
+                    f"{name}: expected arguments of {getattr(function, '__name__', 'the function')} in {key!r}, out of "
+                    f"{', '.join(able)}; received {argument!r}{_near(argument, able)}"
+                )
+
+
+def _keywords(function: Callable[..., Any]) -> list[str] | None:
+    """Keyword-only arguments and those with a default, which the input's shape has not; None where it takes any."""
+    found = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in found):
+        return None
+    return [
+        p.name
+        for p in found
+        if p.kind is p.KEYWORD_ONLY or (p.kind is p.POSITIONAL_OR_KEYWORD and p.default is not p.empty)
+    ]
+
+
+def _near(word: object, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(word), list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _module(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise InputError(f"expected a Python file with a search space, received {path}, which is no file")
+    spec = importlib.util.spec_from_file_location(f"_search_space_{path.stem}", path)
+    if spec is None:
+        raise InputError(f"expected a Python file, whose name ends in .py, received {path}; rename it")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses in it look for their module there
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[spec.name]
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{path} can't be imported: {reason}; mend it, or name another file") from error
+    return module

@@ -1,0 +1,276 @@
+"""Training steps and scores as compiled functions, which models of the same structure may share."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.batches import Arrays, Batches
+from zoo.data.dataset import chosen_inputs
+
+if TYPE_CHECKING:
+    import keras
+
+CHUNK = 64  # compiled steps between two looks at the clock, the progress bar and Ctrl-C
+EAGER = 16  # scored batches up to which tracing a function for them takes longer than it saves
+
+
+Epoch = Callable[[Batches, int, Callable[[int], None]], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Session:
+    """A model and how to train and score it.
+
+    Attributes:
+        model: compiled.
+        optimizers: the model's; what they learn is theirs, `variables` aside.
+        variables: of the model: weights and the states of its random layers.
+        train: takes batches, the number of an epoch and a function that is told of steps done; gives mean loss and
+            metrics.
+        score: gives loss and metrics on the validation part.
+    """
+
+    model: keras.Model
+    optimizers: tuple[keras.optimizers.Optimizer, ...]
+    variables: list[keras.Variable]
+    train: Epoch
+    score: Callable[[], dict[str, float]]
+
+    @property
+    def learnt(self) -> list[keras.Variable]:
+        """What the optimizers keep."""
+        return [variable for each in self.optimizers for variable in each.variables]
+
+
+def session(
+    model: keras.Model,
+    batches: Batches,
+    optimizer: keras.optimizers.Optimizer | tuple[keras.optimizers.Optimizer, ...],
+    loss: Any,
+    metrics: Sequence[Any],
+    validation: Arrays | None,
+    epochs: int,
+    constants: Constants | None = None,
+) -> Session:
+    """Compile `model`; arguments as those of `zoo.loop.fit`.
+
+    On TensorFlow, an epoch over `Arrays` runs as compiled chunks of many steps, which for small models saves most of
+    the time.
+    """
+    import keras
+
+    variables = list(model.variables)
+    optimizers = optimizer if isinstance(optimizer, tuple) else (optimizer,)
+    quick = keras.backend.backend() == "tensorflow" and isinstance(batches, Arrays)
+    if quick and not isinstance(optimizer, tuple):
+        from zoo.fused import Fused, fusable
+
+        if fusable(optimizer, model.trainable_variables):
+            optimizer = Fused(optimizer)
+    model.compile(optimizer, loss, metrics=list(metrics), jit_compile=False)
+    constants = constants or Constants()
+    train = _train(model, batches, constants) if quick else _one_by_one(model)
+    return Session(model, optimizers, variables, train, _score(model, validation, epochs, constants))
+
+
+class Constants:
+    """Arrays as tensors, each made once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[np.ndarray, Any]] = {}
+
+    def tensors(self, columns: Any) -> Any:
+        """The same structure of tensors."""
+        import tensorflow as tf
+
+        def tensor(array: np.ndarray) -> Any:
+            if id(array) not in self._known:  # the array is kept, so that no other one gets its id
+                self._known[id(array)] = array, tf.constant(array)
+            return self._known[id(array)][1]
+
+        return tf.nest.map_structure(tensor, columns)
+
+
+class Reuse:
+    """Sessions kept for models that differ from those before in numbers alone.
+
+    A graph is traced once for a structure, optimizer, batch size and number of steps; another model of these lends
+    its weights to the one that is there, and so is trained by functions that are compiled already. A model given to
+    `zoo.loop.fit` with this may be trained on later by another call: take what you need from it before.
+
+    Args:
+        kept: sessions, the latest used.
+    """
+
+    def __init__(self, kept: int = 4) -> None:
+        self.kept, self.constants = kept, Constants()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+
+    def session(
+        self,
+        model: keras.Model,
+        batches: Batches,
+        optimizer: keras.optimizers.Optimizer | tuple[keras.optimizers.Optimizer, ...],
+        loss: Any,
+        metrics: Sequence[Any],
+        validation: Arrays | None,
+        epochs: int,
+    ) -> Session:
+        """One that is there, with the numbers of `model` and `optimizer`; a new one where none fits."""
+        arguments = (model, batches, optimizer, loss, metrics, validation, epochs)
+        structure = _structure(*arguments)
+        if structure is None:
+            return session(*arguments, self.constants)
+        if structure in self._sessions:
+            found = self._sessions[structure]
+            for variable, value in zip(found.variables, model.variables, strict=True):
+                variable.assign(value)
+            for variable in found.learnt:
+                variable.assign(np.zeros(variable.shape, variable.dtype))  # as each of them begins
+            found.optimizers[0]._learning_rate.table.assign(optimizer._learning_rate.table)
+        else:
+            found = self._sessions[structure] = session(*arguments, self.constants)
+        self._sessions.move_to_end(structure)
+        while len(self._sessions) > self.kept:
+            self._sessions.popitem(last=False)
+        return found
+
+
+def _structure(
+    model: keras.Model,
+    batches: Batches,
+    optimizer: Any,
+    loss: Any,
+    metrics: Sequence[Any],
+    validation: Arrays | None,
+    epochs: int,
+) -> str | None:
+    """All that a compiled function is made of, but for numbers in variables; None where that is not known."""
+    import keras
+
+    from zoo.schedules import Schedule
+
+    rule = getattr(optimizer, "_learning_rate", None)
+    if (
+        keras.backend.backend() != "tensorflow"
+        or not isinstance(batches, Arrays)
+        or batches.augment is not None
+        or not isinstance(rule, Schedule)
+        or not all(isinstance(each, str) for each in metrics)
+        or not isinstance(loss, keras.losses.Loss | str | None)
+    ):
+        return None
+    layers = {layer.name: f"#{number}" for number, layer in enumerate(model._flatten_layers())}
+    described = json.dumps([type(model).__name__, model.get_config()], default=str)
+    for name, number in layers.items():
+        described = described.replace(f'"{name}"', f'"{number}"')
+    told = {key: value for key, value in optimizer.get_config().items() if key not in ("name", "learning_rate")}
+    parts = [described, type(optimizer).__name__, told, rule.steps, list(metrics), epochs]
+    parts.append(loss.get_config() if isinstance(loss, keras.losses.Loss) else loss)
+    for arrays in (batches, validation):
+        if arrays is not None:
+            leaves = keras.tree.flatten(arrays.columns)
+            parts += [[id(leaf) for leaf in leaves], arrays.batch_size, arrays.dealt]
+    return json.dumps(parts, default=str)
+
+
+def _one_by_one(model: keras.Model) -> Epoch:
+    def train(batches: Batches, epoch: int, advance: Callable[[int], None]) -> dict[str, float]:
+        sums, examples = Counter(), 0
+        for batch in batches.epoch(epoch):
+            found = model.train_on_batch(*batch, return_dict=True)  # forgets the batches before
+            sums.update({name: float(value) * len(batch[1]) for name, value in found.items()})
+            examples += len(batch[1])
+            advance(1)
+        return {name: value / examples for name, value in sums.items()}
+
+    return train
+
+
+def _train(model: keras.Model, first: Arrays, constants: Constants) -> Epoch:
+    run = _compiled(first, lambda batch: model.train_step(batch), model, first.augment, constants)
+
+    def train(batches: Batches, epoch: int, advance: Callable[[int], None]) -> dict[str, float]:
+        model.reset_metrics()
+        order, size = batches.order(epoch), CHUNK * batches.batch_size
+        for start in range(0, len(order), size):
+            run(order[start : start + size])
+            advance(math.ceil(len(order[start : start + size]) / batches.batch_size))
+        return _results(model)
+
+    return train
+
+
+def _score(
+    model: keras.Model, validation: Arrays | None, epochs: int, constants: Constants
+) -> Callable[[], dict[str, float]]:
+    import keras
+
+    if validation is None:
+        return dict
+    if keras.backend.backend() != "tensorflow":
+        inputs, targets, *weights = validation.columns
+        sizes = {"batch_size": validation.batch_size, "verbose": 0, "return_dict": True}
+        return lambda: model.evaluate(inputs, targets, sample_weight=weights[0] if weights else None, **sizes)
+    steps = any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers())  # op by op they take long
+    if len(validation) * (epochs + 1) <= EAGER and not steps:
+
+        def run(order: np.ndarray) -> None:
+            for start in range(0, len(order), validation.batch_size):
+                chosen = order[start : start + validation.batch_size]
+                model.test_step(tuple(chosen_inputs(column, chosen) for column in validation.columns))
+    else:
+        run = _compiled(validation, lambda batch: model.test_step(batch), model, None, constants)
+    order = np.arange(validation.examples, dtype=np.int32)
+
+    def score() -> dict[str, float]:
+        model.reset_metrics()
+        run(order)
+        return _results(model)
+
+    return score
+
+
+def _results(model: keras.Model) -> dict[str, float]:
+    return {name: float(value) for name, value in model.get_metrics_result().items()}
+
+
+def _compiled(
+    arrays: Arrays,
+    step: Callable[[Any], Any],
+    model: keras.Model,
+    augment: keras.Model | None,
+    constants: Constants,
+) -> Callable[[np.ndarray], None]:
+    """A TensorFlow function that takes positions and runs `step` on them, batch after batch."""
+    import tensorflow as tf
+
+    columns = constants.tensors(arrays.columns)
+    # Keras makes the variables of metrics and optimizer at the first step, which a loop in a graph does not allow.
+    first = np.arange(min(2, arrays.examples))
+    model.test_step(tuple(chosen_inputs(column, first) for column in arrays.columns))
+    model.optimizer.build(model.trainable_variables)
+    model.reset_metrics()
+
+    def body(start: tf.Tensor, positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        chosen = positions[start : start + arrays.batch_size]
+        inputs, *rest = tf.nest.map_structure(lambda values: tf.gather(values, chosen), columns)
+        if augment is not None:
+            inputs = augment(tf.cast(inputs, tf.float32), training=True)
+        step((inputs, *rest))
+        return start + arrays.batch_size, positions
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False)
+    def run(positions: tf.Tensor) -> None:
+        count = tf.size(positions)
+        tf.while_loop(lambda start, _: start < count, body, (tf.constant(0), positions), parallel_iterations=1)
+
+    traced = run.get_concrete_function()
+    return lambda positions: traced(tf.constant(positions))
