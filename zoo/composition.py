@@ -101,6 +101,14 @@ def scaled(data: Data, inputs: np.ndarray) -> tuple[np.ndarray, Scale | None]:
     return ((targets - scale.mean) / scale.deviation).astype(np.float32), scale
 
 
+def in_unit(answers: np.ndarray, inputs: np.ndarray, scale: Scale | None) -> np.ndarray:
+    """A network's answers to prepared inputs, in the unit of the targets; float32 (examples, values)."""
+    if scale is None:
+        return answers
+    found = answers * scale.deviation + scale.mean
+    return found if scale.kernel is None else found + baselines.flat(inputs) @ scale.kernel + scale.bias
+
+
 def composed(data: Data, network: keras.Model, scale: Scale | None) -> keras.Model:
     """Raw inputs, as `Data` has them, to probabilities or values in the unit of the targets."""
     import keras

@@ -88,18 +88,18 @@ def find_learning_rate(
     task = prepare(builder, data, dict(model or {}), seed=seed)
     if task.kind == "adversarial":
         raise InputError(f"{task.name} has no loss that tells a good rate: its two networks move each other's")
+    rates = np.geomspace(lowest, highest, steps)
     rule = optimizer_of(optimizer, lowest, steps=steps, schedule="constant", warm_up=0.0)
+    rule._learning_rate.table.assign(rates.astype(np.float32))
     task.network.compile(rule, loss_of(task.data.task) if task.kind == "supervised" else None, jit_compile=False)
     batches = Arrays(task.inputs, task.targets, batch_size=min(batch_size, len(task.targets)), seed=seed)
-    rates = np.geomspace(lowest, highest, steps)
     losses: list[float] = []
     mean, epoch, feed = 0.0, 0, iter(batches.epoch(0))
     with progress.bar("range test", steps) as advance:
-        for number, rate in enumerate(rates):
+        for number in range(steps):
             if number and number % len(batches) == 0:
                 epoch += 1
                 feed = iter(batches.epoch(epoch))
-            rule.learning_rate.assign(rate)
             task.network.reset_metrics()
             loss = float(task.network.train_on_batch(*next(feed), return_dict=True)["loss"])
             mean = SMOOTHING * mean + (1 - SMOOTHING) * loss

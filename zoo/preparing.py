@@ -73,7 +73,7 @@ def prepare(
         data = reconstruction.normal_only(data, normal)
     keras.utils.set_random_seed(seed)
     inputs = prepared(data, data.train)
-    network, name = _network(builder, data, inputs.shape[1:], arguments, precision)
+    network, name = built(builder, data, inputs.shape[1:], arguments, precision)
     from zoo.builders.adversarial_model import Adversarial
     from zoo.builders.models import Autoencoder
 
@@ -130,10 +130,21 @@ def check_fit(network: keras.Model, data: Data, inputs: np.ndarray) -> None:
             raise InputError(f"{network.name} gives no probabilities: expected a softmax at its end")
 
 
-def _network(
-    builder: Any, data: Data, shape: tuple[int, ...], arguments: dict[str, Any], precision: str
+def built(
+    builder: Any, data: Data, shape: tuple[int, ...], arguments: dict[str, Any], precision: str = "float32"
 ) -> tuple[keras.Model, str]:
-    """The model to train, and its name in the card."""
+    """The model to train, and its name in the card; what the data decides is added to `arguments`.
+
+    Args:
+        builder: as `train` takes it.
+        data: decides outputs, task and vocabulary.
+        shape: of a prepared input.
+        arguments: of the builder.
+        precision: as `train` takes it.
+
+    Raises:
+        InputError: the builder does not take these.
+    """
     import keras
 
     from zoo.builders import registry

@@ -7,6 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+_silent = False
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No bars within the block: something else is shown."""
+    global _silent
+    before, _silent = _silent, True
+    try:
+        yield
+    finally:
+        _silent = before
+
 
 @contextmanager
 def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -15,7 +28,7 @@ def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     Yields:
         a function that takes the number of steps done since it was last called.
     """
-    if not sys.stderr.isatty() or total == 0:
+    if _silent or not sys.stderr.isatty() or total == 0:
         yield lambda steps: None
         return
     from rich.console import Console

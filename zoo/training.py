@@ -14,28 +14,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import artifact, baselines
-from zoo.augmentation import augmentation
-from zoo.batches import Arrays
 from zoo.checkpoints import Checkpoint
 from zoo.composition import composed, prepared
-from zoo.data.dataset import Data, chosen_inputs
-from zoo.data.splits import stratified
-from zoo.errors import InputError, JobError
+from zoo.data.dataset import Data
+from zoo.errors import InputError
 from zoo.evaluation import AnyEvaluation, score
 from zoo.exporting import Gate
 from zoo.files import whole_file
 from zoo.findings import of_reconstructions, of_samples
 from zoo.generative import generation, reconstruction
-from zoo.loop import History, fit
-from zoo.optimizers import optimizer as optimizer_of
+from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
+from zoo.loop import History
 from zoo.plots import learning_curves
-from zoo.preparing import loss_of, prepare
+from zoo.preparing import Prepared, prepare
 
 if TYPE_CHECKING:
     import keras
 
 AnyScores = AnyEvaluation | reconstruction.ReconstructionEvaluation | generation.GenerationEvaluation
-STEPS = 1500  # after which most small networks have learnt what they can
 
 
 @dataclass(frozen=True)
@@ -158,78 +154,51 @@ def train(
         InputError: wrong data or arguments, as labels that don't fit the model's output.
         JobError: the loss is no longer finite.
     """
-    if (epochs is not None and epochs < 1) or not 0 <= validation <= 0.5 or (batch_size is not None and batch_size < 1):
-        raise InputError(
-            "expected epochs and batch_size of at least 1 and validation in [0, 0.5], received "
-            f"epochs={epochs}, batch_size={batch_size}, validation={validation}"
-        )
+    settings = {name: value for name, value in locals().items() if name in SETTINGS}
+    if not 0 <= validation <= 0.5:
+        raise InputError(f"expected validation in [0, 0.5], received validation={validation}")
     arguments = dict(model or {})
     task = prepare(builder, data, arguments, precision=precision, input_size=input_size, normal=normal, seed=seed)
-    data, network, inputs, targets = task.data, task.network, task.inputs, task.targets
-    adversarial = task.kind == "adversarial"
-    if task.kind != "supervised" and class_weights:
-        raise InputError(f"class_weights are for a model that tells classes; leave them out for {task.name}")
     reconstruction.check_rate(false_alarms)
-    # An autoencoder's target is its window: none that chooses may reach into those learnt.
-    apart = data.input.get("window", 0) if task.kind == "autoencoder" else data.train.targets.shape[-1]
-    chosen, choosing = _inner_split(data, 0.0 if adversarial else validation, seed, apart)
-    if adversarial:
-        batch_size, together, epochs = generation.lengths(network, data, batch_size, epochs)
-    else:
-        batch_size = together = batch_size or (128 if len(chosen) >= 10_000 else 32)
-        epochs = epochs or int(np.clip(STEPS * batch_size // len(chosen), 20, 200))
-    patience = max(5, epochs // 3) if patience is None else patience
-    rule = {
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "warm_up": warm_up,
-        "momentum": momentum,
-        "weight_decay": weight_decay,
-        "clip_norm": clip_norm,
-    }
-    settings = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "optimizer": optimizer, **rule}
-    settings |= {"class_weights": class_weights, "augment": list(augment), "precision": precision}
+    chosen, choosing = inner_split(task, validation, seed)
+    settings = settled(task, len(chosen), **settings)
     card = {"builder": task.name, "kind": task.kind, "model": arguments, "seed": seed}
     card |= {"training": settings | {"validation": validation}}
     if task.kind == "autoencoder":
         card |= {"normal": list(normal), "false_alarms": false_alarms}
-    batches = Arrays(
-        chosen_inputs(inputs, chosen),
-        targets[chosen],
-        _balanced(targets[chosen]) if class_weights else None,
-        batch_size=together,
-        seed=seed,
-        augment=augmentation(augment, seed) if augment else None,
-        whole=adversarial,
-    )
+    checkpoint = None if run is None else _checkpoint(Path(run), card, task.data.fingerprint)
     watchers = [*callbacks, *([_tensorboard(tensorboard)] if tensorboard else [])]
-    checkpoint = None if run is None else _checkpoint(Path(run), card, data.fingerprint)
-    length, supervised = len(batches) * epochs, task.kind == "supervised"
-    if adversarial:
-        rules = generation.optimizers(network, optimizer, length, rule)
-        watchers += [generation.sheets(Path(run) / "samples", epochs)] if run else []
-    try:
-        history = fit(
-            network,
-            batches,
-            epochs=epochs,
-            optimizer=rules if adversarial else optimizer_of(optimizer, steps=length, **rule),
-            loss=loss_of(data.task) if supervised else None,
-            metrics=["accuracy"] if supervised and data.task == "classification" else [],
-            validation=Arrays(inputs[choosing], targets[choosing], batch_size=256) if len(choosing) else None,
-            patience=patience,
-            checkpoint=checkpoint,
-            callbacks=watchers,
-        )
-    except FloatingPointError as error:
-        raise JobError(str(error)) from error
+    if task.kind == "adversarial" and run:
+        watchers += [generation.sheets(Path(run) / "samples", settings["epochs"])]
+    sides = Sides.of(task, chosen, choosing)
+    history = learn(task, task.network, sides, settings, seed, checkpoint=checkpoint, callbacks=watchers)
     if checkpoint is not None:
         write_history(history, Path(run) / "history.csv")
+    trained = finished(task, task.network, history, card, choosing)
+    if checkpoint is not None:
+        checkpoint.path.unlink(missing_ok=True)
+    return trained
+
+
+def finished(
+    task: Prepared, network: keras.Model, history: History, card: dict[str, Any], choosing: np.ndarray
+) -> Trained:
+    """What training gives, scored on the held-out part.
+
+    Args:
+        task: what was learnt.
+        network: trained.
+        history: how.
+        card: what is known of it; what is found here is added.
+        choosing: positions in the training part that chose the epoch.
+    """
+    data, inputs, seed = task.data, task.inputs, card["seed"]
     card |= {"input": data.input, "parameters": network.count_params(), "best_epoch": history.best_epoch}
-    if adversarial:
+    if task.kind == "adversarial":
         whole, outputs, evaluation = generation.finish(network, data, inputs, seed)
         card["findings"] = [str(finding) for finding in of_samples(evaluation, history)]
-    elif not supervised:
+    elif task.kind == "autoencoder":
+        normal, false_alarms = card["normal"], card["false_alarms"]
         unseen = len(choosing) * false_alarms >= 1
         held = choosing if unseen else np.arange(len(inputs))
         card["threshold_from"] = f"{len(held)} training examples, {'not ' if unseen else ''}learnt from"
@@ -240,8 +209,6 @@ def train(
         whole, asked = composed(data, network, task.scale), prepared(data, data.held_out)
         outputs = artifact.outputs(whole, asked if data.preprocess is None else data.held_out.inputs, data.input)
         evaluation = score(data, outputs, baselines.outputs(data, inputs, asked, seed))
-    if checkpoint is not None:
-        checkpoint.path.unlink(missing_ok=True)
     return Trained(whole, network, data, history, evaluation, outputs, card)
 
 
@@ -252,33 +219,6 @@ def write_history(history: History, path: Path) -> None:
         writer = csv.DictWriter(file, ["epoch", *names])
         writer.writeheader()
         writer.writerows({"epoch": number, **row} for number, row in enumerate(history.epochs, 1))
-
-
-def _inner_split(data: Data, share: float, seed: int, apart: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in the training part to learn from, and those that choose the epoch.
-
-    Of a forecast the latter begin `apart` steps after the former.
-    """
-    count = len(data.train)
-    if share == 0 or count < 20:
-        return np.arange(count), np.arange(0)
-    if data.task == "forecasting":  # no target that is learnt reaches over the cut
-        cut = round(count * (1 - share))
-        return np.arange(max(1, cut - apart + 1)), np.arange(cut, count)
-    targets = data.train.targets
-    if data.task == "regression":
-        targets = np.argsort(np.argsort(targets[:, 0])) * 10 // count  # tenths, from the least to the largest
-    hot = targets if targets.ndim == 2 else np.eye(targets.max() + 1, dtype=np.int64)[targets]
-    held = stratified(hot, data.train.digests, share, seed)
-    return np.flatnonzero(~held), np.flatnonzero(held)
-
-
-def _balanced(targets: np.ndarray) -> np.ndarray:
-    """Float32 (examples,): each class has the same sum, and the mean is 1."""
-    if targets.ndim == 2:
-        raise InputError("class_weights are for one class an example; leave them out here")
-    counts = np.bincount(targets)
-    return (len(targets) / ((counts > 0).sum() * counts[targets])).astype(np.float32)
 
 
 def _tensorboard(folder: str | Path) -> keras.callbacks.Callback:

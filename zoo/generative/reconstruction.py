@@ -19,7 +19,7 @@ from zoo.generative import exporting, generation, judging
 from zoo.generative.judging import GenerationEvaluation
 
 if TYPE_CHECKING:
-    from zoo.builders.models import Autoencoder
+    from zoo.builders.models import Autoencoder, VariationalAutoencoder
     from zoo.exporting import Gate, Parity
 
 EXAMPLES = 2000  # that a deviation or a bound is estimated on
@@ -298,21 +298,39 @@ def with_noise(images: np.ndarray, noise: float, seed: int) -> np.ndarray:
 
 def _variational(network: Any, inputs: np.ndarray, asked: np.ndarray, seed: int) -> dict[str, Any]:
     """Bound and active codes."""
-    rng = np.random.default_rng(seed)
-    some = inputs[np.sort(rng.permutation(len(inputs))[:EXAMPLES])]
-    mean, log_variance = (np.asarray(each) for each in network.encoder.predict(some.astype(np.float32), verbose=0))
-    drawn = network.decode(mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape, np.float32))
-    deviation = float(np.sqrt(np.mean((drawn - some) ** 2)))
-    active = int((mean.var(axis=0) > INACTIVE).sum())
-    mean, log_variance = (np.asarray(each) for each in network.encoder.predict(asked.astype(np.float32), verbose=0))
-    drawn = network.decode(mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape, np.float32))
-    divergence = -0.5 * np.sum(1 + log_variance - mean**2 - np.exp(log_variance), axis=1)
-    likelihood = _log_probability(asked.astype(np.float64), drawn, deviation, whole=inputs.ndim == 4)
-    bound = float(np.mean(likelihood.reshape(len(asked), -1).sum(axis=1) - divergence))
-    found: dict[str, Any] = {"bound": bound, "active": active}
+    bound = float(bounds(network, inputs, asked, seed).mean())
+    mean = np.asarray(network.encoder.predict(_some(inputs, seed), verbose=0)[0])
+    found: dict[str, Any] = {"bound": bound, "active": int((mean.var(axis=0) > INACTIVE).sum())}
     if inputs.ndim == 4:
         found["bits"] = -bound / float(np.prod(inputs.shape[1:])) / float(np.log(2))
     return found
+
+
+def _some(inputs: np.ndarray, seed: int) -> np.ndarray:
+    return inputs[np.sort(np.random.default_rng(seed).permutation(len(inputs))[:EXAMPLES])].astype(np.float32)
+
+
+def bounds(network: VariationalAutoencoder, inputs: np.ndarray, asked: np.ndarray, seed: int) -> np.ndarray:
+    """Evidence lower bound of each example of `asked`, in nats, float64 (examples,), with one drawn code.
+
+    Args:
+        network: trained.
+        inputs: prepared inputs that the decoder's deviation is estimated on.
+        asked: prepared inputs.
+        seed: of what is drawn.
+    """
+    rng, some = np.random.default_rng([seed, 1]), _some(inputs, seed)
+
+    def drawn(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        mean, log_variance = (np.asarray(each) for each in network.encoder.predict(rows, verbose=0))
+        codes = mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape, np.float32)
+        return mean, log_variance, network.decode(codes)
+
+    deviation = float(np.sqrt(np.mean((drawn(some)[2] - some) ** 2)))
+    mean, log_variance, made = drawn(asked.astype(np.float32))
+    divergence = -0.5 * np.sum(1 + log_variance - mean**2 - np.exp(log_variance), axis=1)
+    likelihood = _log_probability(asked.astype(np.float64), made, deviation, whole=inputs.ndim == 4)
+    return likelihood.reshape(len(asked), -1).sum(axis=1) - divergence
 
 
 def _log_probability(values: np.ndarray, means: np.ndarray, deviation: float, *, whole: bool) -> np.ndarray:

@@ -1,0 +1,219 @@
+"""What a trial on a builder of the zoo does: build, train, score on the examples that choose."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuning.objectives import Objective, objective_of
+from tuning.outcome import Outcome, Tell, combined
+from zoo.builders.registry import builder as builder_of
+from zoo.checkpoints import Checkpoint
+from zoo.compiling import Reuse
+from zoo.composition import in_unit, prepared
+from zoo.data.dataset import Data
+from zoo.errors import InputError
+from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
+from zoo.preparing import Prepared, built, prepare
+from zoo.training import Trained, finished, train
+
+if TYPE_CHECKING:
+    import keras
+
+BATCH = 512  # examples that are asked at once
+SMALL = 5000  # training examples below which a fifth of them chooses, else a tenth
+
+
+class Networks:
+    """Trials of one builder on one data set, which is prepared once.
+
+    Args:
+        builder: a name out of `zoo.builders.BUILDERS`, or a function of input shape and number of outputs.
+        data: as `zoo.train` takes it.
+        objective: a name out of `tuning.OBJECTIVES`; that of the task where None.
+        folds: of cross-validation; 0 for one inner split.
+        epochs: of a trial, at most; as many as `zoo.train` would where None.
+        input_size: as there.
+        seed: of everything random.
+
+    Raises:
+        InputError: wrong data or arguments.
+    """
+
+    def __init__(
+        self,
+        builder: str | Callable[..., keras.Model],
+        data: Data | str | Path,
+        *,
+        objective: str | None = None,
+        folds: int = 0,
+        epochs: int | None = None,
+        input_size: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.seed, self.folds = seed, folds
+        self.build: Callable[..., keras.Model] = builder_of(builder) if isinstance(builder, str) else builder
+        self.trains = train
+        self.task: Prepared = prepare(self.build, data, {}, input_size=input_size, seed=seed)
+        self.name, self.data = self.task.name, self.task.data
+        kind = self.task.kind
+        if kind == "autoencoder" and hasattr(self.task.network, "beta"):
+            kind = "variational"
+        self.objective: Objective = objective_of(objective, self.data.task if kind == "supervised" else kind)
+        self.splits = self._splits()
+        self.sides = [Sides.of(self.task, *split) for split in self.splits]
+        self.epochs = settled(self.task, len(self.splits[0][0]), **self._settings({}), **{"epochs": epochs})["epochs"]
+        self.reuse = Reuse()
+
+    def _splits(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        count = len(self.data.train)
+        if not self.folds:
+            if self.task.kind == "adversarial":  # all are learnt from, and some of them judged by
+                return [(np.arange(count), np.random.default_rng(self.seed).permutation(count)[:2000])]
+            return [inner_split(self.task, 0.2 if count < SMALL else 0.1, self.seed)]
+        if self.task.kind == "adversarial":
+            raise InputError("folds are for models that learn a target; leave them out for adversarial networks")
+        if not 2 <= self.folds <= count // 2:
+            raise InputError(f"expected 2 to {count // 2} folds of {count} training examples, received {self.folds}")
+        return list(_folds(self.task, self.folds, self.seed))
+
+    def run(
+        self,
+        settings: dict[str, dict[str, Any]],
+        *,
+        states: Path,
+        last: int | None = None,
+        deadline: float | None = None,
+        tell: Tell = lambda *_: None,
+    ) -> Outcome:
+        """One trial.
+
+        Args:
+            settings: as a search space gives them.
+            states: folder for what it can be continued from; what is there is gone on with.
+            last: epoch to end with, where that is before the last of the schedule.
+            deadline: of `time.monotonic`.
+            tell: called after each epoch with its number, the number of epochs and the loss.
+        """
+        found = []
+        for fold in range(len(self.splits)):
+            network, history, answers = self._train(settings, fold, states, last, deadline, tell)
+            asked = self.splits[fold][1]
+            score = self.objective.score(self.data.train.targets[asked], answers)
+            found.append((score, history.epochs))
+        planned = min(last or self.epochs, self.epochs)
+        return combined(found, planned, deadline is not None and time.monotonic() > deadline)
+
+    def _train(
+        self,
+        settings: dict[str, dict[str, Any]],
+        fold: int,
+        states: Path,
+        last: int | None,
+        deadline: float | None,
+        tell: Tell,
+    ) -> tuple[keras.Model, Any, np.ndarray]:
+        # Keras draws its seeds from this; TensorFlow's own seed would make it forget every compiled kernel.
+        random.seed(self.seed)
+        np.random.seed(self.seed)
+        training = self._settings(settings["training"])
+        arguments = dict(settings["model"])
+        network, _ = built(self.build, self.data, self.task.inputs.shape[1:], arguments, training["precision"])
+        task = self.task._replace(network=network)
+        chosen, asked = self.splits[fold]
+        how = settled(task, len(chosen), **training, epochs=self.epochs)
+        states.mkdir(parents=True, exist_ok=True)
+        history = learn(
+            task,
+            network,
+            self.sides[fold] if task.kind != "adversarial" else self.sides[fold]._replace(choosing=None),
+            how,
+            self.seed,
+            stop_at=last,
+            checkpoint=Checkpoint(states / f"state_{fold}.npz"),
+            callbacks=[_teller(tell, last or self.epochs)],
+            deadline=deadline,
+            reuse=self.reuse,
+            metrics=[],
+        )
+        return network, history, self._answers(network, self.task.inputs[asked])
+
+    def _settings(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Arguments of `zoo.train` that say how to train, with its defaults; no epochs."""
+        known = inspect.signature(self.trains).parameters
+        return {name: given.get(name, known[name].default) for name in SETTINGS if name != "epochs"}
+
+    def _answers(self, network: keras.Model, inputs: np.ndarray) -> np.ndarray:
+        """What the objective looks at."""
+        if self.task.kind == "autoencoder":
+            if "bound" not in self.objective.name:
+                return np.asarray(network.score(inputs))
+            from zoo.generative.reconstruction import bounds
+
+            return bounds(network, self.task.inputs, inputs, self.seed)
+        if self.task.kind == "adversarial":
+            from zoo.generative.generation import judged_samples
+
+            images = network.generate(1000, seed=self.seed + 1)
+            labels = np.arange(len(images)) % network.num_classes if network.num_classes else None
+            data = replace(self.data, validation=self.data.train, test=None)
+            return np.array([judged_samples(images, data, self.task.inputs, inputs, self.seed, labels).frechet])
+        parts = [
+            np.asarray(network(inputs[start : start + BATCH].astype(np.float32), training=False))
+            for start in range(0, len(inputs), BATCH)
+        ]
+        return in_unit(np.concatenate(parts).astype(np.float32), inputs, self.task.scale)
+
+    def finish(self, settings: dict[str, dict[str, Any]], epochs: int, states: Path) -> tuple[Trained, np.ndarray]:
+        """The trained model of a trial, scored on the held-out part, and its answers there.
+
+        The weights are those the trial left in `states`; where they are gone, it is done again to the same ones. Of
+        folds the first is taken.
+
+        Args:
+            settings: of the trial.
+            epochs: that it trained.
+            states: folder of its state.
+        """
+        network, history, _ = self._train(settings, 0, states, epochs or None, None, lambda *_: None)
+        chosen, choosing = self.splits[0]
+        how = settled(self.task, len(chosen), **self._settings(settings["training"]), epochs=self.epochs)
+        card = {"builder": self.name, "kind": self.task.kind, "model": dict(settings["model"]), "seed": self.seed}
+        card |= {"training": how | {"validation": len(choosing) / len(self.data.train)}}
+        if self.task.kind == "autoencoder":
+            card |= {"normal": [], "false_alarms": 0.01}
+        trained = finished(self.task._replace(network=network), network, history, card, choosing)
+        if self.task.kind == "supervised":
+            return trained, trained.outputs
+        return trained, self._answers(network, prepared(self.data, self.data.held_out))
+
+
+def _folds(task: Prepared, folds: int, seed: int) -> Any:
+    """Positions to learn from and to be scored on, fold by fold; of a series the latter follow the former."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, TimeSeriesSplit
+
+    data, rows = task.data, np.arange(len(task.data.train))
+    if data.task == "forecasting":
+        gap = data.input["window"] if task.kind == "autoencoder" else data.train.targets.shape[-1] - 1
+        return TimeSeriesSplit(folds, gap=gap).split(rows)
+    groups = np.unique(np.asarray(data.train.digests), return_inverse=True)[1]  # copies stay on one side
+    if data.task == "classification":
+        return StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(rows, data.train.targets, groups)
+    return GroupKFold(folds, shuffle=True, random_state=seed).split(rows, groups=groups)
+
+
+def _teller(tell: Tell, epochs: int) -> keras.callbacks.Callback:
+    import keras
+
+    class Teller(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            tell(epoch + 1, epochs, (logs or {}).get("val_loss", (logs or {}).get("loss", float("nan"))))
+
+    return Teller()
