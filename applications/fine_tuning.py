@@ -100,22 +100,22 @@ def fine_tune(
     if effort not in EFFORTS:
         raise InputError(f"expected effort to be one of {', '.join(EFFORTS)}, received {effort!r}")
     watch = Stopwatch()
-    job = _Job(watch, seed, [])
+    job = Job(watch, seed, [])
     source = data.source if isinstance(data, Data) else Path(data)
     out = artifact.folder_for(source, out)
     with watch.stage("read"):
         parent = None if start is None else artifact.load(start, "predict")
-        extractor = _extractor(backbone, weights, input_size, parent, seed)
+        extractor = extractor_of(backbone, weights, input_size, parent, seed)
         recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
     # scikit-learn takes over a second to import, and is needed when the embeddings are there.
     threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True).start()
-    data, extractor, vectors = _read(data, extractor, job)
+    data, extractor, vectors = embedded(data, extractor, job)
     if not gate_sample(data.held_out, seed):
         raise InputError(f"{source}: every held-out image is TIFF, which the exported model can't read; convert some")
     if parent is not None:
         data = _without_parents(data, parent, job)
     with watch.stage("head"):
-        head = heads.fit(_rows(data.train, vectors), data.train.targets, seed, len(data.classes))
+        head = heads.fit(rows_of(data.train, vectors), data.train.targets, seed, len(data.classes))
     if not head.folds:
         job.notes.append("too few images of a class for cross-validation: the head's strength is the default one")
     if head.weighted:
@@ -133,7 +133,7 @@ def fine_tune(
         model = _unfreeze(data, extractor, head, vectors, recipe, effort, job)
     with watch.stage("score"):
         if model is None:
-            scores = head.probabilities(_rows(data.held_out, vectors))
+            scores = head.probabilities(rows_of(data.held_out, vectors))
         else:
             scores = _scores(model, data.held_out, extractor)
         evaluation = score(data, scores)
@@ -154,17 +154,28 @@ def fine_tune(
 
 
 @dataclass(frozen=True)
-class _Job:
-    """What every step of a run adds to."""
+class Job:
+    """What every step of a run adds to.
+
+    Attributes:
+        watch: seconds of each stage.
+        seed: of everything random.
+        notes: what was decided, in words.
+    """
 
     watch: Stopwatch
     seed: int
     notes: list[str]
 
 
-def _extractor(
+def extractor_of(
     backbone: str, weights: str | Path | None, input_size: int | None, parent: Predictor | None, seed: int
 ) -> Extractor:
+    """The extractor that these arguments of `fine_tune` ask for; `parent` is the artifact to start from.
+
+    Raises:
+        InputError: no such backbone, or a size it does not take.
+    """
     if parent is not None:
         card = parent.card
         if "backbone" not in card:
@@ -195,7 +206,7 @@ def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment
     return Recipe(blocks, epochs, rate, augment, seed)
 
 
-def _read(data: Data | str | Path, extractor: Extractor, job: _Job) -> tuple[Data, Extractor, dict[str, np.ndarray]]:
+def embedded(data: Data | str | Path, extractor: Extractor, job: Job) -> tuple[Data, Extractor, dict[str, np.ndarray]]:
     """The data without what can't be decoded, the extractor with its crop, and the embeddings by digest."""
     vectors: dict[str, np.ndarray] = {}
     chosen = [extractor]
@@ -230,7 +241,7 @@ def _read(data: Data | str | Path, extractor: Extractor, job: _Job) -> tuple[Dat
     return data, chosen[0], vectors
 
 
-def _without_parents(data: Data, parent: Predictor, job: _Job) -> Data:
+def _without_parents(data: Data, parent: Predictor, job: Job) -> Data:
     """Nothing is scored on images that the artifact it starts from was trained on."""
     seen, start = parent.trained_on(), parent.folder
     part = data.held_out
@@ -253,7 +264,8 @@ def _with_crop(extractor: Extractor, examples: Sequence[Example]) -> Extractor:
     return replace(extractor, crop=1.0) if sides and median(sides) < extractor.input_size else extractor
 
 
-def _rows(part: Part, vectors: dict[str, np.ndarray]) -> np.ndarray:
+def rows_of(part: Part, vectors: dict[str, np.ndarray]) -> np.ndarray:
+    """Embeddings of `part`, float32 (examples, width), out of those by digest."""
     return np.stack([vectors[digest] for digest in part.digests])
 
 
@@ -266,10 +278,11 @@ def _open_run(out: Path, data: Data, extractor: Extractor, effort: str, recipe: 
 
 
 def _scores(model: keras.Model, part: Part, extractor: Extractor) -> np.ndarray:
-    return artifact.outputs(model, part.inputs, _input(extractor))
+    return artifact.outputs(model, part.inputs, input_of(extractor))
 
 
-def _input(extractor: Extractor) -> dict[str, Any]:
+def input_of(extractor: Extractor) -> dict[str, Any]:
+    """`zoo.data.Data.input` of what goes into `extractor`."""
     size = [extractor.input_size] * 2
     return {"kind": "images", "size": size, "crop": extractor.crop, "channels": 3, "pixels": "RGB, 0-255"}
 
@@ -281,12 +294,12 @@ def _unfreeze(
     vectors: dict[str, np.ndarray],
     recipe: Recipe,
     effort: str,
-    job: _Job,
+    job: Job,
 ) -> keras.Model | None:
     """The whole model with its last blocks trained; None where the frozen one is to be shipped."""
     from applications.unfreezing import Unfrozen, gains
 
-    targets, rows = data.train.targets, _rows(data.train, vectors)
+    targets, rows = data.train.targets, rows_of(data.train, vectors)
     hot = targets if targets.ndim == 2 else np.eye(len(data.classes), dtype=np.int64)[targets]
     outer = stratified(hot, data.train.digests, 0.25, job.seed)
     if not outer.any() or (hot[~outer].sum(axis=0) == 0).any():
@@ -315,7 +328,7 @@ def _card(extractor: Extractor, head: heads.Head, recipe: Recipe, effort: str, u
     return {
         "backbone": extractor.backbone,
         "weights": weights,
-        "input": _input(extractor),
+        "input": input_of(extractor),
         "seed": extractor.seed,
         "effort": effort,
         "head": {"strength": head.strength, "folds": head.folds, "weighted": head.weighted},

@@ -42,7 +42,9 @@ class Head:
         return powers / powers.sum(axis=1, keepdims=True)
 
 
-def fit(embeddings: np.ndarray, targets: np.ndarray, seed: int, num_classes: int) -> Head:
+def fit(
+    embeddings: np.ndarray, targets: np.ndarray, seed: int, num_classes: int, strength: float | None = None
+) -> Head:
     """Standardise, then logistic regression to convergence, its strength chosen by stratified cross-validation.
 
     Multinomial for one label an example, one against the rest for several. Of the strengths whose log loss is
@@ -53,18 +55,21 @@ def fit(embeddings: np.ndarray, targets: np.ndarray, seed: int, num_classes: int
         targets: int64 (examples,), or (examples, classes) of 0 and 1.
         seed: of the folds.
         num_classes: width of the output; every class has an example.
+        strength: inverse of the L2 penalty; chosen where None.
     """
     several = targets.ndim == 2
     counts = targets.sum(axis=0) if several else np.bincount(targets, minlength=num_classes)
     weighted = bool(counts.max() > IMBALANCE * counts.min()) and not several
     folds = int(min(5, counts.min(), *((len(targets) - counts).tolist() if several else ())))
-    strength = _choose(embeddings, targets, folds, weighted, seed) if folds > 1 else 1e-2
+    folds = folds if folds > 1 and strength is None else 0
+    if strength is None:
+        strength = _choose(embeddings, targets, folds, weighted, seed) if folds else 1e-2
     fitted = estimator(several, strength, weighted)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a label that every example has, told by the intake instead
         fitted.fit(embeddings, targets)
     kernel, bias = _folded(fitted, several)
-    return Head(kernel, bias, "sigmoid" if several else "softmax", strength, weighted, folds if folds > 1 else 0)
+    return Head(kernel, bias, "sigmoid" if several else "softmax", strength, weighted, folds)
 
 
 def estimator(several: bool, strength: float, weighted: bool) -> Any:

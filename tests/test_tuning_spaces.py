@@ -11,7 +11,8 @@ import keras_tuner
 import pytest
 
 import zoo
-from tuning.spaces import SPACES, check, fine_tune, space_of
+from tuning.space_checks import check, space_of
+from tuning.spaces import SPACES, fine_tune
 from zoo.builders.registry import BUILDERS, builder
 from zoo.errors import InputError
 from zoo.optimizers import OPTIMIZERS

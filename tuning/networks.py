@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuning.objectives import Objective, objective_of
-from tuning.outcome import Outcome, Tell, combined
+from tuning.outcome import Outcome, Tell, combined, teller
 from zoo.builders.registry import builder as builder_of
 from zoo.checkpoints import Checkpoint
 from zoo.compiling import Reuse
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import keras
 
 BATCH = 512  # examples that are asked at once
+Settings = dict[str, dict[str, Any]]
 SMALL = 5000  # training examples below which a fifth of them chooses, else a tenth
 
 
@@ -46,6 +47,8 @@ class Networks:
     Raises:
         InputError: wrong data or arguments.
     """
+
+    defaults: Settings = {"model": {}, "training": {}}
 
     def __init__(
         self,
@@ -86,7 +89,7 @@ class Networks:
 
     def run(
         self,
-        settings: dict[str, dict[str, Any]],
+        settings: Settings,
         *,
         states: Path,
         last: int | None = None,
@@ -113,7 +116,7 @@ class Networks:
 
     def _train(
         self,
-        settings: dict[str, dict[str, Any]],
+        settings: Settings,
         fold: int,
         states: Path,
         last: int | None,
@@ -122,7 +125,6 @@ class Networks:
     ) -> tuple[keras.Model, Any, np.ndarray]:
         # Keras draws its seeds from this; TensorFlow's own seed would make it forget every compiled kernel.
         random.seed(self.seed)
-        np.random.seed(self.seed)
         training = self._settings(settings["training"])
         arguments = dict(settings["model"])
         network, _ = built(self.build, self.data, self.task.inputs.shape[1:], arguments, training["precision"])
@@ -138,7 +140,7 @@ class Networks:
             self.seed,
             stop_at=last,
             checkpoint=Checkpoint(states / f"state_{fold}.npz"),
-            callbacks=[_teller(tell, last or self.epochs)],
+            callbacks=[teller(tell, last or self.epochs)],
             deadline=deadline,
             reuse=self.reuse,
             metrics=[],
@@ -171,7 +173,7 @@ class Networks:
         ]
         return in_unit(np.concatenate(parts).astype(np.float32), inputs, self.task.scale)
 
-    def finish(self, settings: dict[str, dict[str, Any]], epochs: int, states: Path) -> tuple[Trained, np.ndarray]:
+    def finish(self, settings: Settings, epochs: int, states: Path) -> tuple[Trained, np.ndarray]:
         """The trained model of a trial, scored on the held-out part, and its answers there.
 
         The weights are those the trial left in `states`; where they are gone, it is done again to the same ones. Of
@@ -207,13 +209,3 @@ def _folds(task: Prepared, folds: int, seed: int) -> Any:
     if data.task == "classification":
         return StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(rows, data.train.targets, groups)
     return GroupKFold(folds, shuffle=True, random_state=seed).split(rows, groups=groups)
-
-
-def _teller(tell: Tell, epochs: int) -> keras.callbacks.Callback:
-    import keras
-
-    class Teller(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            tell(epoch + 1, epochs, (logs or {}).get("val_loss", (logs or {}).get("loss", float("nan"))))
-
-    return Teller()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import keras
 
 Tell = Callable[[int, int, float], None]
 """Told of an epoch's number, of how many there are, and of its loss."""
@@ -51,3 +54,19 @@ def combined(found: Sequence[tuple[float, list[dict[str, float]]]], planned: int
     note = f"ended by the budget after {trained} of {planned} epochs" if late and trained < planned else ""
     spread = float(np.std(scores)) if len(scores) > 1 else None
     return Outcome(float(np.mean(scores)), spread, trained, curves[0], note)
+
+
+def teller(tell: Tell, epochs: int) -> keras.callbacks.Callback:
+    """A callback that tells of each epoch.
+
+    Args:
+        tell: told of it.
+        epochs: that there are.
+    """
+    import keras
+
+    class Teller(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            tell(epoch + 1, epochs, (logs or {}).get("val_loss", (logs or {}).get("loss", float("nan"))))
+
+    return Teller()

@@ -7,25 +7,16 @@ matters most (Bengio 2012, "Practical Recommendations for Gradient-Based Trainin
 
 from __future__ import annotations
 
-import difflib
-import importlib.util
-import inspect
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import InputError
 from zoo.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
 Settings = dict[str, dict[str, Any]]
-# What no space may set.
-OF_THE_SEARCH = ("data", "builder", "model", "seed", "run", "epochs", "callbacks", "validation", "tensorboard")
 
 
 def perceptron(hp: HyperParameters) -> Settings:
@@ -269,99 +260,3 @@ def _adversarial(hp: HyperParameters, model: dict[str, Any], batches: Sequence[i
     optimizer = hp.Choice("optimizer", ["adam", "rmsprop"], default="adam")
     rate = hp.Float("learning_rate", 1e-4, 2e-3, sampling="log", default=5e-4)
     return {"model": model, "training": {"batch_size": batch_size, "optimizer": optimizer, "learning_rate": rate}}
-
-
-def space_of(model_name: str, space: Callable[..., Settings] | str | None = None) -> Callable[..., Settings]:
-    """The search space of the builder `model_name`, or of ``fine_tune``; or `space`, a function or FILE.py:function.
-
-    Raises:
-        InputError: no space of that name, or a file or function that is not there or can't be used.
-    """
-    if callable(space):
-        return space
-    if space is None:
-        if model_name not in SPACES:
-            raise InputError(
-                f"expected a model with a search space, one of {', '.join(SPACES)}; received {model_name!r}"
-                f"{_near(model_name, SPACES)}; or give a space of your own as FILE.py:function"
-            )
-        return SPACES[model_name]
-    path, _, name = space.rpartition(":") if isinstance(space, str) else ("", "", "")
-    if not (path and name):
-        raise InputError(f"expected a search space as FILE.py:function, or a function of hp; received {space!r}")
-    module = _module(Path(path))
-    if not hasattr(module, name):
-        raise InputError(f"expected a function {name} in {path}, which has none; define it there, or name another")
-    if not callable(function := getattr(module, name)):
-        raise InputError(f"expected {name} in {path} to be a function of hp, received {function!r}; name another")
-    return function
-
-
-def check(settings: Any, model: Callable[..., Any] | None, training: Callable[..., Any], *, name: str) -> None:
-    """Whether what a space returned can be used.
-
-    Args:
-        settings: what it returned.
-        model: the builder, of which keyword-only arguments and those with a default may be set; None for no check.
-        training: what trains, as `zoo.train`, likewise; but nothing of `OF_THE_SEARCH`.
-        name: where the space came from, for the message.
-
-    Raises:
-        InputError: anything but a dict each for ``model`` and ``training``, or an argument that can't be set.
-    """
-    wanted = f'{name}: expected a space to return {{"model": {{...}}, "training": {{...}}}}, received'
-    halves = {"model": model, "training": training}
-    if not isinstance(settings, dict):
-        raise InputError(f"{wanted} {settings!r}; return such a dict")
-    for key in settings:
-        if key not in halves:
-            raise InputError(f"{wanted} the key {key!r}{_near(key, halves)}; leave out all but these two")
-    for key, function in halves.items():
-        half = settings.get(key)
-        if not isinstance(half, dict):
-            raise InputError(f"{wanted} {half!r} for {key!r}; give {{}} where there is nothing to set")
-        refused = OF_THE_SEARCH if key == "training" else ()
-        for argument in half:
-            if argument in refused:
-                raise InputError(f"{name}: {argument!r} in 'training' is set by the search itself; leave it out")
-            known = None if function is None else _keywords(function)
-            if known is not None and argument not in known:
-                able = [word for word in known if word not in refused]
-                raise InputError(
-                    f"{name}: expected arguments of {getattr(function, '__name__', 'the function')} in {key!r}, out of "
-                    f"{', '.join(able)}; received {argument!r}{_near(argument, able)}"
-                )
-
-
-def _keywords(function: Callable[..., Any]) -> list[str] | None:
-    """Keyword-only arguments and those with a default, which the input's shape has not; None where it takes any."""
-    found = inspect.signature(function).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in found):
-        return None
-    return [
-        p.name
-        for p in found
-        if p.kind is p.KEYWORD_ONLY or (p.kind is p.POSITIONAL_OR_KEYWORD and p.default is not p.empty)
-    ]
-
-
-def _near(word: object, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(word), list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _module(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise InputError(f"expected a Python file with a search space, received {path}, which is no file")
-    spec = importlib.util.spec_from_file_location(f"_search_space_{path.stem}", path)
-    if spec is None:
-        raise InputError(f"expected a Python file, whose name ends in .py, received {path}; rename it")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses in it look for their module there
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[spec.name]
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"{path} can't be imported: {reason}; mend it, or name another file") from error
-    return module

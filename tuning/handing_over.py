@@ -1,0 +1,72 @@
+"""From trials to what people want: the winner, scored beside the default configuration, reported and exported."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tuning import report
+from tuning.objectives import compared
+from tuning.results import SearchResult, TrialResult
+from zoo.errors import JobError
+from zoo.progress import quiet
+
+
+def hand_over(search: Any, oracle: Any, folder: Path, default: TrialResult, out: Path) -> SearchResult:
+    """Score winner and default on the held-out part, write the report, export the winner.
+
+    Args:
+        search: what was searched.
+        oracle: with the trials.
+        folder: of the search.
+        default: result of the default configuration.
+        out: folder of the artifact.
+
+    Raises:
+        JobError: the export differs from the model; nothing is published.
+    """
+    from tuning.searching import trial_result
+
+    problem = search.problem
+    trials = (default, *(trial_result(oracle.trials[name], folder) for name in oracle.start_order))
+    if len(trials) == 1 + sum(trial.status == "failed" for trial in trials) and oracle.ended.endswith("failed"):
+        raise JobError(oracle.ended)
+    sign = -1 if problem.objective.direction == "max" else 1
+    done = [trial for trial in trials if trial.score is not None]
+    best = min(done, key=lambda trial: (sign * trial.score, trial.number))
+    part = "test" if problem.data.test is not None else "validation"
+    with quiet():
+        model, answers = problem.finish(problem.defaults, default.epochs, folder / "default")
+        settings, usual = problem.defaults, answers
+        if best is not default:
+            name = oracle.start_order[best.number - 1]
+            settings = search.space(oracle.trials[name].hyperparameters)
+            model, answers = problem.finish(settings, best.epochs, folder / "search" / f"trial_{name}")
+    held_out = compared(problem.objective, problem.data.held_out.targets, answers, usual, part, search.seed)
+    result = SearchResult(
+        model=problem.name,
+        data=str(problem.data.source),
+        method=search.method,
+        objective=problem.objective.name,
+        direction=problem.objective.direction,
+        seed=search.seed,
+        seconds=oracle.elapsed() + default.seconds,
+        trials=trials,
+        best=best,
+        held_out=held_out,
+        settings=settings,
+        ended=oracle.ended,
+    )
+    told = result.to_dict()
+    for trial in (told["best"], *told["trials"]):
+        trial.pop("curve")
+    model.card["search"] = told
+    run = folder / "artifact"
+    shutil.rmtree(run, ignore_errors=True)
+    run.mkdir()
+    report.write(result, run)
+    (run / "search.json").write_text(json.dumps(result.to_dict(), default=str), encoding="utf-8")
+    return replace(result, artifact=model.export(out, run))
