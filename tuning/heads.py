@@ -14,6 +14,7 @@ import numpy as np
 from applications import heads
 from applications.features import Extractor, embed
 from applications.fine_tuning import Job, embedded, extractor_of, input_of, rows_of
+from tuning.fresh import Fresh
 from tuning.objectives import objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
 from zoo import artifact
@@ -108,7 +109,7 @@ class Heads:
         self.targets = self.data.train.targets
         self.splits = self._splits(folds)
         self.sides: dict[tuple[str, int], tuple[Any, ...]] = {}
-        self.reuse = Reuse()
+        self.reuse, self.fresh = Reuse(), Fresh()
 
     def _splits(self, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
         count, several = len(self.targets), self.targets.ndim == 2
@@ -184,7 +185,7 @@ class Heads:
         self, settings: Settings, fold: int, states: Path, last: int | None, deadline: float | None, tell: Tell
     ) -> tuple[Any, list[dict[str, float]]]:
         """A function from embeddings to probabilities by a head with a hidden layer, and its training's rows."""
-        from tuning.hidden_heads import hidden_head
+        from tuning.hidden_heads import adjust, hidden_head
 
         random.seed(self.seed)
         model = settings["model"]
@@ -200,7 +201,9 @@ class Heads:
         several = self.targets.ndim == 2
         penalty = 1 / (2 * model.get("strength", 1e-2) * len(chosen))  # what logistic regression has, a mean example
         sizes = {"width": learnt[0].shape[1], "units": model["units"], "classes": len(self.data.classes)}
-        network = hidden_head(**sizes, several=several, dropout=model.get("dropout", 0.0), penalty=penalty)
+        name = f"{backbone} {model['units']}"
+        network = self.fresh.network(name, lambda: hidden_head(**sizes, several=several))
+        adjust(network, model.get("dropout", 0.0), penalty)
         batches = Arrays(*learnt, batch_size=BATCH, seed=self.seed)
         rate = settings["training"].get("learning_rate", 1e-3)
         states.mkdir(parents=True, exist_ok=True)

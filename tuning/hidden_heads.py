@@ -35,7 +35,7 @@ class Layer(keras.layers.Dense):
         return super().call(inputs)
 
 
-def hidden_head(*, width: int, units: int, classes: int, several: bool, dropout: float, penalty: float) -> keras.Model:
+def hidden_head(*, width: int, units: int, classes: int, several: bool) -> keras.Model:
     """Standardised embeddings to probabilities.
 
     Args:
@@ -43,16 +43,17 @@ def hidden_head(*, width: int, units: int, classes: int, several: bool, dropout:
         units: of the hidden layer.
         classes: of the output.
         several: whether an example may have several labels.
-        dropout: before the output, in [0, 1).
-        penalty: on the sum of squares of either kernel.
     """
     inputs = keras.Input((width,))
     hidden, last = Layer(units, "relu"), Layer(classes, "sigmoid" if several else "softmax")
-    model = keras.Model(inputs, last(hidden(inputs)), name="head")
-    last.rate.assign(dropout)
-    hidden.penalty.assign(penalty)
-    last.penalty.assign(penalty)
-    return model
+    return keras.Model(inputs, last(hidden(inputs)), name="head")
+
+
+def adjust(head: keras.Model, dropout: float, penalty: float) -> None:
+    """Set the dropout before the output, in [0, 1), and the penalty on the sum of squares of either kernel."""
+    for layer in head.layers[1:]:
+        layer.penalty.assign(penalty)
+    head.layers[-1].rate.assign(dropout)
 
 
 def joined_hidden(extractor: Extractor, head: keras.Model, mean: np.ndarray, deviation: np.ndarray) -> keras.Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import random
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuning.fresh import Fresh
 from tuning.objectives import Objective, objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
 from zoo.builders.registry import builder as builder_of
@@ -73,7 +75,7 @@ class Networks:
         self.splits = self._splits()
         self.sides = [Sides.of(self.task, *split) for split in self.splits]
         self.epochs = settled(self.task, len(self.splits[0][0]), **self._settings({}), **{"epochs": epochs})["epochs"]
-        self.reuse = Reuse()
+        self.reuse, self.fresh = Reuse(), Fresh()
 
     def _splits(self) -> list[tuple[np.ndarray, np.ndarray]]:
         count = len(self.data.train)
@@ -126,8 +128,11 @@ class Networks:
         # Keras draws its seeds from this; TensorFlow's own seed would make it forget every compiled kernel.
         random.seed(self.seed)
         training = self._settings(settings["training"])
-        arguments = dict(settings["model"])
-        network, _ = built(self.build, self.data, self.task.inputs.shape[1:], arguments, training["precision"])
+        arguments, shape = dict(settings["model"]), self.task.inputs.shape[1:]
+        network = self.fresh.network(
+            json.dumps([arguments, training["precision"]], sort_keys=True, default=str),
+            lambda: built(self.build, self.data, shape, arguments, training["precision"])[0],
+        )
         task = self.task._replace(network=network)
         chosen, asked = self.splits[fold]
         how = settled(task, len(chosen), **training, epochs=self.epochs)

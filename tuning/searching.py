@@ -104,7 +104,7 @@ def search(
 
     address = None if oracle is None else crew.address_of(oracle)
     options = {"objective": objective, "folds": folds, "epochs": epochs, "input_size": input_size, "seed": seed}
-    found = _Search(data, model, space, method, trials, options)
+    found = Search(data, model, space, method, trials, options)
     out = artifact.folder_for(found.problem.data.source, out)
     folder = _run_folder(found, out, run)
     if address is not None and role == "worker":
@@ -145,8 +145,13 @@ def search(
     return result
 
 
-class _Search:
-    """What is searched, without what was found."""
+class Search:
+    """What is searched, without what was found; arguments as those of `search`.
+
+    Args:
+        data, model, space, method, trials: as there.
+        options: objective, folds, epochs, input_size and seed.
+    """
 
     def __init__(
         self,
@@ -306,7 +311,7 @@ def worked(
     until: float | None,
 ) -> None:
     """What a worker process of this machine does, till `until` of `time.time`."""
-    found = _Search(data, model, space, method, trials, options)
+    found = Search(data, model, space, method, trials, options)
     gc.collect()
     gc.freeze()
     found.work(folder, None if until is None else time.monotonic() + until - time.time())
@@ -369,7 +374,7 @@ def _portable(space: Any) -> Any:
     return f"{code.co_filename}:{space.__name__}"
 
 
-def _run_folder(found: _Search, out: Path, run: str | Path | None) -> Path:
+def _run_folder(found: Search, out: Path, run: str | Path | None) -> Path:
     if run is not None:
         return Path(run)
     text = json.dumps(found.identity, sort_keys=True, default=str)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import keras
 
 CHUNK = 64  # compiled steps between two looks at the clock, the progress bar and Ctrl-C
-EAGER = 16  # scored batches up to which tracing a function for them takes longer than it saves
 
 
 Epoch = Callable[[Batches, int, Callable[[int], None]], dict[str, float]]
@@ -56,7 +55,6 @@ def session(
     loss: Any,
     metrics: Sequence[Any],
     validation: Arrays | None,
-    epochs: int,
     constants: Constants | None = None,
 ) -> Session:
     """Compile `model`; arguments as those of `zoo.loop.fit`.
@@ -66,7 +64,8 @@ def session(
     """
     import keras
 
-    variables = list(model.variables)
+    kept = {id(each) for each in model.metrics_variables}
+    variables = [each for each in model.variables if id(each) not in kept]
     optimizers = optimizer if isinstance(optimizer, tuple) else (optimizer,)
     quick = keras.backend.backend() == "tensorflow" and isinstance(batches, Arrays)
     if quick and not isinstance(optimizer, tuple):
@@ -77,7 +76,7 @@ def session(
     model.compile(optimizer, loss, metrics=list(metrics), jit_compile=False)
     constants = constants or Constants()
     train = _train(model, batches, constants) if quick else _one_by_one(model)
-    return Session(model, optimizers, variables, train, _score(model, validation, epochs, constants))
+    return Session(model, optimizers, variables, train, _score(model, validation, constants))
 
 
 class Constants:
@@ -121,17 +120,17 @@ class Reuse:
         loss: Any,
         metrics: Sequence[Any],
         validation: Arrays | None,
-        epochs: int,
     ) -> Session:
         """One that is there, with the numbers of `model` and `optimizer`; a new one where none fits."""
-        arguments = (model, batches, optimizer, loss, metrics, validation, epochs)
+        arguments = (model, batches, optimizer, loss, metrics, validation)
         structure = _structure(*arguments)
         if structure is None:
             return session(*arguments, self.constants)
         if structure in self._sessions:
             found = self._sessions[structure]
-            for variable, value in zip(found.variables, model.variables, strict=True):
-                variable.assign(value)
+            if model is not found.model:
+                for variable, value in zip(found.variables, model.variables, strict=True):
+                    variable.assign(value)
             for variable in found.learnt:
                 variable.assign(np.zeros(variable.shape, variable.dtype))  # as each of them begins
             found.optimizers[0]._learning_rate.table.assign(optimizer._learning_rate.table)
@@ -150,7 +149,6 @@ def _structure(
     loss: Any,
     metrics: Sequence[Any],
     validation: Arrays | None,
-    epochs: int,
 ) -> str | None:
     """All that a compiled function is made of, but for numbers in variables; None where that is not known."""
     import keras
@@ -172,7 +170,7 @@ def _structure(
     for name, number in layers.items():
         described = described.replace(f'"{name}"', f'"{number}"')
     told = {key: value for key, value in optimizer.get_config().items() if key not in ("name", "learning_rate")}
-    parts = [described, type(optimizer).__name__, told, rule.steps, list(metrics), epochs]
+    parts = [described, type(optimizer).__name__, told, rule.steps, list(metrics)]
     parts.append(loss.get_config() if isinstance(loss, keras.losses.Loss) else loss)
     for arrays in (batches, validation):
         if arrays is not None:
@@ -208,9 +206,7 @@ def _train(model: keras.Model, first: Arrays, constants: Constants) -> Epoch:
     return train
 
 
-def _score(
-    model: keras.Model, validation: Arrays | None, epochs: int, constants: Constants
-) -> Callable[[], dict[str, float]]:
+def _score(model: keras.Model, validation: Arrays | None, constants: Constants) -> Callable[[], dict[str, float]]:
     import keras
 
     if validation is None:
@@ -219,15 +215,7 @@ def _score(
         inputs, targets, *weights = validation.columns
         sizes = {"batch_size": validation.batch_size, "verbose": 0, "return_dict": True}
         return lambda: model.evaluate(inputs, targets, sample_weight=weights[0] if weights else None, **sizes)
-    steps = any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers())  # op by op they take long
-    if len(validation) * (epochs + 1) <= EAGER and not steps:
-
-        def run(order: np.ndarray) -> None:
-            for start in range(0, len(order), validation.batch_size):
-                chosen = order[start : start + validation.batch_size]
-                model.test_step(tuple(chosen_inputs(column, chosen) for column in validation.columns))
-    else:
-        run = _compiled(validation, lambda batch: model.test_step(batch), model, None, constants)
+    run = _compiled(validation, lambda batch: model.test_step(batch), model, None, constants)
     order = np.arange(validation.examples, dtype=np.int32)
 
     def score() -> dict[str, float]:
@@ -254,9 +242,10 @@ def _compiled(
 
     columns = constants.tensors(arrays.columns)
     # Keras makes the variables of metrics and optimizer at the first step, which a loop in a graph does not allow.
-    first = np.arange(min(2, arrays.examples))
-    model.test_step(tuple(chosen_inputs(column, first) for column in arrays.columns))
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built or not model.metrics_variables:
+        first = np.arange(min(2, arrays.examples))
+        model.test_step(tuple(chosen_inputs(column, first) for column in arrays.columns))
+        model.optimizer.build(model.trainable_variables)
     model.reset_metrics()
 
     def body(start: tf.Tensor, positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -72,7 +72,7 @@ def fit(
     """
     import keras
 
-    arguments = (batches, optimizer, loss, metrics, validation, epochs)
+    arguments = (batches, optimizer, loss, metrics, validation)
     given, made = model, (reuse.session if reuse else session)(model, *arguments)
     model = made.model
     model.stop_training = False
