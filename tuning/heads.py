@@ -20,7 +20,7 @@ from tuning.outcome import Outcome, Tell, combined, teller
 from zoo import artifact
 from zoo.batches import Arrays
 from zoo.checkpoints import Checkpoint
-from zoo.compiling import Reuse
+from zoo.compiling import Reuse, unoptimized
 from zoo.data.dataset import Data, Part
 from zoo.data.images import Example
 from zoo.data.splits import stratified
@@ -109,6 +109,7 @@ class Heads:
         self.targets = self.data.train.targets
         self.splits = self._splits(folds)
         self.sides: dict[tuple[str, int], tuple[Any, ...]] = {}
+        self.graphs = unoptimized
         self.reuse, self.fresh = Reuse(), Fresh()
 
     def _splits(self, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -7,6 +7,7 @@ import json
 import random
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from tuning.objectives import Objective, objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
 from zoo.builders.registry import builder as builder_of
 from zoo.checkpoints import Checkpoint
-from zoo.compiling import Reuse
+from zoo.compiling import Reuse, unoptimized
 from zoo.composition import in_unit, prepared
 from zoo.data.dataset import Data
 from zoo.errors import InputError
@@ -63,6 +64,8 @@ class Networks:
         input_size: int | None = None,
         seed: int = 0,
     ) -> None:
+        import keras
+
         self.seed, self.folds = seed, folds
         self.build: Callable[..., keras.Model] = builder_of(builder) if isinstance(builder, str) else builder
         self.trains = train
@@ -75,6 +78,8 @@ class Networks:
         self.splits = self._splits()
         self.sides = [Sides.of(self.task, *split) for split in self.splits]
         self.epochs = settled(self.task, len(self.splits[0][0]), **self._settings({}), **{"epochs": epochs})["epochs"]
+        images = self.task.inputs.ndim == 4
+        self.graphs = nullcontext if images or keras.backend.backend() != "tensorflow" else unoptimized
         self.reuse, self.fresh = Reuse(), Fresh()
 
     def _splits(self) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -233,7 +233,7 @@ class Search:
         deadline = None if budget is None else started + budget
         short = InputError(f"the budget of {budget or 0:.0f} s is shorter than one trial; give more, or fewer epochs")
         try:
-            with progress.quiet():
+            with progress.quiet(), self.problem.graphs():
                 outcome = self.problem.run(
                     self.problem.defaults, states=folder / "default", last=None, deadline=deadline, tell=tell
                 )

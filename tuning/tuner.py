@@ -10,6 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +42,7 @@ class Problem(Protocol):
     seed: int
     build: Callable[..., Any] | None
     trains: Callable[..., Any]
+    graphs: Callable[[], AbstractContextManager[None]]
 
     def run(self, settings: Settings, *, states: Path, last: int | None, deadline: float | None, tell: Tell) -> Outcome:
         """One trial."""
@@ -116,7 +118,7 @@ class Tuner(BaseTuner):
 
         started = time.monotonic()
         try:
-            with self._alive(), progress.quiet():
+            with self._alive(), progress.quiet(), self.problem.graphs():
                 outcome = self._outcome(trial, folder, tell)
         except (KeyboardInterrupt, SystemExit):
             raise

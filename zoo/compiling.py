@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,23 @@ class Constants:
             return self._known[id(array)][1]
 
         return tf.nest.map_structure(tensor, columns)
+
+
+@contextmanager
+def unoptimized() -> Iterator[None]:
+    """Leave graphs as they are traced: for networks without convolutions, which gain nothing from being optimized.
+
+    It takes a tenth of a second a graph, as much as three short epochs on a small table. What is compiled within is
+    to be used within, or it is optimized after all.
+    """
+    import tensorflow as tf
+
+    before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
 
 
 class Reuse:
