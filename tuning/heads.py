@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 BACKBONE = "efficientnet_lite0"
 EPOCHS = 20
 BATCH = 32
+FOLDS, FEW = 5, 1000
 Settings = dict[str, dict[str, Any]]
 
 
@@ -74,7 +75,7 @@ class Heads:
     Args:
         data: as `applications.fine_tune` takes it.
         objective: a name out of `tuning.OBJECTIVES`; that of the task where None.
-        folds: of cross-validation; 0 for one inner split.
+        folds: of cross-validation; 0 for one inner split; 5 for fewer than 1,000 images and 0 for more where None.
         epochs: of a hidden head, at most; 20 where None.
         input_size: side of the backbone's input in pixels; its own where None.
         seed: of everything random.
@@ -92,7 +93,7 @@ class Heads:
         data: Data | str | Path,
         *,
         objective: str | None = None,
-        folds: int = 0,
+        folds: int | None = None,
         epochs: int | None = None,
         input_size: int | None = None,
         seed: int = 0,
@@ -107,10 +108,17 @@ class Heads:
         self.known: dict[str, tuple[Extractor, np.ndarray, np.ndarray]] = {}
         self.known[BACKBONE] = extractor, rows_of(self.data.train, vectors), rows_of(self.data.held_out, vectors)
         self.targets = self.data.train.targets
+        if folds is None:  # few images: an image more or less is a per cent, and a head is fitted in no time
+            folds = FOLDS if len(self.targets) < FEW and self._least() >= FOLDS else 0
+        self.folds = folds
         self.splits = self._splits(folds)
         self.sides: dict[tuple[str, int], tuple[Any, ...]] = {}
         self.graphs = unoptimized
         self.reuse, self.fresh = Reuse(), Fresh()
+
+    def _least(self) -> int:
+        """Training images of the class that has the fewest."""
+        return int(self.targets.sum(axis=0).min() if self.targets.ndim == 2 else np.bincount(self.targets).min())
 
     def _splits(self, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
         count, several = len(self.targets), self.targets.ndim == 2

@@ -42,7 +42,7 @@ class Networks:
         builder: a name out of `zoo.builders.BUILDERS`, or a function of input shape and number of outputs.
         data: as `zoo.train` takes it.
         objective: a name out of `tuning.OBJECTIVES`; that of the task where None.
-        folds: of cross-validation; 0 for one inner split.
+        folds: of cross-validation; 0 or None for one inner split.
         epochs: of a trial, at most; as many as `zoo.train` would where None.
         input_size: as there.
         seed: of everything random.
@@ -59,14 +59,14 @@ class Networks:
         data: Data | str | Path,
         *,
         objective: str | None = None,
-        folds: int = 0,
+        folds: int | None = None,
         epochs: int | None = None,
         input_size: int | None = None,
         seed: int = 0,
     ) -> None:
         import keras
 
-        self.seed, self.folds = seed, folds
+        self.seed, self.folds = seed, folds or 0
         self.build: Callable[..., keras.Model] = builder_of(builder) if isinstance(builder, str) else builder
         self.trains = train
         self.task: Prepared = prepare(self.build, data, {}, input_size=input_size, seed=seed)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +17,7 @@ from tuning.outcome import Outcome, OutOfTime
 from tuning.results import SearchResult, TrialResult
 from zoo import artifact
 from zoo.data.dataset import Data
+from zoo.data.dataset import open as open_data
 from zoo.errors import InputError
 from zoo.files import whole_file
 
@@ -31,14 +31,14 @@ Role = Literal["chief", "worker"]
 
 def search(
     data: Data | str | Path,
-    model: str | Callable[..., keras.Model] = FINE_TUNE,
+    model: str | Callable[..., keras.Model] | None = None,
     *,
     space: Callable[[Any], dict[str, dict[str, Any]]] | str | None = None,
     method: Literal["random", "grid", "bayesian", "hyperband"] = "random",
     budget: str | float | None = None,
     trials: int | None = None,
     objective: str | None = None,
-    folds: int = 0,
+    folds: int | None = None,
     epochs: int | None = None,
     input_size: int | None = None,
     seed: int = 0,
@@ -61,7 +61,8 @@ def search(
     Args:
         data: a path as `zoo.data.open` takes it, or what a reader gave.
         model: a name out of `zoo.builders.BUILDERS`, a function of input shape and number of outputs, or
-            ``fine_tune``: the head of a pretrained backbone, on embeddings that are computed once.
+            ``fine_tune``: the head of a pretrained backbone, on embeddings that are computed once; what suits the
+            data where None.
         space: a function from Keras Tuner's `hp` to ``{"model": {...}, "training": {...}}``, or ``FILE.py:function``;
             that of `tuning.spaces` where None.
         method: random, grid, bayesian or hyperband.
@@ -69,7 +70,8 @@ def search(
             is given.
         trials: at most, besides the default configuration.
         objective: a name out of `tuning.OBJECTIVES`; that of the task where None.
-        folds: of cross-validation; 0 for one inner split.
+        folds: of cross-validation; 0 for one inner split, as it is where None, but for heads on fewer than 1,000
+            images, which have 5.
         epochs: of a trial, at most; as many as `zoo.train` takes where None.
         input_size: side of the images in pixels, where they are read from files.
         seed: of the splits, the weights and what is drawn.
@@ -90,12 +92,10 @@ def search(
         InputError: wrong data or arguments, a budget shorter than one trial, or a `run` of another search.
         JobError: the export differs from the model, or workers can't run.
     """
-    if find_spec("keras_tuner") is None or find_spec("tensorboard") is None:
-        raise InputError('searches need Keras Tuner; get it with: pip install "keras-model-zoo[tuning]"')
     if budget is None and trials is None:
         budget = BUDGET
     seconds = None if budget is None else seconds_of(budget)
-    if workers < 1 or keep < 1 or (trials is not None and trials < 1) or folds < 0 or (epochs or 1) < 1:
+    if workers < 1 or keep < 1 or (trials is not None and trials < 1) or (folds or 0) < 0 or (epochs or 1) < 1:
         raise InputError(
             "expected at least 1 of workers, keep, trials and epochs, and 0 folds or more; received "
             f"workers={workers}, keep={keep}, trials={trials}, epochs={epochs}, folds={folds}"
@@ -103,6 +103,9 @@ def search(
     from tuning import workers as crew
 
     address = None if oracle is None else crew.address_of(oracle)
+    if model is None:
+        data = data if isinstance(data, Data) else open_data(data, seed=seed)
+        model = model_for(data)
     options = {"objective": objective, "folds": folds, "epochs": epochs, "input_size": input_size, "seed": seed}
     found = Search(data, model, space, method, trials, options)
     out = artifact.folder_for(found.problem.data.source, out)
@@ -143,6 +146,13 @@ def search(
     if run is None:
         shutil.rmtree(folder, ignore_errors=True)
     return result
+
+
+def model_for(data: Data) -> str:
+    """What is searched where nothing is said: a pretrained backbone for images in files, else a builder."""
+    if isinstance(data.train.inputs, tuple):
+        return FINE_TUNE
+    return {"images": "cnn", "table": "mlp", "text": "gru", "sequence": "lstm"}[data.input["kind"]]
 
 
 class Search:
@@ -195,7 +205,7 @@ class Search:
             "data": self.problem.data.fingerprint,
             "method": method,
             "objective": self.problem.objective.name,
-            "folds": options["folds"],
+            "folds": self.problem.folds,
             "epochs": self.problem.epochs,
             "input_size": options["input_size"],
             "seed": self.seed,
@@ -241,7 +251,7 @@ class Search:
             raise short from None
         if outcome.note:
             raise InputError(f"{short}: {told[0]} of {told[1]} epochs of the default configuration took all of it")
-        values = self.values if self.given is None else {}
+        values = self.values if self.given is None and self.problem.name != FINE_TUNE else {}
         found = result_of(0, outcome, values, time.monotonic() - started)
         with whole_file(file) as partial:
             partial.write_text(json.dumps(found.to_dict()), encoding="utf-8")

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -224,8 +223,6 @@ def write_history(history: History, path: Path) -> None:
 def _tensorboard(folder: str | Path) -> keras.callbacks.Callback:
     import keras
 
-    if find_spec("tensorboard") is None:
-        raise InputError('TensorBoard is not installed; get it with: pip install "keras-model-zoo[tuning]"')
     return keras.callbacks.TensorBoard(str(folder))
 
 
