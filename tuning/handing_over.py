@@ -31,9 +31,10 @@ def hand_over(search: Any, oracle: Any, folder: Path, default: TrialResult, out:
     from tuning.searching import trial_result
 
     problem = search.problem
-    trials = (default, *(trial_result(oracle.trials[name], folder) for name in oracle.start_order))
-    if len(trials) == 1 + sum(trial.status == "failed" for trial in trials) and oracle.ended.endswith("failed"):
-        raise JobError(oracle.ended)
+    ended = [oracle.trials[name] for name in oracle.start_order if oracle.trials[name].status != "RUNNING"]
+    trials = (default, *(trial_result(trial, folder) for trial in ended))
+    if len(trials) > 1 and all(trial.status == "failed" for trial in trials[1:]):
+        raise JobError(f"no trial succeeded: {trials[-1].note}; what is known of them is in {folder}")
     sign = -1 if problem.objective.direction == "max" else 1
     done = [trial for trial in trials if trial.score is not None]
     best = min(done, key=lambda trial: (sign * trial.score, trial.number))
@@ -42,7 +43,7 @@ def hand_over(search: Any, oracle: Any, folder: Path, default: TrialResult, out:
         model, answers = problem.finish(problem.defaults, default.epochs, folder / "default")
         settings, usual = problem.defaults, answers
         if best is not default:
-            name = oracle.start_order[best.number - 1]
+            name = next(trial.trial_id for trial in ended if int(trial.trial_id) + 1 == best.number)
             settings = search.space(oracle.trials[name].hyperparameters)
             model, answers = problem.finish(settings, best.epochs, folder / "search" / f"trial_{name}")
     held_out = compared(problem.objective, problem.data.held_out.targets, answers, usual, part, search.seed)
@@ -58,7 +59,7 @@ def hand_over(search: Any, oracle: Any, folder: Path, default: TrialResult, out:
         best=best,
         held_out=held_out,
         settings=settings,
-        ended=oracle.ended,
+        ended=oracle.ended or "the budget is used up",
     )
     told = result.to_dict()
     for trial in (told["best"], *told["trials"]):

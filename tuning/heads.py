@@ -114,7 +114,7 @@ class Heads:
         self.splits = self._splits(folds)
         self.sides: dict[tuple[str, int], tuple[Any, ...]] = {}
         self.graphs = unoptimized
-        self.reuse, self.fresh = Reuse(), Fresh()
+        self.reuse, self.fresh = Reuse(kept=4 * len(self.splits)), Fresh()
 
     def _least(self) -> int:
         """Training images of the class that has the fewest."""

@@ -80,7 +80,7 @@ class Networks:
         self.epochs = settled(self.task, len(self.splits[0][0]), **self._settings({}), **{"epochs": epochs})["epochs"]
         images = self.task.inputs.ndim == 4
         self.graphs = nullcontext if images or keras.backend.backend() != "tensorflow" else unoptimized
-        self.reuse, self.fresh = Reuse(), Fresh()
+        self.reuse, self.fresh = Reuse(kept=4 * len(self.splits)), Fresh()
 
     def _splits(self) -> list[tuple[np.ndarray, np.ndarray]]:
         count = len(self.data.train)

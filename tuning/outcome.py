@@ -32,8 +32,8 @@ class Outcome(NamedTuple):
     note: str = ""
 
 
-class OutOfTime(Exception):
-    """The budget ended before a trial's first epoch did."""
+class OutOfTime(BaseException):
+    """The budget ended before a trial's first epoch did; no failure of the trial, so it passes what catches those."""
 
 
 def combined(found: Sequence[tuple[float, list[dict[str, float]]]], planned: int, late: bool) -> Outcome:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.src import config
 from keras_tuner.src.engine.trial import Trial
 
 from tuning.objectives import Objective
@@ -26,6 +27,7 @@ from zoo import progress
 from zoo.errors import InputError, JobError
 from zoo.files import whole_file
 
+config.DEBUG = False  # it prints a traceback for each trial that fails; the reason is in the results
 COLLECT = 8  # trials between two collections of what Keras' models leave in circles
 HEARTBEAT = 10.0  # seconds between two signs of a worker to the chief
 WAIT = 0.2  # seconds before a worker that got no trial asks again
@@ -89,6 +91,11 @@ class Tuner(BaseTuner):
         check(found, self.problem.build, self.problem.trains, name=getattr(self.space, "__name__", "the space"))
         return found
 
+    def search(self) -> None:
+        """Run trials until the oracle has none left, or the time is up."""
+        with contextlib.suppress(OutOfTime):
+            super().search()
+
     def pre_create_trial(self) -> None:
         """Wait a little where the last question brought no trial."""
         if self._idle:
@@ -120,6 +127,8 @@ class Tuner(BaseTuner):
         try:
             with self._alive(), progress.quiet(), self.problem.graphs():
                 outcome = self._outcome(trial, folder, tell)
+        except OutOfTime:
+            raise  # the trial stays open: given more time, the search goes on with it
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # a trial may fail in any way, and the search goes on
@@ -189,8 +198,6 @@ class Tuner(BaseTuner):
 
 def reason_of(error: BaseException) -> str:
     """Why a trial failed, in one line of at most 300 characters."""
-    if isinstance(error, OutOfTime):
-        return "the budget ended before its first epoch"
     kind = "" if isinstance(error, InputError | JobError) else f"{type(error).__name__}: "
     if type(error).__name__ == "ResourceExhaustedError" or isinstance(error, MemoryError):
         kind = "out of memory: "
