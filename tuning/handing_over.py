@@ -46,6 +46,7 @@ def hand_over(search: Any, oracle: Any, folder: Path, default: TrialResult, out:
             name = next(trial.trial_id for trial in ended if int(trial.trial_id) + 1 == best.number)
             settings = search.space(oracle.trials[name].hyperparameters)
             model, answers = problem.finish(settings, best.epochs, folder / "search" / f"trial_{name}")
+    oracle.prune()  # what was trained again is gone again
     held_out = compared(problem.objective, problem.data.held_out.targets, answers, usual, part, search.seed)
     result = SearchResult(
         model=problem.name,

@@ -128,10 +128,10 @@ class Steady:
             self.ended = f"{FAILURES} trials in a row failed: {known.message}"
         self._save_trial(known)
         self.save()
-        self._prune()
+        self.prune()
         self.watch(known)
 
-    def _prune(self) -> None:
+    def prune(self) -> None:
         """Remove the states that nobody needs; what is gone can be trained again, to the same."""
         done = [each for each in self.trials.values() if each.status == TrialStatus.COMPLETED]
         sign = -1 if self.objective.direction == "max" else 1
