@@ -127,11 +127,9 @@ class Tuner(BaseTuner):
         try:
             with self._alive(), progress.quiet(), self.problem.graphs():
                 outcome = self._outcome(trial, folder, tell)
-        except OutOfTime:
-            raise  # the trial stays open: given more time, the search goes on with it
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # a trial may fail in any way, and the search goes on
+        except (
+            Exception
+        ) as error:  # a trial may fail in any way, and the search goes on; if the time is up, it stays open
             values[REASON] = reason_of(error)
             raise keras_tuner.errors.FailedTrialError(values[REASON]) from error
         finally:
