@@ -55,7 +55,14 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
     """
     import json
 
-    from tuning.searching import model_for, search
+    from tuning.searching import check_arguments, model_for, search
+    from tuning.space_checks import space_of
+
+    counts = ("trials", "folds", "epochs", "seed", "workers", "keep")
+    early = ("method", "budget", "objective", "oracle", "role", "run", *counts)
+    check_arguments(**{name: options[name] for name in early})
+    if model is not None or options["space"] is not None:
+        space_of(model, options["space"])
 
     data = path if model == "fine_tune" else read(path, options, options["seed"])
     if model == "fine_tune":

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tuning.objectives import OBJECTIVES, objective_of
 from tuning.outcome import Outcome, OutOfTime
 from tuning.results import SearchResult, TrialResult
 from zoo import artifact
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 BUDGET = "10m"  # where neither a budget nor a number of trials is asked for
 FINE_TUNE = "fine_tune"
+METHODS = ("random", "grid", "bayesian", "hyperband")
 Role = Literal["chief", "worker"]
 
 
@@ -94,15 +96,12 @@ def search(
     """
     if budget is None and trials is None:
         budget = BUDGET
+    counts = {"trials": trials, "folds": folds, "epochs": epochs, "seed": seed, "workers": workers, "keep": keep}
+    check_arguments(method, budget, objective, oracle, role, run, **counts)
     seconds = None if budget is None else seconds_of(budget)
-    if workers < 1 or keep < 1 or (trials is not None and trials < 1) or (folds or 0) < 0 or (epochs or 1) < 1:
-        raise InputError(
-            "expected at least 1 of workers, keep, trials and epochs, and 0 folds or more; received "
-            f"workers={workers}, keep={keep}, trials={trials}, epochs={epochs}, folds={folds}"
-        )
     from tuning import workers as crew
 
-    address = None if oracle is None else crew.address_of(oracle)
+    address = None if oracle is None else address_of(oracle)
     if model is None:
         data = data if isinstance(data, Data) else open_data(data, seed=seed)
         model = model_for(data)
@@ -115,7 +114,12 @@ def search(
         found.work(folder, None if seconds is None else time.monotonic() + seconds)
         return None
     _claim(folder, found.identity)
-    default = found.default(folder, seconds)
+    try:
+        default = found.default(folder, seconds)
+    except InputError:
+        if run is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     judge = found.oracle(folder, keep, disk)
     shown: Any = nullcontext()
     if live:
@@ -127,12 +131,11 @@ def search(
     gc.freeze()  # what is loaded stays: collections between trials need not look at it
     try:
         with shown as watch:
-            job = {"data": data, "model": model, "space": _portable(space), "method": method, "trials": trials}
-            job |= {"options": options, "folder": folder}
-            where = None
-            if address is not None or workers > 1:
+            where, hands = address, None
+            if workers > 1:
                 where = address or ("127.0.0.1", crew.free_port())
-            hands = crew.Crew(job, workers, folder) if workers > 1 else None
+                job = {"data": data, "model": model, "space": _portable(space), "method": method, "trials": trials}
+                hands = crew.Crew(job | {"options": options, "folder": folder}, workers, folder)
             found.run(judge, folder, seconds, default, watch, where, hands)
     finally:
         gc.unfreeze()
@@ -146,6 +149,59 @@ def search(
     if run is None:
         shutil.rmtree(folder, ignore_errors=True)
     return result
+
+
+def check_arguments(
+    method: str,
+    budget: str | float | None,
+    objective: str | None,
+    oracle: str | None,
+    role: Role,
+    run: str | Path | None,
+    **counts: int | None,
+) -> None:
+    """Whether arguments of `search` are of use at all, before anything is read.
+
+    Args:
+        method: as there.
+        budget: as there.
+        objective: as there.
+        oracle: as there.
+        role: as there.
+        run: as there.
+        counts: trials, folds, epochs, seed, workers and keep.
+
+    Raises:
+        InputError: one is not.
+    """
+    least = {"trials": 1, "folds": 0, "epochs": 1, "seed": 0, "workers": 1, "keep": 1}
+    for name, value in counts.items():
+        if value is not None and value < least[name]:
+            raise InputError(f"expected {name} of at least {least[name]}, received {value}")
+    if method not in METHODS:
+        raise InputError(f"expected a method out of {', '.join(METHODS)}, received {method!r}")
+    if budget is not None:
+        seconds_of(budget)
+    if objective is not None and objective not in OBJECTIVES:
+        objective_of(objective, "classification")
+    if oracle is None and role == "worker":
+        raise InputError("a worker needs the address of its chief; give it with --oracle HOST:PORT")
+    if oracle is not None:
+        address_of(oracle)
+    if run is not None and Path(run).exists() and not Path(run).is_dir():
+        raise InputError(f"{run} is a file; name a folder for the search")
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``.
+
+    Raises:
+        InputError: it is not of that form.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise InputError(f"expected the chief's address as HOST:PORT, as 192.168.0.10:8600; received {text!r}")
+    return host, int(port)
 
 
 def model_for(data: Data) -> str:
@@ -174,12 +230,9 @@ class Search:
     ) -> None:
         import keras_tuner
 
-        from tuning.oracles import METHODS
         from tuning.space_checks import check, space_of
         from tuning.tuner import reason_of
 
-        if method not in METHODS:
-            raise InputError(f"expected a method out of {', '.join(METHODS)}, received {method!r}")
         self.space = space_of(model if isinstance(model, str) else model.__name__, space)
         self.given, self.method, self.trials, self.seed = space, method, trials, options["seed"]
         if model == FINE_TUNE:

@@ -74,7 +74,7 @@ def failures(result: SearchResult) -> str:
     reason, times = reasons.most_common(1)[0]
     often = f"most often ({times} times)" if len(reasons) > 1 else "every one" if len(failed) > 1 else "it"
     reason = reason if len(reason) <= 200 else f"{reason[:199]}…"
-    return f"{len(failed)} of {counted(len(result.trials), 'trial')} failed, {often}: {reason}"
+    return f"{len(failed)} of {counted(len(result.trials) - 1, 'trial')} failed, {often}: {reason}"
 
 
 def name_of(trial: TrialResult) -> str:

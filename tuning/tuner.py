@@ -93,7 +93,8 @@ class Tuner(BaseTuner):
 
     def search(self) -> None:
         """Run trials until the oracle has none left, or the time is up."""
-        with contextlib.suppress(OutOfTime):
+        printed = contextlib.redirect_stdout(None) if self._is_worker() else contextlib.nullcontext()
+        with contextlib.suppress(OutOfTime), printed:  # as it sends values to the chief, Keras Tuner prints them
             super().search()
 
     def pre_create_trial(self) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
+import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,18 +26,6 @@ from zoo.errors import InputError, JobError
 LOOK = 0.2  # seconds between two looks at the workers
 RESTARTS = 3  # of a worker that ended before its first trial did
 CONNECT = 60.0  # seconds that a worker waits for the chief to be there
-
-
-def address_of(text: str) -> tuple[str, int]:
-    """Host and port of ``HOST:PORT``.
-
-    Raises:
-        InputError: it is not of that form.
-    """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise InputError(f"expected the chief's address as HOST:PORT, as 192.168.0.10:8600; received {text!r}")
-    return host, int(port)
 
 
 def free_port() -> int:
@@ -69,11 +60,12 @@ def serve(oracle: keras_tuner.Oracle, host: str, port: int, crew: Crew | None, t
     try:
         if crew is not None:
             crew.start(host, port)
-        while not _over(oracle, crew):
-            time.sleep(LOOK)
-            tick()
-            if crew is not None:
-                crew.look(oracle)
+        with contextlib.redirect_stdout(None):  # Keras Tuner prints values as it sends them
+            while not _over(oracle, crew):
+                time.sleep(LOOK)
+                tick()
+                if crew is not None:
+                    crew.look(oracle)
     finally:
         if crew is not None:
             crew.stop()
@@ -147,9 +139,13 @@ class Crew:
                 self.ends[name] = self.ends.get(name, 0) + 1 if self.ends.get(f"{name} at") == done else 1
                 self.ends[f"{name} at"] = done
                 if self.ends[name] > RESTARTS:
-                    log = (self.run / f"{name}.log").read_text(errors="replace").strip().splitlines()
-                    raise JobError(f"{name} ends at once: {log[-1] if log else process.returncode}; see {self.run}")
+                    raise JobError(f"{name} ends at once: {self._last_words(name)}; see {self.run / name}.log")
                 self._start(name)
+
+    def _last_words(self, name: str) -> str:
+        log = (self.run / f"{name}.log").read_text(errors="replace").splitlines()
+        told = [line.strip() for line in log if line.strip() and not re.match(r"WARNING: All log|[IWE]\d{4} ", line)]
+        return told[-1][:200] if told else f"code {self.processes[name].returncode}"
 
     def stop(self) -> None:
         """End those that still run."""
@@ -171,10 +167,20 @@ def work() -> None:
     threads = int(sys.argv[2])
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    job = pickle.loads(Path(sys.argv[1]).read_bytes())
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    import zoo.builders.layers  # what data and models are made of is known to Keras once it is imported
+    import zoo.data.preprocessing  # noqa: F401
     from tuning.searching import worked
 
+    job = pickle.loads(Path(sys.argv[1]).read_bytes())
     worked(**job, until=float(sys.argv[3]) if len(sys.argv) > 3 else None)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is no more."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def join(host: str, port: int) -> None:

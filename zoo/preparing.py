@@ -67,6 +67,8 @@ def prepare(
         raise InputError(f"expected a precision out of {', '.join(PRECISIONS)}, received {precision!r}")
     if not isinstance(data, Data):
         data = open_data(data, seed=seed)
+    if data.input and input_size is not None:
+        raise InputError(f"input_size is for images in files; leave it out for {data.source}")
     if not data.input:
         data = replace(data, input=image_input(data.train, input_size))
     if normal:

@@ -11,7 +11,9 @@ OPTIMIZER = click.option("--optimizer", default="adam", show_default=True, help=
 BATCH_SIZE = click.option(
     "--batch-size", type=int, help="Examples a step.  [default: 32; 128 for large data; 64 for GANs]"
 )
-SEED = click.option("--seed", default=0, show_default=True, help="Of the split, the weights and the order.")
+SEED = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the split, the weights and the order."
+)
 
 
 @click.command()
