@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning import report
+from tuning.job import trial_result
 from tuning.objectives import compared
 from tuning.results import SearchResult, TrialResult
 from zoo.errors import JobError
@@ -28,8 +29,6 @@ def hand_over(search: Any, oracle: Any, folder: Path, default: TrialResult, out:
     Raises:
         JobError: the export differs from the model; nothing is published.
     """
-    from tuning.searching import trial_result
-
     problem = search.problem
     ended = [oracle.trials[name] for name in oracle.start_order if oracle.trials[name].status != "RUNNING"]
     trials = (default, *(trial_result(trial, folder) for trial in ended))

@@ -87,13 +87,15 @@ class Crew:
         job: what `work` does, to be pickled.
         count: how many.
         run: folder for what they need and print.
+        threads: of each; the machine's cores shared out where None.
 
     Attributes:
         until: of `time.time`, when a trial in flight ends; None for no end.
     """
 
-    def __init__(self, job: dict[str, Any], count: int, run: Path) -> None:
+    def __init__(self, job: dict[str, Any], count: int, run: Path, threads: int | None = None) -> None:
         self.count, self.run, self.file = count, run, run / "job.pickle"
+        self.threads = threads or max(1, (os.cpu_count() or 1) // count)
         try:
             self.file.write_bytes(pickle.dumps(job))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -111,10 +113,9 @@ class Crew:
             self._start(f"worker-{number}")
 
     def _start(self, name: str) -> None:
-        threads = max(1, (os.cpu_count() or 1) // self.count)
         given = {"KERASTUNER_TUNER_ID": name, "KERASTUNER_ORACLE_IP": self.address[0]}
-        given |= {"KERASTUNER_ORACLE_PORT": str(self.address[1]), "OMP_NUM_THREADS": str(threads)}
-        command = [sys.executable, "-c", "from tuning.workers import work; work()", str(self.file), str(threads)]
+        given |= {"KERASTUNER_ORACLE_PORT": str(self.address[1]), "OMP_NUM_THREADS": str(self.threads)}
+        command = [sys.executable, "-c", "from tuning.workers import work; work()", str(self.file), str(self.threads)]
         command += [] if self.until is None else [str(self.until)]
         with (self.run / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
@@ -170,7 +171,7 @@ def work() -> None:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     import zoo.builders.layers  # what data and models are made of is known to Keras once it is imported
     import zoo.data.preprocessing  # noqa: F401
-    from tuning.searching import worked
+    from tuning.job import worked
 
     job = pickle.loads(Path(sys.argv[1]).read_bytes())
     worked(**job, until=float(sys.argv[3]) if len(sys.argv) > 3 else None)
