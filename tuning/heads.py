@@ -116,6 +116,10 @@ class Heads:
         self.graphs = unoptimized
         self.reuse, self.fresh = Reuse(kept=4 * len(self.splits)), Fresh()
 
+    def is_default(self, settings: Settings) -> bool:
+        """Whether these are the default, whose strength is chosen by cross-validation: no number says that."""
+        return False
+
     def _least(self) -> int:
         """Training images of the class that has the fewest."""
         return int(self.targets.sum(axis=0).min() if self.targets.ndim == 2 else np.bincount(self.targets).min())

@@ -42,7 +42,7 @@ class Search:
         from tuning.tuner import reason_of
 
         self.space = space_of(model if isinstance(model, str) else model.__name__, space)
-        self.given, self.method, self.trials, self.seed = space, method, trials, options["seed"]
+        self.method, self.trials, self.seed = method, trials, options["seed"]
         if model == FINE_TUNE:
             from tuning.heads import Heads
 
@@ -58,7 +58,7 @@ class Search:
         except Exception as error:
             raise InputError(f"the space {name} fails for its default values: {reason_of(error)}") from error
         check(settings, self.problem.build, self.problem.trains, name=name)
-        self.values = dict(hp.values)
+        self.values = dict(hp.values) if self.problem.is_default(settings) else {}
         if not hp.space:
             raise InputError(f"the space {name} draws nothing: expected it to ask hp for a value")
         self.identity = {
@@ -82,7 +82,8 @@ class Search:
         objective = self.problem.objective
         wanted = keras_tuner.Objective(objective.name, objective.direction)
         found = oracle_of(self.method, wanted, seed=self.seed, trials=self.trials, epochs=self.problem.epochs)
-        found.keep, found.disk, found.taken = keep, disk, (self.values,)
+        found.keep, found.disk = keep, disk
+        found.taken = (self.values,) if self.values else ()
         state = folder / "search" / "oracle.json"
         if state.is_file():
             found.seconds = json.loads(state.read_text(encoding="utf-8"))["seconds"]
@@ -112,8 +113,7 @@ class Search:
             raise short from None
         if outcome.note:
             raise InputError(f"{short}: {told[0]} of {told[1]} epochs of the default configuration took all of it")
-        values = self.values if self.given is None and self.problem.name != FINE_TUNE else {}
-        found = result_of(0, outcome, values, time.monotonic() - started)
+        found = result_of(0, outcome, self.values, time.monotonic() - started)
         with whole_file(file) as partial:
             partial.write_text(json.dumps(found.to_dict()), encoding="utf-8")
         return found
@@ -135,7 +135,8 @@ class Search:
             oracle.watch = lambda trial: watch.ended(trial_result(trial, folder))
         tuner = self._tuner(oracle, folder, watch if address is None else None)
         done = Outcome(default.score, default.spread, default.epochs, default.curve)
-        tuner._outcomes[json.dumps([self.space_defaults(), None], sort_keys=True, default=str)] = done
+        if self.values:  # the space's default values are the default configuration: it was tried
+            tuner._outcomes[json.dumps([self.space_defaults(), None], sort_keys=True, default=str)] = done
         if address is None:
             tuner.search()
             return

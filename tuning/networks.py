@@ -24,6 +24,7 @@ from zoo.composition import in_unit, prepared
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
+from zoo.optimizers import OPTIMIZERS
 from zoo.preparing import Prepared, built, prepare
 from zoo.training import Trained, finished, train
 
@@ -81,6 +82,24 @@ class Networks:
         images = self.task.inputs.ndim == 4
         self.graphs = nullcontext if images or keras.backend.backend() != "tensorflow" else unoptimized
         self.reuse, self.fresh = Reuse(kept=4 * len(self.splits)), Fresh()
+
+    def is_default(self, settings: Settings) -> bool:
+        """Whether these say what the builder and `zoo.train` do if nothing is said."""
+        known = inspect.signature(self.build).parameters
+
+        def resolved(training: dict[str, Any]) -> dict[str, Any]:
+            how = settled(self.task, len(self.splits[0][0]), **self._settings(training), epochs=self.epochs)
+            return how | {"learning_rate": how["learning_rate"] or OPTIMIZERS[how["optimizer"]]}
+
+        def plain(value: Any) -> Any:
+            return list(value) if isinstance(value, tuple) else value
+
+        model = settings["model"].items()
+        return (
+            self.task.kind != "adversarial"  # whose rate is the network's own
+            and all(name in known and plain(known[name].default) == plain(value) for name, value in model)
+            and resolved(settings["training"]) == resolved({})
+        )
 
     def _splits(self) -> list[tuple[np.ndarray, np.ndarray]]:
         count = len(self.data.train)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -50,7 +51,7 @@ class Comparison:
         default: that of the default configuration.
         difference: `best` less `default`.
         interval: 95 % interval of the difference, by paired bootstrap over examples (Efron and Tibshirani 1993,
-            chapter 13).
+            chapter 13); infinite where there are no pairs, as between sets of generated images.
     """
 
     part: str
@@ -113,4 +114,7 @@ class SearchResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON holds them."""
-        return asdict(self) | {"artifact": None if self.artifact is None else str(self.artifact)}
+        found = asdict(self) | {"artifact": None if self.artifact is None else str(self.artifact)}
+        low, high = self.held_out.interval
+        found["held_out"]["interval"] = [low, high] if math.isfinite(low) and math.isfinite(high) else None
+        return found
