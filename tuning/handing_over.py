@@ -34,9 +34,8 @@ def hand_over(search: Any, oracle: Any, folder: Path, default: TrialResult, out:
     trials = (default, *(trial_result(trial, folder) for trial in ended))
     if len(trials) > 1 and all(trial.status == "failed" for trial in trials[1:]):
         raise JobError(f"no trial succeeded: {trials[-1].note}; what is known of them is in {folder}")
-    sign = -1 if problem.objective.direction == "max" else 1
     done = [trial for trial in trials if trial.score is not None]
-    best = min(done, key=lambda trial: (sign * trial.score, trial.number))
+    best = min(done, key=lambda trial: trial.rank(problem.objective.direction))
     part = "test" if problem.data.test is not None else "validation"
     with quiet():
         model, answers = problem.finish(problem.defaults, default.epochs, folder / "default")

@@ -39,6 +39,12 @@ class TrialResult:
         """The values as JSON holds them."""
         return asdict(self)
 
+    def rank(self, direction: str) -> tuple[float, float, int]:
+        """Less is better: by score, of equals by the least loss on the examples that choose, then the earlier."""
+        score = math.inf if self.score is None else self.score
+        loss = min((row["val_loss"] for row in self.curve if "val_loss" in row), default=math.inf)
+        return (-score if direction == "max" else score), loss, self.number
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -107,10 +113,9 @@ class SearchResult:
 
     @property
     def completed(self) -> list[TrialResult]:
-        """Trials with a score, the best one first; of equals the earlier."""
-        sign = -1 if self.direction == "max" else 1
+        """Trials with a score, the best one first; see `TrialResult.rank`."""
         done = [trial for trial in self.trials if trial.score is not None]
-        return sorted(done, key=lambda trial: (sign * trial.score, trial.number))
+        return sorted(done, key=lambda trial: trial.rank(self.direction))
 
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON holds them."""
