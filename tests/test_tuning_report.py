@@ -320,10 +320,10 @@ def test_the_comparison_in_words(direction: str, held_out: Comparison, expected:
 def test_the_default_that_wins_in_words() -> None:
     result = search(trial(0, 0.9), trial(1, 0.8), held_out=Comparison("test", 2000, 0.887, 0.887, 0.0, (0.0, 0.0)))
     assert compared(result) == (
-        "The search did not beat the default configuration: no trial had a better validation accuracy. "
+        "The search did not beat the default configuration: no trial had a better accuracy there. "
         "On 2,000 test examples its accuracy is 0.8870."
     )
-    assert validated(result) == "Best validation accuracy 0.9: that of the default configuration."
+    assert validated(result) == "Best accuracy on the examples that choose 0.9: that of the default configuration."
 
 
 def test_failures_in_words() -> None:

@@ -32,7 +32,7 @@ def validated(result: SearchResult) -> str:
     if not scored([result.best]):
         return "No trial has a score."
     folds = "" if result.best.spread is None else f" ± {number(result.best.spread)} over the folds"
-    best = f"Best validation {result.objective} {number(result.best.score)}{folds}"
+    best = f"Best {result.objective} on the examples that choose {number(result.best.score)}{folds}"
     if result.best.number == result.default.number:
         return f"{best}: that of the default configuration."
     default = number(result.default.score) if scored([result.default]) else "failed"
@@ -53,7 +53,7 @@ def compared(result: SearchResult) -> str:
     where = f"n {counted(held_out.examples, f'{held_out.part} example')}"
     lost = "The search did not beat the default configuration: "
     if result.best.number == result.default.number:
-        return f"{lost}no trial had a better validation {name}. O{where} its {name} is {default}."
+        return f"{lost}no trial had a better {name} there. O{where} its {name} is {default}."
     scores = f"{where} {name} {best} against {default} of the default configuration"
     if not math.isfinite(held_out.difference):
         return f"O{where} {name} {best}; there is no default configuration to compare it with."
