@@ -69,6 +69,7 @@ def test_builders_are_listed_and_shown() -> None:
     assert shown.returncode == 0 and "Hochreiter" in shown.stdout and "Total params" in shown.stdout
 
 
+@pytest.mark.slow
 def test_a_learning_rate_is_found_and_drawn(workplace: Path) -> None:
     assert zoo("sample", "wine", "wine").returncode == 0
     found = zoo("lr-find", "mlp", "wine/wine.csv", "--json")

@@ -87,6 +87,7 @@ def test_the_winner_of_every_kind_is_an_artifact(
     assert made.card["search"]["best"]["number"] == result.best.number and made.card["parity"]["passed"]
 
 
+@pytest.mark.slow
 def test_a_hidden_head_is_exported_as_plain_layers_that_answer_as_it_does(folder: Path, workplace: Path) -> None:
     def hidden(hp: Any) -> dict[str, dict[str, Any]]:
         model = {"units": hp.Choice("units", [16, 32]), "strength": 0.1, "dropout": 0.2}

@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_search_and_what_was_tried_is_not_drawn_aga
     assert method == "hyperband" or len(set(drawn)) == len(drawn)
 
 
-QUICK = {("random", "save"), ("grid", "run"), ("bayesian", "_save_trial")}
+QUICK = {("random", "save"), ("grid", "run")}
 
 
 class Cut(BaseException):
@@ -257,6 +257,7 @@ def test_weights_of_the_best_alone_stay_on_disk() -> None:
     assert not list(Path("none/search").glob("trial_*/state_*.npz"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unexported")
 def test_weights_that_are_gone_are_trained_again_to_the_same() -> None:
     first = run(trials=3, run="with", out="artifacts/with")
@@ -264,6 +265,7 @@ def test_weights_that_are_gone_are_trained_again_to_the_same() -> None:
     assert first.held_out == second.held_out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unexported")
 def test_folds_give_a_mean_and_a_spread() -> None:
     result = run(trials=2, folds=3)
@@ -299,6 +301,7 @@ def test_memory_is_steady_over_two_hundred_trials() -> None:
     assert grown < 60, [round(size / 2**20) for size in sizes]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unexported")
 def test_the_budget_ends_the_search_and_the_trial_in_flight() -> None:
     started = time.monotonic()

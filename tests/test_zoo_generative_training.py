@@ -112,6 +112,7 @@ def test_a_bound_of_bits_is_that_of_a_probability() -> None:
     assert np.isfinite(far).all() and far < -1000
 
 
+@pytest.mark.slow
 def test_a_variational_autoencoder_has_a_bound_and_makes_samples() -> None:
     trained = zoo.train("variational_autoencoder", digits(), model={"latent_dim": 8}, epochs=40)
     found = trained.evaluation
@@ -162,6 +163,7 @@ def made(epochs: int, **given: Any) -> Any:
     return zoo.train("gan", digits(600), epochs=epochs, **given)
 
 
+@pytest.mark.slow
 def test_a_generator_comes_nearer_and_sheets_are_kept(workplace: Path) -> None:
     wide = {"latent_dim": 8, "units": (64,)}
     early, late = made(2, model=wide), made(60, model=wide, learning_rate=5e-3, run="run")
@@ -172,6 +174,7 @@ def test_a_generator_comes_nearer_and_sheets_are_kept(workplace: Path) -> None:
     assert "mode collapse" in {finding.symptom for finding in zoo.diagnose(early)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "builder",
     [
