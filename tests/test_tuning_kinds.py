@@ -78,7 +78,7 @@ def test_every_kind_by_every_method_cut_off_and_not(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["cnn", "lstm", "conv_autoencoder", "variational_autoencoder"])
+@pytest.mark.parametrize("kind", ["cnn", "lstm", "conv_autoencoder", "variational_autoencoder", "gan"])
 def test_the_winner_of_every_kind_is_an_artifact(
     kind: str, pixels: np.ndarray, labels: np.ndarray, folder: Path, workplace: Path
 ) -> None:
@@ -108,3 +108,18 @@ def test_a_hidden_head_is_exported_as_plain_layers_that_answer_as_it_does(folder
     pixels = artifact.outputs(fitted.model, fitted.data.held_out.inputs, input_of(extractor))
     np.testing.assert_allclose(pixels, answers, atol=1e-3)
     assert not [layer for layer in fitted.model.layers if "tuning" in type(layer).__module__]
+
+
+@pytest.mark.slow
+def test_last_blocks_are_searched_where_the_space_asks_for_them(folder: Path, workplace: Path) -> None:
+    def blocks(hp: Any) -> dict[str, dict[str, Any]]:
+        model = {"unfreeze": hp.Choice("unfreeze", [2, 1])}
+        return {"model": model, "training": {"unfreeze_rate": 1e-4, "augment": ("flip",)}}
+
+    given = {"space": blocks, "trials": 2, "epochs": 2, "input_size": 64, "folds": 0, "objective": "log_loss"}
+    result = tuning.search(folder, "fine_tune", run="mine", **given)
+    assert [trial.status for trial in result.trials] == ["completed"] * 3
+    problem = Heads(folder, epochs=2, input_size=64, folds=0)
+    settings = {"model": {"unfreeze": 2}, "training": {"unfreeze_rate": 1e-4, "augment": ("flip",)}}
+    fitted, answers = problem.finish(settings, 2, Path("mine/again"))
+    assert fitted.card["unfrozen"]["blocks"] == 2 and answers.shape == (len(fitted.data.held_out), 3)

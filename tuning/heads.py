@@ -206,7 +206,8 @@ class Heads:
         chosen, asked = self.splits[fold]
         if (backbone, fold) not in self.sides:
             rows = self._features(backbone)[1]
-            mean, deviation = rows[chosen].mean(axis=0), rows[chosen].std(axis=0) + 1e-6
+            mean, deviation = rows[chosen].mean(axis=0), rows[chosen].std(axis=0)
+            deviation = np.maximum(deviation, 0.1 * deviation.mean())  # what hardly varies here may vary elsewhere
             ready = ((rows - mean) / deviation).astype(np.float32)
             sides = [(ready[each], self.targets[each]) for each in (chosen, asked)]
             self.sides[backbone, fold] = *sides, mean, deviation

@@ -157,4 +157,4 @@ def compared(
                 found.append(scored[0] - scored[1])
         low, high = np.nanpercentile(found, [2.5, 97.5])
         interval = (float(low), float(high))
-    return Comparison(part, count, scores[0], scores[1], scores[0] - scores[1], interval)
+    return Comparison(part, len(targets), scores[0], scores[1], scores[0] - scores[1], interval)
