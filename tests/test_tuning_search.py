@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_search_and_what_was_tried_is_not_drawn_aga
     assert method == "hyperband" or len(set(drawn)) == len(drawn)
 
 
-QUICK = {("random", "save"), ("grid", "run")}
+QUICK = {("random", "save")}
 
 
 class Cut(BaseException):
@@ -249,6 +249,7 @@ def test_what_is_held_out_is_seen_by_no_trial() -> None:
     assert honest.held_out.best > other.held_out.best
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unexported")
 def test_weights_of_the_best_alone_stay_on_disk() -> None:
     run(trials=6, run="kept", keep=2)

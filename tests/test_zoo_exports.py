@@ -133,6 +133,7 @@ def test_sequences_of_unequal_length(workplace: Path) -> None:
     np.testing.assert_allclose(*(np.array(each["probability"], float) for each in (shorter, padded)), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_forecast_is_asked_for_with_a_series(workplace: Path) -> None:
     time = np.arange(400)
     rng = np.random.default_rng(0)

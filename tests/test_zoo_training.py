@@ -107,6 +107,7 @@ def test_rare_classes_count_more_with_class_weights() -> None:
     assert recalls[1] > recalls[0] + 0.2
 
 
+@pytest.mark.slow
 def test_augmented_images_are_learnt_and_exported(workplace: Path) -> None:
     rng = np.random.default_rng(0)
     targets = np.arange(120) % 2
