@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -283,7 +282,7 @@ class Heads:
                 whole = unfrozen.train(found, max(1, history.best_epoch))
                 outputs = artifact.outputs(whole, self.data.held_out.inputs, input_of(extractor))
             else:
-                whole = partial(joined, extractor, found)()
+                whole = joined(extractor, found)
         card = {"backbone": extractor.backbone, "weights": "imagenet", "input": input_of(extractor)}
         card |= {"seed": self.seed, "effort": "search", "head": head, "unfrozen": None}
         if model.get("unfreeze", 0):

@@ -136,7 +136,7 @@ class Search:
         tuner = self._tuner(oracle, folder, watch if address is None else None)
         done = Outcome(default.score, default.spread, default.epochs, default.curve)
         if self.values:  # the space's default values are the default configuration: it was tried
-            tuner._outcomes[json.dumps([self.space_defaults(), None], sort_keys=True, default=str)] = done
+            tuner.tried[json.dumps([self.space_defaults(), None], sort_keys=True, default=str)] = done
         if address is None:
             tuner.search()
             return

@@ -78,7 +78,7 @@ class Networks:
         self.objective: Objective = objective_of(objective, self.data.task if kind == "supervised" else kind)
         self.splits = self._splits()
         self.sides = [Sides.of(self.task, *split) for split in self.splits]
-        self.epochs = settled(self.task, len(self.splits[0][0]), **self._settings({}), **{"epochs": epochs})["epochs"]
+        self.epochs = settled(self.task, len(self.splits[0][0]), **self._settings({}), epochs=epochs)["epochs"]
         images = self.task.inputs.ndim == 4
         self.graphs = nullcontext if images or keras.backend.backend() != "tensorflow" else unoptimized
         self.reuse, self.fresh = Reuse(kept=4 * len(self.splits)), Fresh()

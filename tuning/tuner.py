@@ -69,6 +69,9 @@ class Tuner(BaseTuner):
         oracle: one out of `tuning.oracles`.
         run: folder of the search.
         watch: told of trials; None for nobody.
+
+    Attributes:
+        tried: outcomes by settings, so that hyperparameters that say the same are not tried twice.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class Tuner(BaseTuner):
         self.problem, self.space, self.watch = problem, space, watch
         self.deadline = oracle.deadline
         self._idle, self._done = False, 0
-        self._outcomes: dict[str, Outcome] = {}
+        self.tried: dict[str, Outcome] = {}
         with contextlib.redirect_stdout(None):  # it prints where it goes on from
             super().__init__(oracle, hypermodel=self._settings, directory=str(run), project_name="search")
 
@@ -148,8 +151,8 @@ class Tuner(BaseTuner):
         hp = trial.hyperparameters
         settings, last = self._settings(hp), hp.values.get("tuner/epochs")
         same = json.dumps([settings, last], sort_keys=True, default=str)
-        if same in self._outcomes:  # hyperparameters that differ may say the same, as a rate of dropout nowhere
-            return self._outcomes[same]
+        if same in self.tried:  # hyperparameters that differ may say the same, as a rate of dropout nowhere
+            return self.tried[same]
         before = hp.values.get("tuner/trial_id")
         if before:
             for state in Path(self.get_trial_dir(before)).glob("state_*.npz"):
@@ -157,7 +160,7 @@ class Tuner(BaseTuner):
                     shutil.copy(state, folder / state.name)
         outcome = self.problem.run(settings, states=folder, last=last, deadline=self.deadline, tell=tell)
         if not outcome.note:
-            self._outcomes[same] = outcome._replace(curve=[])
+            self.tried[same] = outcome._replace(curve=[])
         return outcome
 
     @contextlib.contextmanager
