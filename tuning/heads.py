@@ -13,6 +13,7 @@ import numpy as np
 from applications import heads
 from applications.features import Extractor, embed
 from applications.fine_tuning import Job, embedded, extractor_of, input_of, rows_of
+from tuning.folds import check_folds, folds_of
 from tuning.fresh import Fresh
 from tuning.objectives import objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
@@ -124,16 +125,10 @@ class Heads:
         return int(self.targets.sum(axis=0).min() if self.targets.ndim == 2 else np.bincount(self.targets).min())
 
     def _splits(self, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        count, several = len(self.targets), self.targets.ndim == 2
         if folds:
-            if not 2 <= folds <= count // 2:
-                raise InputError(f"expected 2 to {count // 2} folds of {count} training images, received {folds}")
-            from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
-
-            groups = np.unique(np.asarray(self.data.train.digests), return_inverse=True)[1]
-            kind = GroupKFold if several else StratifiedGroupKFold
-            rows = np.zeros((count, 1))
-            return list(kind(folds, shuffle=True, random_state=self.seed).split(rows, self.targets, groups))
+            check_folds(folds, len(self.targets))
+            return folds_of(self.data.train, folds, self.seed)
+        several = self.targets.ndim == 2
         hot = self.targets if several else np.eye(len(self.data.classes), dtype=np.int64)[self.targets]
         held = stratified(hot, self.data.train.digests, 0.25, self.seed)
         if not held.any() or (hot[~held].sum(axis=0) == 0).any():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuning.folds import check_folds, folds_of
 from tuning.fresh import Fresh
 from tuning.objectives import Objective, objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
@@ -109,9 +110,14 @@ class Networks:
             return [inner_split(self.task, 0.2 if count < SMALL else 0.1, self.seed)]
         if self.task.kind == "adversarial":
             raise InputError("folds are for models that learn a target; leave them out for adversarial networks")
-        if not 2 <= self.folds <= count // 2:
-            raise InputError(f"expected 2 to {count // 2} folds of {count} training examples, received {self.folds}")
-        return list(_folds(self.task, self.folds, self.seed))
+        check_folds(self.folds, count)
+        if self.data.task != "forecasting":
+            return folds_of(self.data.train, self.folds, self.seed)
+        from sklearn.model_selection import TimeSeriesSplit  # those that are scored follow those learnt
+
+        window = self.task.kind == "autoencoder"
+        gap = self.data.input["window"] if window else self.data.train.targets.shape[-1] - 1
+        return list(TimeSeriesSplit(self.folds, gap=gap).split(np.arange(count)))
 
     def run(
         self,
@@ -224,17 +230,3 @@ class Networks:
         if self.task.kind == "supervised":
             return trained, trained.outputs
         return trained, self._answers(network, prepared(self.data, self.data.held_out))
-
-
-def _folds(task: Prepared, folds: int, seed: int) -> Any:
-    """Positions to learn from and to be scored on, fold by fold; of a series the latter follow the former."""
-    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, TimeSeriesSplit
-
-    data, rows = task.data, np.arange(len(task.data.train))
-    if data.task == "forecasting":
-        gap = data.input["window"] if task.kind == "autoencoder" else data.train.targets.shape[-1] - 1
-        return TimeSeriesSplit(folds, gap=gap).split(rows)
-    groups = np.unique(np.asarray(data.train.digests), return_inverse=True)[1]  # copies stay on one side
-    if data.task == "classification":
-        return StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(rows, data.train.targets, groups)
-    return GroupKFold(folds, shuffle=True, random_state=seed).split(rows, groups=groups)

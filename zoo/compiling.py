@@ -261,8 +261,10 @@ def _compiled(
     columns = constants.tensors(arrays.columns)
     # Keras makes the variables of metrics and optimizer at the first step, which a loop in a graph does not allow.
     if not model.optimizer.built or not model.metrics_variables:
-        first = np.arange(min(2, arrays.examples))
+        first, before = np.arange(min(2, arrays.examples)), [(each, np.array(each)) for each in model.variables]
         model.test_step(tuple(chosen_inputs(column, first) for column in arrays.columns))
+        for variable, value in before:  # a random layer has drawn, which a session that is used again does not
+            variable.assign(value)
         model.optimizer.build(model.trainable_variables)
     model.reset_metrics()
 

@@ -1,0 +1,24 @@
+"""Folds of cross-validation in which copies stay on one side."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zoo.data.dataset import Part
+from zoo.errors import InputError
+
+
+def check_folds(folds: int, count: int) -> None:
+    """Raise InputError unless `count` training examples can be dealt out to that many folds."""
+    if not 2 <= folds <= count // 2:
+        raise InputError(f"expected 2 to {count // 2} folds of {count} training examples, received {folds}")
+
+
+def folds_of(part: Part, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Positions to learn from and to be scored on, fold by fold; stratified where an example has one class."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    classes = part.targets.ndim == 1 and part.targets.dtype.kind == "i"
+    splitter = (StratifiedGroupKFold if classes else GroupKFold)(folds, shuffle=True, random_state=seed)
+    copies = np.unique(np.asarray(part.digests), return_inverse=True)[1]
+    return list(splitter.split(np.zeros((len(part), 1)), part.targets if classes else None, copies))
