@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import grpc
 import keras_tuner
 import pytest
 from test_tuning_search import PROGRAM, program, table
@@ -99,6 +100,48 @@ def test_a_trial_that_ended_while_the_chief_was_away_counts_once(workplace: Path
     assert following.trial_id != trial.trial_id
     done(again, following)
     assert again.create_trial("one").status == "STOPPED" and len(again.end_order) == 2
+
+
+def test_what_a_worker_says_twice_counts_once(workplace: Path) -> None:
+    found = oracle(trials=2)
+    trial = found.create_trial("one")
+    done(found, trial)
+    done(found, trial)
+    assert found.end_order == [trial.trial_id] and found.untold
+    done(found, found.create_trial("one"))
+    assert found.create_trial("one").status == "STOPPED" and not found.untold
+
+
+def test_a_trial_whose_score_went_to_a_chief_that_was_killed_is_run_again(workplace: Path) -> None:
+    found = oracle()
+    trial = found.create_trial("one")
+    again = oracle()
+    again.reload()
+    trial.status = "COMPLETED"
+    again.end_trial(trial)
+    assert not again.end_order and again.create_trial("one").trial_id == trial.trial_id
+
+
+def test_a_worker_waits_for_a_chief_that_went_while_it_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(grpc.RpcError):
+        def code(self) -> grpc.StatusCode:
+            return grpc.StatusCode.UNAVAILABLE
+
+    asked: list[str] = []
+
+    class Stub:
+        def CreateTrial(self, request: str, **options: Any) -> str:
+            asked.append(request)
+            if len(asked) < 3:
+                raise Gone
+            return "trial"
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    assert workers.Patient(Stub()).CreateTrial("me", wait_for_ready=True) == "trial" and asked == ["me"] * 3
+    monkeypatch.setattr(workers, "RETURN", -1.0)
+    asked.clear()
+    with pytest.raises(Gone):
+        workers.Patient(Stub()).CreateTrial("me")
 
 
 def test_half_written_files_of_a_kill_are_no_hindrance(workplace: Path) -> None:

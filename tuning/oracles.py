@@ -83,13 +83,16 @@ class Steady:
     @keras_tuner.synchronized
     def lose(self, tuner_id: str) -> None:
         """The worker of that name is gone: its trial is run again."""
-        trial = self.ongoing_trials.pop(tuner_id, None)
         self.tuner_ids.discard(tuner_id)
         self.last_sign.pop(tuner_id, None)
-        if trial is not None:
-            _renew(trial)
-            self._retry_queue.append(trial.trial_id)
-            self.save()
+        if tuner_id in self.ongoing_trials:
+            self._again(self.ongoing_trials[tuner_id].trial_id)
+
+    @property
+    def untold(self) -> bool:
+        """Whether a worker that gave a sign of late does not know yet that the search ended."""
+        now = time.monotonic()
+        return any(now - self.last_sign.get(each, 0.0) < LOST for each in self.tuner_ids)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Values for a trial, such as were not tried."""
@@ -107,12 +110,24 @@ class Steady:
     def _duplicate(self, values: dict[str, Any]) -> bool:
         return super()._duplicate(values) or values in self.taken
 
+    def _again(self, trial_id: str) -> None:
+        for tuner_id in [name for name, each in self.ongoing_trials.items() if each.trial_id == trial_id]:
+            self.ongoing_trials.pop(tuner_id)
+        _renew(self.trials[trial_id])
+        self._retry_queue.append(trial_id)
+        self.save()
+
     @keras_tuner.synchronized
     def end_trial(self, trial: Trial) -> None:
         """Note the result of a trial."""
         known = self.trials[trial.trial_id]
+        if trial.trial_id in self.end_order:
+            return  # a worker that got no answer says it again
         if trial.trial_id in self._retry_queue:  # the chief was away while it ran
             self._retry_queue.remove(trial.trial_id)
+        if trial.status == TrialStatus.COMPLETED and not known.metrics.exists(self.objective.name):
+            self._again(trial.trial_id)  # its score went to a chief that was killed
+            return
         reason = trial.hyperparameters.values.pop(REASON, None)
         # The service rounds numbers to single precision: the values that were drawn stand.
         trial.hyperparameters.values = trial.hyperparameters.values | known.hyperparameters.values

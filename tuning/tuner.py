@@ -88,6 +88,10 @@ class Tuner(BaseTuner):
         self.tried: dict[str, Outcome] = {}
         with contextlib.redirect_stdout(None):  # it prints where it goes on from
             super().__init__(oracle, hypermodel=self._settings, directory=str(run), project_name="search")
+        if self._is_worker():
+            from tuning.workers import Patient
+
+            self.oracle.stub = Patient(self.oracle.stub)
 
     def _settings(self, hp: keras_tuner.HyperParameters) -> Settings:
         found = self.space(hp)

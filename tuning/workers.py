@@ -26,6 +26,7 @@ from zoo.errors import InputError, JobError
 LOOK = 0.2  # seconds between two looks at the workers
 RESTARTS = 3  # of a worker that ended before its first trial did
 CONNECT = 60.0  # seconds that a worker waits for the chief to be there
+RETURN = 600.0  # and for one that was there to come back
 
 
 def free_port() -> int:
@@ -77,7 +78,7 @@ def _over(oracle: keras_tuner.Oracle, crew: Crew | None) -> bool:
         return crew.gone
     now = time.monotonic()
     late = oracle.deadline is not None and now > oracle.deadline + 60
-    return bool(oracle.ended or late) and not oracle.ongoing_trials
+    return bool(oracle.ended or late) and not oracle.ongoing_trials and not oracle.untold
 
 
 class Crew:
@@ -203,3 +204,29 @@ def join(host: str, port: int) -> None:
             time.sleep(1)
     os.environ["KERASTUNER_ORACLE_IP"], os.environ["KERASTUNER_ORACLE_PORT"] = host, str(port)
     os.environ["KERASTUNER_TUNER_ID"] = f"worker-{socket.gethostname()}-{os.getpid()}"
+
+
+class Patient:
+    """A worker's way to the chief, which waits for one that is away: each question may be asked twice.
+
+    Args:
+        stub: of Keras Tuner's service.
+    """
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        ask = getattr(self._stub, name)
+
+        def asked(request: Any, **options: Any) -> Any:
+            ends = time.monotonic() + RETURN
+            while True:
+                try:
+                    return ask(request, **options | {"timeout": RETURN})
+                except grpc.RpcError as error:
+                    if error.code() != grpc.StatusCode.UNAVAILABLE or time.monotonic() > ends:
+                        raise
+                    time.sleep(1)
+
+        return asked
