@@ -1,0 +1,160 @@
+"""What requests mean, and what goes back: TensorFlow Serving's REST and the Open Inference Protocol."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoo.serving import open_inference, tf_rest
+from zoo.serving.answering import Signature, Tensor, checked
+from zoo.serving.refusals import Refused
+
+ROWS = {
+    "serving_default": Signature(
+        {"age": Tensor("float32", (None,)), "kind": Tensor("string", (None,))},
+        {"label": Tensor("string", (None,)), "probabilities": Tensor("float32", (None, 2))},
+    ),
+    "one": Signature({"code": Tensor("float32", (None, 2))}, {"pixels_bytes": Tensor("string", (None,))}),
+}
+PHOTO = {"serving_default": Signature({"image_bytes": Tensor("string", (None,))}, {"x": Tensor("float32", (None,))})}
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=12,
+)
+keys = st.sampled_from(["instances", "inputs", "signature_name", "outputs", "name", "shape", "datatype", "data", "age"])
+requests = st.dictionaries(keys, anything, max_size=4)
+
+
+def test_rows_and_columns_are_the_same_request() -> None:
+    by_row = tf_rest.asked({"instances": [{"age": 1, "kind": "a"}, {"age": None, "kind": "b"}]}, ROWS)
+    by_column = tf_rest.asked({"inputs": {"age": [1, None], "kind": ["a", "b"]}}, ROWS)
+    assert by_row.rows == by_column.rows == [{"age": 1, "kind": "a"}, {"age": None, "kind": "b"}]
+
+
+def test_the_only_input_needs_no_name() -> None:
+    for instance in ([1.0, 2.0], {"code": [1.0, 2.0]}):
+        assert tf_rest.asked({"signature_name": "one", "instances": [instance]}, ROWS).rows == [{"code": [1.0, 2.0]}]
+    for inputs in ([[1.0, 2.0]], {"code": [[1.0, 2.0]]}):
+        assert tf_rest.asked({"signature_name": "one", "inputs": inputs}, ROWS).rows == [{"code": [1.0, 2.0]}]
+    encoded = {"b64": "AAAA"}
+    assert tf_rest.asked({"instances": [encoded]}, PHOTO).rows == [{"image_bytes": encoded}]
+
+
+def test_answers_are_those_of_tensorflow_serving() -> None:
+    answers = [{"label": b"a", "probabilities": np.array([0.5, np.nan], np.float32)}]
+    asked = tf_rest.asked({"instances": [{"age": 1, "kind": "a"}]}, ROWS)
+    found = tf_rest.answered(asked, answers, ROWS["serving_default"])
+    assert found == {"predictions": [{"label": "a", "probabilities": [0.5, None]}]}
+    asked = asked._replace(by_row=False)
+    found = tf_rest.answered(asked, answers, ROWS["serving_default"])
+    assert found == {"outputs": {"label": ["a"], "probabilities": [[0.5, None]]}}
+    one = tf_rest.asked({"signature_name": "one", "instances": [[1, 2]]}, ROWS)
+    assert tf_rest.answered(one, [{"pixels_bytes": b"\xff"}], ROWS["one"]) == {"predictions": [{"b64": "/w=="}]}
+
+
+def test_tensors_of_json_and_of_bytes_are_the_same_request() -> None:
+    code = np.arange(4, dtype=np.float32)
+    head = {"name": "code", "shape": [2, 2], "datatype": "FP32"}
+    plain = {"parameters": {"signature_name": "one"}, "inputs": [head | {"data": code.tolist()}]}
+    nested = plain | {"inputs": [head | {"data": code.reshape(2, 2).tolist()}]}
+    binary = plain | {"inputs": [head | {"parameters": {"binary_data_size": 16}}]}
+    found = [open_inference.asked(plain, b"", ROWS), open_inference.asked(nested, b"", ROWS)]
+    found.append(open_inference.asked(binary, code.tobytes(), ROWS))
+    for each in found:
+        assert [row["code"].tolist() for row in each.rows] == [[0, 1], [2, 3]]
+
+
+def test_photos_of_bytes() -> None:
+    packed = b"".join(struct.pack("<I", len(each)) + each for each in (b"one", b"three"))
+    head = {"name": "image_bytes", "shape": [2], "datatype": "BYTES", "parameters": {"binary_data_size": len(packed)}}
+    text = json.dumps({"id": "7", "inputs": [head], "parameters": {"binary_data_output": True}}).encode()
+    split = open_inference.split(text + packed, str(len(text)))
+    asked = open_inference.asked(json.loads(split[0]), split[1], PHOTO)
+    assert asked.rows == [{"image_bytes": b"one"}, {"image_bytes": b"three"}]
+    body, length = open_inference.answered(asked, [{"x": 1.5}, {"x": 2.5}], PHOTO["serving_default"], "m", 3)
+    head = json.loads(body[:length])
+    assert head["id"] == "7" and head["model_version"] == "3" and head["outputs"][0]["shape"] == [2]
+    assert np.frombuffer(body[length:], "<f4").tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {},
+        {"instances": []},
+        {"instances": [{"age": 1, "kind": "a"}], "inputs": {}},
+        {"instances": 3},
+        {"signature_name": "other", "instances": [1]},
+        {"signature_name": ["serving_default"], "instances": [1]},
+        {"inputs": {"age": [1, 2], "kind": ["a"]}},
+        {"inputs": {"age": [], "kind": []}},
+        {"instances": [1]},
+    ],
+)
+def test_what_is_no_request_is_refused_with_a_reason(body: Any) -> None:
+    with pytest.raises(Refused, match="expected") as error:
+        tf_rest.asked(body, ROWS)
+    assert error.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"age": 1},
+        {"age": 1, "kind": "a", "more": 2},
+        {"age": "1", "kind": "a"},
+        {"age": [1], "kind": "a"},
+        {"age": True, "kind": "a"},
+        {"age": {"b64": "AA"}, "kind": "a"},
+        {"age": 1, "kind": 2},
+        {"age": 1, "kind": "\ud800"},
+        {"age": 1, "kind": {"b64": "?"}},
+        {"age": 1, "kind": None},
+    ],
+)
+def test_what_is_no_example_is_refused_with_a_reason(fields: Any) -> None:
+    with pytest.raises(Refused, match="expected") as error:
+        checked(fields, ROWS["serving_default"].inputs)
+    assert error.value.status == 400
+
+
+@given(requests | anything, st.binary(max_size=20))
+@settings(max_examples=300, deadline=None)
+def test_whatever_comes_is_a_request_or_refused(body: Any, binary: bytes) -> None:
+    signatures = ROWS | {"serving_default": ROWS["one"]}
+    for read in (lambda: tf_rest.asked(body, signatures), lambda: open_inference.asked(body, binary, signatures)):
+        try:
+            for fields in read().rows:
+                checked(fields, signatures["serving_default"].inputs)
+        except Refused as error:
+            assert 400 <= error.status < 500 and error.reason
+
+
+@given(anything, st.sampled_from(["BYTES", "FP32", "BOOL", "INT64"]), st.lists(st.integers(-1, 4), max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_whatever_tensor_comes_is_read_or_refused(data: Any, kind: str, shape: list[int]) -> None:
+    for signature, name in ((ROWS["one"], "code"), (PHOTO["serving_default"], "image_bytes")):
+        body = {"inputs": [{"name": name, "shape": shape, "datatype": kind, "data": data}]}
+        try:
+            for fields in open_inference.asked(body, b"", {"serving_default": signature}).rows:
+                checked(fields, signature.inputs)
+        except Refused as error:
+            assert 400 <= error.status < 500 and error.reason
+
+
+def test_a_number_that_is_missing_is_null() -> None:
+    found = checked({"age": None, "kind": "ä"}, ROWS["serving_default"].inputs)
+    assert np.isnan(found["age"]) and found["kind"] == "ä".encode()
+    coded = base64.b64encode(b"raw").decode()
+    assert checked({"age": 1, "kind": {"b64": coded}}, ROWS["serving_default"].inputs)["kind"] == b"raw"

@@ -1,0 +1,427 @@
+"""The server as an ASGI application: routes, limits, who may ask, and what is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+
+from zoo import __version__
+from zoo.serving import open_inference, tf_rest
+from zoo.serving.answering import DEFAULT, IMAGE
+from zoo.serving.hosting import Host, Version
+from zoo.serving.observing import CONTENT_TYPE_LATEST, Log, Metrics
+from zoo.serving.page import PAGE
+from zoo.serving.refusals import Refused, bad, too_large
+
+OPEN_PATHS = ("/", "/v2/health/live", "/v2/health/ready")  # no secret is asked for here
+DRAIN = 256 * 2**20  # bytes of a refused body that are read, so that its sender reads the refusal
+PATIENCE = 60.0  # seconds for a body to arrive
+LENGTH_HEADER = "inference-header-content-length"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is taken at a time.
+
+    Attributes:
+        request: bytes of a request.
+        queue: examples that are accepted and have no answer yet.
+    """
+
+    request: int = 16 * 2**20
+    queue: int = 256
+
+
+class Front:
+    """What all requests go through: the limits, and the count of what was accepted.
+
+    Args:
+        host: the models.
+        limits: of requests.
+        metrics: what is counted.
+    """
+
+    def __init__(self, host: Host, limits: Limits, metrics: Metrics) -> None:
+        self.host, self.limits, self.metrics = host, limits, metrics
+        self.waiting = 0
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.threads = ThreadPoolExecutor(cores, "decode")
+
+    @asynccontextmanager
+    async def place(self, examples: int = 1) -> AsyncIterator[None]:
+        """Room in the queue; a request takes one before its body is read.
+
+        Raises:
+            Refused: 429 where there is none.
+        """
+        if self.waiting + examples > self.limits.queue:
+            raise Refused(429, f"{self.waiting} examples wait already; ask again later", {"Retry-After": "1"})
+        self.waiting += examples
+        self.metrics.waiting.set(self.waiting)
+        try:
+            yield
+        finally:
+            self.waiting -= examples
+            self.metrics.waiting.set(self.waiting)
+
+    async def body(self, request: Request) -> bytes:
+        """All of it.
+
+        Raises:
+            Refused: 413 where it is too long, 408 where it does not come.
+        """
+        most, said = self.limits.request, request.headers.get("content-length", "0")
+        length = int(said) if said.isdigit() and len(said) < 19 else 0
+        reason = f"expected a request of at most {most:,} bytes"
+        if length > DRAIN:
+            raise too_large(f"{reason}, received {length:,}")
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(PATIENCE):
+                async for part in request.stream():
+                    size += len(part)
+                    if size <= most:
+                        parts.append(part)
+                    elif size > DRAIN:
+                        break
+        except TimeoutError as error:
+            raise Refused(408, f"the request did not arrive within {PATIENCE:.0f} s") from error
+        if size > most:
+            raise too_large(f"{reason}, received {size:,}")
+        return b"".join(parts)
+
+    async def answers(
+        self, version: Version, signature: str, rows: Sequence[dict[str, Any]], facts: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Of each of `rows`, in order; one bad example refuses them all."""
+        loop, answering = asyncio.get_running_loop(), version.answering
+        facts["examples"] = len(rows)
+        if len(rows) > self.limits.queue:
+            raise too_large(f"expected at most {self.limits.queue} examples a request, received {len(rows)}")
+        async with self.place(len(rows) - 1):  # the first has the place of the request
+            checked = await _all(
+                [loop.run_in_executor(self.threads, answering.row, signature, fields) for fields in rows], len(rows)
+            )
+            asked: dict[Any, list[int]] = {}
+            for at, (key, _) in enumerate(checked):
+                asked.setdefault(key, []).append(at)
+            found: list[Any] = [None] * len(rows)
+            for key, positions in asked.items():
+                try:
+                    given = await version.batcher.ask(key, [checked[at][1] for at in positions])
+                except RuntimeError as error:
+                    if str(error) != "closed":
+                        raise
+                    newer = self.host.get(facts["model"])  # this version was replaced while its examples were read
+                    if newer is version:
+                        raise Refused(503, "the server is about to end") from error
+                    return await self.answers(newer, signature, rows, facts)
+                for at, answer in zip(positions, given, strict=True):
+                    found[at] = answer
+        self.metrics.examples.labels(facts["model"]).inc(len(rows))
+        return found
+
+
+async def _all(futures: Sequence[Awaitable[Any]], count: int) -> list[Any]:
+    found = await asyncio.gather(*futures, return_exceptions=True)
+    for at, each in enumerate(found):
+        if isinstance(each, Refused) and count > 1:
+            raise Refused(each.status, f"example {at}: {each.reason}", each.headers)
+        if isinstance(each, BaseException):
+            raise each
+    return found
+
+
+def parsed(text: bytes) -> Any:
+    """JSON.
+
+    Raises:
+        Refused: it is none.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise bad(f"expected JSON: {str(error)[:200]}") from error
+
+
+def application(
+    host: Host,
+    *,
+    limits: Limits | None = None,
+    token: str | None = None,
+    metrics: Metrics | None = None,
+    log: Log | None = None,
+) -> FastAPI:
+    """The server.
+
+    Args:
+        host: the models.
+        limits: of requests.
+        token: that requests bear; None for no such check.
+        metrics: what is counted.
+        log: where each request is told; None for nowhere.
+    """
+    metrics, log = metrics or Metrics(), log or Log(None)
+    front = Front(host, limits or Limits(), metrics)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        host.start()
+        yield
+        await asyncio.get_running_loop().run_in_executor(None, host.close)
+        front.threads.shutdown()
+
+    app = FastAPI(
+        title="zoo serve", version=__version__, lifespan=life, docs_url=None, redoc_url=None, description=__doc__ or ""
+    )
+
+    async def predict(request: Request, name: str, version: str | None) -> Response:
+        """Answers to examples."""
+        facts = request.state.facts
+        facts["model"], facts["protocol"] = name if name in host.models else "", "v1"
+        found = host.get(name, version)
+        facts["version"] = found.number
+        async with front.place():
+            body = await front.body(request)
+            signatures = found.answering.signatures
+            kind = request.headers.get("content-type", "").split(";")[0]
+            if kind.startswith("image/") and list(signatures[DEFAULT].inputs) == [IMAGE]:
+                asked = tf_rest.Asked(DEFAULT, [{IMAGE: body}], True)
+            else:
+                asked = tf_rest.asked(parsed(body), signatures)
+            answers = await front.answers(found, asked.signature, asked.rows, facts)
+            return _reply(tf_rest.answered(asked, answers, signatures[asked.signature]))
+
+    async def infer(request: Request, name: str, version: str | None) -> Response:
+        """Answers to examples."""
+        facts = request.state.facts
+        facts["model"], facts["protocol"] = name if name in host.models else "", "v2"
+        found = host.get(name, version)
+        facts["version"] = found.number
+        async with front.place():
+            body = await front.body(request)
+            text, binary = open_inference.split(body, request.headers.get(LENGTH_HEADER))
+            signatures = found.answering.signatures
+            asked = open_inference.asked(parsed(text), binary, signatures)
+            answers = await front.answers(found, asked.signature, asked.rows, facts)
+            signature = signatures[asked.signature]
+            reply, length = open_inference.answered(asked, answers, signature, name, found.number)
+        headers = {} if length is None else {"Inference-Header-Content-Length": str(length)}
+        media = "application/json" if length is None else "application/octet-stream"
+        return Response(reply, media_type=media, headers=headers)
+
+    _routes(app, host, metrics, predict, infer)
+    _failures(app)
+    app.add_middleware(_Told, log=log, metrics=metrics, token=token)
+    return app
+
+
+def _routes(app: FastAPI, host: Host, metrics: Metrics, predict: Any, infer: Any) -> None:
+    one = "/v1/models/{name}"
+    both = (("", None), ("/versions/{version}", "version"))
+    told: dict[int | str, Any] = {
+        code: {"description": text}
+        for code, text in {
+            400: "what came is not what was expected",
+            401: "no token, or another one",
+            404: "no such model or version",
+            408: "the request did not arrive",
+            413: "too many bytes, pixels or examples",
+            429: "too many wait already",
+            503: "the server is about to end",
+        }.items()
+    }
+
+    @app.get("/", response_class=HTMLResponse, summary="A page to drop a photo on")
+    async def page() -> HTMLResponse:
+        return HTMLResponse(PAGE)
+
+    @app.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+    async def counted() -> Response:
+        for name, model in host.models.items():
+            if model.version:
+                metrics.versions.labels(name).set(model.version.number)
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/v1/models", summary="All models")
+    async def models() -> dict[str, Any]:
+        return {"models": [_described(name, host.get(name)) for name in host.models]}
+
+    @app.get("/v2", summary="The server")
+    async def server() -> dict[str, Any]:
+        return {"name": "keras-model-zoo", "version": __version__, "extensions": ["binary_tensor_data"]}
+
+    @app.get("/v2/health/live", summary="Whether the server lives")
+    async def live() -> dict[str, bool]:
+        return {"live": True}
+
+    @app.get("/v2/health/ready", summary="Whether all models answer")
+    async def ready() -> dict[str, bool]:
+        return {"ready": True}  # the server listens once all models are open, and not when it is about to end
+
+    def add(path: str, method: str, summary: str, function: Callable[..., Any], schema: Any = None) -> None:
+        for part, needs in both:
+            route = path.replace("{of}", part)
+            extra = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+            options = {"summary": summary, "responses": told, "openapi_extra": extra if schema else None}
+            if needs:
+
+                async def endpoint(request: Request, name: str, version: str) -> Any:
+                    return await function(request, name, version)
+
+            else:
+
+                async def endpoint(request: Request, name: str) -> Any:
+                    return await function(request, name, None)
+
+            endpoint.__name__ = f"{function.__name__}{'_version' if needs else ''}"
+            app.add_api_route(route, endpoint, methods=[method], response_model=None, **options)
+
+    async def status(request: Request, name: str, version: str | None) -> Any:
+        found, model = host.get(name, version), host.models[name]
+        broken = {} if version else {n: why for n, why in model.broken.items() if n > found.number}
+        return _reply(tf_rest.status({found.number: ""} | broken))
+
+    async def described(request: Request, name: str, version: str | None) -> Any:
+        found = host.get(name, version)
+        return _reply(tf_rest.metadata(name, found.number, found.answering.signatures))
+
+    async def model(request: Request, name: str, version: str | None) -> Any:
+        found = host.get(name, version)
+        signature = found.answering.signatures[DEFAULT]
+        return _reply(open_inference.metadata(name, [found.number], found.answering.runtime, signature))
+
+    async def model_ready(request: Request, name: str, version: str | None) -> Any:
+        return _reply({"name": name, "ready": host.get(name, version) is not None})
+
+    add(f"{one}{{of}}:predict", "POST", "Answers to examples", predict, _V1)
+    add(f"{one}{{of}}/metadata", "GET", "What a model takes and answers", described)
+    add(f"{one}{{of}}", "GET", "Which versions there are", status)
+    add("/v2/models/{name}{of}/infer", "POST", "Answers to examples", infer, _V2)
+    add("/v2/models/{name}{of}/ready", "GET", "Whether a model answers", model_ready)
+    add("/v2/models/{name}{of}", "GET", "What a model takes and answers", model)
+
+
+_VALUE = {"description": "a value, an array, or {'b64': base64 of bytes}"}
+_V1 = {
+    "type": "object",
+    "properties": {
+        "signature_name": {"type": "string"},
+        "instances": {"type": "array", "minItems": 1, "items": _VALUE},
+        "inputs": _VALUE,
+    },
+}
+_V2 = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": {"type": "string"},
+        "parameters": {"type": "object"},
+        "inputs": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["name", "shape", "datatype", "data"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "shape": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1}},
+                    "datatype": {"type": "string", "enum": ["BYTES", "FP32", "FP64", "INT32", "INT64", "BOOL"]},
+                    "data": {"type": "array"},
+                },
+            },
+        },
+        "outputs": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
+    },
+}
+
+
+def _described(name: str, version: Version) -> dict[str, Any]:
+    card, signature = version.card, version.answering.signatures[DEFAULT]
+    return {
+        "name": name,
+        "version": str(version.number),
+        "runtime": version.answering.runtime,
+        "task": card["task"],
+        "kind": card["input"].get("kind", "images"),
+        "classes": list(card.get("classes", ())),
+        "inputs": list(signature.inputs),
+    }
+
+
+def _failures(app: FastAPI) -> None:
+    @app.exception_handler(Refused)
+    async def refused(request: Request, error: Refused) -> Response:
+        request.state.facts["reason"] = error.reason
+        return JSONResponse({"error": error.reason}, error.status, error.headers)
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> Response:
+        reason = f"{request.method} {request.url.path[:100]}: {error.detail}"
+        request.state.facts["reason"] = reason
+        return JSONResponse({"error": reason}, error.status_code, error.headers)
+
+
+def _reply(found: Any) -> Response:
+    return Response(json.dumps(found, ensure_ascii=False, allow_nan=False), media_type="application/json")
+
+
+class _Told:
+    """Looks at the token, counts, times and logs each request."""
+
+    def __init__(self, app: Any, log: Log, metrics: Metrics, token: str | None) -> None:
+        self.app, self.log, self.metrics, self.token = app, log, metrics, token
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        facts: dict[str, Any] = {}
+        scope.setdefault("state", {})["facts"] = facts
+        started, status = time.perf_counter(), 500
+
+        async def watched(message: dict[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            if self._may(scope):
+                await self.app(scope, receive, watched)
+            else:
+                facts["reason"] = "expected the header Authorization: Bearer TOKEN, with the token of this server"
+                refused = JSONResponse({"error": facts["reason"]}, 401, {"WWW-Authenticate": "Bearer"})
+                await refused(scope, receive, watched)
+        except Exception as error:
+            facts["reason"] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            if status != 500:
+                raise
+            failed = JSONResponse({"error": "the server failed; its log says of what"}, 500)
+            await failed(scope, receive, watched)
+        finally:
+            seconds, model = time.perf_counter() - started, facts.get("model", "")
+            self.metrics.requests.labels(model, facts.pop("protocol", ""), str(status)).inc()
+            if model:
+                self.metrics.seconds.labels(model).observe(seconds)
+            client = scope["client"][0] if scope.get("client") else ""
+            told = {"client": client, "method": scope["method"], "path": scope["path"][:200], "status": status}
+            self.log("request", **told, ms=round(1000 * seconds, 1), **facts)
+
+    def _may(self, scope: dict[str, Any]) -> bool:
+        if self.token is None or scope["path"] in OPEN_PATHS:
+            return True
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        return hmac.compare_digest(given, b"Bearer " + self.token.encode())

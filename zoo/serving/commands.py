@@ -1,0 +1,69 @@
+"""The command ``zoo serve``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("artifacts", nargs=-1, required=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", default=8501, show_default=True, type=click.IntRange(0, 65535), help="0 for a free one.")
+@click.option(
+    "--runtime",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "openvino", "litert", "onnx", "saved_model"]),
+    help="auto: OpenVINO for labels of images, TensorFlow for the rest.",
+)
+@click.option("--batch", default=32, show_default=True, type=click.IntRange(1), help="Examples answered together.")
+@click.option("--queue", default=256, show_default=True, type=click.IntRange(1), help="Examples that may wait.")
+@click.option("--max-request", default=16.0, show_default=True, type=click.FloatRange(0.001), help="MiB of a request.")
+@click.option("--max-pixels", default=50.0, show_default=True, type=click.FloatRange(0.001), help="Millions, an image.")
+@click.option("--token-file", type=click.Path(), help="Requests have to bear the token in it; or set ZOO_TOKEN.")
+@click.option("--quiet", is_flag=True, help="No line a request in the log.")
+def serve(
+    artifacts: tuple[str, ...],
+    host: str,
+    port: int,
+    runtime: str,
+    batch: int,
+    queue: int,
+    max_request: float,
+    max_pixels: float,
+    token_file: str | None,
+    quiet: bool,
+) -> None:
+    """Serve ARTIFACTS over HTTP, each by its name or as NAME=ARTIFACT.
+
+    \b
+    zoo serve photos                       then look at http://127.0.0.1:8501
+    curl -F is not needed: send the photo itself
+      curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' \\
+        http://127.0.0.1:8501/v1/models/photos:predict
+
+    It answers TensorFlow Serving's REST (/v1/models/NAME:predict) and the Open Inference Protocol
+    (/v2/models/NAME/infer), tells how it is (/v2/health/ready, /metrics, a log of JSON lines on stderr) and describes
+    itself (/openapi.json). A newer version of an artifact is picked up by itself; a broken one is told, and the last
+    good one goes on. Ctrl-C or SIGTERM ends it when all that was accepted is answered.
+    """
+    import os
+
+    from zoo.serving import running
+
+    token = running.token_of(token_file, os.environ.get("ZOO_TOKEN"))
+    if token is None and not running.is_local(host):
+        click.echo(f"anyone who reaches {host}:{port} may ask; --token-file asks for a token", err=True)
+    running.serve(
+        artifacts,
+        host=host,
+        port=port,
+        runtime=runtime,
+        batch=batch,
+        queue=queue,
+        request=int(max_request * 2**20),
+        pixels=int(max_pixels * 1e6),
+        token=token,
+        quiet=quiet,
+        ready=lambda address: click.echo(f"{address} answers; Ctrl-C ends it"),
+    )

@@ -1,0 +1,271 @@
+"""The models that a server has: their versions, opened, watched for newer ones, and let go."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import artifact
+from zoo.errors import InputError
+from zoo.serving.answering import DEFAULT, MAX_PIXELS, Answering, Graph, Pixels
+from zoo.serving.batching import Batcher
+from zoo.serving.refusals import Refused
+
+RUNTIMES = ("auto", "openvino", "litert", "onnx", "saved_model")
+POLL = 2.0  # seconds between two looks for newer versions
+
+Tell = Callable[..., None]
+
+
+class Version:
+    """A version that answers.
+
+    Args:
+        folder: of the version.
+        answering: opened from it.
+        batch: examples at a time.
+        told: called with the size of each batch.
+    """
+
+    def __init__(self, folder: Path, answering: Answering, batch: int, told: Callable[[int], None]) -> None:
+        self.folder, self.number = folder, int(folder.name) if folder.name.isdecimal() else 1
+        self.answering = answering
+        self.card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        lanes = 2 if isinstance(answering, Pixels) and answering.runtime == "openvino" else 1
+        self.batcher = Batcher(answering.run, batch, lanes, told)
+
+
+class Model:
+    """A name, and the versions behind it.
+
+    Args:
+        name: as requests have it.
+        folder: of an artifact, whose newest version answers, or of one version, which then stays.
+
+    Attributes:
+        version: that answers.
+        broken: number -> why it could not be opened.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder = name, folder
+        self.pinned = (folder / "card.json").is_file()
+        self.version: Version | None = None
+        self.broken: dict[int, str] = {}
+        self._looks: dict[int, Any] = {}  # of a broken version: how its files looked
+
+    def newer(self) -> Path | None:
+        """A version folder to open; None where there is none."""
+        if self.pinned:
+            return self.folder if self.version is None else None
+        try:
+            known = artifact.versions(self.folder)
+        except OSError:  # the folder was moved: the version that is open stays
+            return None
+        if not known or (self.version is not None and known[-1] <= self.version.number):
+            return None
+        found = self.folder / str(known[-1])
+        if known[-1] in self.broken and self._looks.get(known[-1]) == _look(found):
+            return None
+        return found
+
+    def failed(self, folder: Path, reason: str) -> None:
+        """A version can't be opened; it is tried again when its files change."""
+        number = int(folder.name) if folder.name.isdecimal() else 1
+        self.broken[number], self._looks[number] = reason, _look(folder)
+
+
+class Host:
+    """All models of a server.
+
+    Args:
+        folders: name -> folder of an artifact or a version.
+        runtime: one of `RUNTIMES`; ``auto`` is OpenVINO for labels of images, and TensorFlow for the rest.
+        batch: examples at a time.
+        most: pixels of an image.
+        tell: called with an event's name and facts, for the log.
+        told: called with the size of each batch.
+
+    Raises:
+        InputError: one of them can't be opened.
+    """
+
+    def __init__(
+        self,
+        folders: dict[str, Path],
+        *,
+        runtime: str = "auto",
+        batch: int = 32,
+        most: int = MAX_PIXELS,
+        tell: Tell = lambda event, **facts: None,
+        told: Callable[[int], None] = lambda rows: None,
+    ) -> None:
+        self.models = {name: Model(name, folder) for name, folder in folders.items()}
+        self._runtime, self._batch, self._most, self._tell, self._told = runtime, batch, most, tell, told
+        self._stop = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        for model in self.models.values():
+            self._look(model)
+            if model.version is None:
+                reason = "; ".join(f"version {n}: {why}" for n, why in model.broken.items()) or "it has no version"
+                raise InputError(f"{model.name} can't be served: {reason}")
+
+    def start(self) -> None:
+        """Begin to look for newer versions."""
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Answer what waits, and end."""
+        self._stop.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+        for model in self.models.values():
+            if model.version:
+                model.version.batcher.close()
+
+    def get(self, name: str, version: str | None = None) -> Version:
+        """The version that answers.
+
+        Raises:
+            Refused: there is no such model or version.
+        """
+        model = self.models.get(name)
+        if model is None or model.version is None:
+            raise Refused(404, f"no model {name[:100]!r}; there are {', '.join(self.models)}")
+        if version is not None and version != str(model.version.number):
+            raise Refused(404, f"{name} has version {model.version.number}, not {version[:20]!r}")
+        return model.version
+
+    def _watch(self) -> None:
+        while not self._stop.wait(POLL):
+            for model in self.models.values():
+                self._look(model)
+
+    def _look(self, model: Model) -> None:
+        folder = model.newer()
+        if folder is None:
+            return
+        started, before = time.monotonic(), model.version
+        try:
+            opened = opened_version(folder, self._runtime, self._most)
+            made = Version(folder, opened, self._batch, self._told)
+        except Exception as error:  # whatever is wrong with it, the last good one goes on
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            reason = str(error) if isinstance(error, InputError) else reason
+            model.failed(folder, reason)
+            self._tell("version broken", model=model.name, folder=str(folder), reason=reason)
+            return
+        model.version = made
+        model.broken = {number: why for number, why in model.broken.items() if number > made.number}
+        seconds = round(time.monotonic() - started, 2)
+        self._tell(
+            "version ready", model=model.name, version=made.number, runtime=made.answering.runtime, seconds=seconds
+        )
+        if before is not None:
+            before.batcher.close()
+
+
+def opened_version(folder: Path, runtime: str = "auto", most: int = MAX_PIXELS) -> Answering:
+    """Open a version, and see that it answers.
+
+    Args:
+        folder: of the version.
+        runtime: one of `RUNTIMES`.
+        most: pixels of an image.
+
+    Raises:
+        InputError: it has no such format, or is of a kind that goes into none.
+    """
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    labels = card["input"].get("kind") == "images" and card["task"] in ("classification", "multi_label", "regression")
+    if runtime not in ("auto", "saved_model") and not labels:
+        raise InputError(f"{folder}: --runtime {runtime} is for labels of images; leave it out, or say saved_model")
+    if runtime == "saved_model" or not labels:
+        found: Answering = Graph(folder, most)
+        if labels:
+            found = _quick(found, card, most)
+    else:
+        found = _pixels(folder, card, "openvino" if runtime == "auto" else runtime, most)
+    if isinstance(found, Pixels):
+        height, width = card["input"]["size"]
+        blank = np.zeros((height, width, card["input"].get("channels", 3)), np.uint8)
+        answer = found.run(DEFAULT, [blank])[0]
+        values = answer.get("probabilities", answer.get("prediction"))
+        if len(values) != len(card["classes"]) or not np.isfinite(values).all():
+            raise InputError(f"{folder}: expected {len(card['classes'])} numbers for a blank image, received {values}")
+    return found
+
+
+def _pixels(folder: Path, card: dict[str, Any], runtime: str, most: int) -> Pixels:
+    from zoo import formats
+    from zoo.runtimes import open_format
+
+    place = folder / "formats" / runtime
+    if not (place / "manifest.json").is_file():
+        formats.export(folder, [runtime])
+    run = open_format(place)
+    return Pixels(card, lambda pixels: run({"pixels": pixels})["probabilities"], runtime, most)
+
+
+def _quick(graph: Graph, card: dict[str, Any], most: int) -> Answering:
+    """Images are decoded before, in threads, by the same rules as in the graph."""
+    import tensorflow as tf
+
+    serve, names = graph.functions["serving_pixels"], ("prediction", "probabilities")
+
+    def ask(pixels: np.ndarray) -> np.ndarray:
+        answers = serve(pixels=tf.constant(pixels))
+        return next(answers[name] for name in names if name in answers).numpy()
+
+    found = Pixels(card, ask, "saved_model", most)
+    return Both(found, graph)
+
+
+class Both(Pixels):
+    """The default signature on pixels decoded before, other signatures as the graph has them."""
+
+    def __init__(self, pixels: Pixels, graph: Graph) -> None:
+        super().__init__(pixels.card, pixels.ask, pixels.runtime, pixels.most)
+        self.graph = graph
+        self.signatures = graph.signatures | self.signatures
+
+    def row(self, signature: str, fields: Any) -> Any:
+        """As the one that has the signature."""
+        return super().row(signature, fields) if signature == DEFAULT else self.graph.row(signature, fields)
+
+    def run(self, key: Any, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        """As the one that has the signature."""
+        return super().run(key, rows) if key == DEFAULT else self.graph.run(key, rows)
+
+
+def named(places: Sequence[str]) -> dict[str, Path]:
+    """Name -> folder, of ARTIFACT or NAME=ARTIFACT.
+
+    Raises:
+        InputError: there is no such artifact, or two have one name.
+    """
+    found: dict[str, Path] = {}
+    for place in places:
+        name, _, path = place.rpartition("=")
+        version = artifact.find(path)
+        base = version.parent if Path(path).name != version.name or not Path(path, "card.json").is_file() else version
+        name = name or version.resolve().parent.name
+        if name in found:
+            raise InputError(f"two models are named {name}; name them, as other={path}")
+        if not name or any(mark in name for mark in "/:?#%"):
+            raise InputError(f"expected a name without / : ? # %, received {name!r}")
+        found[name] = base
+    return found
+
+
+def _look(folder: Path) -> Any:
+    try:
+        return sorted((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in folder.rglob("*"))
+    except OSError:
+        return None

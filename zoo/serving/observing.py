@@ -1,0 +1,60 @@
+"""What a server tells of itself: metrics for Prometheus, and a log of one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+__all__ = ["CONTENT_TYPE_LATEST", "Log", "Metrics"]
+
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class Metrics:
+    """Counters of one server."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        given: dict[str, Any] = {"registry": self._registry}
+        self.requests = Counter("zoo_requests", "Requests answered", ["model", "protocol", "code"], **given)
+        self.seconds = Histogram(
+            "zoo_request_seconds", "Time from request to answer", ["model"], buckets=_SECONDS, **given
+        )
+        self.examples = Counter("zoo_examples", "Examples answered", ["model"], **given)
+        self.batches = Histogram(
+            "zoo_batch_examples", "Examples that were answered together", buckets=(1, 2, 4, 8, 16, 32, 64), **given
+        )
+        self.waiting = Gauge("zoo_waiting_examples", "Examples that were accepted and have no answer yet", **given)
+        self.versions = Gauge("zoo_model_version", "The version that answers", ["model"], **given)
+        self.broken = Counter("zoo_versions_broken", "Versions that could not be opened", ["model"], **given)
+
+    def text(self) -> bytes:
+        """In Prometheus' format."""
+        return generate_latest(self._registry)
+
+
+class Log:
+    """Writes events.
+
+    Args:
+        out: where to; None for nowhere.
+    """
+
+    def __init__(self, out: TextIO | None = sys.stderr) -> None:
+        self._out, self._lock = out, threading.Lock()
+
+    def __call__(self, event: str, **facts: Any) -> None:
+        """One line."""
+        if self._out is None:
+            return
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"time": now, "event": event} | facts, ensure_ascii=True, default=str)
+        with self._lock:
+            self._out.write(line + "\n")
+            self._out.flush()

@@ -1,0 +1,27 @@
+"""Requests that are refused, with the status and the reason that go back."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A request that gets no answer.
+
+    Args:
+        status: of HTTP, 400 to 599.
+        reason: what was expected and what came, in a line.
+        headers: that go with it.
+    """
+
+    def __init__(self, status: int, reason: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.headers = status, " ".join(reason.split())[:500], headers or {}
+
+
+def bad(reason: str) -> Refused:
+    """What came is not what was expected."""
+    return Refused(400, reason)
+
+
+def too_large(reason: str) -> Refused:
+    """What came is more than is taken."""
+    return Refused(413, reason)

@@ -1,0 +1,123 @@
+"""Running the server: its socket, its signals, its end."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from zoo.errors import InputError, JobError
+from zoo.serving.answering import MAX_PIXELS
+
+
+def serve(
+    artifacts: Sequence[str],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    runtime: str = "auto",
+    batch: int = 32,
+    queue: int = 256,
+    request: int = 16 * 2**20,
+    pixels: int = MAX_PIXELS,
+    token: str | None = None,
+    quiet: bool = False,
+    ready: Callable[[str], None] = lambda address: None,
+) -> None:
+    """Serve artifacts until SIGTERM or SIGINT, after which every request that was accepted is still answered.
+
+    Args:
+        artifacts: names or folders, as ``zoo predict`` takes them, each perhaps after ``NAME=``. The newest version
+            of an artifact answers, newer ones are picked up as they come; a version folder stays.
+        host: address to listen on.
+        port: to listen on; 0 for a free one.
+        runtime: auto, openvino, litert, onnx or saved_model.
+        batch: examples that are answered together at most.
+        queue: examples that may wait; more are refused with 429.
+        request: bytes of a request at most; more are refused with 413.
+        pixels: of an image at most; more are refused with 413.
+        token: that requests have to bear; None for no such check.
+        quiet: no line a request in the log.
+        ready: called with the address when all models answer.
+
+    Raises:
+        InputError: an artifact can't be opened, the port is in use. JobError: the extra ``serve`` is missing.
+    """
+    try:
+        import uvicorn
+
+        from zoo.serving.app import Limits, application
+        from zoo.serving.hosting import Host, named
+        from zoo.serving.observing import Log, Metrics
+    except ImportError as error:
+        raise JobError(f"needs {error.name}: pip install 'keras-model-zoo[serve]'") from error
+    listening = _socket(host, port)
+    metrics, log = Metrics(), Log()
+
+    def tell(event: str, **facts: object) -> None:
+        if event == "version broken":
+            metrics.broken.labels(facts["model"]).inc()
+        log(event, **facts)
+
+    with listening:
+        models = Host(
+            named(artifacts), runtime=runtime, batch=batch, most=pixels, tell=tell, told=metrics.batches.observe
+        )
+        limits = Limits(request, queue)
+        app = application(models, limits=limits, token=token, metrics=metrics, log=Log(None) if quiet else log)
+        config = uvicorn.Config(
+            app, log_level="error", access_log=False, server_header=False, lifespan="on", timeout_keep_alive=75
+        )
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+        log("listening", address=address, models=list(models.models), token=token is not None)
+        listening.listen(2048)  # who asks from here on waits for the first answer, and is not turned away
+        ready(address)
+        # uvicorn ends well on a signal and then raises it again; to have ended well is enough.
+        before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+        log("ended")
+
+
+def is_local(host: str) -> bool:
+    """Whether an address is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def token_of(path: str | None, given: str | None) -> str | None:
+    """The token in a file, or as given by the environment.
+
+    Raises:
+        InputError: it is none.
+    """
+    if path is not None:
+        try:
+            given = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise InputError(f"{path}: the token can't be read: {error.strerror}") from error
+    if given is not None and not (given.isascii() and given.isprintable() and " " not in given and len(given) >= 8):
+        raise InputError("expected a token of at least 8 ASCII characters without spaces")
+    return given
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        found = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise InputError(f"{host}:{port} is no address to listen on: {error.strerror}") from error
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind(address)
+    except OSError as error:
+        found.close()
+        raise InputError(f"{host}:{port} can't be listened on: {error.strerror}; name another --port") from error
+    return found
