@@ -13,6 +13,7 @@ PAGE = """<!doctype html>
   :root { --ink: #e8ebf0; --soft: #98a2b3; --line: #39414e; --bar: #7aa2f0; --ground: #14181f; }
 }
 * { box-sizing: border-box; }
+[hidden] { display: none !important; }
 body { margin: 0 auto; max-width: 46rem; padding: 2rem 1rem; font: 16px/1.5 system-ui, sans-serif;
   color: var(--ink); background: var(--ground); }
 header { display: flex; gap: 1rem; align-items: baseline; flex-wrap: wrap; }
@@ -68,7 +69,6 @@ function show() {
   const classes = model.classes.length ? `, ${model.classes.length} classes` : "";
   $("facts").textContent = `version ${model.version}, ${model.task}${classes}, ${model.runtime}`;
   $("drop").hidden = !image;
-  $("drop").style.display = image ? "" : "none";
   $("other").hidden = image;
   $("json").placeholder = JSON.stringify(Object.fromEntries(model.inputs.map(name => [name, null])), null, 1);
   clear();
