@@ -261,7 +261,7 @@ def _compiled(
     columns = constants.tensors(arrays.columns)
     # Keras makes the variables of metrics and optimizer at the first step, which a loop in a graph does not allow.
     if not model.optimizer.built or not model.metrics_variables:
-        first, before = np.arange(min(2, arrays.examples)), [(each, np.array(each)) for each in model.variables]
+        first, before = np.arange(min(2, arrays.examples)), [(each, each.numpy()) for each in model.variables]
         model.test_step(tuple(chosen_inputs(column, first) for column in arrays.columns))
         for variable, value in before:  # a random layer has drawn, which a session that is used again does not
             variable.assign(value)
