@@ -324,7 +324,7 @@ def process(*arguments: str, env: dict[str, str] | None = None) -> Iterator[tupl
 def test_sigterm_loses_nothing_that_was_accepted(classifier: Path, workplace: Path, pixels: np.ndarray) -> None:
     body = {"instances": [b64(encoded(pixels[0]))] * 8}
     with process(str(classifier), "--runtime", "saved_model") as (server, client, log):
-        name = json.loads(urlopen(client, "/v1/models"))["models"][0]["name"].replace(" ", "%20")
+        name = client("/v1/models")[1]["models"][0]["name"].replace(" ", "%20")
         counts, lock = {"answered": 0}, threading.Lock()
 
         def ask() -> None:
@@ -352,8 +352,47 @@ def test_sigterm_loses_nothing_that_was_accepted(classifier: Path, workplace: Pa
         assert told[-1]["event"] == "ended"
 
 
-def urlopen(client: Client, path: str) -> str:
-    return json.dumps(client(path)[1])
+@pytest.mark.slow
+def test_the_client_of_tensorflow_serving_is_answered(classifier: Path, workplace: Path, pixels: np.ndarray) -> None:
+    import grpc
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    from tuning.workers import free_port
+
+    port = free_port()
+    arguments = (f"digits={classifier}", "--runtime", "saved_model", "--grpc-port", str(port))
+    with process(*arguments, env={"ZOO_TOKEN": "a-long-secret"}) as (server, _, log):
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(f"127.0.0.1:{port}"))
+        bearer = [("authorization", "Bearer a-long-secret")]
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = "digits"
+        images = [encoded(each) for each in pixels[:5]]
+        request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(images))
+        reply = stub.Predict(request, 30, metadata=bearer, wait_for_ready=True)
+        wanted = zoo.load(classifier).predict(list(pixels[:5]))
+        assert [each.decode() for each in reply.outputs["label"].string_val] == [each.label for each in wanted]
+        found = tf.make_ndarray(reply.outputs["probability"])
+        np.testing.assert_allclose(found, [each.probability for each in wanted], atol=1e-6)
+
+        def code() -> Any:
+            with pytest.raises(grpc.RpcError) as error:
+                stub.Predict(request, 30, metadata=bearer)
+            return error.value.code()
+
+        request.output_filter.append("nothing")
+        assert code() == grpc.StatusCode.INVALID_ARGUMENT
+        request.ClearField("output_filter")
+        request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([b"no image"]))
+        assert code() == grpc.StatusCode.INVALID_ARGUMENT
+        request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(b"one"))
+        assert code() == grpc.StatusCode.INVALID_ARGUMENT
+        request.model_spec.version.value = 9
+        assert code() == grpc.StatusCode.NOT_FOUND
+        bearer = []
+        assert code() == grpc.StatusCode.UNAUTHENTICATED
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0, log.read_text()
 
 
 @pytest.mark.slow

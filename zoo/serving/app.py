@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,6 +163,7 @@ def application(
     token: str | None = None,
     metrics: Metrics | None = None,
     log: Log | None = None,
+    beside: Callable[[Front], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
     """The server.
 
@@ -172,6 +173,7 @@ def application(
         token: that requests bear; None for no such check.
         metrics: what is counted.
         log: where each request is told; None for nowhere.
+        beside: what else runs while the server does.
     """
     metrics, log = metrics or Metrics(), log or Log(None)
     front = Front(host, limits or Limits(), metrics)
@@ -179,7 +181,8 @@ def application(
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         host.start()
-        yield
+        async with beside(front) if beside else nullcontext():
+            yield
         await asyncio.get_running_loop().run_in_executor(None, host.close)
         front.threads.shutdown()
 

@@ -9,6 +9,7 @@ import click
 @click.argument("artifacts", nargs=-1, required=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option("--port", default=8501, show_default=True, type=click.IntRange(0, 65535), help="0 for a free one.")
+@click.option("--grpc-port", type=click.IntRange(1, 65535), help="Answer TensorFlow Serving's gRPC there too.")
 @click.option(
     "--runtime",
     default="auto",
@@ -26,6 +27,7 @@ def serve(
     artifacts: tuple[str, ...],
     host: str,
     port: int,
+    grpc_port: int | None,
     runtime: str,
     batch: int,
     queue: int,
@@ -58,6 +60,7 @@ def serve(
         artifacts,
         host=host,
         port=port,
+        grpc_port=grpc_port,
         runtime=runtime,
         batch=batch,
         queue=queue,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo import artifact
-from zoo.errors import InputError
+from zoo.errors import InputError, JobError
 from zoo.serving.answering import DEFAULT, MAX_PIXELS, Answering, Graph, Pixels
 from zoo.serving.batching import Batcher
 from zoo.serving.refusals import Refused
@@ -153,7 +153,7 @@ class Host:
             return
         started, before = time.monotonic(), model.version
         try:
-            opened = opened_version(folder, self._runtime, self._most)
+            opened = opened_version(folder, self._runtime, self._most, self._tell)
             made = Version(folder, opened, self._batch, self._told)
         except Exception as error:  # whatever is wrong with it, the last good one goes on
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
@@ -171,13 +171,16 @@ class Host:
             before.batcher.close()
 
 
-def opened_version(folder: Path, runtime: str = "auto", most: int = MAX_PIXELS) -> Answering:
+def opened_version(
+    folder: Path, runtime: str = "auto", most: int = MAX_PIXELS, tell: Tell = lambda event, **facts: None
+) -> Answering:
     """Open a version, and see that it answers.
 
     Args:
         folder: of the version.
         runtime: one of `RUNTIMES`.
         most: pixels of an image.
+        tell: called where TensorFlow has to answer in the place of OpenVINO.
 
     Raises:
         InputError: it has no such format, or is of a kind that goes into none.
@@ -186,12 +189,17 @@ def opened_version(folder: Path, runtime: str = "auto", most: int = MAX_PIXELS) 
     labels = card["input"].get("kind") == "images" and card["task"] in ("classification", "multi_label", "regression")
     if runtime not in ("auto", "saved_model") and not labels:
         raise InputError(f"{folder}: --runtime {runtime} is for labels of images; leave it out, or say saved_model")
-    if runtime == "saved_model" or not labels:
-        found: Answering = Graph(folder, most)
-        if labels:
-            found = _quick(found, card, most)
-    else:
-        found = _pixels(folder, card, "openvino" if runtime == "auto" else runtime, most)
+    found: Answering | None = None
+    if runtime == "auto" and labels:
+        try:
+            found = _pixels(folder, card, "openvino", most)
+        except (JobError, OSError) as error:  # a folder that can't be written to, say
+            tell("without openvino", folder=str(folder), reason=" ".join(str(error).split())[:300])
+    elif runtime not in ("auto", "saved_model"):
+        found = _pixels(folder, card, runtime, most)
+    if found is None:
+        graph = Graph(folder, most)
+        found = _quick(graph, card, most) if labels else graph
     if isinstance(found, Pixels):
         height, width = card["input"]["size"]
         blank = np.zeros((height, width, card["input"].get("channels", 3)), np.uint8)

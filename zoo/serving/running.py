@@ -6,7 +6,9 @@ import ipaddress
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from zoo.errors import InputError, JobError
 from zoo.serving.answering import MAX_PIXELS
@@ -24,6 +26,7 @@ def serve(
     pixels: int = MAX_PIXELS,
     token: str | None = None,
     quiet: bool = False,
+    grpc_port: int | None = None,
     ready: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Serve artifacts until SIGTERM or SIGINT, after which every request that was accepted is still answered.
@@ -40,11 +43,14 @@ def serve(
         pixels: of an image at most; more are refused with 413.
         token: that requests have to bear; None for no such check.
         quiet: no line a request in the log.
+        grpc_port: where TensorFlow Serving's gRPC is answered too; None for nowhere.
         ready: called with the address when all models answer.
 
     Raises:
-        InputError: an artifact can't be opened, the port is in use. JobError: the extra ``serve`` is missing.
+        InputError: an artifact can't be opened, the port is in use. JobError: the extra ``serve`` is missing, or for
+            gRPC ``serving``.
     """
+    beside: Any = None
     try:
         import uvicorn
 
@@ -66,7 +72,10 @@ def serve(
             named(artifacts), runtime=runtime, batch=batch, most=pixels, tell=tell, told=metrics.batches.observe
         )
         limits = Limits(request, queue)
-        app = application(models, limits=limits, token=token, metrics=metrics, log=Log(None) if quiet else log)
+        requests = Log(None) if quiet else log
+        if grpc_port is not None:
+            beside = partial(_grpc(), host=host, port=grpc_port, token=token, log=requests)
+        app = application(models, limits=limits, token=token, metrics=metrics, log=requests, beside=beside)
         config = uvicorn.Config(
             app, log_level="error", access_log=False, server_header=False, lifespan="on", timeout_keep_alive=75
         )
@@ -82,6 +91,14 @@ def serve(
             for each, handler in before.items():
                 signal.signal(each, handler)
         log("ended")
+
+
+def _grpc() -> Any:
+    try:
+        from zoo.serving.grpc_service import beside
+    except ImportError as error:
+        raise JobError(f"needs {error.name}: pip install 'keras-model-zoo[serving]'") from error
+    return beside
 
 
 def is_local(host: str) -> bool:
