@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -26,10 +27,12 @@ from PIL import Image
 
 import zoo
 from zoo.errors import InputError
+from zoo.serving import app as serving_app
 from zoo.serving import hosting, running
 from zoo.serving.app import Limits, application
 from zoo.serving.batching import Batcher
 from zoo.serving.hosting import Host
+from zoo.serving.observing import Log
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -188,6 +191,31 @@ def test_a_full_queue_is_told(classifier: Path, pixels: np.ndarray) -> None:
         assert client("/v1/models/digits:predict", body)[0] == 200
 
 
+def test_clients_that_stop_in_the_middle_hold_nothing_up(
+    classifier: Path, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_app, "PATIENCE", 1.0)
+    body = json.dumps({"instances": [b64(encoded(pixels[0]))]}).encode()
+    head = f"POST /v1/models/digits:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    out = io.StringIO()
+    with served(Host({"digits": classifier}, runtime="saved_model"), limits=Limits(queue=2), log=Log(out)) as client:
+        slow = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(8)]
+        for each in slow:
+            each.sendall(head + body[:100])
+        slow.pop().close()
+        assert client("/v1/models/digits:predict", body)[0] == 200
+        for each in slow:
+            each.settimeout(20)
+            assert b" 408 " in each.recv(100)
+            each.close()
+        monkeypatch.setattr(serving_app, "HELD", 0)
+        assert client("/v1/models/digits:predict", body)[0] == 429
+        monkeypatch.setattr(serving_app, "HELD", 16)
+        assert client("/v1/models/digits:predict", body)[0] == 200
+    statuses = {json.loads(line)["status"] for line in out.getvalue().splitlines()}
+    assert statuses == {200, 408, 429, 499}
+
+
 def test_a_token_is_asked_for(classifier: Path, pixels: np.ndarray) -> None:
     host = Host({"digits": classifier}, runtime="saved_model")
     with served(host, token="a secret".replace(" ", "-")) as client:
@@ -241,15 +269,13 @@ def test_a_newer_version_is_picked_up_and_a_broken_one_is_not(
     assert pinned == {"old": base / "1", "digits": base}
 
 
-def test_what_can_not_be_served_is_told(classifier: Path, conditional: Path, workplace: Path) -> None:
+def test_what_can_not_be_served_is_told(classifier: Path, workplace: Path) -> None:
     with pytest.raises(InputError, match="no artifact"):
         hosting.named(["nothing"])
     with pytest.raises(InputError, match="two models are named"):
         hosting.named([str(classifier), str(classifier)])
     with pytest.raises(InputError, match="a name without"):
         hosting.named([f"a/b={classifier}"])
-    with pytest.raises(InputError, match="--runtime onnx is for labels of images"):
-        Host({"gan": conditional}, runtime="onnx")
     with running._socket("127.0.0.1", 0) as taken:
         taken.listen()
         with pytest.raises(InputError, match="name another --port"):
@@ -285,6 +311,8 @@ def test_one_bad_row_spoils_no_batch() -> None:
 
 @pytest.mark.slow
 def test_codes_and_reconstructions_are_served(conditional: Path, variational: Path, pixels: np.ndarray) -> None:
+    with pytest.raises(InputError, match="--runtime onnx is for labels of images"):
+        Host({"gan": conditional}, runtime="onnx")
     with served(Host({"gan": conditional, "vae": variational})) as client:
         card = json.loads((conditional / "card.json").read_text())
         width = zoo.load(conditional).width

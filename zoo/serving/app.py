@@ -16,6 +16,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from zoo import __version__
 from zoo.serving import open_inference, tf_rest
@@ -28,6 +29,8 @@ from zoo.serving.refusals import Refused, bad, too_large
 OPEN_PATHS = ("/", "/v2/health/live", "/v2/health/ready")  # no secret is asked for here
 DRAIN = 256 * 2**20  # bytes of a refused body that are read, so that its sender reads the refusal
 PATIENCE = 60.0  # seconds for a body to arrive
+HELD = 16  # requests of the largest size that are in memory at once, or as many bytes of smaller ones
+_LATER = {"Retry-After": "1"}
 LENGTH_HEADER = "inference-header-content-length"
 
 
@@ -55,19 +58,19 @@ class Front:
 
     def __init__(self, host: Host, limits: Limits, metrics: Metrics) -> None:
         self.host, self.limits, self.metrics = host, limits, metrics
-        self.waiting = 0
+        self.waiting = self.held = 0  # examples, and bytes of requests
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.threads = ThreadPoolExecutor(cores, "decode")
 
     @asynccontextmanager
-    async def place(self, examples: int = 1) -> AsyncIterator[None]:
-        """Room in the queue; a request takes one before its body is read.
+    async def place(self, examples: int) -> AsyncIterator[None]:
+        """Room in the queue.
 
         Raises:
             Refused: 429 where there is none.
         """
         if self.waiting + examples > self.limits.queue:
-            raise Refused(429, f"{self.waiting} examples wait already; ask again later", {"Retry-After": "1"})
+            raise Refused(429, f"{self.waiting} examples wait already; ask again later", _LATER)
         self.waiting += examples
         self.metrics.waiting.set(self.waiting)
         try:
@@ -76,31 +79,40 @@ class Front:
             self.waiting -= examples
             self.metrics.waiting.set(self.waiting)
 
-    async def body(self, request: Request) -> bytes:
-        """All of it.
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncIterator[bytes]:
+        """All of it, held for as long as the block runs.
 
         Raises:
-            Refused: 413 where it is too long, 408 where it does not come.
+            Refused: 413 where it is too long, 408 where it does not come, 429 where others hold too much.
         """
         most, said = self.limits.request, request.headers.get("content-length", "0")
         length = int(said) if said.isdigit() and len(said) < 19 else 0
         reason = f"expected a request of at most {most:,} bytes"
         if length > DRAIN:
             raise too_large(f"{reason}, received {length:,}")
-        parts, size = [], 0
+        parts, size, held = [], 0, 0
         try:
             async with asyncio.timeout(PATIENCE):
                 async for part in request.stream():
                     size += len(part)
-                    if size <= most:
-                        parts.append(part)
-                    elif size > DRAIN:
+                    if size > DRAIN:
                         break
+                    if size > most:  # read on, so that its sender reads the refusal, and keep nothing
+                        parts.clear()
+                        continue
+                    parts.append(part)
+                    held += len(part)
+                    self.held += len(part)
+                    if self.held > HELD * most:
+                        raise Refused(429, "other requests hold the memory there is; ask again later", _LATER)
+            if size > most:
+                raise too_large(f"{reason}, received {size:,}")
+            yield b"".join(parts)
         except TimeoutError as error:
             raise Refused(408, f"the request did not arrive within {PATIENCE:.0f} s") from error
-        if size > most:
-            raise too_large(f"{reason}, received {size:,}")
-        return b"".join(parts)
+        finally:
+            self.held -= held
 
     async def answers(
         self, version: Version, signature: str, rows: Sequence[dict[str, Any]], facts: dict[str, Any]
@@ -110,7 +122,7 @@ class Front:
         facts["examples"] = len(rows)
         if len(rows) > self.limits.queue:
             raise too_large(f"expected at most {self.limits.queue} examples a request, received {len(rows)}")
-        async with self.place(len(rows) - 1):  # the first has the place of the request
+        async with self.place(len(rows)):
             checked = await _all(
                 [loop.run_in_executor(self.threads, answering.row, signature, fields) for fields in rows], len(rows)
             )
@@ -196,8 +208,7 @@ def application(
         facts["model"], facts["protocol"] = name if name in host.models else "", "v1"
         found = host.get(name, version)
         facts["version"] = found.number
-        async with front.place():
-            body = await front.body(request)
+        async with front.body(request) as body:
             signatures = found.answering.signatures
             kind = request.headers.get("content-type", "").split(";")[0]
             if kind.startswith("image/") and list(signatures[DEFAULT].inputs) == [IMAGE]:
@@ -213,8 +224,7 @@ def application(
         facts["model"], facts["protocol"] = name if name in host.models else "", "v2"
         found = host.get(name, version)
         facts["version"] = found.number
-        async with front.place():
-            body = await front.body(request)
+        async with front.body(request) as body:
             text, binary = open_inference.split(body, request.headers.get(LENGTH_HEADER))
             signatures = found.answering.signatures
             asked = open_inference.asked(parsed(text), binary, signatures)
@@ -408,6 +418,8 @@ class _Told:
                 facts["reason"] = "expected the header Authorization: Bearer TOKEN, with the token of this server"
                 refused = JSONResponse({"error": facts["reason"]}, 401, {"WWW-Authenticate": "Bearer"})
                 await refused(scope, receive, watched)
+        except ClientDisconnect:  # nobody is there to be answered
+            status, facts["reason"] = 499, "the client closed before its request was read"
         except Exception as error:
             facts["reason"] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             if status != 500:

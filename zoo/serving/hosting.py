@@ -217,19 +217,18 @@ def _pixels(folder: Path, card: dict[str, Any], runtime: str, most: int) -> Pixe
     place = folder / "formats" / runtime
     if not (place / "manifest.json").is_file():
         formats.export(folder, [runtime])
-    run = open_format(place)
-    return Pixels(card, lambda pixels: run({"pixels": pixels})["probabilities"], runtime, most)
+    run, name = open_format(place), "prediction" if card["task"] == "regression" else "probabilities"
+    return Pixels(card, lambda pixels: run({"pixels": pixels})[name], runtime, most)
 
 
 def _quick(graph: Graph, card: dict[str, Any], most: int) -> Answering:
     """Images are decoded before, in threads, by the same rules as in the graph."""
     import tensorflow as tf
 
-    serve, names = graph.functions["serving_pixels"], ("prediction", "probabilities")
+    serve, name = graph.functions["serving_pixels"], "prediction" if card["task"] == "regression" else "probabilities"
 
     def ask(pixels: np.ndarray) -> np.ndarray:
-        answers = serve(pixels=tf.constant(pixels))
-        return next(answers[name] for name in names if name in answers).numpy()
+        return serve(pixels=tf.constant(pixels))[name].numpy()
 
     found = Pixels(card, ask, "saved_model", most)
     return Both(found, graph)
