@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+TESTED := .venv/.tested
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: demo test lint bench bench-zoo clean
@@ -9,6 +10,10 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 $(READY): setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=23"
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(TESTED): $(READY)
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
 	touch $@
 
@@ -21,16 +26,16 @@ demo: $(READY)
 	$(BIN)/zoo predict saved_models/digits demo/digits/7/0007.png
 
 # Quick tests; all of them with: make test SLOW=1. Two processes, a file at a time: much of a test is one thread's work.
-test: $(READY)
+test: $(TESTED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(SLOW),,-m "not slow") $(ARGS)
 
-lint: $(READY)
+lint: $(TESTED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
 # Every benchmark needs a folder of photos with train/ and val/, one sub-folder a class.
 PHOTOS ?= ../shared/data/ants_bees
-bench: $(READY)
+bench: $(TESTED)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/embedding.py "$(PHOTOS)"
 	$(BIN)/python benchmarks/splits.py "$(PHOTOS)"

@@ -76,6 +76,17 @@ def labels() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray, labels: np.ndarray) -> Path:
+    """The artifact of a small network that tells the classes of `pixels`."""
+    import zoo
+
+    data = zoo.data.arrays(pixels, labels, classes=["nought", "one", "two"])
+    trained = zoo.train("cnn", data, model={"filters": (8,)}, epochs=3)
+    place = tmp_path_factory.mktemp("made")
+    return trained.export(place / "Small Digits", run=place / "run")
+
+
+@pytest.fixture(scope="session")
 def variational(tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray, labels: np.ndarray) -> Path:
     """The artifact of a small variational autoencoder of `pixels`, to which twos are anomalies."""
     import zoo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,17 +20,35 @@ def examples() -> list[tuple[str, str]]:
         if kind == "python":
             found.append((kind, body))
         else:
-            found += [(kind, line[2:]) for line in body.splitlines() if line.startswith("$ zoo ")]
+            lines = re.sub(r"\\\n\s*", " ", body).splitlines()
+            found += [(kind, line[2:]) for line in lines if line.startswith(("$ zoo ", "$ curl "))]
     return found
 
 
 @pytest.mark.slow
 def test_every_example_runs(workplace: Path) -> None:
     assert len(examples()) >= 7
-    for kind, text in examples():
-        code = ["-c", text] if kind == "python" else ["-c", "from zoo.cli import main; main()", *shlex.split(text)[1:]]
-        result = subprocess.run([sys.executable, *code], capture_output=True, text=True, timeout=600)
-        assert result.returncode == 0, f"{text}\n{result.stderr}"
+    servers = []
+    try:
+        for kind, text in examples():
+            words = shlex.split(text) if kind == "console" else []
+            if words[:1] == ["curl"]:
+                command = [shutil.which("curl") or pytest.skip("needs curl"), "--fail", *words[1:]]
+            elif words:
+                command = [sys.executable, "-c", "from zoo.cli import main; main()", *words[1:]]
+            else:
+                command = [sys.executable, "-c", text]
+            if words[:2] == ["zoo", "serve"]:  # it answers what comes after it
+                servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+                assert "answers" in servers[-1].stdout.readline(), text
+                continue
+            result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+            assert result.returncode == 0, f"{text}\n{result.stderr}"
+    finally:
+        for server in servers:
+            server.terminate()
+            assert server.wait(60) == 0
+    assert servers
 
 
 def test_figures_name_the_command_that_gives_them() -> None:

@@ -22,6 +22,7 @@ _PUBLIC = {
     "data": "zoo.data",
     "diagnose": "zoo.diagnosis",
     "evaluate": "zoo.evaluation",
+    "export": "zoo.formats",
     "find_learning_rate": "zoo.learning_rates",
     "load": "zoo.artifact",
     "train": "zoo.training",

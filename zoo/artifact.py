@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import exporting
+from zoo import exporting, sums, warming
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.evaluation import AnyEvaluation, most_frequent, score
@@ -168,7 +168,7 @@ def staged(
 
     Args:
         model: saved as ``model.keras``.
-        card: what is known of it; parity and versions of the packages are added.
+        card: what is known of it; parity, the number of warm-up requests, and versions of the packages are added.
         out: folder of the artifact.
         run: folder of the run; it becomes ``run/``, and gets what failed if the gate does.
         export: writes the SavedModel to a folder.
@@ -196,9 +196,11 @@ def staged(
                 f"{parity.tolerance:g}), {parity.label_differences} labels differ; model and numbers are in {run}"
             )
         packages = {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
+        known = known | {"warm_up": warming.write(partial, card | known, model, out.name)}
         full = card | known | {"parity": found, "versions": packages}
         (partial / "card.json").write_text(json.dumps(full, indent=2, ensure_ascii=False), encoding="utf-8")
         shutil.copytree(run, partial / "run", ignore=shutil.ignore_patterns(".*", *FAILED))
+        sums.write(partial)
         return _claim(partial, out)
 
 

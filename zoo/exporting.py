@@ -10,17 +10,18 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from zoo.data import decoding
-from zoo.data.dataset import Data, Inputs, Part, label_text
+from zoo.data.dataset import Inputs, Part, label_text
 from zoo.errors import JobError
 from zoo.signatures import feeds, specification
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 TOLERANCE = 1e-5  # largest difference in a probability
 GATE_EXAMPLES = 256
@@ -69,10 +70,7 @@ def saved_model(
             label = tf.gather(names, tf.argmax(probabilities, axis=1))
         return {"label": label, "probability": tf.reduce_max(probabilities, axis=1), "probabilities": probabilities}
 
-    module = tf.Module()
-    # Not the model: its hundreds of layers would be written one by one. Tables and text need theirs, for the tables
-    # of words in them.
-    module.weights = both.variables if images else both
+    module = module_of(both)
     signatures = {}
     if images:
 
@@ -99,6 +97,24 @@ def saved_model(
         for name, function in signatures.items():
             setattr(module, name, function)
         tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def module_of(model: keras.Model) -> tf.Module:
+    """What a SavedModel keeps of `model`: its variables, and the tables of words in it.
+
+    Not the model, nor Keras' own variables: of these a SavedModel has copies, and where it is loaded into a session, as
+    TensorFlow Serving does, the copies are restored rather than what the signatures read. (Seen with Keras 3.15;
+    `tf.saved_model.load` sets both.)
+    """
+    import tensorflow as tf
+
+    table = tf.saved_model.experimental.TrackableResource
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.variables]
+    # Layer by layer: TensorFlow does not see those in a list of a layer.
+    parts = [part for layer in model._flatten_layers() for part in tf.train.TrackableView(layer).descendants()]
+    module.tables = list({id(part): part for part in parts if isinstance(part, table)}.values())
+    return module
 
 
 class Parity(NamedTuple):
@@ -178,7 +194,14 @@ class Gate:
         return answers
 
 
-def compare(expected: np.ndarray, answers: Answers, data: Data, inputs: Inputs) -> Parity:
+class Asked(Protocol):
+    """What knows the names of its outputs: `zoo.data.Data`, `zoo.predictor.Predictor`."""
+
+    task: str
+    classes: tuple[str, ...]
+
+
+def compare(expected: np.ndarray, answers: Answers, data: Asked, inputs: Inputs) -> Parity:
     """Hold the `answers` of an export to those of the Keras model (`expected`) for `inputs`."""
     received = answers["prediction"] if "prediction" in answers else answers["probabilities"]
     labels = answers["label"].tolist() if "label" in answers else [""] * len(received)

@@ -128,6 +128,11 @@ class Predictor:
         """Names of the classes, in the order of the output."""
         return tuple(self.card["classes"])
 
+    @property
+    def task(self) -> str:
+        """What is asked, as `zoo.data.Data` has it."""
+        return self.card["task"]
+
     @cached_property
     def model(self) -> keras.Model:
         """The Keras model: raw inputs to probabilities or values; of images, float32 pixels 0-255."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.errors import InputError
 from zoo.files import whole_folder
 
 if TYPE_CHECKING:
@@ -71,6 +72,41 @@ def openvino_runtime(model: openvino.Model | Path) -> Runtime:
             yield oldest()
 
     return run
+
+
+def open_format(
+    folder: Path, threads: int | None = None, part: str = "model"
+) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """What ``<version>/formats/<name>/`` answers, run by its own runtime.
+
+    Args:
+        folder: as `zoo.formats.export` makes it.
+        threads: of the runtime; None for one a core.
+        part: "model"; of an autoencoder also "encoder" or "decoder".
+
+    Returns:
+        a function from the inputs that the manifest names, each (batch, ...) with a batch of any size, to the outputs
+        that it names. Of LiteRT it must not be called by two threads at once: open one for each. Those of ONNX Runtime
+        and OpenVINO may be; the latter runs the images of a batch beside each other.
+
+    Raises:
+        InputError: there is no such format or part, or its runtime is not installed.
+    """
+    from zoo import format_process
+
+    folder = Path(folder)
+    try:
+        return format_process.opened(folder, part, threads)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{folder}: expected a format, as zoo export makes it; {error.filename} is not there"
+        ) from error
+    except KeyError as error:
+        raise InputError(
+            f"{folder}: expected the part model, or of an autoencoder encoder or decoder; {error}"
+        ) from error
+    except ModuleNotFoundError as error:
+        raise InputError(f"{folder}: its runtime is not installed: {error}; see zoo formats") from error
 
 
 def convert(model: keras.Model, path: Path) -> Path:

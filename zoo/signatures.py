@@ -38,7 +38,8 @@ def feeds(inputs: Inputs, description: dict[str, Any]) -> dict[str, Any]:
     """Raw inputs, as `zoo.data.Part` has them, under the names of the exported model's tensors.
 
     Returns:
-        name -> array (examples, ...); of images ``image_bytes``, a list of encoded files, arrays of pixels as PNG.
+        name -> array (examples, ...); of images ``image_bytes``, a list of encoded files: paths are read, arrays of
+        pixels become PNG, and bytes are taken as they are.
     """
     kind = description["kind"]
     if kind == "images":
@@ -81,7 +82,9 @@ def specification(description: dict[str, Any]) -> tuple[dict[str, tf.TensorSpec]
     return {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")}, pixels
 
 
-def _encoded(image: Path | np.ndarray) -> bytes:
+def _encoded(image: Path | bytes | np.ndarray) -> bytes:
+    if isinstance(image, bytes):
+        return image
     if isinstance(image, Path):
         return image.read_bytes()
     from PIL import Image

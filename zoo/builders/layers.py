@@ -48,7 +48,7 @@ class MaskedPooling(keras.layers.Layer):
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Float (batch, length, features), bool (batch, length) -> float (batch, features)."""
-        kept = ops.ones_like(inputs[..., :1]) if mask is None else ops.cast(mask, inputs.dtype)[..., None]
+        kept = ops.ones_like(inputs[..., :1]) if mask is None else ops.expand_dims(ops.cast(mask, inputs.dtype), -1)
         parts = []
         if "mean" in self.mode:
             parts.append(ops.sum(inputs * kept, axis=1) / ops.maximum(ops.sum(kept, axis=1), 1))
@@ -132,7 +132,7 @@ class NGrams(keras.layers.Layer):
         return self.SCALE * total
 
     def _sum(self, weights: Any, ids: Any, there: Any) -> Any:
-        kept = ops.cast(there, self.compute_dtype)[..., None]
+        kept = ops.expand_dims(ops.cast(there, self.compute_dtype), -1)  # LiteRT has no slices that add an axis
         rows = ops.take(ops.cast(weights, self.compute_dtype), ids, axis=0)
         return ops.sum(rows * kept, axis=1) / ops.sqrt(ops.maximum(ops.sum(kept, axis=1), 1))
 

@@ -134,7 +134,13 @@ class Data:
             )
 
     def save(self, folder: Path) -> None:
-        """Write ``splits.csv`` (path, label, split, sha256) and ``intake.csv`` (path, action, reason) to `folder`."""
+        """Write ``splits.csv`` (path, label, split, sha256) and ``intake.csv`` (path, action, reason) to `folder`.
+
+        And ``source.txt``, the path of what was read, where that is one: an export to other formats asks its files.
+        """
+        if self.source.exists():
+            where = str(self.source.resolve())
+            (folder / "source.txt").write_text(where, encoding="utf-8", errors="surrogateescape")
         with (folder / "splits.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file)
             writer.writerow(["path", "label", "split", "sha256"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data.dataset import Inputs
-from zoo.exporting import GATE_EXAMPLES, TOLERANCE, Gate, Parity, formats_of
+from zoo.exporting import GATE_EXAMPLES, TOLERANCE, Gate, Parity, formats_of, module_of
 from zoo.predictor import loaded, raw
 from zoo.signatures import specification
 
@@ -48,8 +48,7 @@ def autoencoder(model: Autoencoder, folder: Path, description: dict[str, Any]) -
         reconstruction, score = model.answers(assemble(**tensors))
         return {"reconstruction": reconstruction, "score": score, "is_anomaly": score > threshold}
 
-    module = tf.Module()
-    module.weights = model
+    module = module_of(model)
     code = tf.TensorSpec([None, *model.code_shape], tf.float32, name="code")
     decode = tf.function(lambda code: {"reconstruction": model.decoder(code, training=False)}, [code])
     encode = tf.function(lambda **tensors: {"code": model.codes(model.prepared(assemble(**tensors)))})
@@ -93,8 +92,7 @@ def generator(model: keras.Model, folder: Path, classes: tuple[str, ...]) -> Non
         encoded = tf.map_fn(tf.io.encode_png, whole, fn_output_signature=tf.string)
         return {"pixels": pixels, "image_bytes": encoded}
 
-    module = tf.Module()
-    module.weights = model
+    module = module_of(model)
     _save(module, folder, serving_default=tf.function(make).get_concrete_function(**specs))
 
 

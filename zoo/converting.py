@@ -1,0 +1,226 @@
+"""Converters: a graph of named tensors to the file of another runtime."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.errors import JobError
+from zoo.graphs import Graph
+from zoo.recurrence import plain_loops
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+OPSET = 17  # of ONNX; what every runtime of the last years reads
+PRECISE = ("ADD", "CAST", "CONCATENATION", "DIV", "GATHER", "MUL", "ONE_HOT", "SELECT_V2", "SUB")
+Examples = Callable[[], Iterable[dict[str, np.ndarray]]]
+
+
+def one_by_one(inputs: dict[str, np.ndarray]) -> Examples:
+    """`inputs`, name -> array (examples, ...), as batches of one."""
+    count = len(next(iter(inputs.values())))
+    return lambda: ({name: values[at : at + 1] for name, values in inputs.items()} for at in range(count))
+
+
+def freeze(graph: Graph, folder: Path) -> Path:
+    """Write `graph` to `folder` as a SavedModel whose weights are constants; converters lose variables."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    with plain_loops(), _inline():
+        concrete = tf.function(graph.function, autograph=False).get_concrete_function(**graph.specs)
+    names = sorted(concrete.structured_outputs)
+    frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
+    order = [tensor.name.split(":")[0] for tensor in frozen.inputs]
+
+    def call(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = frozen(*[tensors[name] for name in order])
+        found = [found] if tf.is_tensor(found) else found
+        return {name: tf.identity(value, name) for name, value in zip(names, found, strict=True)}
+
+    module = tf.Module()
+    module.serve = tf.function(call, autograph=False)
+    signature = module.serve.get_concrete_function(**graph.specs)
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # as those of swish, which needs weights
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": signature}, options=options)
+    return folder
+
+
+@contextmanager
+def _inline() -> Iterator[None]:
+    """Functions that are called while one is traced become part of it; tf2onnx can't see into Keras' grouped ones."""
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+def litert(
+    frozen: Path, path: Path, told: dict[str, str], examples: Examples | None = None, *, images: bool = True
+) -> None:
+    """Write the SavedModel `frozen` to `path` (``.tflite``); `told` is put into it as a zip, as LiteRT's tools read it.
+
+    Args:
+        frozen: as `freeze` writes it.
+        path: of the file.
+        told: file name -> content.
+        examples: batches of one to find the range of every tensor by; the weights and activations are then int8.
+        images: whether the input has one range, as pixels have; raw numbers are prepared in float32.
+
+    Raises:
+        JobError: LiteRT has no such operation.
+    """
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(frozen))
+    # Without it the file may ask for TensorFlow's own operations, which no runtime but TensorFlow has.
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    with _plainly("LiteRT"):
+        path.write_bytes(converter.convert() if examples is None else _int8(converter, examples, images))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in told.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+
+
+def _int8(converter: Any, examples: Examples, images: bool) -> bytes:
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = examples
+    if images:
+        return converter.convert()
+    # One scale for all columns would lose those of small numbers, and int8 has no NaN: what prepares them, which is
+    # cheap, stays float32. A one-hot of int8 comes out wrong.
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(PRECISE))
+    debugger = tf.lite.experimental.QuantizationDebugger(
+        converter=converter, debug_dataset=examples, debug_options=options
+    )
+    return debugger.get_nondebug_quantized_model()
+
+
+def onnx(frozen: Path, path: Path, told: dict[str, str]) -> None:
+    """Write the SavedModel `frozen` to `path` (``.onnx``), with `told` as its metadata.
+
+    Raises:
+        JobError: ONNX has no such operation.
+    """
+    import onnx as library
+    import tensorflow as tf
+    import tf2onnx
+
+    loaded = tf.saved_model.load(str(frozen))
+    serve = loaded.signatures["serving_default"]
+    specs = list(serve.structured_input_signature[1].values())
+    names = [spec.name for spec in specs]
+    handlers = {"Erfc": (_complement_of_erf, []), "SelectV2": (_chosen, [])}
+    function = tf.function(lambda *tensors: serve(**dict(zip(names, tensors, strict=True))))
+    with _heard("tf2onnx") as heard, _plainly("ONNX"):
+        model, _ = tf2onnx.convert.from_function(function, specs, opset=OPSET, custom_op_handlers=handlers)
+    if heard:  # it only logs what it can't do, and writes a file that can't be run
+        raise JobError(f"ONNX can't hold this model: {_line(heard[0])}")
+    for name, content in told.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = name, content
+    library.checker.check_model(model)
+    library.save(model, str(path))
+
+
+def openvino(frozen: Path, path: Path, told: dict[str, str]) -> None:
+    """Write the SavedModel `frozen` to `path` (``.xml``, its weights beside it in ``.bin``), `told` in its rt_info.
+
+    Raises:
+        JobError: OpenVINO has no such operation.
+    """
+    import openvino as library
+
+    with _plainly("OpenVINO"):
+        # `read_model` rather than `convert_model`: the latter reports usage over the network.
+        model = library.Core().read_model(frozen)
+        for name, content in told.items():
+            model.set_rt_info(content, ["zoo", name])
+        library.save_model(model, path, compress_to_fp16=False)
+
+
+def _complement_of_erf(context: Any, node: Any, name: str, _: list[Any]) -> None:
+    """For tf2onnx: 1 - erf(x), which an exact GELU has and ONNX does not."""
+    shapes, types = node.output_shapes, node.output_dtypes
+    context.remove_node(node.name)
+    erf = context.make_node("Erf", node.input, shapes=shapes, dtypes=types)
+    one = context.make_const(f"{name}_one", np.array(1, np.float32))
+    context.make_node(
+        "Sub", [one.output[0], erf.output[0]], name=node.name, outputs=node.output, shapes=shapes, dtypes=types
+    )
+
+
+def _chosen(context: Any, node: Any, name: str, _: list[Any]) -> None:
+    """For tf2onnx: a choice, which it would make a sum of products, and 0 times NaN is NaN."""
+    node.type = "Where"
+
+
+@contextmanager
+def _heard(name: str) -> Iterator[list[str]]:
+    """The errors that the logger `name` is told within the block, kept off the terminal."""
+    heard: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno >= logging.ERROR:
+                heard.append(record.getMessage())
+
+    ear, loggers = Ear(), [logging.getLogger(each) for each in (name, *_below(name))]
+    before = [(each, each.handlers, each.propagate, each.level) for each in loggers]
+    for each in loggers:
+        each.handlers, each.propagate = [], False
+    loggers[0].handlers = [ear]
+    for each in loggers[1:]:
+        each.propagate = True
+    try:
+        yield heard
+    finally:
+        for each, handlers, propagate, level in before:
+            each.handlers, each.propagate = handlers, propagate
+            each.setLevel(level)
+
+
+def _below(name: str) -> list[str]:
+    return [each for each in logging.root.manager.loggerDict if each.startswith(f"{name}.")]
+
+
+@contextmanager
+def _plainly(runtime: str) -> Iterator[None]:
+    """What a converter raises within the block, in one line, without what it writes to the terminal."""
+    said = ""
+    try:
+        with tempfile.TemporaryFile() as caught:
+            kept = os.dup(2)
+            os.dup2(caught.fileno(), 2)  # of C++, which knows nothing of `sys.stderr`
+            try:
+                yield
+            finally:
+                os.dup2(kept, 2)
+                os.close(kept)
+                caught.seek(0)
+                said = caught.read().decode(errors="replace")
+    except Exception as error:
+        raise JobError(f"{runtime} can't hold this model: {_line(f'{said} {error}', str(error))}") from error
+
+
+def _line(text: str, else_this: str | None = None) -> str:
+    """The operations that an error names, or what it says."""
+    if missing := sorted(set(re.findall(r"'(tf\.\w+)' op is neither", text))):
+        return f"it has no {', '.join(missing)}"
+    return " ".join((text if else_this is None else else_this).split())[:300]

@@ -1,0 +1,169 @@
+"""Answers of a file of LiteRT, ONNX Runtime or OpenVINO, from a process that has that runtime and nothing of the zoo.
+
+Run as a script it waits for one line of JSON on standard input: ``{"folder": folder of a format, "batch": 32, "asked":
+[{"part": "model", "inputs": file.npz, "output": file.npz}, ...]}``, answers in batches of 1, 3 and then `batch`, and
+prints a line ``{"version": of the runtime, "latency_ms": {"1": milliseconds, "32": milliseconds}}``. `zoo.runtimes`
+has the same functions in its own process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Answer = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+LATENCY_BATCHES = (1, 32)
+PATIENCE = 3.0  # seconds a batch size is timed for, at most
+
+
+def opened(folder: Path, part: str = "model", threads: int | None = None) -> Answer:
+    """A function from named batches to named answers, by the manifest in the folder of a format.
+
+    Args:
+        folder: with ``manifest.json``.
+        part: model, or of an autoencoder also encoder or decoder.
+        threads: of the runtime; None for as many as it likes.
+    """
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    described = manifest if part == "model" else manifest["parts"][part]
+    return OPENERS[manifest["runtime"]["package"]](folder / described["file"], described, threads)
+
+
+def _litert(path: Path, part: dict[str, Any], threads: int | None) -> Answer:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=threads or os.cpu_count())  # by itself it would take one
+    runner = interpreter.get_signature_runner("serving_default")
+
+    def answer(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        # Copies: the interpreter's own memory is written over by the next call.
+        return {name: np.array(value) for name, value in runner(**_typed(batch, part)).items()}
+
+    return answer
+
+
+def _onnxruntime(path: Path, part: dict[str, Any], threads: int | None) -> Answer:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads:
+        options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def answer(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(names, session.run(names, _typed(batch, part)), strict=True))
+
+    return answer
+
+
+def _openvino(path: Path, part: dict[str, Any], threads: int | None) -> Answer:
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(path)
+    # On processors that have bfloat16 the default is to compute in it: 1e-2 off.
+    exact: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
+    if threads:
+        exact["INFERENCE_NUM_THREADS"] = threads
+    names = [output.get_any_name() for output in model.outputs]
+    if list(part["inputs"]) != ["pixels"]:
+        compiled = core.compile_model(model, "CPU", exact | {"PERFORMANCE_HINT": "LATENCY"})
+
+        def answer(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            request = compiled.create_infer_request()
+            request.infer(_typed(batch, part))
+            return {name: request.get_output_tensor(at).data.copy() for at, name in enumerate(names)}
+
+        return answer
+
+    # One image a core, whose activations stay in its cache. Requests in turns rather than OpenVINO's queue with
+    # callbacks, whose destruction can wait for the interpreter lock that its callback waits for.
+    model.reshape({"pixels": [1, *part["inputs"]["pixels"]["shape"][1:]]})
+    compiled = core.compile_model(model, "CPU", exact | {"PERFORMANCE_HINT": "THROUGHPUT"})
+    count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 2
+
+    def answer_each(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        pixels = _typed(batch, part)["pixels"]
+        requests = [compiled.create_infer_request() for _ in range(min(count, len(pixels)))]
+        found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+
+        def take(request: Any) -> None:
+            request.wait()
+            for at, name in enumerate(names):
+                found[name].append(request.get_output_tensor(at).data.copy())
+
+        for at in range(len(pixels)):
+            request = requests[at % len(requests)]
+            if at >= len(requests):
+                take(request)
+            request.start_async({"pixels": pixels[at : at + 1]})
+        for at in range(len(pixels), len(pixels) + len(requests)):
+            take(requests[at % len(requests)])
+        return {name: np.concatenate(parts) for name, parts in found.items()}
+
+    return answer_each
+
+
+OPENERS = {"ai-edge-litert": _litert, "onnxruntime": _onnxruntime, "openvino": _openvino}
+
+
+def _typed(batch: dict[str, np.ndarray], part: dict[str, Any]) -> dict[str, np.ndarray]:
+    wanted = part["inputs"]
+    if set(batch) != set(wanted):
+        raise ValueError(f"expected the inputs {', '.join(wanted)}; received {', '.join(batch)}")
+    return {name: np.ascontiguousarray(batch[name], dtype=each["dtype"]) for name, each in wanted.items()}
+
+
+def _timed(answer: Answer, inputs: dict[str, np.ndarray], size: int) -> float:
+    """Milliseconds of a batch, the median of up to 20 after two to warm up."""
+    count = len(next(iter(inputs.values())))
+    batch = {name: values[np.arange(size) % count] for name, values in inputs.items()}
+    for _ in range(2):
+        answer(batch)
+    taken: list[float] = []
+    while len(taken) < 3 or (len(taken) < 20 and sum(taken) < PATIENCE):
+        started = time.perf_counter()
+        answer(batch)
+        taken.append(time.perf_counter() - started)
+    return round(1000 * statistics.median(taken), 3)
+
+
+def main() -> None:
+    """Answer one request."""
+    for package in ("zoo", "applications", "tuning", "tensorflow", "keras"):
+        sys.modules[package] = None  # importing it raises ImportError: what is proven must not need it
+    line = sys.stdin.readline()
+    if not line:  # the parent failed before it had anything to prove
+        return
+    request = json.loads(line)
+    latency: dict[str, float] = {}
+    for asked in request["asked"]:
+        answer = opened(Path(request["folder"]), asked["part"])
+        with np.load(asked["inputs"]) as found:
+            inputs = {name: found[name] for name in found.files}
+        count = len(next(iter(inputs.values())))
+        # Several sizes, as a file may have been written for one alone.
+        ends = [0, *(end for end in (1, 4) if end < count)]
+        ends += [*range(ends[-1] + request["batch"], count, request["batch"]), count]
+        parts: dict[str, list[np.ndarray]] = {}
+        for start, end in zip(ends, ends[1:], strict=False):
+            for name, values in answer({name: values[start:end] for name, values in inputs.items()}).items():
+                parts.setdefault(name, []).append(values)
+        np.savez(asked["output"], **{name: np.concatenate(values) for name, values in parts.items()})
+        if asked["part"] == "model":
+            latency = {str(size): _timed(answer, inputs, size) for size in LATENCY_BATCHES}
+    print(json.dumps({"latency_ms": latency}))
+
+
+if __name__ == "__main__":
+    main()

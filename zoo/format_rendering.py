@@ -1,0 +1,84 @@
+"""What people read of formats: tables on standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from zoo.formats import ANSWERS, FORMATS, TENSORS, Exported, missing
+
+CONSOLE = Console(highlight=False, soft_wrap=True)
+KINDS = {"images": "images", "table": "tables", "text": "texts", "sequence": "sequences, series", "code": "generators"}
+INT8 = ("images", "table", "sequence")
+
+
+def rows(made: Sequence[Exported]) -> list[dict[str, Any]]:
+    """For machines: name, folder, whether it is new, and of its manifest what was found."""
+    told = ("bytes", "latency_ms", "gate", "score")
+    return [
+        {"format": each.name, "folder": str(each.folder), "new": each.new}
+        | {name: each.manifest[name] for name in told if name in each.manifest}
+        for each in made
+    ]
+
+
+def show_exported(made: Sequence[Exported]) -> None:
+    """One row a format: size, speed, and how it was proven."""
+    table = Table()
+    table.add_column("format", no_wrap=True)
+    for name in ("size", "ms of 1", "ms of 32", _measure(made), "difference", "labels"):
+        table.add_column(name, justify="right")
+    for each in made:
+        table.add_row(each.name, *_cells(each.manifest))
+    CONSOLE.print(table)
+    asked = [each.manifest["gate"] for each in made if "gate" in each.manifest]
+    for origin, count in dict.fromkeys((gate["inputs"], gate["examples"]) for gate in asked):
+        CONSOLE.print(f"held to the Keras model on {count} inputs: {escape(origin)}")
+    scores = [each.manifest["score"] for each in made if each.manifest.get("score")]
+    if scores:
+        CONSOLE.print(f"{scores[0]['measure']} of the Keras model {scores[0]['model']:.4f}")
+    for each in made:
+        state = "the version itself" if each.name == "saved_model" else "new" if each.new else "was there"
+        CONSOLE.print(f"{each.name} ({state}): {escape(str(each.folder))}")
+
+
+def _measure(made: Sequence[Exported]) -> str:
+    return next((each.manifest["score"]["measure"] for each in made if each.manifest.get("score")), "score")
+
+
+def _cells(manifest: dict[str, Any]) -> list[str]:
+    size = f"{manifest['bytes'] / 1e6:.2f} MB"
+    if "gate" not in manifest:
+        return [size, *["-"] * 5]
+    gate, score, latency = manifest["gate"], manifest["score"], manifest["latency_ms"]
+    agree = "-" if gate["labels_agree"] is None else f"{gate['labels_agree']:.1%}"
+    times = [f"{latency[size]:.1f}" if size in latency else "-" for size in ("1", "32")]
+    return [
+        size,
+        *times,
+        "-" if score is None else f"{score['format']:.4f}",
+        f"{gate['largest_difference']:.1g}",
+        agree,
+    ]
+
+
+def show_formats() -> None:
+    """Which models go into which format, and what the files take and give."""
+    table = Table("model of", *FORMATS)
+    for kind, words in KINDS.items():
+        table.add_row(words, *("-" if name == "litert-int8" and kind not in INT8 else "yes" for name in FORMATS))
+    CONSOLE.print(table)
+    CONSOLE.print("saved_model takes files, rows and texts as they are; the others take")
+    for kind, words in KINDS.items():
+        CONSOLE.print(f"  {words}: {TENSORS[kind]}")
+    CONSOLE.print("and answer with")
+    for task, answer in ANSWERS.items():
+        CONSOLE.print(f"  {task}: {answer}")
+    CONSOLE.print("litert-int8 takes models that answer with classes or values, not autoencoders")
+    for name, described in FORMATS.items():
+        absent = missing(name)
+        CONSOLE.print(f"{name}: " + (f"[yellow]needs[/] {escape(absent)}" if absent else f"ready, {described.package}"))

@@ -1,0 +1,208 @@
+"""Writing formats: converted, proven, described in a manifest, and only then published."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import converting, format_gate, format_inputs, graphs, progress
+from zoo.errors import InputError, JobError
+from zoo.files import digest, sweep, whole_folder
+from zoo.formats import FORMATS
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.format_gate import Expected, Verdict
+    from zoo.format_inputs import Artifact, Asked
+    from zoo.graphs import Graph
+
+
+def make(
+    found: Artifact,
+    names: Sequence[str],
+    root: Path,
+    calibrate: str | Path | None = None,
+    validate: str | Path | None = None,
+) -> None:
+    """Write the formats `names` of an artifact to `root`, each whole and proven, or not at all.
+
+    Args:
+        found: as `zoo.load` gives it.
+        names: out of `zoo.formats.FORMATS`.
+        root: made if absent.
+        calibrate: as `zoo.formats.export` takes it.
+        validate: as `zoo.formats.export` takes it.
+
+    Raises:
+        InputError: nothing to calibrate or to compare on.
+        JobError: a format can't hold the model, or answers otherwise.
+    """
+    int8, card = "litert-int8" in names, found.card
+    examples: converting.Examples | None = None
+    with progress.bar("exporting", 1 + 2 * len(names)) as advance, tempfile.TemporaryDirectory() as place:
+        if int8:
+            calibrated = graphs.numbers(found.model, format_inputs.calibration(found, calibrate), card)
+            examples = converting.one_by_one(calibrated)
+        asked = format_inputs.to_ask(found, validate)
+        if int8 and (asked.targets is None or len(asked) < 2):
+            raise InputError(
+                "litert-int8 is held to the model by its score on labelled examples, and those that the run held out "
+                "are no longer where they were; name some with --validate PATH"
+            )
+        model, wanted = _in_float32(found, asked)
+        made = graphs.graphs(model, card)
+        frozen = [converting.freeze(graph, Path(place, graph.name)) for graph in made]
+        told = _told(found)
+        tensors = {graph.name: _tensors(graph) for graph in made}
+        advance(1)
+        for name in names:
+            with _folder_in(root) as partial:
+                files = _convert(name, partial, made, frozen, told, examples)
+                advance(1)
+                manifest = _manifest(name, found, tensors, files, told)
+                _write(partial, manifest)
+                answers, latency = format_gate.ask(partial, wanted.inputs)
+                verdict = format_gate.compare(wanted, answers, asked, card, int8=name == "litert-int8")
+                if not verdict.passed:
+                    reason = verdict.reason()
+                    raise JobError(f"{name} answers otherwise than the model, so it was not published: {reason}")
+                _write(partial, manifest | _proven(verdict, asked.origin, latency) | _sizes(partial))
+                _publish(partial, root / name)
+                advance(1)
+
+
+def _in_float32(found: Artifact, asked: Asked) -> tuple[keras.Model, Expected]:
+    """The model as other runtimes compute it, and what it says of `asked`.
+
+    Raises:
+        JobError: it was trained in half precision, and in float32 answers otherwise.
+    """
+    wanted = format_gate.expected(found.model, asked, found.card)
+    if graphs.is_float32(found.model):
+        return found.model, wanted
+    model = graphs.in_float32(found.folder / "model.keras")
+    whole = format_gate.expected(model, asked, found.card)
+    verdict = format_gate.compare(wanted, whole.outputs, asked, found.card, int8=False, tolerance=format_gate.HALF)
+    if not verdict.passed:
+        raise JobError(f"the model was trained in half precision, and in float32 answers otherwise: {verdict.reason()}")
+    return model, whole
+
+
+@contextmanager
+def _folder_in(root: Path) -> Iterator[Path]:
+    """A new temporary folder in `root`, which is made, and removed again if nothing comes of it."""
+    existed = root.is_dir()
+    root.mkdir(exist_ok=True)
+    sweep(root)
+    try:
+        with whole_folder(root) as partial:
+            yield partial
+    finally:
+        if not existed and not any(root.iterdir()):
+            root.rmdir()
+
+
+def _convert(
+    name: str, folder: Path, made: list[Graph], frozen: list[Path], told: dict[str, str], examples: Any
+) -> dict[str, str]:
+    """Write the files of a format; the name of that of each part."""
+    images = "pixels" in made[0].specs
+    for file, content in told.items():
+        (folder / file).write_text(content, encoding="utf-8")
+    writers: dict[str, Callable[[Path, Path], None]] = {
+        "litert": lambda source, path: converting.litert(source, path, told),
+        "litert-int8": lambda source, path: converting.litert(source, path, told, examples, images=images),
+        "onnx": lambda source, path: converting.onnx(source, path, told),
+        "openvino": lambda source, path: converting.openvino(source, path, told),
+    }
+    files = {}
+    for graph, source in zip(made, frozen, strict=True):
+        files[graph.name] = graph.name + FORMATS[name].suffix
+        writers[name](source, folder / files[graph.name])
+    return files
+
+
+def _told(found: Any) -> dict[str, str]:
+    """What is needed to ask the model beside its file: name of a file -> content."""
+    card = found.card
+    described = {"task": card["task"], **card["input"]}
+    told = {"input.json": json.dumps(described, indent=2, ensure_ascii=False)}
+    if card["task"] != "reconstruction" and card["classes"]:
+        told["labels.txt"] = "".join(f"{name}\n" for name in card["classes"])
+    if card["input"].get("kind") == "text":
+        told["vocabulary.txt"] = "".join(f"{word}\n" for word in graphs.vocabulary(found.model))
+    if card["input"].get("categorical"):
+        columns = dict(zip(card["input"]["categorical"], graphs.categories(found.model), strict=True))
+        told["categories.json"] = json.dumps(columns, indent=2, ensure_ascii=False)
+    return told
+
+
+def _manifest(
+    name: str, found: Any, tensors: dict[str, dict[str, Any]], files: dict[str, str], told: dict[str, str]
+) -> dict[str, Any]:
+    card, package = found.card, FORMATS[name].package
+    parts = {part: {"file": files[part], **described} for part, described in tensors.items()}
+    return {
+        "format": name,
+        "artifact": found.folder.resolve().parent.name,
+        "version": found.folder.resolve().name,
+        "runtime": {"package": package, "version": installed_version(package)},
+        "made_by": {"package": "keras-model-zoo", "version": installed_version("keras-model-zoo")},
+        "task": card["task"],
+        "classes": list(card.get("classes") or []),
+        "input": card["input"],
+        **({"threshold": card["threshold"]} if card["task"] == "reconstruction" else {}),
+        "parameters": int(found.model.count_params()),
+        **parts.pop("model"),
+        "parts": parts,
+        "beside": sorted(told),
+    }
+
+
+def _tensors(graph: Graph) -> dict[str, Any]:
+    def described(name: str, spec: Any) -> dict[str, Any]:
+        return {"dtype": spec.dtype.name, "shape": list(spec.shape), "meaning": graph.meanings.get(name, "")}
+
+    return {
+        "inputs": {name: described(name, spec) for name, spec in graph.specs.items()},
+        "outputs": {name: described(name, spec) for name, spec in graph.answers().items()},
+    }
+
+
+def _proven(verdict: Verdict, origin: str, latency: dict[str, float]) -> dict[str, Any]:
+    score = None
+    if verdict.measure is not None:
+        score = {"measure": verdict.measure, "model": verdict.model, "format": verdict.format}
+        score["examples"] = verdict.parity.files
+    return {"gate": {"inputs": origin, **verdict.to_dict()}, "score": score, "latency_ms": latency}
+
+
+def _sizes(folder: Path) -> dict[str, Any]:
+    files = sorted(file for file in folder.iterdir() if file.name != "manifest.json")
+    told = {file.name: {"sha256": digest(file), "bytes": file.stat().st_size} for file in files}
+    return {"files": told, "bytes": sum(each["bytes"] for each in told.values())}
+
+
+def _write(folder: Path, manifest: dict[str, Any]) -> None:
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def _publish(partial: Path, folder: Path) -> None:
+    """Rename `partial` to `folder`; what is there goes, and comes back if that fails."""
+    if not folder.exists():
+        os.rename(partial, folder)
+        return
+    with whole_folder(folder.parent) as old:
+        os.rename(folder, old / "old")
+        try:
+            os.rename(partial, folder)
+        except OSError:
+            os.rename(old / "old", folder)
+            raise

@@ -1,0 +1,232 @@
+"""What goes into a file of another runtime: functions of named number tensors, without strings and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from zoo.data.dataset import Inputs
+from zoo.predictor import loaded
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+VALUES = ("regression", "forecasting")
+
+
+class Graph(NamedTuple):
+    """One file of a format.
+
+    Attributes:
+        name: model, encoder or decoder.
+        function: tensors by name to a dict of tensors.
+        specs: what it takes; the batch axis is free.
+        meanings: of inputs and outputs, in words.
+    """
+
+    name: str
+    function: Callable[..., dict[str, tf.Tensor]]
+    specs: dict[str, tf.TensorSpec]
+    meanings: dict[str, str]
+
+    def answers(self) -> dict[str, tf.TensorSpec]:
+        """What it gives: name -> type and shape."""
+        import tensorflow as tf
+
+        found = tf.function(self.function, autograph=False).get_concrete_function(**self.specs).structured_outputs
+        return {name: tf.TensorSpec(value.shape, value.dtype) for name, value in found.items()}
+
+
+def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
+    """What the model of an artifact is outside of Keras: one graph, of an autoencoder also its two halves.
+
+    Args:
+        model: as `zoo.predictor.loaded` gives it.
+        card: of the artifact.
+    """
+    if card["task"] == "generation":
+        return [_generator(model, card["classes"])]
+    raw = _raw_specs(model, card["input"])
+    told = _meanings(card["input"])
+    if card["task"] == "reconstruction":
+        return _autoencoder(model, raw, told, card)
+    preprocess = preprocess_of(model)
+    behind = None if preprocess is None else _behind(model)
+    name = "prediction" if card["task"] in VALUES else "probabilities"
+    what = "values, in the order of the labels" if name == "prediction" else "one a class, in the order of labels.txt"
+
+    def answer(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        if behind is None:
+            return {name: model(next(iter(tensors.values())), training=False)}
+        return {name: behind(_prepared(preprocess, tensors, card["input"]), training=False)}
+
+    return [Graph("model", answer, raw, told | {name: what})]
+
+
+def in_float32(path: Path) -> keras.Model:
+    """The model in a file, every layer of it computing in float32, as runtimes do that know no mixed precision."""
+    model = loaded(path)
+    for layer in model._flatten_layers():
+        layer.dtype_policy = "float32"
+    return model
+
+
+def is_float32(model: keras.Model) -> bool:
+    """Whether no layer of `model` computes in half precision."""
+    return all(layer.compute_dtype not in ("float16", "bfloat16") for layer in model._flatten_layers())
+
+
+def numbers(model: keras.Model, inputs: Inputs, card: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Raw `inputs`, as `zoo.data.Part` has them in memory, as the tensors that `graphs` take."""
+    kind = card["input"]["kind"]
+    if card["task"] == "generation":
+        return dict(inputs)
+    if kind == "images":
+        return {"pixels": np.asarray(inputs, np.float32)}
+    if kind == "sequence":
+        return {"sequence": np.asarray(inputs, np.float32)}
+    preprocess = preprocess_of(model)
+    if kind == "text":
+        from zoo.data.preprocessing import apply
+
+        return {"tokens": apply(preprocess, inputs).astype(np.int32)}
+    found = {"numeric": inputs["numeric"].astype(np.float32)} if "numeric" in inputs else {}
+    if "categorical" in inputs:
+        places = [{each: at for at, each in enumerate(names)} for names in categories(model)]
+        columns = zip(inputs["categorical"].T, places, strict=True)
+        ids = [[place.get(str(each), -1) for each in column] for column, place in columns]
+        found["categorical"] = np.array(ids, np.int32).T.reshape(-1, len(places))
+    return found
+
+
+def categories(model: keras.Model) -> list[list[str]]:
+    """Of a table, the categories of each column of strings; a category's number is its position."""
+    preprocess = preprocess_of(model)
+    layers = [] if preprocess is None else [layer for layer in preprocess.layers if hasattr(layer, "categories")]
+    return layers[0].categories if layers else []
+
+
+def vocabulary(model: keras.Model) -> list[str]:
+    """Of texts, the words; a word's number is its position."""
+    return preprocess_of(model).get_layer("words").get_vocabulary()
+
+
+def preprocess_of(model: keras.Model) -> keras.Model | None:
+    """The part of `model` that a reader fitted; None where there is none."""
+    if hasattr(model, "preprocess"):
+        return model.preprocess
+    return next((layer for layer in model.layers if layer.name == "preprocess"), None)
+
+
+def _generator(model: keras.Model, classes: Sequence[str]) -> Graph:
+    import tensorflow as tf
+
+    specs = {"code": tf.TensorSpec([None, model.inputs[0].shape[-1]], tf.float32, name="code")}
+    if classes:
+        specs["label"] = tf.TensorSpec([None], tf.int32, name="label")
+
+    def make(code: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        return {"pixels": model(code if label is None else [code, label], training=False)}
+
+    told = {"code": "drawn from a standard normal distribution", "label": "position in labels.txt"}
+    return Graph("model", make, specs, told | {"pixels": "an image, 0-255"})
+
+
+def _autoencoder(
+    model: Any, specs: dict[str, tf.TensorSpec], told: dict[str, str], card: dict[str, Any]
+) -> list[Graph]:
+    import tensorflow as tf
+
+    threshold = float(model.threshold)
+    described = card["input"]
+
+    def judge(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        prepared = _prepared(model.preprocess, tensors, described)
+        reconstruction = model.decoder(model.codes(prepared), training=False)
+        score = model.errors(prepared, reconstruction)
+        return {"reconstruction": reconstruction, "score": score, "is_anomaly": score > threshold}
+
+    def encode(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        code = model.encoder(_prepared(model.preprocess, tensors, described), training=False)
+        return {"mean": code[0], "log_variance": code[1]} if isinstance(code, list | tuple) else {"code": code}
+
+    def decode(code: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"reconstruction": model.decoder(code, training=False)}
+
+    told = told | {
+        "reconstruction": "pixels 0-255" if described["kind"] == "images" else "prepared features",
+        "score": "mean squared error",
+        "is_anomaly": f"whether the score is over {threshold:.6g}",
+        "code": "what the decoder takes",
+        "mean": "of the code; what the decoder takes",
+        "log_variance": "of the code",
+    }
+    code = {"code": tf.TensorSpec([None, *model.code_shape], tf.float32, name="code")}
+    return [
+        Graph("model", judge, specs, told),
+        Graph("encoder", encode, specs, told),
+        Graph("decoder", decode, code, told),
+    ]
+
+
+def _raw_specs(model: keras.Model, description: dict[str, Any]) -> dict[str, tf.TensorSpec]:
+    import tensorflow as tf
+
+    kind, preprocess = description["kind"], preprocess_of(model)
+    if kind == "table":
+        types = {"numeric": tf.float32, "categorical": tf.int32}
+        widths = {name: len(description.get(name, ())) for name in types}
+        return {n: tf.TensorSpec([None, widths[n]], types[n], name=n) for n in types if widths[n]}
+    if kind == "text":
+        return {"tokens": tf.TensorSpec([None, *preprocess.output_shape[1:]], tf.int32, name="tokens")}
+    shape = (getattr(model, "encoder", None) or model).input_shape[1:]
+    name = "pixels" if kind == "images" else "sequence"
+    return {name: tf.TensorSpec([None, *shape], tf.float32, name=name)}
+
+
+def _meanings(description: dict[str, Any]) -> dict[str, str]:
+    kind = description["kind"]
+    if kind == "images":
+        return {"pixels": f"{description.get('pixels', 'RGB, 0-255')}, not normalised"}
+    if kind == "table":
+        numeric, categorical = (", ".join(description.get(name, ())) for name in ("numeric", "categorical"))
+        unknown = "positions in the lists of categories.json, -1 for another value"
+        return {"numeric": f"columns {numeric}; NaN where missing", "categorical": f"columns {categorical}; {unknown}"}
+    if kind == "text":
+        return {"tokens": "positions of the words in vocabulary.txt, 1 for another word, 0 after the end"}
+    return {"sequence": f"features {', '.join(description['features'])}; rows of NaN after the end of a shorter one"}
+
+
+def _behind(model: keras.Model) -> keras.Model:
+    """The part of `model` after what a reader fitted."""
+    import keras
+
+    preprocess = preprocess_of(model)
+    nodes = (node for level in model._nodes_by_depth.values() for node in level)
+    call = next(node for node in nodes if node.operation is preprocess)
+    return keras.Model(call.outputs, model.outputs)
+
+
+def _prepared(preprocess: keras.Model | None, tensors: dict[str, tf.Tensor], description: dict[str, Any]) -> tf.Tensor:
+    """What the reader's part of the model makes of numbers; strings have become such before."""
+    import tensorflow as tf
+
+    if preprocess is None or description["kind"] == "text":
+        return next(iter(tensors.values()))
+    if description["kind"] != "table":
+        return preprocess(next(iter(tensors.values())))
+    parts = []
+    if "numeric" in tensors:
+        parts.append(preprocess.get_layer("numbers")(tensors["numeric"]))
+    if "categorical" in tensors:
+        ids = tensors["categorical"]
+        lists = preprocess.get_layer("categories").categories
+        parts += [  # of -1 all are 0
+            tf.cast(tf.equal(ids[:, at : at + 1], tf.range(len(names))[None]), tf.float32)
+            for at, names in enumerate(lists)
+        ]
+    return tf.concat(parts, axis=1) if len(parts) > 1 else parts[0]

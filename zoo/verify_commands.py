@@ -1,0 +1,32 @@
+"""The command that proves an artifact again: parse, call, print."""
+
+from __future__ import annotations
+
+import click
+
+from zoo.commands import ARTIFACT, JSON
+
+
+@click.command()
+@ARTIFACT
+@click.argument("path", required=False)
+@click.option("--seed", default=0, show_default=True, help="Of made-up inputs, and of the choice among many.")
+@JSON
+def verify(artifact: str, path: str | None, seed: int, as_json: bool) -> None:
+    """Check the files of ARTIFACT against their checksums, and that its SavedModel answers as its Keras model.
+
+    Asked are made-up inputs, or what is in PATH: a file or folder of the kind that the model takes, with or without
+    labels. The exit code is 1 where a file is changed, missing or unexpected, or an answer differs.
+    """
+    import json
+
+    from zoo import verifying
+
+    found = verifying.verify(artifact, path, seed)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+    else:
+        for line in found.lines():
+            click.echo(line)
+    if not found.passed:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,201 @@
+"""Proving a published artifact again: its files are those that were written, and it answers as its Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import artifact, exporting, sums, warming
+from zoo.data import decoding, image_sources
+from zoo.data.dataset import Inputs, Note, chosen_inputs
+from zoo.errors import InputError, JobError
+from zoo.exporting import Gate, Parity
+from zoo.generative.generator import Generator
+from zoo.generative.reconstructor import Reconstructor
+from zoo.predictor import READERS, Predictor, decoded, outputs
+
+MADE_UP = 64  # inputs, where none are given
+MOST = 2000  # of those given, chosen at random
+Artifact = Predictor | Reconstructor | Generator
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        artifact: the version folder.
+        files: how many have a checksum; None for an artifact of before there were any.
+        problems: files that are changed, missing or unexpected, a line each.
+        compared: what the SavedModel and the Keras model were asked.
+        parity: how their answers differ; None where they were not asked.
+        failure: why not, where that is a fault.
+        left_out: of what was given, what could not be asked, with the reason.
+        formats: name of each further format -> what is wrong with its files.
+    """
+
+    artifact: Path
+    files: int | None
+    problems: list[str]
+    compared: str = ""
+    parity: Parity | None = None
+    failure: str | None = None
+    left_out: list[Note] = field(default_factory=list)
+    formats: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems and not any(self.formats.values()) and self.parity is not None and self.parity.passed
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values as JSON holds them."""
+        parity = self.parity and self.parity._asdict() | {"passed": self.parity.passed}
+        told = asdict(self) | {"artifact": str(self.artifact), "parity": parity, "passed": self.passed}
+        return told | {"left_out": [note._asdict() for note in self.left_out]}
+
+    def lines(self) -> Iterator[str]:
+        """The same as people read it."""
+        if self.files is None:
+            yield f"{self.artifact} was made before there were checksums ({sums.NAME}): its files can't be checked"
+        else:
+            yield from self.problems
+            told = f"{len(self.problems)} problems" if self.problems else "none changed, missing or unexpected"
+            yield f"{self.files} files with checksums: {told}"
+        for name, problems in self.formats.items():
+            yield from (f"{sums.FORMATS}/{name}: {problem}" for problem in problems)
+            yield f"{sums.FORMATS}/{name}: {f'{len(problems)} problems' if problems else 'as it was exported'}"
+        yield from (f"left out {note.name}: {note.reason}" for note in self.left_out)
+        if self.parity is None:
+            yield f"the SavedModel was not asked: {self.failure}"
+            return
+        found = "answers as the Keras model does" if self.parity.passed else "does not answer as the Keras model does"
+        yield (
+            f"the SavedModel {found}: {self.compared}, outputs within {self.parity.largest_difference:.1g} (allowed "
+            f"{self.parity.tolerance:g}), {self.parity.label_differences} labels differ"
+        )
+
+
+def verify(path: str | Path, source: Any = None, seed: int = 0) -> Verification:
+    """Check the files of an artifact against their sums, and ask it in a clean process as when it was published.
+
+    Where a file is changed or missing nothing is loaded: a model that someone changed is not to be opened.
+
+    Args:
+        path: as `zoo.load` takes it.
+        source: inputs to ask; made-up ones where None. Images: a file or folder, with or without classes, or IDX
+            files. Tables, texts and sequences: what `Predictor.predict` or `Reconstructor.read` takes. A generator
+            takes none.
+        seed: of what is made up or chosen.
+
+    Raises:
+        InputError: no artifact, or nothing that can be read in `source`.
+    """
+    folder = artifact.find(path)
+    known = sums.has(folder)
+    problems = sums.check(folder) if known else []
+    files = sums.count(folder) if known else None
+    bad = [problem for problem in problems if not problem.startswith("unexpected")]
+    formats = {place.name: sums.check_manifest(place) for place in sums.formats(folder)}
+    found: dict[str, Any] = {"files": files, "problems": problems, "formats": formats}
+    if bad:
+        return Verification(folder, **found, failure="its files are not those that were published")
+    with Gate() as gate:
+        asked = artifact.load(folder)
+        try:
+            _open(asked)
+            inputs, found["left_out"], found["compared"] = _inputs(asked, source, seed)
+            found["parity"] = _parity(asked, inputs, gate, seed)
+            for name, wrong in formats.items():
+                wrong += [] if wrong else _format(folder / sums.FORMATS / name, asked, inputs)
+        except JobError as error:
+            found["failure"] = str(error)
+    return Verification(folder, **found)
+
+
+def _open(asked: Artifact) -> None:
+    try:
+        asked.model  # noqa: B018, loads it
+    except Exception as error:  # Keras raises whatever it meets in a damaged file
+        raise JobError(f"model.keras can't be opened: {' '.join(str(error).split())[:200]}") from error
+
+
+def _format(place: Path, asked: Artifact, inputs: Inputs) -> list[str]:
+    """What is wrong with the answers of a further format, where it can be asked."""
+    from zoo import formats
+
+    ask = getattr(formats, "verify_format", None)
+    try:
+        return [] if ask is None else ask(place, asked, inputs)
+    except JobError as error:
+        return [str(error)]
+
+
+def _parity(asked: Artifact, inputs: Inputs, gate: Gate, seed: int) -> Parity:
+    """The gate, as when the artifact was published."""
+    if isinstance(asked, Predictor):
+        answers = gate.ask(asked.folder, inputs, asked.card["input"])
+        expected = outputs(asked.model, inputs, asked.card["input"])
+        return exporting.compare(expected, answers(), asked, inputs)
+    from zoo.generative.exporting import compare_autoencoder, compare_generator
+
+    if isinstance(asked, Reconstructor):
+        return compare_autoencoder(asked.folder, inputs, asked.card["input"], gate)
+    return compare_generator(asked.folder, asked.classes, gate, seed)
+
+
+def _inputs(asked: Artifact, source: Any, seed: int) -> tuple[Inputs, list[Note], str]:
+    """Raw inputs to ask, what was left out, and what to call them."""
+    if isinstance(asked, Generator):
+        if source is not None:
+            raise InputError(f"{asked.folder} makes images of drawn codes; expected nothing to ask it, leave out PATH")
+        return {}, [], f"{exporting.GATE_EXAMPLES} drawn codes"
+    if source is None:
+        return warming.made_up(asked.card, asked.model, MADE_UP, seed), [], f"{MADE_UP} made-up inputs"
+    read = _images if asked.card["input"].get("kind", "images") == "images" else _rows
+    names, inputs, errors = read(asked, source)
+    notes = [Note(name, "left out", errors[at]) for at, name in enumerate(names) if at in errors]
+    good = np.array([at for at in range(len(names)) if at not in errors], np.int64)
+    if not len(good):
+        raise InputError(f"{source}: nothing to ask; {f'{notes[0].name}: {notes[0].reason}' if notes else 'empty'}")
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(good))[:MOST])
+    of = f" of {len(good):,}, chosen by seed {seed}" if len(good) > MOST else ""
+    return chosen_inputs(inputs, good[chosen]), notes, f"{len(chosen):,} inputs{of}"
+
+
+def _images(asked: Artifact, source: Any) -> tuple[list[str], Inputs, dict[int, str]]:
+    from zoo.data.idx import holds, read_labelled
+
+    description = asked.card["input"]
+    if isinstance(source, str | Path) and holds(Path(source)):
+        part, _ = read_labelled(source, description, tuple(asked.card["classes"]))
+        return list(part.names), part.inputs, {}
+    pairs = list(image_sources.expanded(source))
+    items = tuple(item for _, item in pairs)
+    _, errors = decoded(items, description)
+    for at, item in enumerate(items):
+        if at not in errors and isinstance(item, bytes | Path):
+            form = decoding.probe(item).format
+            if form not in decoding.GRAPH_FORMATS:
+                errors[at] = f"the SavedModel reads no {form}; a server makes it PNG first"
+    return [name for name, _ in pairs], items, errors
+
+
+def _rows(asked: Artifact, source: Any) -> tuple[list[str], Inputs, dict[int, str]]:
+    description = asked.card["input"]
+    if isinstance(asked, Predictor):
+        return import_module(READERS[description["kind"]]).read_raw(source, description)
+    names, inputs, errors = asked.read(source)
+    read = np.array([at for at in range(len(names)) if at not in errors], np.int64)
+
+    def spread(values: np.ndarray) -> np.ndarray:  # what can't be read has a place, too
+        whole = np.zeros((len(names), *values.shape[1:]), values.dtype)
+        whole[read] = values
+        return whole
+
+    return names, {k: spread(v) for k, v in inputs.items()} if isinstance(inputs, dict) else spread(inputs), errors
