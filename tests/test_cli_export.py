@@ -46,12 +46,30 @@ def test_a_published_artifact_gains_formats_and_changes_in_nothing_else(variatio
     found = json.loads(zoo("export", variational.parent, "--format", "litert", "--json").stdout)
     assert [(row["format"], row["new"]) for row in found] == [("litert", False)]
     assert found[0]["gate"]["passed"] and found[0]["latency_ms"]["1"] > 0 and found[0]["score"] is None
+    verified = zoo("verify", variational)
+    assert verified.returncode == 0 and "formats/openvino: as it was exported" in verified.stdout, verified.stdout
+    weights = variational / "formats" / "openvino" / "model.bin"
+    whole = weights.read_bytes()
+    weights.write_bytes(bytes(len(whole)))
+    verified = zoo("verify", variational)
+    assert verified.returncode == 1 and "changed: model.bin" in verified.stdout
+    weights.write_bytes(whole)
     listed = zoo("formats", variational)
     assert "litert (was there)" in listed.stdout and "onnx" not in listed.stdout
     from zoo.runtimes import open_format
 
     encode = open_format(variational / "formats" / "litert", part="encoder")
     assert set(encode({"pixels": np.zeros((2, 8, 8, 1))})) == {"mean", "log_variance"}
+
+
+def test_files_for_docker_and_kubernetes_are_written(variational: Path, workplace: Path) -> None:
+    done = zoo("export", variational, "--kubernetes", "--docker")
+    assert done.returncode == 0, done.stderr
+    files = {Path(line).name for line in done.stdout.splitlines()}
+    assert {"kubernetes.yaml", "Dockerfile", "compose.yaml"} <= files
+    assert all(Path(line).is_file() for line in done.stdout.splitlines())
+    done = zoo("export", variational)
+    assert done.returncode == 2 and "expected --format, --kubernetes or --docker" in done.stderr
 
 
 def test_wrong_use_is_one_line_and_two(variational: Path, workplace: Path) -> None:
@@ -72,7 +90,7 @@ def test_wrong_use_is_one_line_and_two(variational: Path, workplace: Path) -> No
 
 @pytest.mark.slow
 def test_a_failed_gate_is_one_line_and_one(conditional: Path, workplace: Path) -> None:
-    lower = "import zoo.format_gate; zoo.format_gate.TOLERANCE = -1.0"
+    lower = "import zoo.formats.gate; zoo.formats.gate.TOLERANCE = -1.0"
     done = zoo("export", conditional, "--format", "litert", "--again", before=lower)
     assert done.returncode == 1 and "litert answers otherwise than the model" in last(done)
     assert not (conditional / "formats").exists()

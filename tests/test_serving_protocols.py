@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import struct
 from typing import Any
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from zoo.data import decoding
 from zoo.serving import open_inference, tf_rest
-from zoo.serving.answering import Signature, Tensor, checked
+from zoo.serving.answering import Signature, Tensor, _readable, checked
 from zoo.serving.refusals import Refused
 
 ROWS = {
@@ -151,6 +154,51 @@ def test_whatever_tensor_comes_is_read_or_refused(data: Any, kind: str, shape: l
                 checked(fields, signature.inputs)
         except Refused as error:
             assert 400 <= error.status < 500 and error.reason
+
+
+def test_a_request_of_too_many_examples_is_refused_before_they_are_made() -> None:
+    columns = {"code": [[1, 2]] * 5}
+    tensor = {"name": "code", "shape": [5, 2], "datatype": "FP32", "data": [1] * 10}
+    for ask in (
+        lambda: tf_rest.asked({"signature_name": "one", "instances": columns["code"]}, ROWS, 4),
+        lambda: tf_rest.asked({"signature_name": "one", "inputs": columns}, ROWS, 4),
+        lambda: open_inference.asked({"parameters": {"signature_name": "one"}, "inputs": [tensor]}, b"", ROWS, 4),
+    ):
+        with pytest.raises(Refused, match="at most 4 examples") as refused:
+            ask()
+        assert refused.value.status == 413
+
+
+def test_text_among_numbers_takes_no_memory() -> None:
+    texts = ["a" * 1_000_000] + [""] * 50_000  # NumPy's array of these has 200 GB
+    with pytest.raises(Refused, match="expected 2 numbers"):
+        checked({"code": texts}, ROWS["one"].inputs)
+    tensor = {"name": "code", "shape": [1, len(texts)], "datatype": "FP32", "data": texts}
+    with pytest.raises(Refused, match="expected numbers"):
+        open_inference.asked({"parameters": {"signature_name": "one"}, "inputs": [tensor]}, b"", ROWS)
+
+
+def test_halves_of_surrogate_pairs_and_names_that_are_none_are_refused() -> None:
+    tensor = {"name": "code", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}
+    body = {"parameters": {"signature_name": "one"}, "inputs": [tensor]}
+    with pytest.raises(Refused, match="half of a surrogate pair"):
+        open_inference.asked(body | {"id": "\ud800"}, b"", ROWS)
+    with pytest.raises(Refused, match="each once"):
+        open_inference.asked(body | {"inputs": [tensor | {"name": ["code"]}]}, b"", ROWS)
+    with pytest.raises(Refused) as refused:
+        checked({"\ud800": 1}, ROWS["one"].inputs)
+    assert refused.value.reason.encode()
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "LAB", "YCbCr", "RGB", "L"])
+def test_what_png_can_not_hold_is_the_same_pixels(mode: str) -> None:
+    buffer, turned = io.BytesIO(), Image.Exif()
+    turned[0x0112] = 6
+    values = np.random.default_rng(0).integers(0, 256, (9, 7, len(Image.new(mode, (1, 1)).getbands())), np.uint8)
+    bands = [Image.fromarray(values[..., at]) for at in range(values.shape[-1])]
+    Image.merge(mode, bands).save(buffer, "TIFF", exif=turned)
+    found = decoding.decode(_readable(buffer.getvalue()), (7, 9))
+    assert np.array_equal(found, decoding.decode(buffer.getvalue(), (7, 9)))
 
 
 def test_a_number_that_is_missing_is_null() -> None:

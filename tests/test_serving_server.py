@@ -28,9 +28,10 @@ from PIL import Image
 import zoo
 from zoo.errors import InputError
 from zoo.serving import app as serving_app
-from zoo.serving import hosting, running
+from zoo.serving import connections, hosting, running
 from zoo.serving.app import Limits, application
 from zoo.serving.batching import Batcher
+from zoo.serving.connections import Connection
 from zoo.serving.hosting import Host
 from zoo.serving.observing import Log
 
@@ -72,7 +73,7 @@ def served(host: Host, **options: Any) -> Iterator[Client]:
     app = application(host, **options)
     with running._socket("127.0.0.1", 0) as listening:
         listening.listen()
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
+        server = uvicorn.Server(uvicorn.Config(app, http=Connection, ws="none", log_level="error", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
@@ -267,6 +268,72 @@ def test_a_newer_version_is_picked_up_and_a_broken_one_is_not(
         assert client("/v1/models/digits:predict", {"instances": [b64(encoded(pixels[0]))]})[0] == 200
     pinned = hosting.named([f"old={base}/1", str(base)])
     assert pinned == {"old": base / "1", "digits": base}
+    monkeypatch.setattr(hosting.artifact, "ROOT", workplace)
+    monkeypatch.chdir(base / "2")
+    assert hosting.named(["old=digits/1", "digits"]) == {"old": base / "1", "digits": base}
+    assert hosting.named(["."]) == {"digits": Path(".")} and hosting._number(Path(".")) == 2
+
+
+def test_a_version_that_is_replaced_answers_what_it_began() -> None:
+    import asyncio
+
+    async def asked() -> list[Any]:
+        batcher = Batcher(lambda key, rows: list(rows))
+        assert batcher.hold()
+        closing = asyncio.get_running_loop().run_in_executor(None, batcher.close)
+        while batcher.hold():
+            batcher.release()
+            await asyncio.sleep(0.01)
+        found = await batcher.ask("key", [1])
+        assert not closing.done()
+        batcher.release()
+        await closing
+        return found
+
+    assert asyncio.run(asked()) == [1]
+
+
+def test_who_is_gone_is_not_answered() -> None:
+    import asyncio
+
+    go, seen = threading.Event(), []
+
+    def run(key: Any, rows: Any) -> list[int]:
+        seen.extend(rows)
+        go.wait(10)
+        return list(rows)
+
+    async def asked() -> None:
+        batcher = Batcher(run, most=1)
+        first, gone = (asyncio.ensure_future(batcher.ask("key", [row])) for row in (1, 2))
+        await asyncio.sleep(0.05)
+        gone.cancel()
+        await asyncio.sleep(0)
+        go.set()
+        assert await first == [1] and await batcher.ask("key", [3]) == [3] and seen == [1, 3]
+        await asyncio.get_running_loop().run_in_executor(None, batcher.close)
+
+    asyncio.run(asked())
+
+
+@pytest.mark.parametrize(
+    "before", [b"GET /v2 HTTP/1.1\r\nA: ", b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: "]
+)
+def test_a_head_without_end_is_refused(server: Client, before: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection, pytest.raises(OSError):
+        connection.sendall(before)
+        for _ in range(1000):
+            connection.sendall(b"a" * 100_000)
+    assert server("/v2")[0] == 200
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(server: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 0.2)
+    for begun in (b"", b"GET /v2 HTTP/1.1\r\n", b"GET /v2 HTTP/1.1\r\nHost: x\r\n\r\nGET /v2"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(begun)
+            while connection.recv(10_000):
+                pass
 
 
 def test_what_can_not_be_served_is_told(classifier: Path, workplace: Path) -> None:
@@ -280,6 +347,10 @@ def test_what_can_not_be_served_is_told(classifier: Path, workplace: Path) -> No
         taken.listen()
         with pytest.raises(InputError, match="name another --port"):
             running.serve([str(classifier)], port=taken.getsockname()[1])
+        with pytest.raises(InputError, match="name another --grpc-port"):
+            running.serve([str(classifier)], port=0, grpc_port=taken.getsockname()[1])
+    with pytest.raises(InputError, match="name another --grpc-port"):
+        running.serve([str(classifier)], port=18501, grpc_port=18501)
 
 
 def test_one_bad_row_spoils_no_batch() -> None:
@@ -408,6 +479,9 @@ def test_the_client_of_tensorflow_serving_is_answered(classifier: Path, workplac
                 stub.Predict(request, 30, metadata=bearer)
             return error.value.code()
 
+        request.inputs["image_bytes"].tensor_shape.dim[0].size = 2**40
+        assert code() == grpc.StatusCode.INVALID_ARGUMENT
+        request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(images))
         request.output_filter.append("nothing")
         assert code() == grpc.StatusCode.INVALID_ARGUMENT
         request.ClearField("output_filter")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo import deploying
 from zoo.errors import InputError
+from zoo.serving import deploying
 
 yaml = pytest.importorskip("yaml")
 

@@ -18,11 +18,12 @@ import pandas
 import pytest
 
 import zoo
-from zoo import converting, format_inputs, formats, graphs
+from zoo import formats
 from zoo.builders.registry import BUILDERS, builder
 from zoo.data import Data, sequences, tables, text
 from zoo.errors import InputError, JobError
 from zoo.files import digest
+from zoo.formats import converting, graphs, questions
 from zoo.predictor import loaded, outputs
 from zoo.runtimes import open_format
 
@@ -192,7 +193,7 @@ def test_it_answers_as_the_model_in_batches_of_any_size(name: str, workplace: Pa
     assert [each.name for each in made] == list(FLOAT) and all(each.new for each in made)
     assert content(folder) == before
     artifact = zoo.load(folder)
-    inputs = graphs.numbers(artifact.model, format_inputs.made_up(artifact.model, artifact.card), artifact.card)
+    inputs = graphs.numbers(artifact.model, questions.made_up(artifact.model, artifact.card), artifact.card)
     for each in made:
         manifest = each.manifest
         assert manifest["gate"]["passed"] and manifest["gate"]["inputs"] == "made up"
@@ -217,6 +218,7 @@ def test_it_answers_as_the_model_in_batches_of_any_size(name: str, workplace: Pa
             np.testing.assert_allclose(decoded, whole["reconstruction"], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_shorter_sequences_need_no_padding_and_padded_ones_answer_the_same(workplace: Path) -> None:
     folder = written(workplace, *supervised("gru", trends, units=(4,), bidirectional=True)())
     (made,) = zoo.export(folder, "litert")
@@ -394,6 +396,19 @@ def test_int8_of_raw_numbers_prepares_them_in_float32(kind: str, workplace: Path
 
     interpreter = Interpreter(str(made.folder / "model.tflite"))
     assert any(each["dtype"] == np.int8 for each in interpreter.get_tensor_details())
+
+
+@pytest.mark.slow
+def test_swish_and_grouped_convolutions_as_pretrained_networks_have_them(workplace: Path) -> None:
+    import keras
+
+    entry = keras.Input((16, 16, 1), name="pixels")
+    wide = keras.layers.Conv2D(4, 3, activation="swish")(keras.layers.Rescaling(1 / 255)(entry))
+    grouped = keras.layers.Conv2D(8, 3, groups=2, activation="gelu")(wide)
+    answer = keras.layers.Dense(2, activation="softmax")(keras.layers.GlobalAveragePooling2D()(grouped))
+    card = {"builder": "own", "task": "classification", "classes": ["a", "b"], "input": PICTURES}
+    made = zoo.export(written(workplace, keras.Model(entry, answer), card), FLOAT)
+    assert all(each.manifest["gate"]["passed"] for each in made)
 
 
 @pytest.mark.slow

@@ -92,11 +92,11 @@ def open_format(
     Raises:
         InputError: there is no such format or part, or its runtime is not installed.
     """
-    from zoo import format_process
+    from zoo.formats import process
 
     folder = Path(folder)
     try:
-        return format_process.opened(folder, part, threads)
+        return process.opened(folder, part, threads)
     except FileNotFoundError as error:
         raise InputError(
             f"{folder}: expected a format, as zoo export makes it; {error.filename} is not there"

@@ -217,8 +217,11 @@ def _readable(encoded: bytes) -> bytes:
     if kind in decoding.GRAPH_FORMATS and not (kind == "WEBP" and b"ANIM" in encoded[:64]):
         return encoded
     with PIL.Image.open(io.BytesIO(encoded)) as image:
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG", exif=image.getexif())
+        buffer, exif = io.BytesIO(), image.getexif()
+        if image.mode in ("CMYK", "LAB", "YCbCr"):  # of which there is no PNG
+            bare = PIL.Image.merge(image.mode, image.split())  # turned by the graph, and not before
+            image = PIL.Image.fromarray(decoding.decode(bare, image.size[::-1]))
+        image.save(buffer, "PNG", exif=exif)
     return buffer.getvalue()
 
 
@@ -243,6 +246,8 @@ def _numbers(name: str, value: Any, tensor: Tensor) -> np.ndarray:
     wanted = tensor.shape[1:]
     shape = " x ".join("any" if size is None else str(size) for size in wanted)
     expected = f"{name}: expected {f'{shape} numbers' if wanted else 'a number'}"
+    if not only_numbers(value):
+        raise bad(f"{expected}, received {_shown(value)}")
     try:
         found = np.asarray(value)
         if found.dtype == object:
@@ -262,6 +267,16 @@ def _numbers(name: str, value: Any, tensor: Tensor) -> np.ndarray:
             raise bad(f"{expected} of type {tensor.dtype}, received {_shown(value)}")
     with np.errstate(over="ignore"):
         return found.astype(dtype)
+
+
+def only_numbers(value: Any) -> bool:
+    """Whether a value of JSON holds nothing but numbers and null; NumPy makes one long text the width of all."""
+    level = [value] if isinstance(value, list | str | dict) else []
+    while level:
+        if not set(map(type, level)) <= {list, int, float, bool, type(None)}:
+            return False
+        level = [inner for each in level if isinstance(each, list) for inner in each]
+    return True
 
 
 def _tensors(structure: Mapping[str, Any]) -> dict[str, Tensor]:

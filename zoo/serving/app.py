@@ -24,7 +24,7 @@ from zoo.serving.answering import DEFAULT, IMAGE
 from zoo.serving.hosting import Host, Version
 from zoo.serving.observing import CONTENT_TYPE_LATEST, Log, Metrics
 from zoo.serving.page import PAGE
-from zoo.serving.refusals import Refused, bad, too_large
+from zoo.serving.refusals import Refused, bad, enough, too_large
 
 OPEN_PATHS = ("/", "/v2/health/live", "/v2/health/ready")  # no secret is asked for here
 DRAIN = 256 * 2**20  # bytes of a refused body that are read, so that its sender reads the refusal
@@ -117,11 +117,10 @@ class Front:
     async def answers(
         self, version: Version, signature: str, rows: Sequence[dict[str, Any]], facts: dict[str, Any]
     ) -> list[dict[str, Any]]:
-        """Of each of `rows`, in order; one bad example refuses them all."""
+        """Of each of `rows`, in order; one bad example refuses them all. `version` is one that `Host.using` holds."""
         loop, answering = asyncio.get_running_loop(), version.answering
         facts["examples"] = len(rows)
-        if len(rows) > self.limits.queue:
-            raise too_large(f"expected at most {self.limits.queue} examples a request, received {len(rows)}")
+        enough(len(rows), self.limits.queue)
         async with self.place(len(rows)):
             checked = await _all(
                 [loop.run_in_executor(self.threads, answering.row, signature, fields) for fields in rows], len(rows)
@@ -131,15 +130,7 @@ class Front:
                 asked.setdefault(key, []).append(at)
             found: list[Any] = [None] * len(rows)
             for key, positions in asked.items():
-                try:
-                    given = await version.batcher.ask(key, [checked[at][1] for at in positions])
-                except RuntimeError as error:
-                    if str(error) != "closed":
-                        raise
-                    newer = self.host.get(facts["model"])  # this version was replaced while its examples were read
-                    if newer is version:
-                        raise Refused(503, "the server is about to end") from error
-                    return await self.answers(newer, signature, rows, facts)
+                given = await version.batcher.ask(key, [checked[at][1] for at in positions])
                 for at, answer in zip(positions, given, strict=True):
                     found[at] = answer
         self.metrics.examples.labels(facts["model"]).inc(len(rows))
@@ -206,29 +197,29 @@ def application(
         """Answers to examples."""
         facts = request.state.facts
         facts["model"], facts["protocol"] = name if name in host.models else "", "v1"
-        found = host.get(name, version)
-        facts["version"] = found.number
+        host.get(name, version)  # no body is read for what is not there
         async with front.body(request) as body:
-            signatures = found.answering.signatures
-            kind = request.headers.get("content-type", "").split(";")[0]
-            if kind.startswith("image/") and list(signatures[DEFAULT].inputs) == [IMAGE]:
-                asked = tf_rest.Asked(DEFAULT, [{IMAGE: body}], True)
-            else:
-                asked = tf_rest.asked(parsed(body), signatures)
-            answers = await front.answers(found, asked.signature, asked.rows, facts)
+            with host.using(name, version) as found:
+                facts["version"], signatures = found.number, found.answering.signatures
+                kind = request.headers.get("content-type", "").split(";")[0].lower()
+                if kind.startswith("image/") and list(signatures[DEFAULT].inputs) == [IMAGE]:
+                    asked = tf_rest.Asked(DEFAULT, [{IMAGE: body}], True)
+                else:
+                    asked = tf_rest.asked(parsed(body), signatures, front.limits.queue)
+                answers = await front.answers(found, asked.signature, asked.rows, facts)
             return _reply(tf_rest.answered(asked, answers, signatures[asked.signature]))
 
     async def infer(request: Request, name: str, version: str | None) -> Response:
         """Answers to examples."""
         facts = request.state.facts
         facts["model"], facts["protocol"] = name if name in host.models else "", "v2"
-        found = host.get(name, version)
-        facts["version"] = found.number
+        host.get(name, version)  # no body is read for what is not there
         async with front.body(request) as body:
             text, binary = open_inference.split(body, request.headers.get(LENGTH_HEADER))
-            signatures = found.answering.signatures
-            asked = open_inference.asked(parsed(text), binary, signatures)
-            answers = await front.answers(found, asked.signature, asked.rows, facts)
+            with host.using(name, version) as found:
+                facts["version"], signatures = found.number, found.answering.signatures
+                asked = open_inference.asked(parsed(text), binary, signatures, front.limits.queue)
+                answers = await front.answers(found, asked.signature, asked.rows, facts)
             signature = signatures[asked.signature]
             reply, length = open_inference.answered(asked, answers, signature, name, found.number)
         headers = {} if length is None else {"Inference-Header-Content-Length": str(length)}

@@ -34,10 +34,22 @@ class Batcher:
         self._run, self._most, self._told = run, most, told
         self._queue: deque[_Waiting] = deque()
         self._there = threading.Condition()
-        self._closed = False
+        self._closed, self._held = False, 0
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(lanes)]
         for thread in self._threads:
             thread.start()
+
+    def hold(self) -> bool:
+        """Whether it is open; if so, it stays until `release`."""
+        with self._there:
+            self._held += not self._closed
+            return not self._closed
+
+    def release(self) -> None:
+        """Undo `hold`."""
+        with self._there:
+            self._held -= 1
+            self._there.notify_all()
 
     async def ask(self, key: Hashable, rows: Sequence[Any]) -> list[Any]:
         """The answers for `rows`, which only share a batch with others of the same `key`.
@@ -48,14 +60,14 @@ class Batcher:
         loop = asyncio.get_running_loop()
         waiting = [_Waiting(key, row, loop.create_future(), loop) for row in rows]
         with self._there:
-            if self._closed:
+            if self._closed and not self._held:
                 raise RuntimeError("closed")
             self._queue.extend(waiting)
             self._there.notify(len(waiting))
         return await asyncio.gather(*(each.future for each in waiting))
 
     def close(self) -> None:
-        """Answer what waits, and end."""
+        """Answer what waits and what those who hold it ask, and end."""
         with self._there:
             self._closed = True
             self._there.notify_all()
@@ -76,11 +88,16 @@ class Batcher:
 
     def _next(self) -> list[_Waiting]:
         with self._there:
-            while not self._queue and not self._closed:
-                self._there.wait()
             batch: list[_Waiting] = []
-            while self._queue and len(batch) < self._most and (not batch or self._queue[0].key == batch[0].key):
-                batch.append(self._queue.popleft())
+            while not batch:
+                while not self._queue and not (self._closed and not self._held):
+                    self._there.wait()
+                if not self._queue:
+                    break
+                while self._queue and len(batch) < self._most and (not batch or self._queue[0].key == batch[0].key):
+                    each = self._queue.popleft()
+                    if not each.future.done():  # else whoever asked is gone
+                        batch.append(each)
             return batch
 
     def _alone(self, key: Hashable, row: Any) -> Any:

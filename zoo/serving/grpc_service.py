@@ -5,7 +5,9 @@ Source: tensorflow/serving, tensorflow_serving/apis/prediction_service.proto and
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,8 +21,9 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from zoo.errors import InputError
 from zoo.serving.answering import DEFAULT
 from zoo.serving.app import Front
+from zoo.serving.hosting import Version
 from zoo.serving.observing import Log
-from zoo.serving.refusals import Refused, bad
+from zoo.serving.refusals import Refused, bad, too_large
 from zoo.serving.tf_rest import rows_of
 
 CODES = {
@@ -80,6 +83,10 @@ class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
         except Refused as error:
             status, facts["reason"] = error.status, error.reason
             await context.abort(CODES.get(error.status, grpc.StatusCode.UNKNOWN), error.reason)
+        except BaseException as error:
+            status = 499 if isinstance(error, asyncio.CancelledError) else 500
+            facts["reason"] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise
         finally:
             seconds = time.perf_counter() - started
             self.front.metrics.requests.labels(facts["model"], "grpc", str(status)).inc()
@@ -92,8 +99,12 @@ class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def _answer(self, request: Any, facts: dict[str, Any]) -> Any:
         spec = request.model_spec
         version = str(spec.version.value) if spec.HasField("version") else None
-        found = self.front.host.get(spec.name, version)
-        facts |= {"model": spec.name, "version": found.number}
+        with self.front.host.using(spec.name, version) as found:
+            facts |= {"model": spec.name, "version": found.number}
+            return await self._answered(request, found, facts)
+
+    async def _answered(self, request: Any, found: Version, facts: dict[str, Any]) -> Any:
+        spec = request.model_spec
         name, signatures = spec.signature_name or DEFAULT, found.answering.signatures
         if name not in signatures:
             raise bad(f"expected a signature_name out of {', '.join(signatures)}")
@@ -101,10 +112,10 @@ class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
         wanted = list(request.output_filter) or list(signature.outputs)
         if not set(wanted) <= set(signature.outputs):
             raise bad(f"expected outputs out of {', '.join(signature.outputs)}")
-        columns = {key: _values(key, tensor) for key, tensor in request.inputs.items()}
+        columns = {key: _values(key, tensor, self.front.limits.request) for key, tensor in request.inputs.items()}
         if set(columns) != set(signature.inputs):
             raise bad(f"expected the inputs {', '.join(signature.inputs)}")
-        answers = await self.front.answers(found, name, rows_of(columns), facts)
+        answers = await self.front.answers(found, name, rows_of(columns, self.front.limits.queue), facts)
         reply = predict_pb2.PredictResponse()
         reply.model_spec.name, reply.model_spec.signature_name = spec.name, name
         reply.model_spec.version.value = found.number
@@ -115,11 +126,13 @@ class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
         return reply
 
 
-def _values(name: str, tensor: Any) -> list[Any]:
-    """One value an example."""
+def _values(name: str, tensor: Any, most: int) -> list[Any]:
+    """One value an example. A tensor may hold one number for all of its shape, so its size is looked at first."""
+    if math.prod(max(1, each.size) for each in tensor.tensor_shape.dim) > most:
+        raise too_large(f"{name}: expected at most {most:,} values")
     try:
         found = tf.make_ndarray(tensor)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError) as error:
         raise bad(f"{name}: no tensor: {error}") from error
     if not found.ndim:
         raise bad(f"{name}: expected a batch, received one value")

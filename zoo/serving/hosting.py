@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class Version:
     """
 
     def __init__(self, folder: Path, answering: Answering, batch: int, told: Callable[[int], None]) -> None:
-        self.folder, self.number = folder, int(folder.name) if folder.name.isdecimal() else 1
+        self.folder, self.number = folder, _number(folder)
         self.answering = answering
         self.card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         lanes = 2 if isinstance(answering, Pixels) and answering.runtime == "openvino" else 1
@@ -75,10 +76,9 @@ class Model:
             return None
         return found
 
-    def failed(self, folder: Path, reason: str) -> None:
-        """A version can't be opened; it is tried again when its files change."""
-        number = int(folder.name) if folder.name.isdecimal() else 1
-        self.broken[number], self._looks[number] = reason, _look(folder)
+    def failed(self, folder: Path, reason: str, look: Any) -> None:
+        """A version can't be opened; it is tried again when its files are others than `look`."""
+        self.broken[_number(folder)], self._looks[_number(folder)] = reason, look
 
 
 class Host:
@@ -142,6 +142,21 @@ class Host:
             raise Refused(404, f"{name} has version {model.version.number}, not {version[:20]!r}")
         return model.version
 
+    @contextmanager
+    def using(self, name: str, version: str | None = None) -> Iterator[Version]:
+        """The version that answers, which goes on doing so for as long as the block runs.
+
+        Raises:
+            Refused: there is no such model or version, or all are about to end.
+        """
+        while not (found := self.get(name, version)).batcher.hold():  # replaced just now: the newer one is there
+            if self._stop.is_set():
+                raise Refused(503, "the server is about to end")
+        try:
+            yield found
+        finally:
+            found.batcher.release()
+
     def _watch(self) -> None:
         while not self._stop.wait(POLL):
             for model in self.models.values():
@@ -151,14 +166,14 @@ class Host:
         folder = model.newer()
         if folder is None:
             return
-        started, before = time.monotonic(), model.version
+        started, before, look = time.monotonic(), model.version, _look(folder)
         try:
             opened = opened_version(folder, self._runtime, self._most, self._tell)
             made = Version(folder, opened, self._batch, self._told)
         except Exception as error:  # whatever is wrong with it, the last good one goes on
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             reason = str(error) if isinstance(error, InputError) else reason
-            model.failed(folder, reason)
+            model.failed(folder, reason, look)
             self._tell("version broken", model=model.name, folder=str(folder), reason=reason)
             return
         model.version = made
@@ -261,7 +276,7 @@ def named(places: Sequence[str]) -> dict[str, Path]:
     for place in places:
         name, _, path = place.rpartition("=")
         version = artifact.find(path)
-        base = version.parent if Path(path).name != version.name or not Path(path, "card.json").is_file() else version
+        base = version if version in (Path(path), artifact.ROOT / path) else version.parent
         name = name or version.resolve().parent.name
         if name in found:
             raise InputError(f"two models are named {name}; name them, as other={path}")
@@ -271,8 +286,14 @@ def named(places: Sequence[str]) -> dict[str, Path]:
     return found
 
 
+def _number(folder: Path) -> int:
+    names = (folder.name, folder.resolve().name)  # "." or a link have no number, and what they stand for may
+    return next((int(name) for name in names if name.isdecimal()), 1)
+
+
 def _look(folder: Path) -> Any:
     try:
-        return sorted((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in folder.rglob("*"))
+        files = (file for file in folder.rglob("*") if file.is_file())
+        return sorted((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
     except OSError:
         return None

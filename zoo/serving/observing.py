@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -55,6 +56,6 @@ class Log:
             return
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "event": event} | facts, ensure_ascii=True, default=str)
-        with self._lock:
+        with self._lock, suppress(OSError):  # who read the log is gone: the server goes on
             self._out.write(line + "\n")
             self._out.flush()

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo.serving.answering import DEFAULT, Signature, Tensor
-from zoo.serving.refusals import bad
+from zoo.serving.answering import DEFAULT, Signature, Tensor, only_numbers
+from zoo.serving.refusals import bad, enough
 from zoo.serving.tf_rest import plain, rows_of
 
 _TYPES = {"string": "BYTES", "float32": "FP32", "float64": "FP64", "int32": "INT32", "int64": "INT64"}
@@ -58,13 +58,14 @@ def split(body: bytes, header: str | None) -> tuple[bytes, bytes]:
     return body[: int(header)], body[int(header) :]
 
 
-def asked(body: Any, binary: bytes, signatures: Mapping[str, Signature]) -> Asked:
+def asked(body: Any, binary: bytes, signatures: Mapping[str, Signature], most: int | None = None) -> Asked:
     """What a request asks for.
 
     Args:
         body: of JSON.
         binary: tensors behind it.
         signatures: of the model.
+        most: examples of a request; None for any number.
 
     Raises:
         Refused: it is none.
@@ -78,9 +79,9 @@ def asked(body: Any, binary: bytes, signatures: Mapping[str, Signature]) -> Aske
     columns: dict[str, Sequence[Any]] = {}
     for given in body["inputs"]:
         key = _object(given, "an input").get("name")
-        if key not in signatures[name].inputs or key in columns:
+        if not isinstance(key, str) or key not in signatures[name].inputs or key in columns:
             raise bad(f"expected inputs {', '.join(signatures[name].inputs)}, each once")
-        columns[key], binary = _column(given, signatures[name].inputs[key], binary)
+        columns[key], binary = _column(given, signatures[name].inputs[key], binary, most)
     if set(columns) != set(signatures[name].inputs):
         raise bad(f"expected inputs {', '.join(signatures[name].inputs)}, received {', '.join(columns) or 'none'}")
     if binary:
@@ -88,6 +89,8 @@ def asked(body: Any, binary: bytes, signatures: Mapping[str, Signature]) -> Aske
     identity = body.get("id")
     if identity is not None and not isinstance(identity, str):
         raise bad("expected id to be a string")
+    if identity is not None and any("\ud800" <= each <= "\udfff" for each in identity):
+        raise bad("expected id to be text, received half of a surrogate pair")
     every = bool(parameters.get("binary_data_output", False))
     return Asked(name, rows_of(columns), _wanted(body.get("outputs"), signatures[name].outputs, every), identity)
 
@@ -106,11 +109,12 @@ def _wanted(given: Any, outputs: Mapping[str, Tensor], every: bool) -> dict[str,
     return found
 
 
-def _column(given: dict[str, Any], tensor: Tensor, binary: bytes) -> tuple[list[Any], bytes]:
+def _column(given: dict[str, Any], tensor: Tensor, binary: bytes, most: int | None) -> tuple[list[Any], bytes]:
     name, shape, kind = given["name"], given.get("shape"), given.get("datatype")
     sizes = isinstance(shape, list) and all(type(size) is int and 0 < size < 2**31 for size in shape)
     if not sizes or not 1 <= len(shape) <= MAX_RANK:
         raise bad(f"{name}: expected a shape, as [1]")
+    enough(shape[0], most)
     strings = tensor.dtype == "string"
     if kind != "BYTES" if strings else kind not in _NUMBERS and kind != "BOOL":
         raise bad(f"{name}: expected datatype {_TYPES[tensor.dtype]}")
@@ -131,6 +135,8 @@ def _column(given: dict[str, Any], tensor: Tensor, binary: bytes) -> tuple[list[
         if count != shape[0]:
             raise bad(f"{name}: expected one value an example, received the shape {shape}")
         return list(values), binary
+    if not only_numbers(values):
+        raise bad(f"{name}: expected numbers")
     try:
         numbers = np.asarray(values, np.float64 if any(each is None for each in values) else None)
     except (ValueError, TypeError, OverflowError):

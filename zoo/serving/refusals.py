@@ -14,7 +14,8 @@ class Refused(Exception):
 
     def __init__(self, status: int, reason: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(reason)
-        self.status, self.reason, self.headers = status, " ".join(reason.split())[:500], headers or {}
+        text = reason.encode(errors="backslashreplace").decode()  # what came may hold half of a surrogate pair
+        self.status, self.reason, self.headers = status, " ".join(text.split())[:500], headers or {}
 
 
 def bad(reason: str) -> Refused:
@@ -25,3 +26,13 @@ def bad(reason: str) -> Refused:
 def too_large(reason: str) -> Refused:
     """What came is more than is taken."""
     return Refused(413, reason)
+
+
+def enough(examples: int, most: int | None) -> None:
+    """See that there are no more than `most`, before anything is made of them.
+
+    Raises:
+        Refused: 413.
+    """
+    if most is not None and examples > most:
+        raise too_large(f"expected at most {most} examples a request, received {examples}")

@@ -55,11 +55,16 @@ def serve(
         import uvicorn
 
         from zoo.serving.app import Limits, application
+        from zoo.serving.connections import Connection
         from zoo.serving.hosting import Host, named
         from zoo.serving.observing import Log, Metrics
     except ImportError as error:
         raise JobError(f"needs {error.name}: pip install 'keras-model-zoo[serve]'") from error
+    if grpc_port is not None and grpc_port == port:
+        raise InputError(f"{host}:{port} is listened on for HTTP; name another --grpc-port")
     listening = _socket(host, port)
+    if grpc_port is not None:
+        _socket(host, grpc_port, "--grpc-port").close()  # in use: told before models are opened
     metrics, log = Metrics(), Log()
 
     def tell(event: str, **facts: object) -> None:
@@ -77,7 +82,14 @@ def serve(
             beside = partial(_grpc(), host=host, port=grpc_port, token=token, log=requests)
         app = application(models, limits=limits, token=token, metrics=metrics, log=requests, beside=beside)
         config = uvicorn.Config(
-            app, log_level="error", access_log=False, server_header=False, lifespan="on", timeout_keep_alive=75
+            app,
+            http=Connection,
+            ws="none",
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            timeout_keep_alive=75,
         )
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         log("listening", address=address, models=list(models.models), token=token is not None)
@@ -120,12 +132,14 @@ def token_of(path: str | None, given: str | None) -> str | None:
             given = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise InputError(f"{path}: the token can't be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: the token can't be read: it is no text") from error
     if given is not None and not (given.isascii() and given.isprintable() and " " not in given and len(given) >= 8):
         raise InputError("expected a token of at least 8 ASCII characters without spaces")
     return given
 
 
-def _socket(host: str, port: int) -> socket.socket:
+def _socket(host: str, port: int, option: str = "--port") -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         found = socket.socket(family, socket.SOCK_STREAM)
@@ -136,5 +150,5 @@ def _socket(host: str, port: int) -> socket.socket:
         found.bind(address)
     except OSError as error:
         found.close()
-        raise InputError(f"{host}:{port} can't be listened on: {error.strerror}; name another --port") from error
+        raise InputError(f"{host}:{port} can't be listened on: {error.strerror}; name another {option}") from error
     return found

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.serving.answering import DEFAULT, Signature
-from zoo.serving.refusals import bad
+from zoo.serving.refusals import bad, enough
 
 _TYPES = {"string": "DT_STRING", "float32": "DT_FLOAT", "int32": "DT_INT32", "int64": "DT_INT64", "bool": "DT_BOOL"}
 _TYPES |= {"uint8": "DT_UINT8", "float64": "DT_DOUBLE"}
@@ -33,12 +33,13 @@ class Asked(NamedTuple):
     by_row: bool
 
 
-def asked(body: Any, signatures: Mapping[str, Signature]) -> Asked:
+def asked(body: Any, signatures: Mapping[str, Signature], most: int | None = None) -> Asked:
     """What a request of JSON asks for.
 
     Args:
         body: with ``instances``, a list of examples, or ``inputs``, a list for each input.
         signatures: of the model.
+        most: examples of a request; None for any number.
 
     Raises:
         Refused: it is none.
@@ -56,6 +57,7 @@ def asked(body: Any, signatures: Mapping[str, Signature]) -> Asked:
         given = body["instances"]
         if not isinstance(given, list) or not given:
             raise bad('expected "instances" to be a list of at least one example')
+        enough(len(given), most)
         return Asked(name, [_fields(each, inputs, only) for each in given], True)
     given = body["inputs"]
     if only is not None and not (isinstance(given, dict) and set(given) == {only}):
@@ -63,18 +65,19 @@ def asked(body: Any, signatures: Mapping[str, Signature]) -> Asked:
     if not isinstance(given, dict) or not given:
         raise bad('expected "inputs" to be an object with a list for each input')
     columns = {key: value if isinstance(value, list) else [value] for key, value in given.items()}
-    return Asked(name, rows_of(columns), False)
+    return Asked(name, rows_of(columns, most), False)
 
 
-def rows_of(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+def rows_of(columns: Mapping[str, Sequence[Any]], most: int | None = None) -> list[dict[str, Any]]:
     """Fields of each example, of a sequence for each input.
 
     Raises:
-        Refused: they differ in length, or are empty.
+        Refused: they differ in length, are empty, or more than `most`.
     """
     sizes = {len(values) for values in columns.values()}
     if len(sizes) != 1 or sizes == {0}:
         raise bad(f"expected as many values of each input, at least one; received {sorted(sizes)}")
+    enough(max(sizes), most)
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 

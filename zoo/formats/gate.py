@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo import graphs
 from zoo.data.dataset import label_text
 from zoo.errors import JobError
 from zoo.evaluation import correct, evaluate_values
 from zoo.exporting import Parity
-from zoo.format_inputs import Asked
+from zoo.formats import graphs
+from zoo.formats.questions import Asked
 from zoo.predictor import outputs
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def ask(folder: Path, inputs: dict[str, Answers]) -> tuple[dict[str, Answers], d
     Raises:
         JobError: the process failed; with its last words.
     """
-    script = Path(__file__).with_name("format_process.py")
+    script = Path(__file__).with_name("process.py")
     with tempfile.TemporaryDirectory() as place:
         asked = []
         for part, values in inputs.items():

@@ -11,17 +11,22 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import converting, format_gate, format_inputs, graphs, progress
+import numpy as np
+
+from zoo import progress
+from zoo.data.dataset import Inputs
 from zoo.errors import InputError, JobError
 from zoo.files import digest, sweep, whole_folder
-from zoo.formats import FORMATS
+from zoo.formats import FORMATS, converting, gate, graphs, questions
+from zoo.formats.questions import Asked
+from zoo.predictor import raw
 
 if TYPE_CHECKING:
     import keras
 
-    from zoo.format_gate import Expected, Verdict
-    from zoo.format_inputs import Artifact, Asked
-    from zoo.graphs import Graph
+    from zoo.formats.gate import Expected, Verdict
+    from zoo.formats.graphs import Graph
+    from zoo.formats.questions import Artifact
 
 
 def make(
@@ -48,9 +53,9 @@ def make(
     examples: converting.Examples | None = None
     with progress.bar("exporting", 1 + 2 * len(names)) as advance, tempfile.TemporaryDirectory() as place:
         if int8:
-            calibrated = graphs.numbers(found.model, format_inputs.calibration(found, calibrate), card)
+            calibrated = graphs.numbers(found.model, questions.calibration(found, calibrate), card)
             examples = converting.one_by_one(calibrated)
-        asked = format_inputs.to_ask(found, validate)
+        asked = questions.to_ask(found, validate)
         if int8 and (asked.targets is None or len(asked) < 2):
             raise InputError(
                 "litert-int8 is held to the model by its score on labelled examples, and those that the run held out "
@@ -68,8 +73,8 @@ def make(
                 advance(1)
                 manifest = _manifest(name, found, tensors, files, told)
                 _write(partial, manifest)
-                answers, latency = format_gate.ask(partial, wanted.inputs)
-                verdict = format_gate.compare(wanted, answers, asked, card, int8=name == "litert-int8")
+                answers, latency = gate.ask(partial, wanted.inputs)
+                verdict = gate.compare(wanted, answers, asked, card, int8=name == "litert-int8")
                 if not verdict.passed:
                     reason = verdict.reason()
                     raise JobError(f"{name} answers otherwise than the model, so it was not published: {reason}")
@@ -78,18 +83,38 @@ def make(
                 advance(1)
 
 
+def asked_again(folder: Path, found: Artifact, inputs: Inputs) -> list[str]:
+    """What is wrong with the answers of the format in `folder`; arguments as those of `zoo.formats.verify_format`.
+
+    Raises:
+        JobError: it can't be run.
+    """
+    card = found.card
+    if card["task"] == "generation":
+        inputs = questions.made_up(found.model, card)
+    elif isinstance(inputs, tuple):
+        inputs = raw(inputs[: questions.MOST], card["input"])
+    asked = Asked(inputs, None, "asked again")
+    wanted = _in_float32(found, asked)[1]
+    answers, _ = gate.ask(folder, wanted.inputs)
+    verdict = gate.compare(wanted, answers, asked, card, int8=False)
+    if folder.name.endswith("int8"):  # without targets there is no score to hold it to
+        return [] if np.isfinite(verdict.parity.largest_difference) else ["it answers with what is no number"]
+    return [] if verdict.passed else [verdict.reason()]
+
+
 def _in_float32(found: Artifact, asked: Asked) -> tuple[keras.Model, Expected]:
     """The model as other runtimes compute it, and what it says of `asked`.
 
     Raises:
         JobError: it was trained in half precision, and in float32 answers otherwise.
     """
-    wanted = format_gate.expected(found.model, asked, found.card)
+    wanted = gate.expected(found.model, asked, found.card)
     if graphs.is_float32(found.model):
         return found.model, wanted
     model = graphs.in_float32(found.folder / "model.keras")
-    whole = format_gate.expected(model, asked, found.card)
-    verdict = format_gate.compare(wanted, whole.outputs, asked, found.card, int8=False, tolerance=format_gate.HALF)
+    whole = gate.expected(model, asked, found.card)
+    verdict = gate.compare(wanted, whole.outputs, asked, found.card, int8=False, tolerance=gate.HALF)
     if not verdict.passed:
         raise JobError(f"the model was trained in half precision, and in float32 answers otherwise: {verdict.reason()}")
     return model, whole

@@ -8,9 +8,10 @@ import os
 import re
 from pathlib import Path
 
-from zoo import artifact, manifests
+from zoo import artifact
 from zoo.errors import InputError
 from zoo.files import whole_file
+from zoo.serving import deployments
 
 # Its version is that of TensorFlow: a SavedModel may be read by the version that wrote it and by later ones,
 # tensorflow.org/guide/versions. Tags: hub.docker.com/r/tensorflow/serving/tags.
@@ -44,7 +45,7 @@ def kubernetes(path: str | Path, name: str | None = None, image: str = IMAGE, cl
     weights = sum(file.stat().st_size for file in (folder / "variables").iterdir())
     # An estimate: TensorFlow, twice the weights, and twice that while a new version is loaded beside the old one.
     request = 256 * math.ceil(2 + 4 * weights / 2**28)
-    return manifests.KUBERNETES.format(
+    return deployments.KUBERNETES.format(
         base=folder.parent.name.replace("\n", " "),
         version=folder.name,
         name=_quoted(name),
@@ -86,13 +87,13 @@ def docker(path: str | Path, out: str | Path = ".", image: str = IMAGE) -> dict[
         "context": _quoted(Path(os.path.relpath(base, place)).as_posix()),
         "dockerfile": _quoted(Path(os.path.relpath(place / "Dockerfile", base)).as_posix()),  # seen from the context
         "tagged": _quoted(f"{name}:{folder.name}"),
-        "test": json.dumps(["CMD", "bash", "-c", manifests.TEST.format(name=name, rest=REST)]),
+        "test": json.dumps(["CMD", "bash", "-c", deployments.TEST.format(name=name, rest=REST)]),
         "loading": LOADING,
     }
     texts = {
-        "Dockerfile": manifests.DOCKERFILE,
-        "Dockerfile.dockerignore": manifests.IGNORED,
-        "compose.yaml": manifests.COMPOSE,
+        "Dockerfile": deployments.DOCKERFILE,
+        "Dockerfile.dockerignore": deployments.IGNORED,
+        "compose.yaml": deployments.COMPOSE,
     }
     return {file: text.format(**values) for file, text in texts.items()}
 

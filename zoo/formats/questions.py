@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo import graphs
 from zoo.data.dataset import Inputs, Part, chosen_inputs
 from zoo.errors import InputError
 from zoo.files import digest
+from zoo.formats import graphs
 from zoo.predictor import READERS, Predictor, decoded
 
 if TYPE_CHECKING:

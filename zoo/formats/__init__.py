@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from zoo.data.dataset import Inputs
 
 
 class Format(NamedTuple):
@@ -110,9 +113,9 @@ def export(
     for name in todo:
         _check(name, found.card)
     if todo:
-        from zoo import format_writing
+        from zoo.formats import writing
 
-        format_writing.make(found, todo, root, calibrate, validate)
+        writing.make(found, todo, root, calibrate, validate)
     return [_there(name, found.folder, name in todo) for name in names]
 
 
@@ -123,6 +126,19 @@ def listed(path: str | Path) -> list[Exported]:
     folder = artifact.find(path)
     there = [name for name in FORMATS if (folder / "formats" / name / "manifest.json").is_file()]
     return [_there(name, folder, False) for name in ("saved_model", *there)]
+
+
+def verify_format(folder: Path, found: Any, inputs: Inputs) -> list[str]:
+    """What is wrong with the answers of a format that was published; nothing where it answers as its model does.
+
+    Args:
+        folder: of the format.
+        found: its artifact, as `zoo.load` gives it.
+        inputs: raw, as `zoo.data.Part` has them; a generator is asked codes of its own.
+    """
+    from zoo.formats import writing
+
+    return writing.asked_again(folder, found, inputs)
 
 
 def missing(name: str) -> str | None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import JobError
-from zoo.graphs import Graph
-from zoo.recurrence import plain_loops
+from zoo.formats.graphs import Graph
+from zoo.formats.recurrence import plain_loops
 
 if TYPE_CHECKING:
     import tensorflow as tf

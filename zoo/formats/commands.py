@@ -1,0 +1,88 @@
+"""Commands of other formats: parse, call, print."""
+
+from __future__ import annotations
+
+import click
+
+from zoo.commands import ARTIFACT, JSON
+
+
+@click.command()
+@ARTIFACT
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    help="Of saved_model, litert, litert-int8, onnx, openvino; several with commas between.",
+)
+@click.option("--calibrate", type=click.Path(), help="Examples to calibrate int8 on, where those of the run are gone.")
+@click.option("--validate", type=click.Path(), help="Labelled examples to compare on, other than those of the run.")
+@click.option("--again", is_flag=True, help="Write formats anew that are there.")
+@click.option("--kubernetes", is_flag=True, help="Write kubernetes.yaml: a KServe InferenceService, and a Deployment.")
+@click.option("--docker", is_flag=True, help="Write a Dockerfile and compose.yaml for TensorFlow Serving.")
+@click.option("--out", type=click.Path(file_okay=False), help="Folder for those; NAME-deploy where not given.")
+@JSON
+def export(
+    artifact: str,
+    formats: tuple[str, ...],
+    calibrate: str | None,
+    validate: str | None,
+    again: bool,
+    kubernetes: bool,
+    docker: bool,
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Write ARTIFACT for other runtimes, into its folder formats/, or what puts it on TensorFlow Serving or KServe.
+
+    \b
+    zoo export photos --format litert,litert-int8,onnx,openvino
+    zoo export photos --kubernetes --docker --out deploy
+
+    Each format is run by its own runtime in a clean process and held to the model; one that answers otherwise is not
+    published.
+    """
+    import json
+    from pathlib import Path
+
+    from zoo import artifact as artifacts
+    from zoo import formats as exporting
+    from zoo.formats import rendering
+    from zoo.serving import deploying
+
+    if not formats and not kubernetes and not docker:
+        raise click.UsageError("expected --format, --kubernetes or --docker")
+    if kubernetes or docker:
+        place = Path(out or f"{artifacts.find(artifact).resolve().parent.name}-deploy")
+        written = deploying.write(artifact, place, kubernetes=kubernetes, docker=docker)
+        click.echo("\n".join(map(str, written)), err=as_json)
+    if not formats:
+        return
+    made = exporting.export(artifact, ",".join(formats), calibrate=calibrate, validate=validate, again=again)
+    if as_json:
+        click.echo(json.dumps(rendering.rows(made), ensure_ascii=False))
+    else:
+        rendering.show_exported(made)
+
+
+@click.command()
+@click.argument("artifact", required=False)
+@JSON
+def formats(artifact: str | None, as_json: bool) -> None:
+    """List what models can be exported to; of ARTIFACT what is there."""
+    import json
+
+    from zoo import formats as exporting
+    from zoo.formats import rendering
+
+    if artifact is not None:
+        there = exporting.listed(artifact)
+        if as_json:
+            click.echo(json.dumps(rendering.rows(there), ensure_ascii=False))
+        else:
+            rendering.show_exported(there)
+        return
+    if as_json:
+        click.echo(json.dumps({name: described._asdict() for name, described in exporting.FORMATS.items()}))
+        return
+    rendering.show_formats()
