@@ -266,6 +266,10 @@ def test_a_newer_version_is_picked_up_and_a_broken_one_is_not(
         assert set(until("AVAILABLE", 2)) == {"2"}
         assert client("/v1/models/digits/versions/1")[0] == 404
         assert client("/v1/models/digits:predict", {"instances": [b64(encoded(pixels[0]))]})[0] == 200
+    (base / "2" / "saved_model.pb").write_bytes(b"")
+    again = Host({"digits": base}, runtime="saved_model")  # started where the newest one is broken
+    assert again.get("digits").number == 1 and list(again.models["digits"].broken) == [2]
+    again.close()
     pinned = hosting.named([f"old={base}/1", str(base)])
     assert pinned == {"old": base / "1", "digits": base}
     monkeypatch.setattr(hosting.artifact, "ROOT", workplace)

@@ -18,10 +18,20 @@ import click
     help="auto: OpenVINO for labels of images, TensorFlow for the rest.",
 )
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(1), help="Examples answered together.")
-@click.option("--queue", default=256, show_default=True, type=click.IntRange(1), help="Examples that may wait.")
-@click.option("--max-request", default=16.0, show_default=True, type=click.FloatRange(0.001), help="MiB of a request.")
-@click.option("--max-pixels", default=50.0, show_default=True, type=click.FloatRange(0.001), help="Millions, an image.")
-@click.option("--token-file", type=click.Path(), help="Requests have to bear the token in it; or set ZOO_TOKEN.")
+@click.option(
+    "--queue", default=256, show_default=True, type=click.IntRange(1), help="Examples that may wait; more: 429."
+)
+@click.option(
+    "--max-request", default=16.0, show_default=True, type=click.FloatRange(0.001), help="MiB of a request; more: 413."
+)
+@click.option(
+    "--max-pixels",
+    default=50.0,
+    show_default=True,
+    type=click.FloatRange(0.001),
+    help="Millions in an image; more: 413.",
+)
+@click.option("--token-file", type=click.Path(), help="Ask for the token in this file, or in $ZOO_TOKEN.")
 @click.option("--quiet", is_flag=True, help="No line a request in the log.")
 def serve(
     artifacts: tuple[str, ...],
@@ -40,13 +50,12 @@ def serve(
 
     \b
     zoo serve photos                       then look at http://127.0.0.1:8501
-    curl -F is not needed: send the photo itself
-      curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' \\
-        http://127.0.0.1:8501/v1/models/photos:predict
+    curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' \\
+      http://127.0.0.1:8501/v1/models/photos:predict
 
     It answers TensorFlow Serving's REST (/v1/models/NAME:predict) and the Open Inference Protocol
     (/v2/models/NAME/infer), tells how it is (/v2/health/ready, /metrics, a log of JSON lines on stderr) and describes
-    itself (/openapi.json). A newer version of an artifact is picked up by itself; a broken one is told, and the last
+    itself (/openapi.json). A version with a higher number is picked up by itself; a broken one is told, and the last
     good one goes on. Ctrl-C or SIGTERM ends it when all that was accepted is answered.
     """
     import os

@@ -44,7 +44,7 @@ async def beside(front: Front, host: str, port: int, token: str | None, log: Log
         InputError: the port is in use.
     """
     options = [("grpc.max_receive_message_length", front.limits.request), ("grpc.so_reuseport", 0)]
-    server = grpc.aio.server(options=options)
+    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=front.limits.queue)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Predictions(front, token, log), server)
     try:
         bound = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")

@@ -62,19 +62,20 @@ class Model:
         self._looks: dict[int, Any] = {}  # of a broken version: how its files looked
 
     def newer(self) -> Path | None:
-        """A version folder to open; None where there is none."""
+        """The newest version folder that may be opened and is not; None where there is none."""
         if self.pinned:
             return self.folder if self.version is None else None
         try:
             known = artifact.versions(self.folder)
         except OSError:  # the folder was moved: the version that is open stays
             return None
-        if not known or (self.version is not None and known[-1] <= self.version.number):
-            return None
-        found = self.folder / str(known[-1])
-        if known[-1] in self.broken and self._looks.get(known[-1]) == _look(found):
-            return None
-        return found
+        for number in reversed(known):
+            if self.version is not None and number <= self.version.number:
+                return None
+            found = self.folder / str(number)
+            if number not in self.broken or self._looks.get(number) != _look(found):
+                return found
+        return None
 
     def failed(self, folder: Path, reason: str, look: Any) -> None:
         """A version can't be opened; it is tried again when its files are others than `look`."""
@@ -111,7 +112,10 @@ class Host:
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         for model in self.models.values():
-            self._look(model)
+            while model.version is None and model.newer() is not None:  # a broken one leaves the one before it
+                self._look(model)
+                if model.pinned:
+                    break
             if model.version is None:
                 reason = "; ".join(f"version {n}: {why}" for n, why in model.broken.items()) or "it has no version"
                 raise InputError(f"{model.name} can't be served: {reason}")

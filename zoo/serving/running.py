@@ -90,6 +90,7 @@ def serve(
             server_header=False,
             lifespan="on",
             timeout_keep_alive=75,
+            timeout_graceful_shutdown=90,  # who does not read what he asked for is waited for no longer
         )
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         log("listening", address=address, models=list(models.models), token=token is not None)
