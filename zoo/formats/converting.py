@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 OPSET = 17  # of ONNX; what every runtime of the last years reads
-PRECISE = ("ADD", "CAST", "CONCATENATION", "DIV", "GATHER", "MUL", "ONE_HOT", "SELECT_V2", "SUB")
+# Operations that stay float32 in int8 models. Of raw numbers those that prepare them: one scale for all columns would
+# lose those of small numbers, int8 has no NaN, and a one-hot of int8 comes out wrong. Of a backbone the head, which
+# weighs up features that hardly vary: one scale for all would lose those. Both are cheap.
+PREPARATION = ("ADD", "CAST", "CONCATENATION", "DIV", "GATHER", "MUL", "ONE_HOT", "SELECT_V2", "SUB")
+HEAD = ("FULLY_CONNECTED", "LOGISTIC", "MEAN", "SOFTMAX")
 Examples = Callable[[], Iterable[dict[str, np.ndarray]]]
 
 
@@ -70,7 +74,11 @@ def _inline() -> Iterator[None]:
 
 
 def litert(
-    frozen: Path, path: Path, told: dict[str, str], examples: Examples | None = None, *, images: bool = True
+    frozen: Path,
+    path: Path,
+    told: dict[str, str],
+    examples: Examples | None = None,
+    precise: tuple[str, ...] = (),
 ) -> None:
     """Write the SavedModel `frozen` to `path` (``.tflite``); `told` is put into it as a zip, as LiteRT's tools read it.
 
@@ -79,7 +87,7 @@ def litert(
         path: of the file.
         told: file name -> content.
         examples: batches of one to find the range of every tensor by; the weights and activations are then int8.
-        images: whether the input has one range, as pixels have; raw numbers are prepared in float32.
+        precise: operations that stay float32 even so.
 
     Raises:
         JobError: LiteRT has no such operation.
@@ -90,22 +98,20 @@ def litert(
     # Without it the file may ask for TensorFlow's own operations, which no runtime but TensorFlow has.
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     with _plainly("LiteRT"):
-        path.write_bytes(converter.convert() if examples is None else _int8(converter, examples, images))
+        path.write_bytes(converter.convert() if examples is None else _int8(converter, examples, precise))
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         for name, content in told.items():
             archive.writestr(zipfile.ZipInfo(name), content)
 
 
-def _int8(converter: Any, examples: Examples, images: bool) -> bytes:
+def _int8(converter: Any, examples: Examples, precise: tuple[str, ...]) -> bytes:
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = examples
-    if images:
+    if not precise:
         return converter.convert()
-    # One scale for all columns would lose those of small numbers, and int8 has no NaN: what prepares them, which is
-    # cheap, stays float32. A one-hot of int8 comes out wrong.
-    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(PRECISE))
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(precise))
     debugger = tf.lite.experimental.QuantizationDebugger(
         converter=converter, debug_dataset=examples, debug_options=options
     )

@@ -69,7 +69,7 @@ def make(
         advance(1)
         for name in names:
             with _folder_in(root) as partial:
-                files = _convert(name, partial, made, frozen, told, examples)
+                files = _convert(name, partial, made, frozen, told, examples, _precise(found))
                 advance(1)
                 manifest = _manifest(name, found, tensors, files, told)
                 _write(partial, manifest)
@@ -134,16 +134,28 @@ def _folder_in(root: Path) -> Iterator[Path]:
             root.rmdir()
 
 
+def _precise(found: Artifact) -> tuple[str, ...]:
+    """Operations that stay float32 in an int8 model."""
+    if found.card.get("input", {}).get("kind") != "images":
+        return converting.PREPARATION
+    return converting.HEAD if "backbone" in found.card else ()
+
+
 def _convert(
-    name: str, folder: Path, made: list[Graph], frozen: list[Path], told: dict[str, str], examples: Any
+    name: str,
+    folder: Path,
+    made: list[Graph],
+    frozen: list[Path],
+    told: dict[str, str],
+    examples: Any,
+    precise: tuple[str, ...],
 ) -> dict[str, str]:
     """Write the files of a format; the name of that of each part."""
-    images = "pixels" in made[0].specs
     for file, content in told.items():
         (folder / file).write_text(content, encoding="utf-8")
     writers: dict[str, Callable[[Path, Path], None]] = {
         "litert": lambda source, path: converting.litert(source, path, told),
-        "litert-int8": lambda source, path: converting.litert(source, path, told, examples, images=images),
+        "litert-int8": lambda source, path: converting.litert(source, path, told, examples, precise),
         "onnx": lambda source, path: converting.onnx(source, path, told),
         "openvino": lambda source, path: converting.openvino(source, path, told),
     }
