@@ -47,6 +47,7 @@ def test_backbones_are_listed_for_people_and_machines() -> None:
     assert rows["efficientnet_lite0"]["available"] and rows["resnet50"]["embedding_width"] == 2048
 
 
+@pytest.mark.slow
 def test_from_a_folder_to_predictions(workplace: Path) -> None:
     assert zoo("sample", "digits", "digits").stdout == "1,797 examples in digits\n"
     assert zoo("sample", "digits", "digits").returncode == 2

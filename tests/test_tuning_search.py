@@ -87,6 +87,7 @@ def test_a_search_ends_in_an_artifact_that_answers_and_knows_of_it() -> None:
     assert not list(Path(".runs").glob("*"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unexported")
 @pytest.mark.parametrize("method", METHODS)
 def test_the_same_seed_gives_the_same_search_and_what_was_tried_is_not_drawn_again(method: str) -> None:

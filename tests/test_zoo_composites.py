@@ -272,6 +272,7 @@ def test_normalization_is_where_the_papers_have_it() -> None:
     assert kinds(make("gan").critic) == set()
 
 
+@pytest.mark.slow
 def test_the_penalty_holds_the_critics_slope_near_one() -> None:
     import keras
 

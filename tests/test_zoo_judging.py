@@ -155,6 +155,7 @@ def test_a_judge_looks_at_any_number_of_images(digits: Data, trained: Judge) -> 
         trained.embed(np.zeros((2, 9, 8, 1), np.uint8))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_a_judge_is_kept_and_one_that_is_damaged_is_trained_anew(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     digits = replace(digits, train=digits.train.chosen(np.arange(200)))

@@ -111,6 +111,7 @@ def test_penalties_hold_for_every_kernel() -> None:
     np.testing.assert_allclose(float(sum(model.losses)), sum(0.5 * (kernel**2).sum() for kernel in kernels), rtol=1e-5)
 
 
+@pytest.mark.slow
 @every
 def test_it_learns_what_only_the_first_step_tells(name: str) -> None:
     import keras

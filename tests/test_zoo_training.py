@@ -182,6 +182,7 @@ def test_a_rate_that_is_far_too_high_is_a_failed_job() -> None:
         train("mlp", data, optimizer="sgd", learning_rate=1e6, clip_norm=None, schedule="constant", epochs=20)
 
 
+@pytest.mark.slow
 def test_the_range_test_finds_rates_that_learn(tmp_path: Path) -> None:
     found = find_learning_rate("mlp", table(400), steps=120)
     assert 1e-5 < found.suggestion < found.ceiling <= 10
