@@ -230,14 +230,14 @@ def test_views_that_do_not_fit_in_memory_are_made_anew(
     assert any("anew in each epoch" in note for note in result.notes)
 
 
-def smallest_of_each_family() -> list[str]:
+def smallest_of_every_second_family() -> list[str]:
     rows = sorted(BACKBONES.values(), key=lambda row: -row.parameters)
-    return sorted({row.blocks: row.name for row in rows}.values())
+    return sorted({row.blocks: row.name for row in rows}.values())[::2]  # embeddings and parts are tested of all
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", smallest_of_each_family())
-def test_a_member_of_each_family_goes_through_the_whole_job(name: str, folder: Path, workplace: Path) -> None:
+@pytest.mark.parametrize("name", smallest_of_every_second_family())
+def test_members_of_families_go_through_the_whole_job(name: str, folder: Path, workplace: Path) -> None:
     import keras
 
     result = fine_tune(folder, name, weights=None, input_size=BACKBONES[name].least_input_size, out="saved_models/any")
