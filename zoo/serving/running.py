@@ -47,8 +47,7 @@ def serve(
         ready: called with the address when all models answer.
 
     Raises:
-        InputError: an artifact can't be opened, the port is in use. JobError: the extra ``serve`` is missing, or for
-            gRPC ``serving``.
+        InputError: an artifact can't be opened, the port is in use. JobError: the extra ``serve`` is missing.
     """
     beside: Any = None
     try:
@@ -110,7 +109,7 @@ def _grpc() -> Any:
     try:
         from zoo.serving.grpc_service import beside
     except ImportError as error:
-        raise JobError(f"needs {error.name}: pip install 'keras-model-zoo[serving]'") from error
+        raise JobError(f"needs {error.name}: pip install 'keras-model-zoo[serve]'") from error
     return beside
 
 
