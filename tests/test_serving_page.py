@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def until(wanted: Callable[[], Any]) -> Any:
+    from selenium.common.exceptions import StaleElementReferenceException
+
     ends = time.monotonic() + 30
     while time.monotonic() < ends:
-        if found := wanted():
-            return found
+        with suppress(StaleElementReferenceException):  # the page changed while it was looked at
+            if found := wanted():
+                return found
         time.sleep(0.05)
     raise AssertionError("the page did not come to it")
 
