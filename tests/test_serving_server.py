@@ -27,11 +27,11 @@ from PIL import Image
 
 import zoo
 from zoo.errors import InputError
-from zoo.serving import app as serving_app
-from zoo.serving import connections, hosting, running
-from zoo.serving.app import Limits, application
+from zoo.serving import connections, front, hosting, running
+from zoo.serving.app import application
 from zoo.serving.batching import Batcher
 from zoo.serving.connections import Connection
+from zoo.serving.front import Limits
 from zoo.serving.hosting import Host
 from zoo.serving.observing import Log
 
@@ -195,7 +195,7 @@ def test_a_full_queue_is_told(classifier: Path, pixels: np.ndarray) -> None:
 def test_clients_that_stop_in_the_middle_hold_nothing_up(
     classifier: Path, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving_app, "PATIENCE", 1.0)
+    monkeypatch.setattr(front, "PATIENCE", 1.0)
     body = json.dumps({"instances": [b64(encoded(pixels[0]))]}).encode()
     head = f"POST /v1/models/digits:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     out = io.StringIO()
@@ -209,9 +209,9 @@ def test_clients_that_stop_in_the_middle_hold_nothing_up(
             each.settimeout(20)
             assert b" 408 " in each.recv(100)
             each.close()
-        monkeypatch.setattr(serving_app, "HELD", 0)
+        monkeypatch.setattr(front, "HELD", 0)
         assert client("/v1/models/digits:predict", body)[0] == 429
-        monkeypatch.setattr(serving_app, "HELD", 16)
+        monkeypatch.setattr(front, "HELD", 16)
         assert client("/v1/models/digits:predict", body)[0] == 200
     statuses = {json.loads(line)["status"] for line in out.getvalue().splitlines()}
     assert statuses == {200, 408, 429, 499}

@@ -1,16 +1,13 @@
-"""The server as an ASGI application: routes, limits, who may ask, and what is counted."""
+"""The server as an ASGI application: routes, who may ask, and what is counted."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import json
-import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -21,142 +18,14 @@ from starlette.requests import ClientDisconnect
 from zoo import __version__
 from zoo.serving import open_inference, tf_rest
 from zoo.serving.answering import DEFAULT, IMAGE
+from zoo.serving.front import Front, Limits, parsed
 from zoo.serving.hosting import Host, Version
 from zoo.serving.observing import CONTENT_TYPE_LATEST, Log, Metrics
 from zoo.serving.page import PAGE
-from zoo.serving.refusals import Refused, bad, enough, too_large
+from zoo.serving.refusals import Refused
 
 OPEN_PATHS = ("/", "/v2/health/live", "/v2/health/ready")  # no secret is asked for here
-DRAIN = 256 * 2**20  # bytes of a refused body that are read, so that its sender reads the refusal
-PATIENCE = 60.0  # seconds for a body to arrive
-HELD = 16  # requests of the largest size that are in memory at once, or as many bytes of smaller ones
-_LATER = {"Retry-After": "1"}
 LENGTH_HEADER = "inference-header-content-length"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is taken at a time.
-
-    Attributes:
-        request: bytes of a request.
-        queue: examples that are accepted and have no answer yet.
-    """
-
-    request: int = 16 * 2**20
-    queue: int = 256
-
-
-class Front:
-    """What all requests go through: the limits, and the count of what was accepted.
-
-    Args:
-        host: the models.
-        limits: of requests.
-        metrics: what is counted.
-    """
-
-    def __init__(self, host: Host, limits: Limits, metrics: Metrics) -> None:
-        self.host, self.limits, self.metrics = host, limits, metrics
-        self.waiting = self.held = 0  # examples, and bytes of requests
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.threads = ThreadPoolExecutor(cores, "decode")
-
-    @asynccontextmanager
-    async def place(self, examples: int) -> AsyncIterator[None]:
-        """Room in the queue.
-
-        Raises:
-            Refused: 429 where there is none.
-        """
-        if self.waiting + examples > self.limits.queue:
-            raise Refused(429, f"{self.waiting} examples wait already; ask again later", _LATER)
-        self.waiting += examples
-        self.metrics.waiting.set(self.waiting)
-        try:
-            yield
-        finally:
-            self.waiting -= examples
-            self.metrics.waiting.set(self.waiting)
-
-    @asynccontextmanager
-    async def body(self, request: Request) -> AsyncIterator[bytes]:
-        """All of it, held for as long as the block runs.
-
-        Raises:
-            Refused: 413 where it is too long, 408 where it does not come, 429 where others hold too much.
-        """
-        most, said = self.limits.request, request.headers.get("content-length", "0")
-        length = int(said) if said.isdigit() and len(said) < 19 else 0
-        reason = f"expected a request of at most {most:,} bytes"
-        if length > DRAIN:
-            raise too_large(f"{reason}, received {length:,}")
-        parts, size, held = [], 0, 0
-        try:
-            async with asyncio.timeout(PATIENCE):
-                async for part in request.stream():
-                    size += len(part)
-                    if size > DRAIN:
-                        break
-                    if size > most:  # read on, so that its sender reads the refusal, and keep nothing
-                        parts.clear()
-                        continue
-                    parts.append(part)
-                    held += len(part)
-                    self.held += len(part)
-                    if self.held > HELD * most:
-                        raise Refused(429, "other requests hold the memory there is; ask again later", _LATER)
-            if size > most:
-                raise too_large(f"{reason}, received {size:,}")
-            yield b"".join(parts)
-        except TimeoutError as error:
-            raise Refused(408, f"the request did not arrive within {PATIENCE:.0f} s") from error
-        finally:
-            self.held -= held
-
-    async def answers(
-        self, version: Version, signature: str, rows: Sequence[dict[str, Any]], facts: dict[str, Any]
-    ) -> list[dict[str, Any]]:
-        """Of each of `rows`, in order; one bad example refuses them all. `version` is one that `Host.using` holds."""
-        loop, answering = asyncio.get_running_loop(), version.answering
-        facts["examples"] = len(rows)
-        enough(len(rows), self.limits.queue)
-        async with self.place(len(rows)):
-            checked = await _all(
-                [loop.run_in_executor(self.threads, answering.row, signature, fields) for fields in rows], len(rows)
-            )
-            asked: dict[Any, list[int]] = {}
-            for at, (key, _) in enumerate(checked):
-                asked.setdefault(key, []).append(at)
-            found: list[Any] = [None] * len(rows)
-            for key, positions in asked.items():
-                given = await version.batcher.ask(key, [checked[at][1] for at in positions])
-                for at, answer in zip(positions, given, strict=True):
-                    found[at] = answer
-        self.metrics.examples.labels(facts["model"]).inc(len(rows))
-        return found
-
-
-async def _all(futures: Sequence[Awaitable[Any]], count: int) -> list[Any]:
-    found = await asyncio.gather(*futures, return_exceptions=True)
-    for at, each in enumerate(found):
-        if isinstance(each, Refused) and count > 1:
-            raise Refused(each.status, f"example {at}: {each.reason}", each.headers)
-        if isinstance(each, BaseException):
-            raise each
-    return found
-
-
-def parsed(text: bytes) -> Any:
-    """JSON.
-
-    Raises:
-        Refused: it is none.
-    """
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise bad(f"expected JSON: {str(error)[:200]}") from error
 
 
 def application(

@@ -20,7 +20,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from zoo.errors import InputError
 from zoo.serving.answering import DEFAULT
-from zoo.serving.app import Front
+from zoo.serving.front import Front
 from zoo.serving.hosting import Version
 from zoo.serving.observing import Log
 from zoo.serving.refusals import Refused, bad, too_large

@@ -53,8 +53,9 @@ def serve(
     try:
         import uvicorn
 
-        from zoo.serving.app import Limits, application
+        from zoo.serving.app import application
         from zoo.serving.connections import Connection
+        from zoo.serving.front import Limits
         from zoo.serving.hosting import Host, named
         from zoo.serving.observing import Log, Metrics
     except ImportError as error:
