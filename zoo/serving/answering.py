@@ -77,11 +77,9 @@ class Pixels:
     ):
         self.card, self.ask, self.runtime, self.most = card, ask, runtime, most
         classes = len(card["classes"])
-        if card["task"] == "regression":
-            outputs = {"prediction": Tensor("float32", (None, classes))}
-        else:
-            outputs = {"label": Tensor("string", (None,)), "probability": Tensor("float32", (None,))}
-            outputs["probabilities"] = Tensor("float32", (None, classes))
+        outputs = {output_of(card): Tensor("float32", (None, classes))}
+        if card["task"] != "regression":
+            outputs = {"label": Tensor("string", (None,)), "probability": Tensor("float32", (None,))} | outputs
         self.signatures = {DEFAULT: Signature({IMAGE: Tensor("string", (None,))}, outputs)}
 
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
@@ -152,6 +150,39 @@ class Graph:
         return [{name: values[at] for name, values in answers.items()} for at in range(len(rows))]
 
 
+class Both(Pixels):
+    """A SavedModel for labels of images: its default signature on pixels that were decoded before, in threads.
+
+    Args:
+        graph: the SavedModel.
+        card: of the artifact.
+        most: pixels of an encoded image.
+    """
+
+    def __init__(self, graph: Graph, card: dict[str, Any], most: int = MAX_PIXELS) -> None:
+        super().__init__(card, self._serve, graph.runtime, most)
+        self.graph, self._output = graph, output_of(card)
+        self.signatures = graph.signatures | self.signatures
+
+    def _serve(self, pixels: np.ndarray) -> np.ndarray:
+        import tensorflow as tf
+
+        return self.graph.functions["serving_pixels"](pixels=tf.constant(pixels))[self._output].numpy()
+
+    def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
+        """As the one that has the signature."""
+        return super().row(signature, fields) if signature == DEFAULT else self.graph.row(signature, fields)
+
+    def run(self, key: Hashable, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        """As the one that has the signature."""
+        return super().run(key, rows) if key == DEFAULT else self.graph.run(key, rows)
+
+
+def output_of(card: Mapping[str, Any]) -> str:
+    """Name of the numbers that a model answers with."""
+    return "prediction" if card["task"] == "regression" else "probabilities"
+
+
 def checked(fields: Mapping[str, Any], inputs: Mapping[str, Tensor], most: int = MAX_PIXELS) -> dict[str, Any]:
     """The fields of one example, of the types that a signature takes.
 
@@ -202,7 +233,7 @@ def _look(encoded: bytes, most: int) -> None:
     try:
         found = decoding.probe(encoded)
     except decoding.DecodeError as error:
-        refuse = too_large if "pixels" in str(error) else bad
+        refuse = too_large if "over the limit" in str(error) else bad
         raise refuse(f"{IMAGE}: {error}") from error
     if found.width * found.height > most:
         raise too_large(f"{IMAGE}: expected at most {most:,} pixels, received {found.width} x {found.height}")

@@ -103,7 +103,7 @@ def application(
 
 def _routes(app: FastAPI, host: Host, metrics: Metrics, predict: Any, infer: Any) -> None:
     one = "/v1/models/{name}"
-    both = (("", None), ("/versions/{version}", "version"))
+    both = (("", False), ("/versions/{version}", True))
     told: dict[int | str, Any] = {
         code: {"description": text}
         for code, text in {

@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo import artifact
 from zoo.errors import InputError, JobError
-from zoo.serving.answering import DEFAULT, MAX_PIXELS, Answering, Graph, Pixels
+from zoo.serving.answering import DEFAULT, MAX_PIXELS, Answering, Both, Graph, Pixels, output_of
 from zoo.serving.batching import Batcher
 from zoo.serving.refusals import Refused
 
@@ -218,12 +218,12 @@ def opened_version(
         found = _pixels(folder, card, runtime, most)
     if found is None:
         graph = Graph(folder, most)
-        found = _quick(graph, card, most) if labels else graph
+        found = Both(graph, card, most) if labels else graph
     if isinstance(found, Pixels):
         height, width = card["input"]["size"]
         blank = np.zeros((height, width, card["input"].get("channels", 3)), np.uint8)
         answer = found.run(DEFAULT, [blank])[0]
-        values = answer.get("probabilities", answer.get("prediction"))
+        values = answer[output_of(card)]
         if len(values) != len(card["classes"]) or not np.isfinite(values).all():
             raise InputError(f"{folder}: expected {len(card['classes'])} numbers for a blank image, received {values}")
     return found
@@ -236,38 +236,8 @@ def _pixels(folder: Path, card: dict[str, Any], runtime: str, most: int) -> Pixe
     place = folder / "formats" / runtime
     if not (place / "manifest.json").is_file():
         formats.export(folder, [runtime])
-    run, name = open_format(place), "prediction" if card["task"] == "regression" else "probabilities"
+    run, name = open_format(place), output_of(card)
     return Pixels(card, lambda pixels: run({"pixels": pixels})[name], runtime, most)
-
-
-def _quick(graph: Graph, card: dict[str, Any], most: int) -> Answering:
-    """Images are decoded before, in threads, by the same rules as in the graph."""
-    import tensorflow as tf
-
-    serve, name = graph.functions["serving_pixels"], "prediction" if card["task"] == "regression" else "probabilities"
-
-    def ask(pixels: np.ndarray) -> np.ndarray:
-        return serve(pixels=tf.constant(pixels))[name].numpy()
-
-    found = Pixels(card, ask, "saved_model", most)
-    return Both(found, graph)
-
-
-class Both(Pixels):
-    """The default signature on pixels decoded before, other signatures as the graph has them."""
-
-    def __init__(self, pixels: Pixels, graph: Graph) -> None:
-        super().__init__(pixels.card, pixels.ask, pixels.runtime, pixels.most)
-        self.graph = graph
-        self.signatures = graph.signatures | self.signatures
-
-    def row(self, signature: str, fields: Any) -> Any:
-        """As the one that has the signature."""
-        return super().row(signature, fields) if signature == DEFAULT else self.graph.row(signature, fields)
-
-    def run(self, key: Any, rows: Sequence[Any]) -> list[dict[str, Any]]:
-        """As the one that has the signature."""
-        return super().run(key, rows) if key == DEFAULT else self.graph.run(key, rows)
 
 
 def named(places: Sequence[str]) -> dict[str, Path]:
