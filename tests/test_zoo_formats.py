@@ -219,6 +219,24 @@ def test_it_answers_as_the_model_in_batches_of_any_size(name: str, workplace: Pa
 
 
 @pytest.mark.slow
+def test_no_answer_depends_on_the_batch_before_it(workplace: Path) -> None:
+    folder = written(workplace, *MODELS["rnn-sequence"]())
+    (made,) = zoo.export(folder, "litert")
+    artifact = zoo.load(folder)
+    values = questions.made_up(artifact.model, artifact.card)
+    whole = open_format(made.folder, threads=1)({"sequence": values})["probabilities"]
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        answer = open_format(made.folder, threads=1)
+        for size in rng.choice([1, 1, 2, 3, 4, 8], 6):
+            kept = [np.ones(length) for length in rng.integers(1, 3000, 20)]  # memory is never given out the same
+            start = int(rng.integers(len(values) - size))
+            part = answer({"sequence": values[start : start + size]})["probabilities"]
+            np.testing.assert_allclose(part, whole[start : start + size], atol=1e-5)
+            del kept
+
+
+@pytest.mark.slow
 def test_shorter_sequences_need_no_padding_and_padded_ones_answer_the_same(workplace: Path) -> None:
     folder = written(workplace, *supervised("gru", trends, units=(4,), bidirectional=True)())
     (made,) = zoo.export(folder, "litert")

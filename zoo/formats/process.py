@@ -38,9 +38,15 @@ def opened(folder: Path, part: str = "model", threads: int | None = None) -> Ans
 
 
 def _litert(path: Path, part: dict[str, Any], threads: int | None) -> Answer:
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = Interpreter(str(path), num_threads=threads or os.cpu_count())  # by itself it would take one
+    cores = threads or os.cpu_count()  # by itself it would take one
+    interpreter = Interpreter(str(path), num_threads=cores)
+    if interpreter.num_subgraphs() > 1:
+        # Within a loop the XNNPACK delegate can miss that the batch is of another size than the last: wrong answers,
+        # now and then. The kernels of LiteRT itself do not.
+        plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        interpreter = Interpreter(str(path), num_threads=cores, experimental_op_resolver_type=plain)
     runner = interpreter.get_signature_runner("serving_default")
 
     def answer(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zoo import warming
 from zoo.data.dataset import Inputs, Part, chosen_inputs
 from zoo.errors import InputError
 from zoo.files import digest
-from zoo.formats import graphs
-from zoo.predictor import READERS, Predictor, decoded
+from zoo.predictor import READERS, Predictor, decoded, raw
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST = 500  # inputs that a format is asked
 CALIBRATED = 200  # examples that the ranges of an int8 model are found on
 MADE_UP = 64
-LONGEST = 12  # steps of a sequence made up, where any number is allowed
+_EVERY = 17  # one in so many made-up values is one that training had not
 _UNSEEN = "\2 never seen"
 
 
@@ -101,59 +101,21 @@ def calibration(artifact: Artifact, calibrate: str | Path | None) -> Inputs:
 
 
 def made_up(model: keras.Model, card: dict[str, Any]) -> Inputs:
-    """Inputs of the right kind, always the same ones."""
-    rng = np.random.default_rng(0)
-    description, preprocess = card["input"], graphs.preprocess_of(model)
+    """Inputs of the right kind, always the same ones; among them words, categories and gaps that training had not."""
+    inputs = warming.made_up(card, model, MADE_UP, seed=0)
+    if isinstance(inputs, tuple):
+        return raw(inputs, card["input"])
     if card["task"] == "generation":
-        found = {"code": rng.standard_normal((MADE_UP, model.inputs[0].shape[-1]), np.float32)}
-        return found | (
-            {"label": (np.arange(MADE_UP) % len(card["classes"])).astype(np.int32)} if card["classes"] else {}
+        return inputs | (
+            {"label": np.arange(MADE_UP, dtype=np.int32) % len(card["classes"])} if card["classes"] else {}
         )
-    kind = description["kind"]
-    if kind == "images":
-        return _pictures(rng, (getattr(model, "encoder", None) or model).input_shape[1:])
-    if kind == "text":
-        words = np.array(graphs.vocabulary(model)[2:] or ["word"], dtype=object)
-        longest = preprocess.output_shape[1] or LONGEST
-        texts = [" ".join([*rng.choice(words, rng.integers(0, longest)), "zzyzx"]) for _ in range(MADE_UP)]
-        return np.array(texts, dtype=object)
-    if kind == "sequence":
-        length = (getattr(model, "encoder", None) or model).input_shape[1]
-        drawn = rng.standard_normal((MADE_UP, length or LONGEST, len(description["features"])))
-        if preprocess is not None:
-            scale = preprocess.get_layer("scale")
-            drawn = drawn * scale.deviations + scale.means
-        if description["length"] is None:
-            ends = rng.integers(1, drawn.shape[1] + 1, MADE_UP)
-            drawn[np.arange(drawn.shape[1]) >= ends[:, None]] = np.nan
-        return drawn.astype(np.float32)
-    return _rows(rng, model, preprocess, description)
-
-
-def _rows(rng: np.random.Generator, model: keras.Model, preprocess: Any, description: dict[str, Any]) -> Inputs:
-    found: dict[str, np.ndarray] = {}
-    if description.get("numeric"):
-        layer = preprocess.get_layer("numbers")
-        drawn = rng.standard_normal((MADE_UP, len(layer.means))) * layer.deviations + layer.means
-        drawn[rng.random(drawn.shape) < 0.05] = np.nan
-        found["numeric"] = drawn.astype(np.float32)
-    if description.get("categorical"):
-        columns = [rng.choice(np.array([*names, _UNSEEN], dtype=object), MADE_UP) for names in graphs.categories(model)]
-        found["categorical"] = np.stack(columns, axis=1)
-    return found
-
-
-def _pictures(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Smooth random pictures, uint8 (pictures, height, width, channels)."""
-    from PIL import Image
-
-    height, width, channels = shape
-    found = np.empty((MADE_UP, *shape), np.uint8)
-    for picture in found:
-        for channel in range(channels):
-            coarse = Image.fromarray(rng.integers(0, 256, (5, 5), dtype=np.uint8))
-            picture[..., channel] = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
-    return found
+    if isinstance(inputs, dict):
+        gaps = {"numeric": np.nan, "categorical": _UNSEEN}
+        for at, (name, values) in enumerate(inputs.items()):
+            values.flat[at::_EVERY] = gaps[name]
+    elif card["input"]["kind"] == "text":
+        inputs[::2] += " zzyzx"
+    return inputs
 
 
 def _named(artifact: Artifact, validate: str | Path) -> Asked:
