@@ -203,6 +203,8 @@ class Steady:
         sweep(Path(self._project_dir))
         super().reload()
         self.trials = {name: self.trials[name] for name in self.start_order}
+        # Keras Tuner writes that a trial ended before it takes it off those that run.
+        self._retry_queue = [name for name in self._retry_queue if name not in self.end_order]
         for name in self._retry_queue:
             _renew(self.trials[name])
 
