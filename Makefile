@@ -27,7 +27,7 @@ demo: $(READY)
 
 # Quick tests; all of them with: make test SLOW=1. Two processes, a file at a time: much of a test is one thread's work.
 test: $(TESTED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(SLOW),,-m "not slow") $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(SLOW),,-m "not slow") $(ARGS)
 
 lint: $(TESTED)
 	$(BIN)/ruff format --check .

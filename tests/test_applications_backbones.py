@@ -44,16 +44,20 @@ FAMILIES = marked(name for name in SMALLEST if name in KERAS_ROWS)
 
 
 @pytest.fixture(autouse=True)
-def clear():
+def seeded():
     if "keras" in sys.modules:
         import keras
 
         keras.utils.set_random_seed(0)  # weights at random hide a difference in some draws
-    yield
-    if "keras" in sys.modules:
-        import keras
 
-        keras.backend.clear_session()
+
+@pytest.fixture
+def freed():
+    """The memory of the networks of one test is free before the next."""
+    import keras
+
+    yield
+    keras.backend.clear_session()
 
 
 def pixels(size: int) -> np.ndarray:
@@ -147,6 +151,7 @@ def test_rows_are_consistent():
         assert not row.file_sizes or row.file_sizes[-1] == row.input_size
 
 
+@pytest.mark.usefixtures("freed")
 @pytest.mark.parametrize("name", EVERY)
 def test_width_parameters_and_last_blocks_are_those_of_the_model(name):
     row = BACKBONES[name]
@@ -160,19 +165,20 @@ def test_width_parameters_and_last_blocks_are_those_of_the_model(name):
     assert height >= 2 * final - 1 or BACKBONES[name].unfreeze == 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        name
-        for name in KERAS_ROWS
-        # MobileNetV3 takes any size where none is given, its weights are named 224. The largest take a minute each.
-        if not name.startswith("mobilenet_v3") and BACKBONES[name].parameters < 70e6
-    ],
-)
-def test_default_size_is_that_of_keras(name):
-    model = constructor(name)(weights=None)
-    assert model.input_shape[1] == BACKBONES[name].input_size
+@pytest.mark.parametrize("name", [name for name in KERAS_ROWS if not name.startswith("mobilenet_v3")])  # takes any size
+def test_default_size_is_that_of_keras(name, monkeypatch):
+    from keras.src.applications import imagenet_utils
+
+    asked = []
+
+    def obtain_input_shape(input_shape, default_size, **_):
+        asked.append(default_size)
+        raise OSError("caught")  # the network itself would take a minute to make
+
+    monkeypatch.setattr(imagenet_utils, "obtain_input_shape", obtain_input_shape)
+    with pytest.raises(OSError, match="caught"):
+        constructor(name)(weights=None)
+    assert asked == [BACKBONES[name].input_size]
 
 
 @pytest.mark.parametrize("name", EVERY_KERAS)
@@ -197,6 +203,7 @@ def test_preprocessing_of_the_built_in_family():
     np.testing.assert_allclose(preprocess("efficientnet_lite0", image), (image - 127) / 128, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.usefixtures("freed")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_embeddings_are_those_of_keras_on_its_own_preprocessing(name, tmp_path, monkeypatch):
     """Both load one weights file; Keras as if it were the ImageNet one, so that its graph is that of "imagenet"."""
@@ -216,19 +223,21 @@ def test_embeddings_are_those_of_keras_on_its_own_preprocessing(name, tmp_path, 
         theirs = constructor(name)(weights="imagenet", **arguments)
     expected = theirs(np.asarray(family(name).preprocess_input(pixels(size)))).numpy()
 
-    for weights in (path, "imagenet"):
+    for weights in (path, "imagenet") if name in QUICK else ("imagenet",):
         ours = backbone(name, weights=weights, input_size=size)
         result = ours(pixels(size)).numpy()
         assert not any(isinstance(x, keras.Model) and not isinstance(x, keras.Sequential) for x in ours.layers)
         assert_same(result, expected)
-    saved = tmp_path / "model.keras"
-    ours.save(saved)
-    np.testing.assert_array_equal(keras.models.load_model(saved)(pixels(size)).numpy(), result)
+    if name in QUICK:
+        saved = tmp_path / "model.keras"
+        ours.save(saved)
+        np.testing.assert_array_equal(keras.models.load_model(saved)(pixels(size)).numpy(), result)
 
 
 # Cutting
 
 
+@pytest.mark.usefixtures("freed")
 @pytest.mark.parametrize("name", marked(SMALLEST))
 def test_lower_and_upper_part_compose(name):
     row = BACKBONES[name]

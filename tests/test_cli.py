@@ -154,6 +154,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(workplace: Path
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_killed_at_any_moment_nothing_half_written_is_readable_and_a_second_run_finishes(
     workplace: Path, folder: Path
 ) -> None:

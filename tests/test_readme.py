@@ -26,6 +26,7 @@ def examples() -> list[tuple[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_example_runs(workplace: Path) -> None:
     assert len(examples()) >= 7
     servers = []

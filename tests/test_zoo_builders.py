@@ -315,13 +315,14 @@ def test_listing_loads_neither_keras_nor_tensorflow() -> None:
 
 
 @pytest.mark.slow
-def test_all_of_it_holds_under_jax() -> None:
+def test_it_learns_masks_and_generates_under_jax() -> None:
     if importlib.util.find_spec("jax") is None:
         pytest.skip("needs jax, which the extra `test` brings")
     if os.environ.get("KERAS_BACKEND") == "jax":
         pytest.skip("this is the run under jax")
     files = [__file__, str(ROOT / "tests" / "test_zoo_composites.py")]
-    command = [sys.executable, "-m", "pytest", "-x", "-m", "not slow", "-p", "no:cacheprovider", *files]
+    chosen = "lower_the_loss or padding_changes_nothing or images_from_a_seed"
+    command = [sys.executable, "-m", "pytest", "-x", "-m", "not slow", "-k", chosen, "-p", "no:cacheprovider", *files]
     result = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True, timeout=1800
     )

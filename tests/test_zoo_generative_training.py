@@ -177,11 +177,7 @@ def test_a_generator_comes_nearer_and_sheets_are_kept(workplace: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "builder",
-    [
-        "variational_autoencoder",
-        pytest.param("conditional_gan", marks=pytest.mark.slow),
-        pytest.param("wasserstein_gan", marks=pytest.mark.slow),
-    ],
+    ["variational_autoencoder", "wasserstein_gan"],
 )
 def test_training_that_was_cut_off_goes_on_to_the_same_networks(
     builder: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
@@ -210,8 +206,8 @@ def test_a_killed_process_goes_on_with_both_optimizers(workplace: Path) -> None:
         "import sys, numpy as np, zoo, zoo.checkpoints\n"
         "from zoo.checkpoints import Checkpoint; Checkpoint.__init__.__defaults__ = (0.0,)\n"
         "from zoo.data import arrays; from sklearn.datasets import load_digits\n"
-        "d = load_digits(); x = (d.images * 15).astype('uint8'); y = d.target.astype('int64')\n"
-        "t = zoo.train('dcgan', arrays(x, y), model={'filters': (8, 16)}, epochs=30, run=sys.argv[1])\n"
+        "d = load_digits(); x = (d.images[:400] * 15).astype('uint8'); y = d.target[:400]\n"
+        "t = zoo.train('dcgan', arrays(x, y), model={'filters': (8, 16)}, epochs=8, run=sys.argv[1])\n"
         "np.savez(sys.argv[2], *t.network.get_weights())\n"
     )
 
