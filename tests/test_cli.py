@@ -19,6 +19,7 @@ from conftest import photo
 from zoo import artifact
 
 SMALL = ["--input-size", "32"]
+KILLS = int(os.environ.get("ZOO_KILLS", 10))  # at random moments; each takes half a minute
 
 
 def zoo(*arguments: object, **options: object) -> subprocess.CompletedProcess:
@@ -167,7 +168,7 @@ def test_killed_at_any_moment_nothing_half_written_is_readable_and_a_second_run_
     shutil.rmtree(workplace / "cache")
     shutil.rmtree(workplace / "saved_models")
     rng = random.Random(0)
-    for attempt in range(20):
+    for attempt in range(KILLS):
         if attempt % 5 == 0:
             shutil.rmtree(workplace / "cache", ignore_errors=True)
         process = subprocess.Popen(

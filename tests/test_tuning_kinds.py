@@ -37,7 +37,7 @@ def data_for(kind: str, pixels: np.ndarray, labels: np.ndarray, folder: Path) ->
 
 
 def search(kind: str, method: str, data: Any, out: str) -> Any:
-    trials = {"hyperband": 11}.get(method, 3)
+    trials = {"hyperband": 6}.get(method, 3)
     size = {"input_size": 64, "folds": 0} if kind == "fine_tune" else {}
     given = {"trials": trials, "epochs": 3, "out": out, "objective": OBJECTIVES.get(kind), "run": f"{out}-run"}
     return tuning.search(data, kind, method=method, **given, **size)
@@ -59,7 +59,7 @@ def test_every_kind_by_every_method_cut_off_and_not(
     data = data_for(kind, pixels, labels, folder)
     whole = search(kind, method, data, "whole")
     assert [trial.status for trial in whole.trials] == ["completed"] * len(whole.trials)
-    assert len(whole.trials) == {"hyperband": 12}.get(method, 4)
+    assert len(whole.trials) == {"hyperband": 7}.get(method, 4)
     place, calls = Heads if kind == "fine_tune" else Networks, [0]
     real = place.run
 
