@@ -41,6 +41,7 @@ def test_a_published_artifact_gains_formats_and_changes_in_nothing_else(variatio
     assert (variational / "card.json").read_bytes() == card
     rows = [line.split("│")[1].strip() for line in done.stdout.splitlines() if line.startswith("│")]
     assert rows == ["saved_model", "litert", "openvino"]
+    assert all(float(line.split("│")[3]) > 0 for line in done.stdout.splitlines() if line.startswith("│"))
     assert "held to the Keras model on 64 inputs: made up" in done.stdout
     assert f"litert (new): {variational}/formats/litert" in done.stdout
     found = json.loads(zoo("export", variational.parent, "--format", "litert", "--json").stdout)

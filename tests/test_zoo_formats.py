@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -341,7 +342,27 @@ def test_what_can_not_go_in_is_told_before_anything_is_done(workplace: Path, mon
     with pytest.raises(InputError, match=r"^needs ai-edge-litert: pip install 'keras-model-zoo\[litert\]'$"):
         zoo.export(folder, "litert")
     assert not (folder / "formats").exists()
-    assert zoo.export(folder, "saved_model")[0].folder == folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["classifier", "variational", "conditional"])
+def test_the_version_itself_is_asked_and_timed_too(name: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(name)
+    before = content(folder)
+    (made,) = zoo.export(folder, "saved_model")
+    assert made.folder == folder and not made.new and content(folder) == before
+    assert made.manifest["gate"]["passed"] and made.manifest["gate"]["examples"] == 64
+    assert made.manifest["latency_ms"]["32"] > 0 and made.manifest["latency_ms"]["1"] > 0
+
+
+@pytest.mark.slow
+def test_a_version_that_answers_otherwise_is_told(classifier: Path, workplace: Path) -> None:
+    folder = Path(shutil.copytree(classifier, workplace / "made" / "1"))
+    model = zoo.load(folder).model
+    model.layers[-1].set_weights([-weight for weight in model.layers[-1].get_weights()])
+    model.save(folder / "model.keras")
+    with pytest.raises(JobError, match="the SavedModel answers otherwise than the model: over 64 inputs"):
+        zoo.export(folder, "saved_model")
 
 
 @pytest.mark.slow

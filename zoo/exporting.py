@@ -158,9 +158,16 @@ class Gate:
         self.process.communicate()
 
     def ask(
-        self, folder: Path, inputs: Inputs, description: dict[str, Any], wanted: Sequence[str] = WANTED
+        self,
+        folder: Path,
+        inputs: Inputs,
+        description: dict[str, Any],
+        wanted: Sequence[str] = WANTED,
+        timed: Sequence[int] = (),
     ) -> Callable[[], Answers]:
         """Begin to answer for raw `inputs`; the function returned waits for those of the `wanted` outputs there are.
+
+        With sizes of batches in `timed` there is ``latency_ms`` too, float64 (sizes,).
 
         Raises (the function):
             JobError: the process failed; with its last words.
@@ -168,6 +175,7 @@ class Gate:
         place = tempfile.TemporaryDirectory()
         output = Path(place.name, "answers.npz")
         request = {"saved_model": str(folder.resolve()), "batch": 32, "wanted": list(wanted), "output": str(output)}
+        request["timed"] = list(timed)
         asked = feeds(inputs, description)
         if description["kind"] == "images":
             files = []

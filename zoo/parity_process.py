@@ -3,12 +3,18 @@
 Run as a script: it loads TensorFlow, then waits for one line of JSON on standard input:
 ``{"saved_model": folder, "batch": 32, "wanted": [...], "output": file.npz}`` with ``"files": [...]``, encoded images,
 or ``"inputs": file.npz``, an array for each tensor that the model takes. It writes to `output` an array (examples, ...)
-for each of the wanted outputs that the model has, in the order of the inputs.
+for each of the wanted outputs that the model has, in the order of the inputs; and with ``"timed": [1, 32]``
+``latency_ms``, the median milliseconds of batches of those sizes.
 """
 
 import json
+import statistics
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+PATIENCE = 3.0  # seconds a size is timed for, at most
 
 
 def main() -> None:
@@ -29,19 +35,38 @@ def main() -> None:
             arrays = {name: found[name] for name in found.files}
     count = len(next(iter(arrays.values()))) if arrays else len(request["files"])
     found: dict[str, list] = {}
+
+    def batch(places: list[int]) -> dict:
+        if arrays:
+            return {name: tf.constant(values[places]) for name, values in arrays.items()}
+        return {"image_bytes": tf.constant([Path(request["files"][place]).read_bytes() for place in places])}
+
     for start in range(0, count, request["batch"]):
-        chosen = slice(start, start + request["batch"])
-        asked = {name: tf.constant(values[chosen]) for name, values in arrays.items()}
-        if not arrays:
-            asked["image_bytes"] = tf.constant([Path(file).read_bytes() for file in request["files"][chosen]])
-        for name, answer in serve(**asked).items():
+        for name, answer in serve(**batch(list(range(start, min(start + request["batch"], count))))).items():
             if name in request["wanted"]:
                 values = answer.numpy()
                 # Strings of a fixed width: objects would have to be pickled.
                 found.setdefault(name, []).append(
                     np.array([value.decode() for value in values]) if values.dtype == object else values
                 )
+    if request.get("timed"):
+        batches = [batch([place % count for place in range(size)]) for size in request["timed"]]
+        found["latency_ms"] = [np.array([_milliseconds(lambda asked=asked: serve(**asked)) for asked in batches])]
     np.savez(request["output"], **{name: np.concatenate(parts) for name, parts in found.items()})
+
+
+def _milliseconds(answer: Callable[[], dict]) -> float:
+    """The median of up to 20 calls after two to warm up."""
+    taken: list[float] = []
+    for call in range(22):
+        started = time.perf_counter()
+        for value in answer().values():
+            value.numpy()
+        if call >= 2:
+            taken.append(time.perf_counter() - started)
+        if len(taken) >= 3 and sum(taken) > PATIENCE:
+            break
+    return 1000 * statistics.median(taken)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class Exported:
         name: as in `FORMATS`.
         folder: where it is.
         new: whether it was made just now, rather than there before.
-        manifest: what is known of it; of ``saved_model`` its size alone.
+        manifest: what is known of it; of ``saved_model``, which has no file of it, what was just found.
     """
 
     name: str
@@ -112,11 +112,15 @@ def export(
     todo = [n for n in names if n != "saved_model" and (again or not (root / n / "manifest.json").is_file())]
     for name in todo:
         _check(name, found.card)
-    if todo:
-        from zoo.formats import writing
+    from zoo.formats import writing
 
+    if todo:
         writing.make(found, todo, root, calibrate, validate)
-    return [_there(name, found.folder, name in todo) for name in names]
+    made = [_there(name, found.folder, name in todo) for name in names]
+    for each in made:
+        if each.name == "saved_model":
+            each.manifest.update(writing.of_saved_model(found, validate))
+    return made
 
 
 def listed(path: str | Path) -> list[Exported]:

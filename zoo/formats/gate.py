@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,10 +15,12 @@ import numpy as np
 from zoo.data.dataset import label_text
 from zoo.errors import JobError
 from zoo.evaluation import correct, evaluate_values
-from zoo.exporting import Parity
+from zoo.exporting import Gate, Parity
 from zoo.formats import graphs
+from zoo.formats.process import LATENCY_BATCHES
 from zoo.formats.questions import Asked
 from zoo.predictor import outputs
+from zoo.warming import described
 
 if TYPE_CHECKING:
     import keras
@@ -137,6 +140,22 @@ def ask(folder: Path, inputs: dict[str, Answers]) -> tuple[dict[str, Answers], d
             with np.load(each["output"]) as arrays:
                 found[each["part"]] = {name: arrays[name] for name in arrays.files}
         return found, json.loads(done.stdout.strip().splitlines()[-1])["latency_ms"]
+
+
+def ask_saved_model(
+    process: Gate, folder: Path, asked: Asked, card: dict[str, Any], names: Sequence[str]
+) -> tuple[dict[str, Answers], dict[str, float]]:
+    """As `ask`, of the version itself, which takes raw inputs.
+
+    Raises:
+        JobError: the process failed; with its last words.
+    """
+    inputs, description = asked.inputs, described(card)
+    if isinstance(inputs, dict) and "label" in inputs:
+        inputs = inputs | {"label": np.array(card["classes"])[inputs["label"]]}
+    answers = process.ask(folder, inputs, description, names, LATENCY_BATCHES)()
+    latency = dict(zip(map(str, LATENCY_BATCHES), answers.pop("latency_ms").round(3).tolist(), strict=True))
+    return {"model": answers}, latency
 
 
 def compare(

@@ -16,15 +16,17 @@ import numpy as np
 from zoo import progress
 from zoo.data.dataset import Inputs
 from zoo.errors import InputError, JobError
+from zoo.exporting import Gate
 from zoo.files import digest, sweep, whole_folder
 from zoo.formats import FORMATS, converting, gate, graphs, questions
+from zoo.formats.gate import Expected
 from zoo.formats.questions import Asked
 from zoo.predictor import raw
 
 if TYPE_CHECKING:
     import keras
 
-    from zoo.formats.gate import Expected, Verdict
+    from zoo.formats.gate import Verdict
     from zoo.formats.graphs import Graph
     from zoo.formats.questions import Artifact
 
@@ -81,6 +83,23 @@ def make(
                 _write(partial, manifest | _proven(verdict, asked.origin, latency) | _sizes(partial))
                 _publish(partial, root / name)
                 advance(1)
+
+
+def of_saved_model(found: Artifact, validate: str | Path | None) -> dict[str, Any]:
+    """What is found of the version itself, asked as further formats are: gate, score, latency.
+
+    Raises:
+        InputError: nothing to compare on.
+        JobError: it can't be run, or answers otherwise than the model.
+    """
+    with Gate() as process:
+        asked = questions.to_ask(found, validate)
+        wanted = gate.expected(found.model, asked, found.card).outputs["model"]
+        answers, latency = gate.ask_saved_model(process, found.folder, asked, found.card, list(wanted))
+    verdict = gate.compare(Expected({}, {"model": wanted}), answers, asked, found.card, int8=False)
+    if not verdict.passed:
+        raise JobError(f"the SavedModel answers otherwise than the model: {verdict.reason()}")
+    return _proven(verdict, asked.origin, latency)
 
 
 def asked_again(folder: Path, found: Artifact, inputs: Inputs) -> list[str]:
