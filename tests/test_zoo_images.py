@@ -284,3 +284,19 @@ def test_names_that_are_no_unicode_are_kept_as_they_are(folder: Path) -> None:
     os.rename(os.fsencode(folder / "red"), os.fsencode(folder) + b"/r\xf6t")
     with pytest.raises(InputError, match="printable characters"):
         images(folder)
+
+
+def test_large_images_go_through_a_model_a_few_at_a_time() -> None:
+    from zoo.data.preprocessing import apply
+
+    sizes = []
+
+    def mean(batch: np.ndarray) -> np.ndarray:
+        sizes.append(len(batch))
+        return np.asarray(batch).mean(axis=(1, 2, 3))
+
+    images = np.ones((30, 224, 224, 3), np.uint8) * np.arange(30, dtype=np.uint8)[:, None, None, None]
+    np.testing.assert_array_equal(apply(mean, images, 256), np.arange(30))
+    assert max(sizes) < 20 and sum(sizes) == 30  # 256 of them would take 20 GB
+    apply(mean, np.zeros((300, 28, 28, 1), np.uint8), 256)
+    assert sizes[-2:] == [256, 44]

@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
+VALUES = 2**21  # of raw inputs that a model is given at a time
+
 
 @keras.saving.register_keras_serializable("zoo")
 class Numbers(keras.layers.Layer):
@@ -248,8 +250,13 @@ def for_text(texts: np.ndarray, size: int, length: int | None, longest: int) -> 
 
 
 def apply(model: Callable[[Any], Any], inputs: Any, batch: int = 4096) -> np.ndarray:
-    """What a model, or a function of tensors, makes of `Part.inputs`: an array, one row an example."""
+    """What a model, or a function of tensors, makes of `Part.inputs`: an array, one row an example.
+
+    At most `batch` examples at a time, and fewer of large ones: of 256 photos Keras would keep 20 GB of activations.
+    """
     count = len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
+    if isinstance(inputs, np.ndarray) and count:
+        batch = max(1, min(batch, VALUES // max(1, inputs[:1].size)))
     done = []
     for start in range(0, max(count, 1), batch):
         here = slice(start, start + batch)
