@@ -56,7 +56,7 @@ def _cells(manifest: dict[str, Any]) -> list[str]:
         return [size, *["-"] * 5]
     gate, score, latency = manifest["gate"], manifest["score"], manifest["latency_ms"]
     agree = "-" if gate["labels_agree"] is None else f"{gate['labels_agree']:.1%}"
-    times = [f"{latency[size]:.1f}" if size in latency else "-" for size in ("1", "32")]
+    times = [f"{latency[size]:.{1 if latency[size] >= 1 else 3}f}" if size in latency else "-" for size in ("1", "32")]
     return [
         size,
         *times,
