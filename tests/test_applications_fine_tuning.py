@@ -234,9 +234,7 @@ def test_views_that_do_not_fit_in_memory_are_made_anew(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["convnext_tiny", "mobilenet_v2", "resnet50"]
-)  # of all, embeddings and parts are tested
+@pytest.mark.parametrize("name", ["convnext_tiny", "mobilenet_v2", "resnet50"])  # parts are tested of every family
 def test_other_backbones_go_through_the_whole_job(name: str, folder: Path, workplace: Path) -> None:
     import keras
 

@@ -175,10 +175,7 @@ def test_a_generator_comes_nearer_and_sheets_are_kept(workplace: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "builder",
-    ["variational_autoencoder", "wasserstein_gan"],
-)
+@pytest.mark.parametrize("builder", ["variational_autoencoder", "wasserstein_gan"])
 def test_training_that_was_cut_off_goes_on_to_the_same_networks(
     builder: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,14 +112,15 @@ def export(
     todo = [n for n in names if n != "saved_model" and (again or not (root / n / "manifest.json").is_file())]
     for name in todo:
         _check(name, found.card)
-    from zoo.formats import writing
-
     if todo:
+        from zoo.formats import writing
+
         writing.make(found, todo, root, calibrate, validate)
     made = [_there(name, found.folder, name in todo) for name in names]
-    for each in made:
-        if each.name == "saved_model":
-            each.manifest.update(writing.of_saved_model(found, validate))
+    if "saved_model" in names:
+        from zoo.formats import writing
+
+        made[names.index("saved_model")].manifest.update(writing.of_saved_model(found, validate))
     return made
 
 
