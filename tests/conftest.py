@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from subprocess import CompletedProcess
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -35,6 +39,23 @@ def shared(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs {name} in ../shared/data, which is not part of the project")
     return folder
+
+
+def command(*arguments: object) -> CompletedProcess[str]:
+    """What `zoo` with these arguments prints and ends with, run in this process.
+
+    For the many: to start TensorFlow takes longer than most of them. The tests of the first job, of the README and of
+    what is killed start processes, as users do.
+    """
+    from zoo.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    given = ["zoo", *map(str, arguments)]
+    with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", given)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return CompletedProcess(given, ended.value.code or 0, out.getvalue(), err.getvalue())
 
 
 def photo(path: Path, colour: int, seed: int, size: tuple[int, int] = (40, 30)) -> Path:

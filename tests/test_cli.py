@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import photo
+from conftest import command, photo
 
 from zoo import artifact
 
@@ -23,8 +23,8 @@ KILLS = int(os.environ.get("ZOO_KILLS", 10))  # at random moments; each takes ha
 
 
 def zoo(*arguments: object, **options: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-c", "from zoo.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+    started = [sys.executable, "-c", "from zoo.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(started, capture_output=True, text=True, timeout=300, **options)
 
 
 def test_help_teaches() -> None:
@@ -87,14 +87,14 @@ def test_from_a_folder_to_predictions(workplace: Path) -> None:
 
 @pytest.mark.slow
 def test_what_machines_read(workplace: Path, folder: Path) -> None:
-    first = zoo("finetune", folder, *SMALL, "--json")
+    first = command("finetune", folder, *SMALL, "--json")
     assert json.loads(first.stdout)["metrics"]["examples"] == 6
-    again = zoo("finetune", folder, "--json", "--from", "photos")
+    again = command("finetune", folder, "--json", "--from", "photos")
     assert again.returncode == 0, again.stderr
     assert Path(json.loads(again.stdout)["artifact"]) == Path("saved_models/photos/2")
-    assert json.loads(zoo("evaluate", "photos/1", folder, "--json").stdout)["examples"] == 6
+    assert json.loads(command("evaluate", "photos/1", folder, "--json").stdout)["examples"] == 6
     (folder / "red" / "bad.png").write_bytes(b"bad")
-    zoo("predict", "saved_models/photos/1", folder / "red", "--csv", "answers.csv")
+    command("predict", "saved_models/photos/1", folder / "red", "--csv", "answers.csv")
     with (workplace / "answers.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 13 and sum(bool(row["error"]) for row in rows) == 1
@@ -146,8 +146,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(workplace: Path
         "resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))\n"  # over 3 MB fails
         "from zoo.cli import main; main()"
     )
-    command = [sys.executable, "-c", code, "finetune", str(folder), *SMALL, "--out", "saved_models/full"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    limited = [sys.executable, "-c", code, "finetune", str(folder), *SMALL, "--out", "saved_models/full"]
+    result = subprocess.run(limited, capture_output=True, text=True, timeout=300)
     assert result.returncode == 1
     assert result.stderr.strip().splitlines()[-1].startswith("zoo: ") and "Traceback" not in result.stderr
     place = workplace / "saved_models" / "full"
@@ -160,9 +160,9 @@ def test_killed_at_any_moment_nothing_half_written_is_readable_and_a_second_run_
     workplace: Path, folder: Path
 ) -> None:
     environment = os.environ | {"ZOO_CACHE": str(workplace / "cache")}
-    command = [sys.executable, "-c", "from zoo.cli import main; main()", "finetune", str(folder), *SMALL]
+    finetune = [sys.executable, "-c", "from zoo.cli import main; main()", "finetune", str(folder), *SMALL]
     started = time.monotonic()
-    whole = subprocess.run(command, capture_output=True, env=environment, check=True, timeout=300)
+    whole = subprocess.run(finetune, capture_output=True, env=environment, check=True, timeout=300)
     assert whole.returncode == 0
     seconds = time.monotonic() - started
     shutil.rmtree(workplace / "cache")
@@ -172,7 +172,7 @@ def test_killed_at_any_moment_nothing_half_written_is_readable_and_a_second_run_
         if attempt % 5 == 0:
             shutil.rmtree(workplace / "cache", ignore_errors=True)
         process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            finetune, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         # The last quarter is where files are written.
         moment = rng.uniform(0.05, 1) if attempt % 2 else rng.uniform(0.7, 1.05)
@@ -186,7 +186,7 @@ def test_killed_at_any_moment_nothing_half_written_is_readable_and_a_second_run_
             assert json.loads((place / str(version) / "card.json").read_text())["parity"]["passed"]
             for part in ("saved_model.pb", "variables/variables.index", "model.keras", "run/splits.csv"):
                 assert (place / str(version) / part).stat().st_size > 0
-    finished = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    finished = subprocess.run(finetune, capture_output=True, text=True, env=environment, timeout=300)
     assert finished.returncode == 0, finished.stderr
     assert not list(place.glob(".partial-*")) and not list((workplace / ".runs").iterdir())
     assert zoo("predict", "photos", folder / "red" / "00.png", env=environment).returncode == 0

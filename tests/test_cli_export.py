@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import command
 
 
 def zoo(*arguments: object, before: str = "", timeout: int = 300) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", f"{before}\nfrom zoo.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    if not before:
+        return command(*arguments)
+    code = [sys.executable, "-c", f"{before}\nfrom zoo.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(code, capture_output=True, text=True, timeout=timeout)
 
 
 def last(done: subprocess.CompletedProcess[str]) -> str:

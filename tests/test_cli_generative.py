@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas
 import pytest
+from conftest import command
 from PIL import Image
-
-
-def zoo(*arguments: object, timeout: int = 300) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from zoo.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
 
 
 @pytest.fixture
@@ -36,7 +30,7 @@ def rows_of(path: str) -> list[dict[str, str]]:
 
 
 def test_anomalies_are_told_with_threshold_and_what_could_not_be_read(variational: Path, photos: Path) -> None:
-    done = zoo("anomalies", variational.parent, photos, "--csv", "found.csv")
+    done = command("anomalies", variational.parent, photos, "--csv", "found.csv")
     assert done.returncode == 0, done.stderr
     card = json.loads((variational / "card.json").read_text())
     found = rows_of("found.csv")
@@ -54,7 +48,7 @@ def test_anomalies_are_told_with_threshold_and_what_could_not_be_read(variationa
 
 @pytest.mark.slow
 def test_images_are_drawn_one_a_class(conditional: Path, workplace: Path) -> None:
-    done = zoo("generate", conditional, "-n", 6)
+    done = command("generate", conditional, "-n", 6)
     assert done.returncode == 0, done.stderr
     assert "6 images of seed 0: samples.png" in done.stdout
     with Image.open("samples.png") as sheet:
@@ -65,17 +59,17 @@ def test_images_are_drawn_one_a_class(conditional: Path, workplace: Path) -> Non
 def test_single_files_labels_and_strips(conditional: Path, variational: Path, workplace: Path) -> None:
     import zoo as package
 
-    done = zoo("generate", conditional, "-n", 3, "--label", "two", "--seed", 5, "--out", "twos")
+    done = command("generate", conditional, "-n", 3, "--label", "two", "--seed", 5, "--out", "twos")
     assert done.returncode == 0 and "3 images of seed 5 in twos/" in done.stdout
     files = sorted(Path("twos").iterdir())
     assert [file.name for file in files] == ["0000.png", "0001.png", "0002.png"]
     images = package.load(conditional).generate(3, seed=5, label="two")
     for file, image in zip(files, images, strict=True):
         assert np.abs(np.asarray(Image.open(file)).astype(float) - image[..., 0]).max() <= 0.51
-    again = zoo("generate", conditional, "--out", "twos")
+    again = command("generate", conditional, "--out", "twos")
     assert again.returncode == 2 and "nothing is overwritten" in again.stderr
     for artifact in (conditional, variational):
-        strips = zoo("generate", artifact, "-n", 2, "--interpolate", "--out", "strips.png")
+        strips = command("generate", artifact, "-n", 2, "--interpolate", "--out", "strips.png")
         assert strips.returncode == 0 and "2 strips" in strips.stdout
         with Image.open("strips.png") as sheet:
             assert sheet.size == (2 + 8 * 58, 2 + 2 * 58)
@@ -83,13 +77,13 @@ def test_single_files_labels_and_strips(conditional: Path, variational: Path, wo
 
 @pytest.mark.slow
 def test_reconstructions_and_the_way_between_two(variational: Path, photos: Path) -> None:
-    done = zoo("reconstruct", variational, photos, "--csv", "errors.csv")
+    done = command("reconstruct", variational, photos, "--csv", "errors.csv")
     assert done.returncode == 0 and "reconstructed.png; every image: errors.csv" in done.stdout, done.stderr
     found = rows_of("errors.csv")
     assert len(found) == 6 and "not an image" in found[-1]["error"]
     assert float(found[0]["psnr"]) == pytest.approx(-10 * np.log10(float(found[0]["mse"])))
     assert Image.open("reconstructed.png").height > Image.open("reconstructed.png").width / 3
-    strip = zoo("reconstruct", variational, photos / "0.png", photos / "1.png", "--interpolate", "--out", "way.png")
+    strip = command("reconstruct", variational, photos / "0.png", photos / "1.png", "--interpolate", "--out", "way.png")
     assert strip.returncode == 0 and "8 steps" in strip.stdout
     with Image.open("way.png") as drawn:
         assert drawn.size == (2 + 8 * 58, 2 + 58)
@@ -100,10 +94,10 @@ def test_codes_are_drawn_by_class(variational: Path, workplace: Path, pixels: np
     for number, (image, label) in enumerate(zip(pixels[:30], labels[:30], strict=True)):
         Path("set", str(label)).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(f"set/{label}/{number}.png")
-    done = zoo("latent", variational, "set")
+    done = command("latent", variational, "set")
     assert done.returncode == 0 and "30 examples, in 3 classes: latent.png" in done.stdout, done.stderr
     assert Path("latent.png").stat().st_size > 5000
-    flat = zoo("latent", variational, "set/1", "--out", "one.svg")
+    flat = command("latent", variational, "set/1", "--out", "one.svg")
     assert flat.returncode == 0 and "classes" not in flat.stdout and Path("one.svg").stat().st_size > 1000
 
 
@@ -113,20 +107,20 @@ def test_training_without_labels_and_for_anomalies(photos: Path, pixels: np.ndar
         Path("set", str(label)).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(f"set/{label}/{number}.png")
     options = ("--epochs", 3, "--input-size", 8)
-    made = zoo("train", "gan", "set", "--no-labels", "--set", "units=16", *options)
+    made = command("train", "gan", "set", "--no-labels", "--set", "units=16", *options)
     assert made.returncode == 0, made.stderr
     assert "Fréchet" in made.stdout and "the critic's loss" in made.stdout
     assert "no label differs" not in made.stdout and "zoo predict" not in made.stdout
     assert "artifact: saved_models/set/1\nask it:   zoo generate saved_models/set --out samples.png" in made.stdout
     assert len(list(Path("saved_models/set/1/run/samples").glob("*.png"))) == 3
-    odd = zoo(
+    odd = command(
         *("train", "conv_autoencoder", "set", "--normal", "0,1", "--false-alarms", 0.1, "--out", "saved_models/odd"),
         *("--set", "filters=8", *options),
     )
     assert odd.returncode == 0, odd.stderr
     assert "isolation forest" in odd.stdout and "threshold" in odd.stdout and "no verdict differs" in odd.stdout
     assert "ask it:   zoo anomalies saved_models/odd PHOTO" in odd.stdout and "zoo generate" not in odd.stdout
-    asked = zoo("anomalies", "odd", photos / "0.png", "set/2/*.png", "--json")
+    asked = command("anomalies", "odd", photos / "0.png", "set/2/*.png", "--json")
     found = json.loads(asked.stdout)
     assert found["false_alarms"] == 0.1 and len(found["inputs"]) == 1 + len(list(Path("set/2").iterdir()))
 
@@ -136,20 +130,20 @@ def test_a_series_from_training_to_a_table_of_reconstructions(workplace: Path) -
     time = np.arange(200)
     pandas.DataFrame({"time": time, "height": np.sin(time / 5)}).to_csv("waves.csv", index=False)
     options = ("--window", 10, "--epochs", 3, "--set", "units=8", "--json")
-    made = zoo("train", "sequence_autoencoder", "waves.csv", *options)
+    made = command("train", "sequence_autoencoder", "waves.csv", *options)
     assert made.returncode == 0, made.stderr
-    done = zoo("reconstruct", "waves", "waves.csv")
+    done = command("reconstruct", "waves", "waves.csv")
     assert done.returncode == 0 and "191 sequences: reconstructed.csv" in done.stdout, done.stderr
     found = rows_of("reconstructed.csv")
     assert len(found) == 191 * 10 and [found[0]["step"], found[9]["step"]] == ["1", "10"]
     assert found[0]["feature"] == "height" and float(found[7]["input"]) == pytest.approx(np.sin(7 / 5), abs=1e-6)
     for arguments in (("--interpolate",), ("--out", "x.png")):
-        wrong = zoo("reconstruct", "waves", "waves.csv", *arguments)
+        wrong = command("reconstruct", "waves", "waves.csv", *arguments)
         assert wrong.returncode == 2 and "use --csv alone" in wrong.stderr
 
 
 def test_nothing_that_can_be_read_is_code_1(variational: Path, photos: Path) -> None:
-    done = zoo("anomalies", variational, photos / "bad.png", "--json")
+    done = command("anomalies", variational, photos / "bad.png", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["inputs"][0]["error"].startswith("not an image")
 
@@ -165,7 +159,7 @@ def test_wrong_use_is_one_line_and_code_2(variational: Path, conditional: Path, 
         (("anomalies", "nothing", photos), "zoo train"),
     ]
     for arguments, message in cases:
-        result = zoo(*arguments)
+        result = command(*arguments)
         lines = [line for line in result.stderr.splitlines() if line.startswith("zoo: ")]
         assert result.returncode == 2, (arguments, result.stderr)
         assert len(lines) == 1 and message in lines[0], (arguments, result.stderr)
@@ -187,7 +181,7 @@ def test_more_wrong_use(variational: Path, conditional: Path, photos: Path) -> N
         (("train", "dense_autoencoder", "t.csv", "--target", "kind", "--false-alarms", "2"), "between 0 and 1"),
     ]
     for arguments, message in cases:
-        result = zoo(*arguments)
+        result = command(*arguments)
         lines = [line for line in result.stderr.splitlines() if line.startswith("zoo: ")]
         assert result.returncode == 2, (arguments, result.stderr)
         assert len(lines) == 1 and message in lines[0], (arguments, result.stderr)
@@ -196,5 +190,5 @@ def test_more_wrong_use(variational: Path, conditional: Path, photos: Path) -> N
 @pytest.mark.slow
 def test_new_builders_are_shown() -> None:
     for builder in ("conditional_gan", "sequence_autoencoder", "variational_autoencoder"):
-        shown = zoo("show", builder)
+        shown = command("show", builder)
         assert shown.returncode == 0 and shown.stdout.count("Total params") == 2, shown.stderr

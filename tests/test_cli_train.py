@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas
 import pytest
-
-
-def zoo(*arguments: str, timeout: int = 300) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from zoo.cli import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+from conftest import command
 
 
 def test_a_table_from_sample_to_predictions(workplace: Path) -> None:
-    assert zoo("sample", "iris", "iris").returncode == 0
-    trained = zoo("train", "mlp", "iris/iris.csv", "--set", "units=16", "--json")
+    assert command("sample", "iris", "iris").returncode == 0
+    trained = command("train", "mlp", "iris/iris.csv", "--set", "units=16", "--json")
     assert trained.returncode == 0, trained.stderr
     found = json.loads(trained.stdout)
     assert found["artifact"] == "saved_models/iris/1" and found["metrics"]["accuracy"] > 0.8
@@ -29,24 +23,24 @@ def test_a_table_from_sample_to_predictions(workplace: Path) -> None:
     run = Path("saved_models/iris/1/run")
     assert (run / "history.csv").is_file() and (run / "history.png").stat().st_size > 5000
     assert not list(Path(".runs").iterdir())
-    predicted = zoo("predict", "iris", "iris/iris.csv", "--csv", "answers.csv")
+    predicted = command("predict", "iris", "iris/iris.csv", "--csv", "answers.csv")
     assert predicted.returncode == 0 and Path("answers.csv").read_text().count("\n") == 151
-    scored = zoo("evaluate", "iris", "iris/iris.csv")
+    scored = command("evaluate", "iris", "iris/iris.csv")
     assert scored.returncode == 0 and "the model was trained on them" in scored.stdout
-    again = zoo("train", "mlp", "iris/iris.csv", "--set", "units=16", "--epochs", "3")
+    again = command("train", "mlp", "iris/iris.csv", "--set", "units=16", "--epochs", "3")
     assert "saved_models/iris/2" in again.stdout and "logistic regression" in again.stdout
 
 
 @pytest.mark.slow
 def test_an_image_folder_and_idx_files(workplace: Path, folder: Path) -> None:
     options = ("--set", "filters=8,8", "--epochs", "30", "--learning-rate", "0.01")
-    inside = zoo("train", "cnn", str(folder), *options, "--out", str(folder / "model"))
+    inside = command("train", "cnn", str(folder), *options, "--out", str(folder / "model"))
     assert inside.returncode == 2 and "only read" in inside.stderr
-    trained = zoo("train", "cnn", str(folder), *options, "--augment", "flip")
+    trained = command("train", "cnn", str(folder), *options, "--augment", "flip")
     assert trained.returncode == 0, trained.stderr
     assert "ask it:   zoo predict saved_models/photos PHOTO" in trained.stdout
     assert "logistic regression" in trained.stdout
-    asked = zoo("predict", "photos", str(folder / "red"), "--json")
+    asked = command("predict", "photos", str(folder / "red"), "--json")
     assert {row["label"] for row in json.loads(asked.stdout)} == {"red"}
     from zoo.data.idx import write
 
@@ -55,24 +49,24 @@ def test_an_image_folder_and_idx_files(workplace: Path, folder: Path) -> None:
     pixels = rng.integers(0, 80, (120, 8, 8)) + 100 * labels[:, None, None]
     Path("squares").mkdir()
     write(Path("squares"), pixels, labels)
-    trained = zoo("train", "mlp", "squares", "--set", "units=16", "--learning-rate", "0.01", "--json")
+    trained = command("train", "mlp", "squares", "--set", "units=16", "--learning-rate", "0.01", "--json")
     assert json.loads(trained.stdout)["metrics"]["accuracy"] > 0.9, trained.stderr
-    scored = json.loads(zoo("evaluate", "squares", "squares", "--json").stdout)
+    scored = json.loads(command("evaluate", "squares", "squares", "--json").stdout)
     assert scored["accuracy"] > 0.9 and scored["examples"] == 24
 
 
 def test_builders_are_listed_and_shown() -> None:
-    listed = zoo("models", "--json")
+    listed = command("models", "--json")
     assert {"mlp", "cnn", "resnet", "rnn", "lstm", "gru", "perceptron"} <= json.loads(listed.stdout).keys()
-    assert "perceptron" in zoo("models").stdout
-    shown = zoo("show", "lstm", "--set", "units=8,4", "--shape", "none,3")
+    assert "perceptron" in command("models").stdout
+    shown = command("show", "lstm", "--set", "units=8,4", "--shape", "none,3")
     assert shown.returncode == 0 and "Hochreiter" in shown.stdout and "Total params" in shown.stdout
 
 
 @pytest.mark.slow
 def test_a_learning_rate_is_found_and_drawn(workplace: Path) -> None:
-    assert zoo("sample", "wine", "wine").returncode == 0
-    found = zoo("lr-find", "mlp", "wine/wine.csv", "--json")
+    assert command("sample", "wine", "wine").returncode == 0
+    found = command("lr-find", "mlp", "wine/wine.csv", "--json")
     assert found.returncode == 0, found.stderr
     assert 1e-6 < json.loads(found.stdout)["suggestion"] < 10
     assert Path("lr.png").stat().st_size > 5000
@@ -99,7 +93,7 @@ def test_wrong_use_is_one_line_and_code_2(workplace: Path) -> None:
         (("sample", "unknown", "x"), "iris"),
     ]
     for arguments, message in cases:
-        result = zoo(*arguments)
+        result = command(*arguments)
         lines = [line for line in result.stderr.splitlines() if line.startswith("zoo: ")]
         assert result.returncode == 2, (arguments, result.stderr)
         assert len(lines) == 1 and message in lines[0], (arguments, result.stderr)
@@ -108,6 +102,6 @@ def test_wrong_use_is_one_line_and_code_2(workplace: Path) -> None:
 
 @pytest.mark.slow
 def test_help_of_every_command_is_quick_to_print() -> None:
-    for command in ("train", "lr-find", "models", "show", "sample", "check"):
-        result = zoo(command, "--help")
+    for verb in ("train", "lr-find", "models", "show", "sample", "check"):
+        result = command(verb, "--help")
         assert result.returncode == 0 and len(result.stdout) > 100

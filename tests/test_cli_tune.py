@@ -8,25 +8,21 @@ import sys
 from pathlib import Path
 
 import pytest
-
-
-def zoo(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-c", "from zoo.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+from conftest import command
 
 
 @pytest.mark.slow
 def test_from_a_table_to_predictions(workplace: Path) -> None:
-    assert zoo("sample", "wine", "wine").returncode == 0
-    told = zoo("tune", "wine/wine.csv", "--trials", 3, "--epochs", 4, "--tensorboard", "logs")
+    assert command("sample", "wine", "wine").returncode == 0
+    told = command("tune", "wine/wine.csv", "--trials", 3, "--epochs", 4, "--tensorboard", "logs")
     assert told.returncode == 0, told.stderr
     for words in ("best", "default configuration", "no label differs", "saved_models/wine/1", "report.html"):
         assert words in told.stdout
     assert "Traceback" not in told.stderr
     assert len(list(Path("logs").iterdir())) == 4
-    asked = zoo("predict", "wine", "wine/wine.csv", "--json")
+    asked = command("predict", "wine", "wine/wine.csv", "--json")
     assert asked.returncode == 0, asked.stderr
-    again = zoo("tune", "wine/wine.csv", "--method", "bayesian", "--trials", 2, "--epochs", 2, "--json")
+    again = command("tune", "wine/wine.csv", "--method", "bayesian", "--trials", 2, "--epochs", 2, "--json")
     found = json.loads(again.stdout)
     assert found["artifact"].endswith("wine/2") and len(found["trials"]) == 3
 
@@ -49,8 +45,8 @@ def test_help_teaches_without_tensorflow() -> None:
     ],
 )
 def test_wrong_use_is_one_line_and_code_2(workplace: Path, arguments: list[object], message: str) -> None:
-    zoo("sample", "wine", "wine")
-    told = zoo("tune", *arguments)
+    command("sample", "wine", "wine")
+    told = command("tune", *arguments)
     assert told.returncode == 2
     last = [line for line in told.stderr.strip().splitlines() if "cudart" not in line and "absl" not in line]
     assert len(last) == 1 and message in last[0]

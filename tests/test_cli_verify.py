@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from hashlib import sha256
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pandas
 import pytest
+from conftest import command
 from PIL import Image
 
 import zoo
@@ -20,9 +20,8 @@ from zoo.data import tables
 from zoo.errors import InputError
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess:
-    code = [sys.executable, "-c", "from zoo.cli import main; main()", "verify", *map(str, arguments)]
-    return subprocess.run(code, capture_output=True, text=True, timeout=300)
+def verify(*arguments: object) -> CompletedProcess[str]:
+    return command("verify", *arguments)
 
 
 @pytest.fixture
@@ -51,24 +50,24 @@ def test_a_changed_byte_in_any_file_is_found(copied: Path) -> None:
 def test_what_is_wrong_is_said(copied: Path) -> None:
     (copied / "notes.txt").write_text("mine")
     (copied / "variables" / "variables.index").unlink()
-    broken = command(copied)
+    broken = verify(copied)
     assert broken.returncode == 1 and broken.stderr == ""
     lines = broken.stdout.splitlines()
     assert lines[:2] == ["missing: variables/variables.index", "unexpected: notes.txt"] and "not asked" in lines[-1]
     (copied / "card.json").write_text("{")
-    assert "changed: card.json" in command(copied).stdout
-    nowhere = command("nowhere")
+    assert "changed: card.json" in verify(copied).stdout
+    nowhere = verify("nowhere")
     assert nowhere.returncode == 2 and "no artifact" in nowhere.stderr
 
 
 @pytest.mark.slow
 def test_people_and_machines_are_told(copied: Path) -> None:
-    whole = command(copied)
+    whole = verify(copied)
     assert whole.returncode == 0, whole.stderr
     assert "none changed, missing or unexpected" in whole.stdout
     assert "answers as the Keras model does: 64 made-up inputs" in whole.stdout and "0 labels differ" in whole.stdout
     (copied / "notes.txt").write_text("mine")
-    found = json.loads((told := command(copied, "--json")).stdout)
+    found = json.loads((told := verify(copied, "--json")).stdout)
     assert told.returncode == 1 and found["problems"] == ["unexpected: notes.txt"] and not found["passed"]
     assert found["parity"]["passed"] and found["parity"]["files"] == 64
 
@@ -157,6 +156,6 @@ def test_rows_are_asked(workplace: Path) -> None:
         assert verifying.verify(name).passed
         found = verifying.verify(name, "asked.csv")
         assert found.passed and found.parity.files == 99 and "expected a number" in found.left_out[0].reason
-    told = command("rows", "asked.csv", "--json")
+    told = verify("rows", "asked.csv", "--json")
     assert told.returncode == 0 and len(json.loads(told.stdout)["left_out"]) == 1
-    assert command("rows", "gone.csv").returncode == 2
+    assert verify("rows", "gone.csv").returncode == 2

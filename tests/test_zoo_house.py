@@ -45,6 +45,25 @@ def test_starting_loads_neither_tensorflow_nor_keras(statement: str) -> None:
     assert result.stdout.strip().endswith("[]")
 
 
+def test_commands_load_keras_without_what_they_do_not_need() -> None:
+    code = """
+import sys
+import zoo, applications, tuning
+finders = list(sys.meta_path)  # a program that imports the project keeps what Keras finds
+from zoo.cli import main
+assert sys.meta_path == finders
+sys.argv = ["zoo", "show", "mlp"]
+try:
+    main()
+finally:
+    assert "keras" in sys.modules
+    assert not {"sklearn", "matplotlib", "pandas", "jax"} & sys.modules.keys()
+    import sklearn.base, matplotlib.pyplot  # whoever needs them finds them
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert shown.returncode == 0 and "Total params" in shown.stdout, shown
+
+
 def test_command_modules_import_only_the_command_line_library_at_their_top() -> None:
     for file in [*ROOT.glob("*/*commands.py"), *ROOT.glob("*/*/commands.py")]:
         top = [n for n in ast.parse(file.read_text()).body if isinstance(n, ast.Import | ast.ImportFrom)]

@@ -116,7 +116,8 @@ class Crew:
     def _start(self, name: str) -> None:
         given = {"KERASTUNER_TUNER_ID": name, "KERASTUNER_ORACLE_IP": self.address[0]}
         given |= {"KERASTUNER_ORACLE_PORT": str(self.address[1]), "OMP_NUM_THREADS": str(self.threads)}
-        command = [sys.executable, "-c", "from tuning.workers import work; work()", str(self.file), str(self.threads)]
+        code = "import zoo.startup; zoo.startup.quicken(); from tuning.workers import work; work()"
+        command = [sys.executable, "-c", code, str(self.file), str(self.threads)]
         command += [] if self.until is None else [str(self.until)]
         with (self.run / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 
 import click
 
-from zoo import __version__
+from zoo import __version__, startup
 from zoo.errors import InputError, JobError
 
 
@@ -48,6 +48,7 @@ def main() -> None:
     """Run the command line; exit code 2 for wrong use, 1 for a failed job."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    startup.quicken()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports its build to every user otherwise
     try:
         # click returns the code of a command that ends with one, and raises the rest; None is that of success.

@@ -1,4 +1,4 @@
-"""Answers of a SavedModel, from a process that has TensorFlow and nothing of this project.
+"""Answers of a SavedModel, from a process that has TensorFlow, and neither Keras nor anything of this project.
 
 Run as a script: it loads TensorFlow, then waits for one line of JSON on standard input:
 ``{"saved_model": folder, "batch": 32, "wanted": [...], "output": file.npz}`` with ``"files": [...]``, encoded images,
@@ -19,8 +19,9 @@ PATIENCE = 3.0  # seconds a size is timed for, at most
 
 def main() -> None:
     """Answer one request."""
-    for package in ("zoo", "applications", "tuning"):
-        sys.modules[package] = None  # importing it raises ImportError: what is proven must not need it
+    # Importing these raises ImportError: what is proven must not need them. TensorFlow does without the last two.
+    for package in ("zoo", "applications", "tuning", "keras", "jax"):
+        sys.modules[package] = None
     import numpy as np
     import tensorflow as tf
 
