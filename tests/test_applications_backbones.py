@@ -76,6 +76,15 @@ def assert_same(embeddings, expected) -> None:
     assert error < 5e-3
 
 
+def assert_parts_compose(model, name: str) -> None:
+    """The lower part and then the upper are the whole, of whose layers and weights they are made."""
+    image = pixels(model.input_shape[1])
+    lower, upper = split(model, cut(model, name, BACKBONES[name].unfreeze))
+    assert_same(upper(lower(image)), model(image))
+    assert all(any(part is whole for whole in model.layers) for part in upper.layers[1:])
+    assert len(lower.weights) + len(upper.weights) == len(model.weights)
+
+
 def constructor(name: str):
     import keras
 
@@ -153,9 +162,22 @@ def test_rows_are_consistent():
 
 @pytest.mark.usefixtures("freed")
 @pytest.mark.parametrize("name", EVERY)
-def test_width_parameters_and_last_blocks_are_those_of_the_model(name):
-    row = BACKBONES[name]
-    model = backbone(name, weights=None)
+def test_width_parameters_last_blocks_and_weights_file_are_those_of_keras(name, monkeypatch):
+    import keras
+    from keras.src.utils import file_utils
+
+    row, asked = BACKBONES[name], []
+
+    def get_file(fname, *_, cache_subdir, **__):
+        asked.append(Path(cache_subdir, fname))
+        return "a file"
+
+    monkeypatch.setattr(file_utils, "get_file", get_file)
+    monkeypatch.setattr(keras.Model, "load_weights", lambda *_, **__: None)  # those at random do
+    model = backbone(name, weights="imagenet" if row.weights == "keras" else None)
+    if row.weights == "keras":
+        path = backbones.weights_file(name, row.input_size)
+        assert asked == [Path(path.parent.name, path.name)]
     assert model.name == name
     assert model.input_shape == (None, row.input_size, row.input_size, 3)
     assert model.output_shape == (None, row.embedding_width)
@@ -205,7 +227,7 @@ def test_preprocessing_of_the_built_in_family():
 
 @pytest.mark.usefixtures("freed")
 @pytest.mark.parametrize("name", FAMILIES)
-def test_embeddings_are_those_of_keras_on_its_own_preprocessing(name, tmp_path, monkeypatch):
+def test_embeddings_are_those_of_keras_on_its_own_preprocessing_whole_and_cut(name, tmp_path, monkeypatch):
     """Both load one weights file; Keras as if it were the ImageNet one, so that its graph is that of "imagenet"."""
     import keras
     from keras.src.utils import file_utils
@@ -228,6 +250,7 @@ def test_embeddings_are_those_of_keras_on_its_own_preprocessing(name, tmp_path, 
         result = ours(pixels(size)).numpy()
         assert not any(isinstance(x, keras.Model) and not isinstance(x, keras.Sequential) for x in ours.layers)
         assert_same(result, expected)
+    assert_parts_compose(ours, name)
     if name in QUICK:
         saved = tmp_path / "model.keras"
         ours.save(saved)
@@ -237,19 +260,10 @@ def test_embeddings_are_those_of_keras_on_its_own_preprocessing(name, tmp_path, 
 # Cutting
 
 
-@pytest.mark.usefixtures("freed")
-@pytest.mark.parametrize("name", marked(SMALLEST))
-def test_lower_and_upper_part_compose(name):
-    row = BACKBONES[name]
-    model = backbone(name, weights=None, input_size=max(row.least_input_size, 64))
+def test_lower_and_upper_part_of_the_built_in_family_compose():
+    model = backbone("efficientnet_lite0", weights=None, input_size=64)
     shuffle(model)
-    image = pixels(model.input_shape[1])
-    layer = cut(model, name, row.unfreeze)
-    lower, upper = split(model, layer)
-    expected = model(image).numpy()
-    assert_same(upper(lower(image)), expected)
-    assert all(any(part is whole for whole in model.layers) for part in upper.layers[1:])
-    assert len(lower.weights) + len(upper.weights) == len(model.weights)
+    assert_parts_compose(model, "efficientnet_lite0")
 
 
 def test_more_blocks_are_cut_lower():
@@ -281,8 +295,8 @@ def test_parts_can_be_saved(tmp_path):
 # Weights
 
 
-@pytest.mark.parametrize("name", EVERY_KERAS)
-def test_the_weights_file_is_the_one_keras_asks_for(name, monkeypatch):
+@pytest.mark.parametrize("name", [name for name, row in BACKBONES.items() if row.file_sizes])
+def test_sizes_have_weights_files_of_their_own(name, monkeypatch):
     from keras.src.utils import file_utils
 
     asked = []
@@ -292,8 +306,7 @@ def test_the_weights_file_is_the_one_keras_asks_for(name, monkeypatch):
         raise OSError("caught")
 
     monkeypatch.setattr(file_utils, "get_file", get_file)
-    row = BACKBONES[name]
-    for size in {*row.file_sizes, 96}:
+    for size in {*BACKBONES[name].file_sizes, 96}:
         with pytest.raises(WeightsUnavailable):
             backbone(name, input_size=size)
         path = backbones.weights_file(name, size)

@@ -78,14 +78,12 @@ def saved_model(
         def run(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return tuple(both(pixels, training=False))
 
-        # Decoding is traced once for both signatures that need it.
-        pixels_of = tf.function(assemble, input_signature=list(specs.values()))
         signatures["serving_default"] = tf.function(
-            lambda image_bytes: answer(run(pixels_of(image_bytes))[0]), list(specs.values())
+            lambda image_bytes: answer(run(assemble(image_bytes))[0]), list(specs.values())
         )
         signatures["serving_pixels"] = tf.function(lambda pixels: answer(run(pixels)[0]), run.input_signature)
         signatures["embed"] = tf.function(
-            lambda image_bytes: {"embedding": run(pixels_of(image_bytes))[1]}, list(specs.values())
+            lambda image_bytes: {"embedding": run(assemble(image_bytes))[1]}, list(specs.values())
         )
     else:
         serve = tf.function(lambda **tensors: answer(both(assemble(**tensors), training=False)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 from collections.abc import Callable
@@ -71,15 +72,24 @@ def specification(description: dict[str, Any]) -> tuple[dict[str, tf.TensorSpec]
     if kind == "sequence":
         shape = [None, description["length"], len(description["features"])]
         return {"sequence": tf.TensorSpec(shape, tf.float32, name="sequence")}, lambda sequence: sequence
+    pixels = _pixels(tuple(description["size"]), description["crop"], description.get("channels", 3))
+    return {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")}, pixels
+
+
+@functools.cache
+def _pixels(size: tuple[int, int], crop: float, channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Decoding, traced once in a process: that takes seconds."""
+    import tensorflow as tf
+
     from zoo.data.decoding_graph import decode_batch, grey
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def pixels(image_bytes: tf.Tensor) -> tf.Tensor:
-        decoded = decode_batch(image_bytes, tuple(description["size"]), description["crop"])
-        if description.get("channels", 3) == 1:
-            decoded = grey(decoded)
-        return tf.cast(decoded, tf.float32)
+        decoded = decode_batch(image_bytes, size, crop)
+        return tf.cast(grey(decoded) if channels == 1 else decoded, tf.float32)
 
-    return {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")}, pixels
+    with tf.init_scope():  # part of no other function
+        return pixels.get_concrete_function()
 
 
 def _encoded(image: Path | bytes | np.ndarray) -> bytes:

@@ -20,6 +20,7 @@ from zoo.data import decoding
 from zoo.data.resizing_graph import resize
 
 Step = Callable[[tf.Tensor], tf.Tensor]
+Read = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 @tf.autograph.experimental.do_not_convert  # nothing to convert
@@ -69,17 +70,24 @@ def _decode(encoded: tf.Tensor, size: tuple[int, int], crop: float) -> tf.Tensor
         for magics in starts.values()
     ]
     known = _require(tf.reduce_any(matches), "not a JPEG, PNG, GIF, BMP or WebP image: bring it to PNG first")
-    branches = [lambda read=read: tf.ensure_shape(read(encoded, data), (None, None, 3)) for read in starts]
+    branches = [lambda read=read: _read(read, encoded, data) for read in starts]
     with tf.control_dependencies([known]):
-        pixels = tf.switch_case(tf.argmax(matches, output_type=tf.int32), branches)
+        pixels, at, length = tf.switch_case(tf.argmax(matches, output_type=tf.int32), branches)
+    pixels = tf.ensure_shape(_upright(pixels, data, at, length), (None, None, 3))
     left, top, width, height = _crop_box(tf.shape(pixels)[1], tf.shape(pixels)[0], size, crop)
     return resize(pixels[top : top + height, left : left + width], size)
 
 
-# Formats. Each takes the file as a string and as bytes, and returns uint8 (height, width, 3), upright, on white.
+def _read(read: Callable[[tf.Tensor, tf.Tensor], Read], encoded: tf.Tensor, data: tf.Tensor) -> Read:
+    pixels, at, length = read(encoded, data)
+    return tf.ensure_shape(pixels, (None, None, 3)), tf.cast(at, tf.int64), tf.cast(length, tf.int64)
 
 
-def _jpeg(encoded: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
+# Formats. Each takes the file as a string and as bytes, and returns uint8 (height, width, 3), on white, with the place
+# and length of its EXIF data; of none the length is 0.
+
+
+def _jpeg(encoded: tf.Tensor, data: tf.Tensor) -> Read:
     with tf.control_dependencies([_fits(*tf.unstack(tf.io.extract_jpeg_shape(encoded)[:2]))]):
         pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
 
@@ -98,10 +106,10 @@ def _jpeg(encoded: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
 
     at = _walk(data, 2, segment_length, wanted)
     found = _uint(data, at, 2, big=True) == 0xFFE1
-    return _upright(pixels, data, at + 4, tf.where(found, _uint(data, at + 2, 2, big=True) - 2, 0))
+    return pixels, at + 4, tf.where(found, _uint(data, at + 2, 2, big=True) - 2, 0)
 
 
-def _png(encoded: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
+def _png(encoded: tf.Tensor, data: tf.Tensor) -> Read:
     depth, colour = _uint(data, 24, 1), _uint(data, 25, 1)
 
     def find(*names: bytes) -> tf.Tensor:
@@ -122,10 +130,10 @@ def _png(encoded: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
             lambda: tf.io.decode_png(encoded, channels=3),
         )
     at = find(b"eXIf")
-    return _upright(pixels, data, at + 8, _uint(data, at, 4, big=True))  # a length of 0 past the end
+    return pixels, at + 8, _uint(data, at, 4, big=True)  # a length of 0 past the end
 
 
-def _gif(encoded: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
+def _gif(encoded: tf.Tensor, data: tf.Tensor) -> Read:
     """The first frame.
 
     TensorFlow reads neither frames smaller than the canvas nor transparency. So a GIF of this frame alone is put
@@ -187,10 +195,10 @@ def _gif(encoded: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
     )
     margins = [[top, canvas[0] - top - height], [left, canvas[1] - left - width], [0, 0]]
     inside = tf.pad(tf.ones_like(pixels, tf.bool), margins)
-    return tf.where(inside, tf.pad(pixels, margins), background)
+    return tf.where(inside, tf.pad(pixels, margins), background), 0, 0
 
 
-def _bmp(encoded: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
+def _bmp(encoded: tf.Tensor, data: tf.Tensor) -> Read:
     start, header, bits, compression = (_uint(data, at, n) for at, n in ((10, 4), (14, 4), (28, 2), (30, 4)))
     width, height = _uint(data, 18, 4), _uint(data, 22, 4)
     downwards = _uint(data, 25, 1) == 0xFF  # a negative height
@@ -230,10 +238,10 @@ def _bmp(encoded: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
         )
 
     pixels = tf.cond(bits <= 8, indexed, direct)
-    return tf.cond(downwards, lambda: pixels, lambda: pixels[::-1])
+    return tf.cond(downwards, lambda: pixels, lambda: pixels[::-1]), 0, 0
 
 
-def _webp(encoded: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
+def _webp(encoded: tf.Tensor, data: tf.Tensor) -> Read:
     chunk, flags = _uint(data, 12, 4, big=True), _uint(data, 20, 1)
     extended, lossless = chunk == _name(b"VP8X"), chunk == _name(b"VP8L")
     still = _require(~(extended & (flags & 2 > 0)), "animated WebP: not supported, bring its first frame to PNG first")
@@ -255,7 +263,7 @@ def _webp(encoded: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
         lambda at: _uint(data, at, 4, big=True) == _name(b"EXIF"),
     )
     found = extended & (flags & 8 > 0)
-    return _upright(pixels, data, at + 8, tf.where(found, _uint(data, at + 4, 4), 0))
+    return pixels, at + 8, tf.where(found, _uint(data, at + 4, 4), 0)
 
 
 # What is on the way from bytes to pixels.
@@ -267,7 +275,7 @@ def _name(name: bytes) -> int:
 
 def _uint(data: tf.Tensor, at: tf.Tensor | int, count: int, big: bool = False) -> tf.Tensor:
     """The number in `count` bytes: int64, of the shape of `at`. The last of `data` is a 0, as are all past the end."""
-    offsets = tf.cast(at, tf.int64)[..., None] + tf.range(count, dtype=tf.int64)
+    offsets = tf.expand_dims(tf.cast(at, tf.int64), -1) + tf.constant(list(range(count)), tf.int64)
     found = tf.cast(tf.gather(data, tf.minimum(offsets, tf.size(data, tf.int64) - 1)), tf.int64)
     weights = [256**place for place in range(count)]
     return tf.reduce_sum(found * tf.constant(weights[::-1] if big else weights, tf.int64), -1)
