@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +37,19 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> FineTuned:
         return fine_tune(root / "photos", input_size=SMALL, out=root / "saved_models" / "colours")
     finally:
         os.chdir(before)
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+    """Models and scores that would be exported, for tests of what comes before: an export takes longer."""
+    kept = []
+
+    def publish(model: Any, data: Any, card: Any, scores: np.ndarray, *, out: Path, **_: Any) -> tuple[Path, Any]:
+        kept.append((model, scores))
+        return out, artifact.score(data, scores)
+
+    monkeypatch.setattr(artifact, "publish", publish)
+    return kept
 
 
 def test_the_artifact_is_whole(done: FineTuned) -> None:
@@ -133,18 +147,15 @@ def test_loading_needs_no_pickle_and_says_what_is_wrong(done: FineTuned, workpla
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_weights(folder: Path, workplace: Path) -> None:
-    results = []
+def test_the_same_seed_gives_the_same_weights(
+    folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch, published: list[tuple]
+) -> None:
     for name in ("first", "second"):
-        os.environ["ZOO_CACHE"], before = str(workplace / name), os.environ["ZOO_CACHE"]
-        try:
-            results.append(fine_tune(folder, input_size=SMALL, effort="max", epochs=2, out=f"saved_models/{name}"))
-        finally:
-            os.environ["ZOO_CACHE"] = before
-    first, second = results
-    assert first.evaluation == second.evaluation
-    weights = [zoo.load(result.artifact).model.get_weights() for result in results]
-    assert all((a == b).all() for a, b in zip(*weights, strict=True))
+        monkeypatch.setenv("ZOO_CACHE", str(workplace / name))
+        fine_tune(folder, input_size=SMALL, effort="max", epochs=2)
+    (first, scores), (second, again) = published
+    assert (scores == again).all()
+    assert all((a == b).all() for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
 
 
 @pytest.mark.slow
@@ -224,7 +235,7 @@ def test_unfreezing_ships_what_the_inner_split_prefers_and_starts_from_ones_own_
 
 @pytest.mark.slow
 def test_views_that_do_not_fit_in_memory_are_made_anew(
-    folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch, published: list[tuple]
 ) -> None:
     from applications import unfreezing
 
@@ -234,7 +245,7 @@ def test_views_that_do_not_fit_in_memory_are_made_anew(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["convnext_tiny", "mobilenet_v2", "resnet50"])  # parts are tested of every family
+@pytest.mark.parametrize("name", ["convnext_tiny", "resnet50"])  # parts are tested of every family
 def test_other_backbones_go_through_the_whole_job(name: str, folder: Path, workplace: Path) -> None:
     import keras
 

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,9 @@ def test_every_example_runs(workplace: Path) -> None:
                 servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
                 assert "answers" in servers[-1].stdout.readline(), text
                 continue
+            started = time.monotonic()
             result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+            print(f"{time.monotonic() - started:6.1f} s  {text.splitlines()[0] if words else text}", flush=True)
             assert result.returncode == 0, f"{text}\n{result.stderr}"
     finally:
         for server in servers:
