@@ -1,4 +1,4 @@
-"""How long `zoo --help` takes beside `import tensorflow`: whole processes, medians of five.
+"""How long `zoo --help` takes beside `import tensorflow`, and `zoo show` beside `import keras`: medians of five.
 
 python benchmarks/startup.py
 """
@@ -19,7 +19,15 @@ def seconds(code: str) -> float:
     return statistics.median(times)
 
 
+def command(*arguments: str) -> str:
+    """Code of a process that runs `zoo` with these arguments."""
+    return f"import sys; sys.argv = {['zoo', *arguments]}; from zoo.cli import main; main()"
+
+
 if __name__ == "__main__":
-    ours = seconds("import sys; sys.argv = ['zoo', '--help']; from zoo.cli import main; main()")
-    theirs = seconds("import tensorflow")
+    ours, theirs = seconds(command("--help")), seconds("import tensorflow")
     print(f"zoo --help {ours:.2f} s, import tensorflow {theirs:.2f} s: 1/{theirs / ours:.0f}")
+    ours, theirs = seconds(command("show", "perceptron")), seconds("import keras")
+    print(
+        f"zoo show perceptron {ours:.2f} s, which makes the network, import keras {theirs:.2f} s: {ours / theirs:.2f}"
+    )

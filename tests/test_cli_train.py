@@ -61,6 +61,7 @@ def test_builders_are_listed_and_shown() -> None:
     assert "perceptron" in command("models").stdout
     shown = command("show", "lstm", "--set", "units=8,4", "--shape", "none,3")
     assert shown.returncode == 0 and "Hochreiter" in shown.stdout and "Total params" in shown.stdout
+    assert "units: Sequence[int] = (64,), " in shown.stdout
 
 
 @pytest.mark.slow

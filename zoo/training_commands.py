@@ -45,6 +45,7 @@ def models(as_json: bool) -> None:
 def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...]) -> None:
     """Show a builder: its arguments, what it takes and gives, where it comes from, and its layers."""
     import inspect
+    import re
 
     from zoo.builders import registry
     from zoo.settings import arguments, numbers
@@ -54,7 +55,8 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
     family = registry.BUILDERS[builder].split(":")[0].rsplit(".")[-1]
     usual = {"dense": (64,), "recurrent": (30, 8), "sequence_autoencoder": (30, 8)}
     sizes = numbers(shape) if shape else usual.get(builder, usual.get(family, (28, 28, 1)))
-    click.echo(f"{builder}{known}\n\n{inspect.getdoc(build)}\n")
+    plain = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(known))  # annotations are strings to Python
+    click.echo(f"{builder}{plain}\n\n{inspect.getdoc(build)}\n")
     try:
         outputs = [classes] if "num_classes" in known.parameters else []
         model = build(sizes, *outputs, **arguments(build, settings))
