@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import sys
 from importlib.abc import MetaPathFinder
 
@@ -30,9 +31,15 @@ def quicken() -> None:
 
 class _Spared(MetaPathFinder):
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if any(_being_imported(importer) for importer in NEEDLESS.get(name, ())):
+        if name in NEEDLESS and _imported_by(NEEDLESS[name]):
             raise ModuleNotFoundError(f"{name} is not needed to start", name=name)
 
 
-def _being_imported(module: str) -> bool:
-    return getattr(getattr(sys.modules.get(module), "__spec__", None), "_initializing", False)
+def _imported_by(modules: tuple[str, ...]) -> bool:
+    """Whether one of them is being imported by this very thread: another may need what they do not."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") in modules:
+            return True
+        frame = frame.f_back
+    return False
