@@ -1,7 +1,7 @@
 """Make the artifacts that are kept here, with version 0.1.0 installed: ``python make.py FOLDER``.
 
-One of each task over the kinds of data, each as small as its builder allows, and a fine-tune on a tiny backbone. What each
-answers is kept beside it, as that version gave it.
+One of each task over the kinds of data, each as small as its builder allows, and a fine-tune on a tiny backbone. What
+each answers is kept beside it, as that version gave it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def series(path: Path) -> None:
     days = np.arange(160)
     values = 10 + 5 * np.sin(days * 2 * np.pi / 7) + np.random.default_rng(3).normal(0, 0.3, 160)
     dates = np.datetime64("2024-01-01") + days
-    path.write_text("date,value\n" + "\n".join(f"{d},{v:.3f}" for d, v in zip(dates, values)) + "\n")
+    path.write_text("date,value\n" + "\n".join(f"{d},{v:.3f}" for d, v in zip(dates, values, strict=True)) + "\n")
 
 
 def main() -> None:
