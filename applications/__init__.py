@@ -6,7 +6,15 @@ Importing this package loads neither TensorFlow nor Keras.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
+    from applications.backbones import BACKBONES as BACKBONES
+    from applications.backbones import Backbone as Backbone
+    from applications.backbones import backbone as backbone
+    from applications.fine_tuning import FineTuned as FineTuned
+    from applications.fine_tuning import fine_tune as fine_tune
+    from applications.weights import WeightsUnavailable as WeightsUnavailable
 
 _PUBLIC = {
     "BACKBONES": "applications.backbones",

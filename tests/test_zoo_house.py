@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,10 +75,42 @@ def test_command_modules_import_only_the_command_line_library_at_their_top() -> 
 
 def test_public_names_are_there() -> None:
     import applications
+    import tuning
     import zoo
 
-    for package in (zoo, applications):
+    for package in (zoo, applications, tuning):
         for name in dir(package):
             assert getattr(package, name) is not None
         with pytest.raises(AttributeError, match="no attribute 'nothing'"):
             package.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("package", ABOVE)
+def test_type_checkers_see_the_public_names(package: str) -> None:
+    source = ast.parse((ROOT / package / "__init__.py").read_text())
+    block = next(node for node in source.body if isinstance(node, ast.If))
+    assert {alias.asname for node in block.body for alias in node.names} == set(
+        importlib.import_module(package)._PUBLIC
+    )
+
+
+PROGRAM = """
+import applications, tuning, zoo
+
+trained = zoo.train("mlp", zoo.data.open("cancer.csv"), model={"units": (64,)}, epochs=3)
+print(trained.export("saved_models/cancer").name, zoo.load("saved_models/cancer").predict("rows.csv")[0].label)
+print(applications.fine_tune("photos").evaluation.accuracy + 1, tuning.search("cancer.csv", trials=3).best)
+"""
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_program_that_uses_the_packages_passes_a_type_checker(tmp_path: Path, wrong: bool) -> None:
+    assert all((ROOT / package / "py.typed").is_file() for package in ABOVE)
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM + ("zoo.train('mlp', 'cancer.csv', epochs='three')\n" if wrong else ""))
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(program)]
+    checked = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"MYPYPATH": str(ROOT)}
+    )
+    ours = [line for line in checked.stdout.splitlines() if line.startswith("program.py")]
+    assert (len(ours) == 1 and "epochs" in ours[0]) if wrong else not ours, checked.stdout + checked.stderr

@@ -7,7 +7,13 @@ nor Keras.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
+    from tuning import spaces as spaces
+    from tuning.objectives import OBJECTIVES as OBJECTIVES
+    from tuning.results import SearchResult as SearchResult
+    from tuning.searching import search as search
 
 _PUBLIC = {
     "OBJECTIVES": "tuning.objectives",

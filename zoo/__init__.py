@@ -6,7 +6,24 @@ Importing this package loads neither TensorFlow nor Keras; what needs them does 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
+    from zoo import builders as builders
+    from zoo import data as data
+    from zoo.artifact import load as load
+    from zoo.diagnosis import diagnose as diagnose
+    from zoo.errors import InputError as InputError
+    from zoo.errors import JobError as JobError
+    from zoo.evaluation import evaluate as evaluate
+    from zoo.formats import export as export
+    from zoo.generative.generator import Generator as Generator
+    from zoo.generative.reconstructor import Anomaly as Anomaly
+    from zoo.generative.reconstructor import Reconstructor as Reconstructor
+    from zoo.learning_rates import find_learning_rate as find_learning_rate
+    from zoo.predictor import Prediction as Prediction
+    from zoo.predictor import Predictor as Predictor
+    from zoo.training import train as train
 
 __version__ = "0.1.0"
 

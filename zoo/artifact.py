@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -46,6 +46,10 @@ def folder_for(source: Path, out: str | Path | None) -> Path:
     return folder
 
 
+@overload
+def load(path: str | Path, verb: Literal["predict", "evaluate"]) -> Predictor: ...
+@overload
+def load(path: str | Path, verb: str | None = None) -> Any: ...
 def load(path: str | Path, verb: str | None = None) -> Predictor | Reconstructor | Generator:
     """Open an artifact.
 
