@@ -88,6 +88,11 @@ def test_further_formats_are_checked_by_their_manifests(copied: Path) -> None:
 @pytest.mark.slow
 def test_an_artifact_of_before_is_still_asked(copied: Path) -> None:
     (copied / sums.NAME).unlink()
+    with pytest.raises(InputError, match="expected the file SHA256SUMS.*copy the version again"):
+        verifying.verify(copied)
+    card = json.loads((copied / "card.json").read_text())
+    del card["format"]
+    (copied / "card.json").write_text(json.dumps(card))
     found = verifying.verify(copied)
     assert found.files is None and found.passed
     assert sum("can't be checked" in line for line in found.lines()) == 1

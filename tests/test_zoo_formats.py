@@ -19,7 +19,7 @@ import pandas
 import pytest
 
 import zoo
-from zoo import formats
+from zoo import formats, sums
 from zoo.builders.registry import BUILDERS, builder
 from zoo.data import Data, sequences, tables, text
 from zoo.errors import InputError, JobError
@@ -71,7 +71,8 @@ def written(place: Path, model: Any, card: dict[str, Any]) -> Path:
     folder = place / "made" / "1"
     folder.mkdir(parents=True)
     model.save(folder / "model.keras")
-    (folder / "card.json").write_text(json.dumps(card))
+    majority = {"classification": 0, "multi_label": [0] * len(card["classes"])}.get(card["task"])
+    (folder / "card.json").write_text(json.dumps(card | {"majority": majority}))
     return folder
 
 
@@ -141,7 +142,7 @@ def generator(name: str, **arguments: Any) -> Callable[[], tuple[Any, dict[str, 
         classes = ["nought", "one"] if name == "conditional_gan" else []
         model = builder(name)((8, 8, 1), *([2] if classes else []), latent_dim=4, **arguments).average
         shaken(model)
-        return model, {"builder": name, "task": "generation", "classes": classes, "input": PICTURES}
+        return model, {"builder": name, "task": "generation", "classes": classes, "input": PICTURES | {"size": [8, 8]}}
 
     return made
 
@@ -202,7 +203,7 @@ def test_it_answers_as_the_model_in_batches_of_any_size(name: str, workplace: Pa
         assert set(manifest["latency_ms"]) == {"1", "32"}
         for file, told in manifest["files"].items():
             assert told == {"sha256": digest(each.folder / file), "bytes": (each.folder / file).stat().st_size}
-        assert {p.name for p in each.folder.iterdir()} == {*manifest["files"], "manifest.json"}
+        assert {p.name for p in each.folder.iterdir()} == {*manifest["files"], "manifest.json", sums.NAME}
         assert all(spec["shape"][0] is None and spec["meaning"] for spec in manifest["inputs"].values())
         answer = open_format(each.folder)
         whole = answer(inputs)
@@ -333,7 +334,11 @@ def test_what_can_not_go_in_is_told_before_anything_is_done(workplace: Path, mon
     with pytest.raises(InputError, match="--calibrate PATH"):
         zoo.export(folder, "litert-int8")
     card = json.loads((folder / "card.json").read_text())
-    for changed, what in (({"task": "reconstruction"}, "mlp of table"), ({"input": {"kind": "text"}}, "mlp of text")):
+    of_text = {"kind": "text", "column": None, "target": None, "length": 7}
+    for changed, what in (
+        ({"task": "reconstruction", "threshold": 1.0}, "mlp of table"),
+        ({"input": of_text}, "mlp of text"),
+    ):
         (folder / "card.json").write_text(json.dumps(card | changed))
         with pytest.raises(InputError, match=f"litert-int8 takes classes or values .*this is a {what}: try litert"):
             zoo.export(folder, "litert-int8")
@@ -361,6 +366,7 @@ def test_a_version_that_answers_otherwise_is_told(classifier: Path, workplace: P
     model = zoo.load(folder).model
     model.layers[-1].set_weights([-weight for weight in model.layers[-1].get_weights()])
     model.save(folder / "model.keras")
+    sums.write(folder)
     with pytest.raises(JobError, match="the SavedModel answers otherwise than the model: over 64 inputs"):
         zoo.export(folder, "saved_model")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
+from zoo import card as cards
 from zoo import exporting, sums, warming
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError, JobError
@@ -61,14 +62,12 @@ def load(path: str | Path, verb: str | None = None) -> Predictor | Reconstructor
         a `Reconstructor` for an autoencoder, a `Generator` for adversarial networks, a `Predictor` for other models.
 
     Raises:
-        InputError: there is no artifact, it is not whole, or it does not answer `verb`.
+        InputError: there is no artifact, it is not as it was published, its card is of a newer version of this
+            package, or it does not answer `verb`.
     """
     folder = find(path)
-    try:
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: expected an artifact; its card.json can't be read: {error}") from error
-    found = ANSWERING.get(card.get("task"), Predictor)(folder, card)
+    card = cards.read(folder)
+    found = ANSWERING.get(card["task"], Predictor)(folder, card)
     if verb is not None and verb not in found.verbs:
         what = card.get("builder") or f"fine-tuned {card.get('backbone')}"
         others = ", ".join(f"zoo {each}" for each in found.verbs)
@@ -202,7 +201,7 @@ def staged(
         packages = {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
         known = known | {"warm_up": warming.write(partial, card | known, model, out.name)}
         full = card | known | {"parity": found, "versions": packages}
-        (partial / "card.json").write_text(json.dumps(full, indent=2, ensure_ascii=False), encoding="utf-8")
+        cards.write(partial, full)
         shutil.copytree(run, partial / "run", ignore=shutil.ignore_patterns(".*", *FAILED))
         sums.write(partial)
         return _claim(partial, out)

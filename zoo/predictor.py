@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zoo import progress
+from zoo.card import check_model
 from zoo.data import decoding, image_sources
 from zoo.data.dataset import Inputs, Note, Part, label_text
 from zoo.errors import InputError
@@ -136,7 +137,7 @@ class Predictor:
     @cached_property
     def model(self) -> keras.Model:
         """The Keras model: raw inputs to probabilities or values; of images, float32 pixels 0-255."""
-        return loaded(self.folder / "model.keras")
+        return opened(self.folder, self.card)
 
     def predict(self, source: Any) -> list[Prediction]:
         """Answer for raw inputs, of the kind that the model was trained on.
@@ -262,6 +263,23 @@ def loaded(path: Path) -> keras.Model:
     for module in LAYERS:
         import_module(module)
     return keras.models.load_model(path, safe_mode=True, compile=False)
+
+
+def opened(folder: Path, card: dict[str, Any]) -> keras.Model:
+    """The Keras model of a version, held to its card.
+
+    Raises:
+        InputError: it can't be opened, or does not fit the card.
+    """
+    try:
+        model = loaded(folder / "model.keras")
+    except Exception as error:  # Keras raises whatever it meets in a damaged file
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{folder}: its model.keras can't be opened: {reason}; copy the version again, or export it anew"
+        ) from error
+    check_model(card, model, folder)
+    return model
 
 
 def raw(inputs: Inputs, description: dict[str, Any]) -> np.ndarray | dict[str, np.ndarray]:

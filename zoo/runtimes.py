@@ -90,23 +90,22 @@ def open_format(
         and OpenVINO may be; the latter runs the images of a batch beside each other.
 
     Raises:
-        InputError: there is no such format or part, or its runtime is not installed.
+        InputError: there is no such format or part, it is not as it was exported, or its runtime is not installed.
     """
+    from zoo import sums
     from zoo.formats import process
 
     folder = Path(folder)
+    manifest = sums.require_format(folder)
+    if part != "model" and part not in manifest.get("parts", {}):
+        raise InputError(f"{folder}: expected the part model, or of an autoencoder encoder or decoder; received {part}")
     try:
         return process.opened(folder, part, threads)
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{folder}: expected a format, as zoo export makes it; {error.filename} is not there"
-        ) from error
-    except KeyError as error:
-        raise InputError(
-            f"{folder}: expected the part model, or of an autoencoder encoder or decoder; {error}"
-        ) from error
     except ModuleNotFoundError as error:
         raise InputError(f"{folder}: its runtime is not installed: {error}; see zoo formats") from error
+    except Exception as error:  # runtimes raise whatever they meet in a damaged file
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{folder} can't be opened: {reason}; copy it again, or export it anew") from error
 
 
 def convert(model: keras.Model, path: Path) -> Path:

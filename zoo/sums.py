@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from zoo.errors import InputError
 from zoo.files import digest
@@ -14,6 +15,8 @@ from zoo.files import digest
 NAME = "SHA256SUMS"
 FORMATS = "formats"  # folder of what is exported later; each format in it has a manifest of its own
 MANIFEST = "manifest.json"
+LOADED = ("card.json", "model.keras")  # what `zoo.load` opens
+SERVED = (*LOADED, "saved_model.pb", "fingerprint.pb", "variables/", "assets/", "assets.extra/")  # and a server
 _LINE = re.compile(rb"(\\?)([0-9a-f]{64}) [ *](.+)", re.S)
 _ESCAPES = {b"\\\\": b"\\", b"\\n": b"\n", b"\\r": b"\r"}  # of names, in lines that begin with a backslash
 
@@ -43,25 +46,86 @@ def check(folder: Path) -> list[str]:
     """
     if not has(folder):
         raise InputError(f"{folder}: expected the file {NAME}, which artifacts of earlier versions do not have")
-    expected, problems = {}, []
-    for number, line in enumerate((folder / NAME).read_bytes().splitlines(), 1):
+    expected, problems = _listed(folder)
+    return problems + _compared(folder, expected, _files(folder, FORMATS))
+
+
+def require(folder: Path, opened: Collection[str] = SERVED) -> None:
+    """Refuse a version unless the files that are opened are those that were published.
+
+    It reads these files once: some 0.1 s for 100 MB. Files that nobody opens may be missing, or others be beside them.
+
+    Args:
+        folder: of the version, with ``SHA256SUMS``.
+        opened: names of files, and of folders with ``/`` at the end.
+
+    Raises:
+        InputError: one is changed, missing or not in the list.
+    """
+    expected, problems = _listed(folder)
+
+    def chosen(names: Iterable[str]) -> list[str]:
+        return [name for name in names if name in opened or f"{name.partition('/')[0]}/" in opened]
+
+    there = {name: expected[name] for name in chosen(expected)}
+    _refuse(folder, problems + _compared(folder, there, chosen(_files(folder, FORMATS))), "or export it anew")
+
+
+def require_format(folder: Path) -> dict[str, Any]:
+    """The manifest of a format, whose files are those that were exported; it is refused unless they are.
+
+    Raises:
+        InputError: one is changed or missing, or it was made of another model than that of its version.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"{folder}: expected a format, as zoo export makes it; its {MANIFEST} is not there")
+    name = folder.resolve().name
+    remedy = f"or write it anew: zoo export ARTIFACT --format {name} --again"
+    problems = check(folder) if has(folder) else check_manifest(folder)
+    _refuse(folder, [problem for problem in problems if not problem.startswith("unexpected")], remedy)
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    version = folder.resolve().parent.parent
+    if folder.resolve().parent.name == FORMATS and (version / "model.keras").is_file():
+        made_of = digest(version / "model.keras")
+        if manifest.get("model_sha256", made_of) != made_of:  # those of 0.1.0 don't say
+            raise InputError(f"{folder} was exported from another model.keras than that of its version; {remedy[3:]}")
+    return manifest
+
+
+def _refuse(folder: Path, problems: list[str], remedy: str) -> None:
+    if problems:
+        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+        raise InputError(
+            f"{folder}: its files are not those that were published ({problems[0]}{more}); copy it again, {remedy}"
+        )
+
+
+def _listed(folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Name -> checksum of ``SHA256SUMS``, and what is wrong with it."""
+    expected: dict[str, str] = {}
+    problems = []
+    try:
+        lines = (folder / NAME).read_bytes().splitlines()
+    except OSError as error:
+        return {}, [f"unreadable: {NAME}: {error.strerror}"]
+    for number, line in enumerate(lines, 1):
         found = _LINE.fullmatch(line)
         if found is None:
             problems.append(f"changed: {NAME}, whose line {number} is no checksum")
             continue
         name = re.sub(rb"\\[\\nr]", lambda pair: _ESCAPES[pair[0]], found[3]) if found[1] else found[3]
         expected[os.fsdecode(name)] = found[2].decode()
-    return problems + _compared(folder, expected, _files(folder, FORMATS))
+    return expected, problems
 
 
 def count(folder: Path) -> int:
     """How many files ``SHA256SUMS`` lists."""
-    return len((folder / NAME).read_bytes().splitlines())
+    return len(_listed(folder)[0])
 
 
 def has(folder: Path) -> bool:
     """Whether there is a ``SHA256SUMS``."""
-    return (folder / NAME).is_file()
+    return os.path.lexists(folder / NAME)
 
 
 def formats(folder: Path) -> list[Path]:
@@ -85,8 +149,14 @@ def check_manifest(folder: Path) -> list[str]:
 
 def _compared(folder: Path, expected: Mapping[str, str], found: list[str]) -> list[str]:
     problems = [f"missing: {name}" for name in expected if not (folder / name).is_file()]
-    there = [name for name in expected if (folder / name).is_file()]
-    problems += [f"changed: {name}" for name in there if digest(folder / name) != expected[name]]
+    for name in expected:
+        if (folder / name).is_file():
+            try:
+                same = digest(folder / name) == expected[name]
+            except OSError as error:
+                problems.append(f"unreadable: {name}: {error.strerror}")
+            else:
+                problems += [] if same else [f"changed: {name}"]
     return problems + [f"unexpected: {name}" for name in found if name not in expected]
 
 

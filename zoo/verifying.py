@@ -121,8 +121,8 @@ def verify(path: str | Path, source: Any = None, seed: int = 0) -> Verification:
 def _open(asked: Artifact) -> None:
     try:
         asked.model  # noqa: B018, loads it
-    except Exception as error:  # Keras raises whatever it meets in a damaged file
-        raise JobError(f"model.keras can't be opened: {' '.join(str(error).split())[:200]}") from error
+    except InputError as error:
+        raise JobError(str(error)) from error
 
 
 def _format(place: Path, asked: Artifact, inputs: Inputs) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from zoo import card, sums
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ def export(
         one for each of `formats`, in their order.
 
     Raises:
-        InputError: no such format or artifact, a package is missing, or the model can't go into a format.
+        InputError: no such format or artifact, a package is missing, the model can't go into a format, or one that
+            is there is not as it was exported.
         JobError: a format can't hold the model, or answers otherwise; it is not published. Those before it are.
     """
     from zoo import artifact
@@ -109,6 +110,8 @@ def export(
     names = _names(formats)
     found = artifact.load(path)
     root = found.folder / "formats"
+    if "saved_model" in names:
+        card.read(found.folder, sums.SERVED)
     todo = [n for n in names if n != "saved_model" and (again or not (root / n / "manifest.json").is_file())]
     for name in todo:
         _check(name, found.card)
@@ -125,7 +128,11 @@ def export(
 
 
 def listed(path: str | Path) -> list[Exported]:
-    """The formats that an artifact has."""
+    """The formats that an artifact has.
+
+    Raises:
+        InputError: no artifact, or a format in it is not as it was exported.
+    """
     from zoo import artifact
 
     folder = artifact.find(path)
@@ -166,13 +173,15 @@ def _names(formats: Sequence[str] | str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _check(name: str, card: dict[str, Any]) -> None:
+def _check(name: str, known: dict[str, Any]) -> None:
     """Raise InputError unless the model can go into the format, and its packages are there."""
     described = FORMATS[name]
     if absent := missing(name):
         raise InputError(f"needs {absent}")
-    if name == "litert-int8" and (card["task"] in ("reconstruction", "generation") or card["input"]["kind"] == "text"):
-        what = f"{card.get('builder') or card.get('backbone')} of {card['input'].get('kind', 'codes')}"
+    if name == "litert-int8" and (
+        known["task"] in ("reconstruction", "generation") or known["input"]["kind"] == "text"
+    ):
+        what = f"{known.get('builder') or known.get('backbone')} of {known['input'].get('kind', 'codes')}"
         raise InputError(f"litert-int8 takes {described.takes}; this is a {what}: try litert")
 
 
@@ -181,4 +190,4 @@ def _there(name: str, version: Path, new: bool) -> Exported:
         files = [*version.glob("saved_model.pb"), *version.glob("variables/*")]
         return Exported(name, version, False, {"format": name, "bytes": sum(file.stat().st_size for file in files)})
     folder = version / "formats" / name
-    return Exported(name, folder, new, json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+    return Exported(name, folder, new, sums.require_format(folder))

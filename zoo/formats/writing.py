@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import progress
+from zoo import progress, sums
 from zoo.data.dataset import Inputs
 from zoo.errors import InputError, JobError
 from zoo.exporting import Gate
@@ -81,6 +81,7 @@ def make(
                     reason = verdict.reason()
                     raise JobError(f"{name} answers otherwise than the model, so it was not published: {reason}")
                 _write(partial, manifest | _proven(verdict, asked.origin, latency) | _sizes(partial))
+                sums.write(partial)
                 _publish(partial, root / name)
                 advance(1)
 
@@ -215,6 +216,7 @@ def _manifest(
         "classes": list(card.get("classes") or []),
         "input": card["input"],
         **({"threshold": card["threshold"]} if card["task"] == "reconstruction" else {}),
+        "model_sha256": digest(found.folder / "model.keras"),
         "parameters": int(found.model.count_params()),
         **parts.pop("model"),
         "parts": parts,

@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.generative import codes
-from zoo.predictor import loaded
+from zoo.predictor import opened
 
 if TYPE_CHECKING:
     import keras
@@ -37,7 +37,7 @@ class Generator:
     @cached_property
     def model(self) -> keras.Model:
         """The Keras model: codes float32 (batch, width), with classes also int32 (batch,), to pixels 0-255."""
-        return loaded(self.folder / "model.keras")
+        return opened(self.folder, self.card)
 
     @property
     def width(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.generative import codes
 from zoo.generative.raw_inputs import Batch, as_long, batches
-from zoo.predictor import loaded
+from zoo.predictor import opened
 
 if TYPE_CHECKING:
     from zoo.builders.models import Autoencoder
@@ -76,7 +76,7 @@ class Reconstructor:
     @cached_property
     def model(self) -> Autoencoder:
         """The Keras model: raw inputs to reconstructions; of images, float32 pixels 0-255."""
-        return loaded(self.folder / "model.keras")
+        return opened(self.folder, self.card)
 
     def read(self, source: Any) -> tuple[list[str], Any, dict[int, str]]:
         """Raw inputs, as `model` takes them.

@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from zoo import artifact
+from zoo import artifact, card, sums
 from zoo.errors import InputError
 from zoo.files import whole_file
 from zoo.serving import deployments
@@ -38,7 +38,7 @@ def kubernetes(path: str | Path, name: str | None = None, image: str = IMAGE, cl
         YAML, several documents.
 
     Raises:
-        InputError: no artifact, or not in a folder whose name is its version.
+        InputError: no artifact, not as it was published, or not in a folder whose name is its version.
     """
     folder = _version(path)
     name = service_name(name or folder.parent.name)
@@ -143,6 +143,7 @@ def _version(path: str | Path) -> Path:
     folder = artifact.find(path).resolve()
     if not folder.name.isdecimal():
         raise InputError(f"{folder}: expected a folder whose name is a version, as TensorFlow Serving wants it: NAME/1")
+    card.read(folder, sums.SERVED)
     return folder
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from zoo import artifact
+from zoo import artifact, sums
+from zoo import card as cards
+from zoo.card import KINDS
 from zoo.errors import InputError, JobError
-from zoo.serving.answering import DEFAULT, MAX_PIXELS, Answering, Both, Graph, Pixels, output_of
+from zoo.serving.answering import DEFAULT, IMAGE, MAX_PIXELS, Answering, Both, Graph, Pixels, output_of
 from zoo.serving.batching import Batcher
 from zoo.serving.refusals import Refused
+from zoo.warming import described
 
 RUNTIMES = ("auto", "openvino", "litert", "onnx", "saved_model")
 POLL = 2.0  # seconds between two looks for newer versions
@@ -37,7 +39,7 @@ class Version:
     def __init__(self, folder: Path, answering: Answering, batch: int, told: Callable[[int], None]) -> None:
         self.folder, self.number = folder, _number(folder)
         self.answering = answering
-        self.card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        self.card = cards.read(folder, ("card.json",))
         lanes = 2 if isinstance(answering, Pixels) and answering.runtime == "openvino" else 1
         self.batcher = Batcher(answering.run, batch, lanes, told)
 
@@ -199,12 +201,15 @@ def opened_version(
         folder: of the version.
         runtime: one of `RUNTIMES`.
         most: pixels of an image.
-        tell: called where TensorFlow has to answer in the place of OpenVINO.
+        tell: called where TensorFlow has to answer in the place of OpenVINO, or there are no checksums.
 
     Raises:
-        InputError: it has no such format, or is of a kind that goes into none.
+        InputError: its files, or those of the format, are not as they were published, it has no such format, or is of
+            a kind that goes into none.
     """
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card = cards.read(folder, sums.SERVED)
+    if not sums.has(folder):
+        tell("without checksums", folder=str(folder), reason="made before there were any: its files can't be checked")
     labels = card["input"].get("kind") == "images" and card["task"] in ("classification", "multi_label", "regression")
     if runtime not in ("auto", "saved_model") and not labels:
         raise InputError(f"{folder}: --runtime {runtime} is for labels of images; leave it out, or say saved_model")
@@ -218,6 +223,7 @@ def opened_version(
         found = _pixels(folder, card, runtime, most)
     if found is None:
         graph = Graph(folder, most)
+        _check_graph(graph, card, folder)
         found = Both(graph, card, most) if labels else graph
     if isinstance(found, Pixels):
         height, width = card["input"]["size"]
@@ -227,6 +233,19 @@ def opened_version(
         if len(values) != len(card["classes"]) or not np.isfinite(values).all():
             raise InputError(f"{folder}: expected {len(card['classes'])} numbers for a blank image, received {values}")
     return found
+
+
+def _check_graph(graph: Graph, card: dict[str, Any], folder: Path) -> None:
+    """Raise an InputError unless the SavedModel takes and answers what the card says."""
+    signature, kind = graph.signatures.get(DEFAULT), described(card).get("kind", "images")
+    names = {"images": {IMAGE}, "code": {"code", "label"} if card["classes"] else {"code"}}.get(kind, {kind})
+    fits = signature is not None and (kind == "table" or set(signature.inputs) == names)
+    if fits and card["task"] in KINDS["supervised"]:
+        name = "prediction" if card["task"] in ("regression", "forecasting") else "probabilities"
+        values = signature.outputs.get(name)
+        fits = values is not None and values.shape[-1] in (None, len(card["classes"]))
+    if not fits:
+        raise InputError(f"{folder}: its card.json and its SavedModel don't belong together; copy the version again")
 
 
 def _pixels(folder: Path, card: dict[str, Any], runtime: str, most: int) -> Pixels:

@@ -1,0 +1,215 @@
+"""The card of an artifact: written with its format, and checked whenever it is read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import sums
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+NAME = "card.json"
+FORMAT = 2  # of the cards that this version writes and the newest that it reads; cards of 0.1.0 have none
+KINDS = {  # of a network -> its tasks
+    "supervised": ("classification", "multi_label", "regression", "forecasting"),
+    "autoencoder": ("reconstruction",),
+    "adversarial": ("generation",),
+}
+TASKS = tuple(task for tasks in KINDS.values() for task in tasks)
+
+
+def write(folder: Path, card: dict[str, Any]) -> None:
+    """Write ``card.json`` to `folder`, with its format."""
+    text = json.dumps({"format": FORMAT} | card, indent=2, ensure_ascii=False)
+    (folder / NAME).write_text(text, encoding="utf-8")
+
+
+def read(folder: Path, opened: Collection[str] = sums.LOADED) -> dict[str, Any]:
+    """The card of a version, and a look at the files that are to be opened: everything that opens one begins here.
+
+    Args:
+        folder: of the version.
+        opened: as `zoo.sums.require` takes it. Versions of before there were checksums are taken without.
+
+    Raises:
+        InputError: the card can't be read, is of a newer version of this package, lacks something or says what can't
+            be; or the files are not those that were published.
+    """
+    try:
+        card = json.loads((folder / NAME).read_bytes(), object_pairs_hook=_without_twins)
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{folder}: expected an artifact; its {NAME} can't be read: {error}") from error
+    written = card.get("format", 1) if isinstance(card, dict) else 1
+    if _is_whole(written) and written > FORMAT:
+        raise InputError(
+            f"{folder}: its {NAME} has format {written}, and this version of keras-model-zoo reads up to {FORMAT}; "
+            "update it: pip install --upgrade keras-model-zoo"
+        )
+    if sums.has(folder):
+        sums.require(folder, opened)
+    elif isinstance(card, dict) and card.get("format") == FORMAT:
+        raise InputError(f"{folder}: expected the file {sums.NAME}, which is not there; copy the version again")
+    if problem := _problem(card):
+        raise InputError(f"{folder}: its {NAME} is damaged: {problem}; copy the version again, or export it anew")
+    return card
+
+
+def check_model(card: dict[str, Any], model: keras.Model, folder: Path) -> None:
+    """Hold the shapes of a version's Keras model to its card.
+
+    Raises:
+        InputError: it has another number of outputs than the card has classes, or takes other inputs.
+    """
+    try:
+        for what, expected, received in _shapes(card, model):
+            pairs = zip(expected, received, strict=False)
+            if len(expected) != len(received) or any(size not in (None, want) for want, size in pairs):
+                raise InputError(
+                    f"{folder}: its {NAME} and its model.keras don't belong together: {what} {_shape(expected)} in the "
+                    f"card, {_shape(received)} in the model; copy the version again, or export it anew"
+                )
+    except (AttributeError, TypeError) as error:  # a model of another make
+        raise InputError(
+            f"{folder}: its {NAME} and its model.keras don't belong together: {error}; copy the version again, or "
+            "export it anew"
+        ) from error
+
+
+def _shapes(card: dict[str, Any], model: keras.Model) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
+    """What is held to each other: what it is, the shape that the card has, and that of the model, without the batch."""
+    said, task, classes = card["input"], card["task"], len(card["classes"])
+    kind = said.get("kind", "images")
+    pixels = (*said["size"], said.get("channels", 3)) if kind == "images" else ()
+    if task == "generation":
+        known = [layer.input_dim for layer in model.layers if hasattr(layer, "input_dim")]  # labels are embedded
+        yield "images", pixels, tuple(model.output_shape[1:])
+        yield "classes", (classes,), (known[0] if known else 0,)
+        return
+    if task != "reconstruction":
+        name = "probabilities" if task in ("classification", "multi_label") else "values"
+        yield name, (classes,), tuple(model.output_shape[1:])
+    entry = (model.preprocess or model.encoder).input if task == "reconstruction" else model.input
+    if kind == "table":
+        for group in ("numeric", "categorical"):
+            there = entry.get(group) if isinstance(entry, dict) else None
+            yield f"{group} columns", (len(said[group]),), (0 if there is None else there.shape[-1],)
+    elif kind == "images":
+        yield "images", pixels, tuple(entry.shape[1:])
+    elif kind == "sequence":
+        yield "features", (len(said["features"]),), (entry.shape[-1],)
+
+
+def _shape(sizes: tuple[int | None, ...]) -> str:
+    return " x ".join("any" if size is None else str(size) for size in sizes)
+
+
+def _problem(card: Any) -> str | None:
+    """What is wrong with a card, in words: what was expected, and what is there."""
+    if not isinstance(card, dict):
+        return f"expected an object, received {_shown(card)}"
+    if card.get("format", FORMAT) != FORMAT or isinstance(card.get("format"), bool):
+        return f"expected format {FORMAT} or none, received {_shown(card['format'])}"
+    if card.get("task") not in TASKS:
+        return f"expected a task out of {', '.join(TASKS)}, received {_shown(card.get('task'))}"
+    task, classes = card["task"], card.get("classes")
+    network = card.get("kind", next(kind for kind, tasks in KINDS.items() if task in tasks))
+    if not isinstance(network, str) or task not in KINDS.get(network, ()):
+        return f"expected a kind out of {', '.join(KINDS)}, that of {task}, received {_shown(network)}"
+    if not _are_names(classes) or (network == "supervised" and not classes):
+        return f"expected classes, a list of names that differ, received {_shown(classes)}"
+    if task == "classification" and not (_is_whole(card.get("majority")) and 0 <= card["majority"] < len(classes)):
+        return f"expected majority, the position of a class, received {_shown(card.get('majority'))}"
+    if task == "multi_label":
+        majority = card.get("majority")
+        if not isinstance(majority, list) or len(majority) != len(classes) or not all(_is_flag(m) for m in majority):
+            return f"expected majority, a 0 or 1 for each class, received {_shown(majority)}"
+    if task == "reconstruction" and not _is_number(card.get("threshold")):
+        return f"expected threshold, a number, received {_shown(card.get('threshold'))}"
+    named = [card[name] for name in ("builder", "backbone") if name in card]
+    if not named or not all(isinstance(name, str) for name in named):
+        return f"expected the name of its builder or backbone, received {_shown(named)}"
+    if not isinstance(card.get("metrics", {}), dict):
+        return f"expected metrics, an object, received {_shown(card['metrics'])}"
+    return _input_problem(card.get("input"), task)
+
+
+def _input_problem(said: Any, task: str) -> str | None:
+    if not isinstance(said, dict):
+        return f"expected input, an object, received {_shown(said)}"
+    kind = said.get("kind", "images")  # the first cards had none
+    if kind not in ("images", "table", "text", "sequence") or (task == "generation" and kind != "images"):
+        return f"expected an input of the kind images, table, text or sequence, received {_shown(kind)}"
+    checks = {
+        "images": {"size": _is_size, "crop": _is_share, "channels?": lambda value: value in (1, 3)},
+        "table": {"numeric": _are_names, "categorical": _are_names, "target?": _are_names, "columns?": _are_names},
+        "text": {"length": _is_count, "column": _is_name_or_none, "target": _is_name_or_none},
+        "sequence": {
+            "features": lambda value: _are_names(value) and bool(value),
+            "length": lambda value: value is None or _is_count(value),
+            "target?": _is_name_or_none,
+            "time": _is_name_or_none,
+            **({"window": _is_count, "horizon": _is_count, "target_position": _is_whole} if "window" in said else {}),
+            **({} if "window" in said else {"series": _is_name_or_none}),
+        },
+    }[kind] | {"header?": lambda value: isinstance(value, bool), "separator?": lambda value: isinstance(value, str)}
+    for name, right in checks.items():
+        plain = name.removesuffix("?")
+        if plain not in said and name.endswith("?"):
+            continue
+        if plain not in said or not right(said[plain]):
+            received = _shown(said[plain]) if plain in said else "none"
+            return f"its input of {kind} has no {plain} that could be one: received {received}"
+    if kind == "table" and not said["numeric"] + said["categorical"]:
+        return "expected an input with columns, received none"
+    return None
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"it says {next(name for name in names if names.count(name) > 1)!r} twice")
+    return found
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
+
+
+def _is_name_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_whole(value) and value > 0
+
+
+def _is_flag(value: Any) -> bool:
+    return _is_whole(value) and value in (0, 1)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 < value <= 1
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_count, value))
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
