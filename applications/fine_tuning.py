@@ -21,7 +21,7 @@ from zoo import artifact
 from zoo.data import decoding
 from zoo.data.dataset import Data, Part
 from zoo.data.images import Example, images
-from zoo.data.splits import stratified
+from zoo.data.splits import UNKNOWN, stratified
 from zoo.errors import InputError
 from zoo.evaluation import Evaluation, correct, score
 from zoo.exporting import Gate, gate_sample
@@ -126,7 +126,8 @@ def fine_tune(
     run = _open_run(out, data, extractor, effort, recipe)
     data.save(run)
     if parent is not None:
-        (run / "trained_before.txt").write_text("\n".join(sorted(parent.trained_on())))
+        before = [*sorted(parent.trained_on()), *([UNKNOWN] if parent.doubt else [])]
+        (run / "trained_before.txt").write_text("\n".join(before))
 
     model = None
     if effort != "quick":
@@ -244,6 +245,8 @@ def embedded(data: Data | str | Path, extractor: Extractor, job: Job) -> tuple[D
 def _without_parents(data: Data, parent: Predictor, job: Job) -> Data:
     """Nothing is scored on images that the artifact it starts from was trained on."""
     seen, start = parent.trained_on(), parent.folder
+    if parent.doubt:
+        job.notes.append(f"held-out images that {start} was trained on can't be left out: {parent.doubt}")
     part = data.held_out
     fresh = np.array([digest not in seen for digest in part.digests])
     if fresh.all():

@@ -155,6 +155,29 @@ def test_versions_of_before_there_were_checksums_are_told(copied: Path) -> None:
     assert events == ["without checksums", "version ready"]
 
 
+RECORDS: dict[str, Callable[[Path], object]] = {
+    "is missing": lambda record: record.unlink(),
+    "is not as it was published": lambda record: record.write_text(record.read_text().replace("train", "test", 1)),
+    "is damaged": lambda record: (zero(record), sums.write(record.parent.parent)),
+}
+
+
+@pytest.mark.parametrize("harm", RECORDS)
+def test_scores_that_may_be_of_training_examples_are_told(copied: Path, harm: str, tmp_path: Path) -> None:
+    shutil.unpack_archive(KEPT / "inputs.zip", tmp_path / "inputs")
+    photos = tmp_path / "inputs" / "photos"
+    whole = zoo.load(copied).evaluate(photos)
+    assert [note.action for note in whole.intake] == ["left out"] and whole.evaluation.examples < 24
+    RECORDS[harm](copied / "run" / "splits.csv")
+    report = zoo.load(copied).evaluate(photos)
+    assert report.evaluation.examples == 24
+    (note,) = report.intake
+    assert note == ("training examples", "kept", f"those of {photos} can't be left out: run/splits.csv {harm}")
+    told = command("evaluate", copied, photos)
+    assert told.returncode == 0 and f"run/splits.csv {harm}" in " ".join(told.stdout.split())
+    assert len(zoo.load(copied).predict(photos)) == 24
+
+
 def test_sums_that_are_damaged_vouch_for_nothing(copied: Path) -> None:
     listed = (copied / sums.NAME).read_bytes().splitlines(keepends=True)
     (copied / sums.NAME).write_bytes(b"".join(line for line in listed if b"model.keras" not in line))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zoo.data import splits
 from zoo.data.splits import stratified
 
 
@@ -56,3 +59,20 @@ def test_the_seed_decides_and_nothing_else() -> None:
     first = stratified(labels, range(60), 0.2, 7)
     assert (first == stratified(labels, range(60), 0.2, 7)).all()
     assert (first != stratified(labels, range(60), 0.2, 8)).any()
+
+
+def test_what_a_model_was_trained_on_is_known_or_it_is_said_why_not(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    first, second = "a" * 64, "b" * 64
+    (run / "splits.csv").write_text(f'path,label,split,sha256\n"a\nb",x,train,{first}\nc,x,test,{second}\n')
+    assert splits.trained_on(tmp_path, started=False) == ({first}, None)
+    assert splits.trained_on(tmp_path, started=True) == ({first}, "run/trained_before.txt is missing")
+    (run / "trained_before.txt").write_text(f"{second}\n")
+    assert splits.trained_on(tmp_path, started=True) == ({first, second}, None)
+    (run / "trained_before.txt").write_text(f"{second}\n{splits.UNKNOWN}")
+    known, doubt = splits.trained_on(tmp_path, started=True)
+    assert known == {first, second} and "the artifact that it started from" in doubt
+    for damaged in ("", "path,label\na,b\n", f"sha256,split\n{first},trian\n", "sha256,split\nx,train\n", '"\0'):
+        (run / "splits.csv").write_text(damaged)
+        assert splits.trained_on(tmp_path, started=False) == (set(), "run/splits.csv is damaged")

@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo import progress
 from zoo.card import check_model
-from zoo.data import decoding, image_sources
+from zoo.data import decoding, image_sources, splits
 from zoo.data.dataset import Inputs, Note, Part, label_text
 from zoo.errors import InputError
 from zoo.evaluation import AnyEvaluation, RegressionEvaluation, evaluate, evaluate_values
@@ -171,7 +171,7 @@ class Predictor:
         """Score on labelled examples, by scikit-learn.
 
         Of a path with parts the held-out one is scored (test before validation), else all. Examples that the model
-        was trained on are left out, and told.
+        was trained on are left out, and told; so is where that is not known.
 
         Args:
             path: as `zoo.data.open` takes it; one class is enough.
@@ -182,6 +182,8 @@ class Predictor:
         task = self.card["task"]
         part, notes = self._reader.read_labelled(path, self.card["input"], self.classes, task)
         trained = self.trained_on()
+        if self.doubt:
+            notes.insert(0, Note("training examples", "kept", f"those of {path} can't be left out: {self.doubt}"))
         fresh = np.array([digest not in trained for digest in part.digests], bool)
         if not fresh.all():
             notes.append(Note(f"{int((~fresh).sum())} examples", "left out", "the model was trained on them"))
@@ -209,13 +211,20 @@ class Predictor:
         return EvaluationReport(scores, tuple(rows), tuple(notes))
 
     def trained_on(self) -> set[str]:
-        """Sha256 of the images it was trained on, those of the artifact it started from included."""
-        splits, before = self.folder / "run" / "splits.csv", self.folder / "run" / "trained_before.txt"
-        inherited = set(before.read_text().split()) if before.is_file() else set()
-        if not splits.is_file():
-            return inherited
-        with splits.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            return inherited | {row["sha256"] for row in csv.DictReader(file) if row["split"] == "train"}
+        """Sha256 of the examples it was trained on, those of the artifact it started from included.
+
+        Where the files that say so are missing or damaged they are some or none of them; `doubt` then says why.
+        """
+        return self._training[0]
+
+    @property
+    def doubt(self) -> str | None:
+        """Why `trained_on` may lack some; None where it has all."""
+        return self._training[1]
+
+    @cached_property
+    def _training(self) -> tuple[set[str], str | None]:
+        return splits.trained_on(self.folder, self.card.get("start") is not None)
 
     @property
     def _images(self) -> bool:

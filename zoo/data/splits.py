@@ -1,10 +1,19 @@
-"""Splitting examples into a training and a held-out part."""
+"""Splitting examples into a training and a held-out part, and which were on the side of a published model."""
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+
+from zoo import sums
+from zoo.errors import InputError
+
+UNKNOWN = "unknown"  # in trained_before.txt, where some of what it should list was not known
 
 
 def stratified(labels: np.ndarray, groups: Sequence[object], fraction: float, seed: int) -> np.ndarray:
@@ -71,3 +80,50 @@ def stratified(labels: np.ndarray, groups: Sequence[object], fraction: float, se
         side[chosen] = 0
         side[chosen[np.argsort(rank[chosen])][: max(0, int(wanted[1, label]))]] = 1
     return side[unit_of] == 1
+
+
+def trained_on(version: Path, started: bool) -> tuple[set[str], str | None]:
+    """What the run of a version says that it was trained on.
+
+    Args:
+        version: its folder; files in ``run/`` that are not as they were published are not believed.
+        started: from another artifact, whose training examples are in ``run/trained_before.txt``.
+
+    Returns:
+        sha256 of the examples, and why some may be lacking; None where none do.
+    """
+    found: set[str] = set()
+    doubts = []
+    for name in ("splits.csv", "trained_before.txt")[: 1 + started]:
+        try:
+            content = (version / "run" / name).read_text(encoding="utf-8", errors="surrogateescape")
+            if sums.has(version):
+                sums.require(version, (f"run/{name}",))
+            found |= _digests(content, name)
+        except FileNotFoundError:
+            doubts.append(f"run/{name} is missing")
+        except InputError:
+            doubts.append(f"run/{name} is not as it was published")
+        except (OSError, ValueError, KeyError, csv.Error):
+            doubts.append(f"run/{name} is damaged")
+    if UNKNOWN in found:
+        doubts.append("nor is known what the artifact that it started from was trained on")
+    return found - {UNKNOWN}, "; ".join(doubts) or None
+
+
+def _digests(content: str, name: str) -> set[str]:
+    """Those of the training part in the content of ``splits.csv``, or all.
+
+    Raises:
+        ValueError, KeyError, csv.Error: it is damaged.
+    """
+    if name != "splits.csv":
+        found = set(content.split())
+    else:
+        rows = list(csv.DictReader(io.StringIO(content, newline=""), strict=True))
+        if unknown := {row["split"] for row in rows} - {"train", "validation", "test"}:
+            raise ValueError(unknown)
+        found = {row["sha256"] for row in rows if row["split"] == "train"}
+    if not found or not all(digest == UNKNOWN or re.fullmatch("[0-9a-f]{64}", digest or "") for digest in found):
+        raise ValueError(name)
+    return found

@@ -130,7 +130,8 @@ def _named(artifact: Artifact, validate: str | Path) -> Asked:
     fresh = np.flatnonzero([digested not in artifact.trained_on() for digested in part.digests])
     if not len(fresh):
         raise InputError(f"{validate}: the model was trained on all of it; expected examples that it has not seen")
-    return _in_memory(part.chosen(fresh[_evenly(len(fresh), MOST)]), card, str(validate))
+    origin = f"{validate}, training examples not left out: {artifact.doubt}" if artifact.doubt else str(validate)
+    return _in_memory(part.chosen(fresh[_evenly(len(fresh), MOST)]), card, origin)
 
 
 def _held_out(artifact: Artifact) -> Asked | None:
