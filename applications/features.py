@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 import sys
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from applications import efficientnet_lite, weights
-from zoo import progress, runtimes
+from applications.embedding_cache import EmbeddingCache
+from zoo import progress, runtimes, sums
 from zoo.data import decoding
 from zoo.files import cache_folder, digest
 
@@ -92,20 +91,25 @@ class Extractor:
             model = efficientnet_lite.openvino_model(self.backbone, arrays, self.input_size)
             return runtimes.openvino_runtime(model)
         path = cache_folder("openvino") / f"{self.key}.xml"
-        if count < CONVERT_FROM and not path.exists():
+        files = path, path.with_suffix(".bin")
+        kept = sums.sealed(*files)
+        if count < CONVERT_FROM and not kept:
             return runtimes.keras_runtime(self.keras_model)
-        return runtimes.openvino_runtime(path if path.exists() else runtimes.convert(self.keras_model, path))
+        if not kept:
+            runtimes.convert(self.keras_model, path)
+            sums.seal(*files)
+        return runtimes.openvino_runtime(path)
 
 
 def embed(images: Sequence[Image], extractor: Extractor) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Embeddings of `images`, from the cache where they are known.
+    """Embeddings of `images`, from the cache where they are known. A cache that is damaged is told by a warning.
 
     Returns:
         digest -> float32 (width,); and name -> reason for each file that can't be decoded.
     """
     known: dict[str, np.ndarray] = {}
     failures: dict[str, str] = {}
-    with _Cache(cache_folder("embeddings") / f"{extractor.key}.sqlite") as cache:
+    with EmbeddingCache(cache_folder("embeddings") / f"{extractor.key}.sqlite") as cache:
         known.update(cache.read(image.digest for image in images))
         new = {image.digest: image for image in images if image.digest not in known}
         if new:
@@ -164,48 +168,3 @@ def _ahead(pool: ThreadPoolExecutor, function: Any, items: Iterable[Any], count:
         first = waiting.pop(0)
         waiting += [pool.submit(function, item) for item in islice(items, 1)]
         yield first.result()
-
-
-class _Cache:
-    """Vectors by digest in one SQLite file: atomic, and safe for several processes."""
-
-    TABLE = "CREATE TABLE IF NOT EXISTS vectors (digest TEXT PRIMARY KEY, vector BLOB) WITHOUT ROWID"
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self.connection = self._open(path)
-        except sqlite3.OperationalError as error:  # a full disk, or a folder that can't be written
-            warnings.warn(f"{path}: embeddings are not kept for the next run; {error}", stacklevel=3)
-            self.connection = self._open(":memory:")
-        except sqlite3.DatabaseError:  # no database, or a damaged one: nothing in it that can't be made again
-            path.unlink()
-            self.connection = self._open(path)
-
-    def _open(self, path: Path | str) -> sqlite3.Connection:
-        connection = sqlite3.connect(path, timeout=60)
-        with connection:
-            connection.execute(self.TABLE)
-        return connection
-
-    def __enter__(self) -> _Cache:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.connection.close()
-
-    def read(self, digests: Iterable[str]) -> dict[str, np.ndarray]:
-        found = {}
-        for digest_ in set(digests):
-            row = self.connection.execute("SELECT vector FROM vectors WHERE digest = ?", (digest_,)).fetchone()
-            if row:
-                found[digest_] = np.frombuffer(row[0], np.float32)
-        return found
-
-    def write(self, vectors: dict[str, np.ndarray]) -> None:
-        rows = [(digest_, vector.tobytes()) for digest_, vector in vectors.items()]
-        try:
-            with self.connection:
-                self.connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
-        except sqlite3.OperationalError as error:  # a full disk must not cost the run what it has computed
-            warnings.warn(f"{self.path}: embeddings are not kept for the next run; {error}", stacklevel=2)

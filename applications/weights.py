@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from applications import efficientnet_lite, torch_pickle
+from zoo import sums
 from zoo.errors import JobError
 from zoo.files import cache_folder, digest, whole_file
 
@@ -85,9 +86,10 @@ def keras_file(name: str, *, include_top: bool = False) -> Path:
     """
     top = "" if include_top else "-notop"
     path = cache_folder("weights") / f"{name}-{CHECKPOINTS[name].sha256[:8]}{top}.weights.h5"
-    if not path.exists():
+    if not sums.sealed(path):
         model = efficientnet_lite.keras_model(name, include_top=include_top)
         efficientnet_lite.assign(model, arrays(name))
         with whole_file(path) as partial:
             model.save_weights(partial)
+        sums.seal(path)
     return path

@@ -11,7 +11,7 @@ import pytest
 from conftest import shared
 
 from applications import efficientnet_lite, torch_pickle, weights
-from zoo import runtimes
+from zoo import runtimes, sums
 from zoo.data import decoding
 
 NAMES = list(efficientnet_lite.VARIANTS)
@@ -102,6 +102,18 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
         weights.checkpoint_file("efficientnet_lite1")
 
 
+def test_converted_weights_that_are_damaged_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
+    path = weights.keras_file("efficientnet_lite0")
+    written = path.stat().st_mtime_ns
+    assert weights.keras_file("efficientnet_lite0") == path and path.stat().st_mtime_ns == written
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1_000_000] + bytes(200_000) + whole[1_200_000:])
+    with pytest.warns(UserWarning, match=f"{path.name} is damaged, and made again"):
+        weights.keras_file("efficientnet_lite0")
+    assert sums.sealed(path) and path.stat().st_size == len(whole)
+
+
 def _convert(cache: str, results: multiprocessing.Queue) -> None:
     import os
 
@@ -120,8 +132,9 @@ def test_two_processes_convert_at_once(tmp_path: Path) -> None:
     for process in processes:
         process.join()
     assert len(paths) == 1
-    assert [path.name for path in (tmp_path / "weights").iterdir()] == [Path(paths.pop()).name]
+    path = Path(paths.pop())
+    assert {kept.name for kept in path.parent.iterdir()} == {path.name, f"{path.name}.sha256"}
     model = efficientnet_lite.keras_model("efficientnet_lite0")
-    model.load_weights(next((tmp_path / "weights").iterdir()))
+    model.load_weights(path)
     stem = weights.arrays("efficientnet_lite0")["stem"]["kernel"]
     assert (model.get_layer("stem").kernel.numpy() == stem).all()

@@ -85,6 +85,13 @@ def test_every_runtime_gives_the_same_embeddings(
     monkeypatch.setattr(features, "CONVERT_FROM", 10)
     many, _ = embed(examples, extractor)  # converted
     assert (cache_folder("openvino") / f"{extractor.key}.xml").exists()
+    (cache_folder("embeddings") / f"{extractor.key}.sqlite").unlink()
+    weights = cache_folder("openvino") / f"{extractor.key}.bin"
+    whole = weights.read_bytes()
+    weights.write_bytes(bytes(len(whole)))
+    with pytest.warns(UserWarning, match="xml is damaged, and made again"):
+        again, _ = embed(examples, extractor)
+    assert weights.read_bytes() == whole and all((again[d] == many[d]).all() for d in many)
     spread = np.std(list(few.values()))
     assert max(np.abs(few[d] - many[d]).max() for d in few) < 1e-3 * spread
 
@@ -93,10 +100,11 @@ def test_a_damaged_cache_is_made_anew(folder: Path, own_cache: Path) -> None:
     examples, _ = labelled(folder)
     path = cache_folder("embeddings") / f"{EXTRACTOR.key}.sqlite"
     path.write_bytes(b"no database" * 1000)
-    vectors, _ = embed(examples, EXTRACTOR)
+    with pytest.warns(UserWarning, match="is damaged .file is not a database.: what it lacks is computed again"):
+        vectors, _ = embed(examples, EXTRACTOR)
     assert len(vectors) == 36
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT COUNT(*) FROM vectors").fetchone() == (36,)
+        assert connection.execute("SELECT COUNT(*) FROM embeddings").fetchone() == (36,)
 
 
 @pytest.mark.skipif(os.getuid() == 0 and not Path("/dev/full").exists(), reason="needs a way to refuse writing")

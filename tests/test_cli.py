@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,14 @@ def test_help_teaches() -> None:
         assert verb in result.stdout
         page = zoo(verb, "--help")
         assert page.returncode == 0 and "Usage: zoo " + verb in page.stdout
+
+
+def test_a_warning_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warnings, "formatwarning", None)
+    command("--version")
+    assert warnings.formatwarning(UserWarning("a cache\nis damaged"), UserWarning, "features.py", 1) == (
+        "zoo: a cache is damaged\n"
+    )
 
 
 def test_names_complete() -> None:

@@ -171,10 +171,12 @@ def test_a_judge_is_kept_and_one_that_is_damaged_is_trained_anew(digits: Data, m
     assert (again.accuracy, again.examples, again.classes) == (first.accuracy, first.examples, first.classes)
     assert all((a == b).all() for a, b in zip(again.look(asked), first.look(asked), strict=True))
 
-    for path in files:
+    for path, start, end in ((files[0], 0, 1 / 2), (files[1], 0, 1 / 2), (files[0], "0.", "1.")):
         whole = path.read_bytes()
-        path.write_bytes(whole[: len(whole) // 2])
-        anew = judge(digits)
+        half = whole[: len(whole) // 2]
+        path.write_bytes(half if end == 1 / 2 else whole.replace(start.encode(), end.encode(), 1))
+        with pytest.warns(UserWarning, match="is damaged, and trained again"):
+            anew = judge(digits)
         assert anew.embed(asked).shape == first.embed(asked).shape
         assert len(path.read_bytes()) > len(whole) // 2
     judge(digits, seed=1)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import keras
@@ -176,6 +177,37 @@ def test_going_on_gives_the_same_as_never_stopping(tmp_path: Path) -> None:
     assert resumed == whole
     for one, other in zip(weights, resumed_weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_state_that_is_damaged_is_not_used_and_stops_no_run(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=(30, 20)).astype(np.float32), np.arange(5, dtype=np.int32)]
+    variables = [keras.Variable(values, dtype=str(values.dtype)) for values in arrays]
+    path = tmp_path / "state.npz"
+    Checkpoint(path, every=0).keep(variables, [{"loss": 0.5}], 1, 0.5, [arrays[0] + 1])
+    kept, whole = ([{"loss": 0.5}], 1, 0.5), path.read_bytes()
+    harmed = 0
+    for at in [*range(0, len(whole), 61), *(-at for at in range(1, 120))]:
+        for content in (whole[:at], whole[:at] + bytes([whole[at] ^ 1 << harmed % 8]) + whole[at:][1:]):
+            path.write_bytes(content)
+            for variable in variables:
+                variable.assign(np.zeros(variable.shape, variable.dtype))
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                rows, epoch, loss, best = Checkpoint(path).restore(variables)
+            if told:
+                assert f"{path} is damaged" in str(told[0].message) and (rows, epoch, loss, best) == (
+                    [],
+                    0,
+                    np.inf,
+                    None,
+                )
+                assert not np.any(variables[0])
+                harmed += 1
+            else:  # a byte of the archive that says nothing, as a date
+                assert (rows, epoch, loss) == kept and (best[0] == arrays[0] + 1).all()
+                assert all((np.array(v) == values).all() for v, values in zip(variables, arrays, strict=True))
+    assert harmed > 150
 
 
 def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,22 +32,31 @@ class Checkpoint:
         """Set the variables `state` to what was kept.
 
         Returns:
-            rows of the epochs done, the best epoch, its loss and its weights; of a new run where nothing was kept.
+            rows of the epochs done, the best epoch, its loss and its weights; of a new run where nothing was kept, or
+            what was is damaged, which is told by a warning.
 
         Raises:
             InputError: the file is of another model.
         """
         if not self.path.is_file():
             return [], 0, float("inf"), None
-        with np.load(self.path) as kept:
-            known = json.loads(str(kept["known"]))
-            values = [kept[f"state_{number}"] for number in range(known["variables"])]
-            best = [kept[f"best_{number}"] for number in range(known["best"])]
+        try:
+            with np.load(self.path) as kept:  # which looks at the checksums that the file has of its arrays
+                known = json.loads(str(kept["known"]))
+                values = [kept[f"state_{number}"] for number in range(known["variables"])]
+                best = [kept[f"best_{number}"] for number in range(known["best"])]
+                done = known["rows"], known["epoch"], known["loss"], best or None
+        except PermissionError:
+            raise
+        except Exception as error:  # NumPy and zipfile raise whatever they meet in a damaged file
+            reason = " ".join(str(error).split())[:200]
+            warnings.warn(f"{self.path} is damaged ({reason}): training begins anew", stacklevel=2)
+            return [], 0, float("inf"), None
         if [value.shape for value in values] != [tuple(variable.shape) for variable in state]:
             raise InputError(f"{self.path} is of another model; remove it to start anew")
         for variable, value in zip(state, values, strict=True):
             variable.assign(value)
-        return known["rows"], known["epoch"], known["loss"], best or None
+        return done
 
     def keep(
         self,

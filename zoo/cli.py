@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from importlib.metadata import entry_points
 
 import click
@@ -50,6 +51,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     startup.quicken()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports its build to every user otherwise
+    warnings.formatwarning = lambda message, *_, **__: f"zoo: {' '.join(str(message).split())}\n"
     try:
         # click returns the code of a command that ends with one, and raises the rest; None is that of success.
         sys.exit(zoo.main(arguments, prog_name="zoo", standalone_mode=False))

@@ -1,16 +1,17 @@
-"""Checksums of an artifact's files, in the format of coreutils' sha256sum."""
+"""Checksums of an artifact's files and of kept ones, in the format of coreutils' sha256sum."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import warnings
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError
-from zoo.files import digest
+from zoo.files import digest, whole_file
 
 NAME = "SHA256SUMS"
 FORMATS = "formats"  # folder of what is exported later; each format in it has a manifest of its own
@@ -90,6 +91,36 @@ def require_format(folder: Path) -> dict[str, Any]:
         if manifest.get("model_sha256", made_of) != made_of:  # those of 0.1.0 don't say
             raise InputError(f"{folder} was exported from another model.keras than that of its version; {remedy[3:]}")
     return manifest
+
+
+def seal(*paths: Path) -> None:
+    """Write checksums of what is kept in a cache beside the first of `paths`, all of which are in one folder."""
+    lines = [f"{digest(path)}  {path.name}\n" for path in paths]
+    with whole_file(_seal_of(*paths)) as partial:
+        partial.write_text("".join(lines), encoding="utf-8")
+
+
+def sealed(*paths: Path) -> bool:
+    """Whether `paths` are as when they were sealed; where one is damaged that is told by a warning.
+
+    What 0.1.0 kept has no seal: it is made again, as nothing says whether it is whole.
+    """
+    kept = _seal_of(*paths)
+    try:
+        lines = kept.read_bytes().splitlines()
+        if lines == [f"{digest(path)}  {path.name}".encode() for path in paths]:
+            return True
+    except FileNotFoundError:
+        if not kept.exists():
+            return False
+    except OSError:
+        pass
+    warnings.warn(f"{paths[0]} is damaged, and made again", stacklevel=2)
+    return False
+
+
+def _seal_of(first: Path, *_: Path) -> Path:
+    return first.with_name(f"{first.name}.sha256")
 
 
 def _refuse(folder: Path, problems: list[str], remedy: str) -> None:

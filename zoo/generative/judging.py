@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -139,7 +140,7 @@ def judge(data: Data, *, seed: int = 0) -> Judge:
             found.model.save(partial)
             scores = {"accuracy": found.accuracy, "examples": found.examples, "sha256": digest(partial)}
         with whole_file(path.with_suffix(".json")) as partial:
-            partial.write_text(json.dumps(scores), encoding="utf-8")
+            partial.write_text(json.dumps(scores | {"check": _check(scores)}), encoding="utf-8")
     return found
 
 
@@ -173,11 +174,21 @@ def _kept(path: Path, classes: tuple[str, ...]) -> Judge | None:
 
     try:
         known = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        if known["sha256"] != digest(path):  # damaged, or the half of another run's
+        whole = known.get("check", _check(known)) == _check(known)  # those of 0.1.0 have none
+        if not whole or known["sha256"] != digest(path):  # damaged, or the half of another run's
+            warnings.warn(f"{path} is damaged, and trained again", stacklevel=2)
             return None
         return Judge(loaded(path), float(known["accuracy"]), int(known["examples"]), classes)
-    except (OSError, ValueError, KeyError, TypeError):
+    except FileNotFoundError:
         return None
+    except Exception:  # Keras raises whatever it meets in a file that it can't open
+        warnings.warn(f"{path} is damaged, and trained again", stacklevel=2)
+        return None
+
+
+def _check(scores: dict[str, Any]) -> str:
+    """Sha256 of what is kept beside a judge."""
+    return sha256(repr([scores["accuracy"], scores["examples"], scores["sha256"]]).encode()).hexdigest()
 
 
 def judged(
