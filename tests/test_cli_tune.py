@@ -14,9 +14,18 @@ from conftest import command
 @pytest.mark.slow
 def test_from_a_table_to_predictions(workplace: Path) -> None:
     assert command("sample", "wine", "wine").returncode == 0
+    wine = Path("wine/wine.csv")
+    wine.write_text(wine.read_text().replace("alcohol", "class", 1))
     told = command("tune", "wine/wine.csv", "--trials", 3, "--epochs", 4, "--tensorboard", "logs")
     assert told.returncode == 0, told.stderr
-    for words in ("best", "default configuration", "no label differs", "saved_models/wine/1", "report.html"):
+    for words in (
+        "best",
+        "default configuration",
+        "no label differs",
+        "saved_models/wine/1",
+        "report.html",
+        "as column_class",
+    ):
         assert words in told.stdout
     assert "Traceback" not in told.stderr
     assert len(list(Path("logs").iterdir())) == 4

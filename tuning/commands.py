@@ -89,5 +89,6 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
     made = artifact.load(result.artifact)
     answer = {"reconstruction": "verdict", "generation": None}.get(made.card["task"], "label")
     rendering.show_parity(made.card["parity"], answer)
+    rendering.show_tensors(made.card)
     click.echo(f"artifact: {result.artifact}\nreport:   {result.artifact / 'run' / 'report.html'}")
     click.echo(f"ask it:   {rendering.question(made.verbs, result.artifact.parent, made.card)}")

@@ -23,6 +23,7 @@ from zoo.files import sweep, whole_folder
 from zoo.generative.generator import Generator
 from zoo.generative.reconstructor import Reconstructor
 from zoo.predictor import Predictor, loaded, outputs
+from zoo.signatures import renamed
 
 if TYPE_CHECKING:
     import keras
@@ -201,6 +202,8 @@ def staged(
         packages = {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
         known = known | {"warm_up": warming.write(partial, card | known, model, out.name)}
         full = card | known | {"parity": found, "versions": packages}
+        if tensors := renamed(card["input"]):
+            full["tensors"] = tensors
         cards.write(partial, full)
         shutil.copytree(run, partial / "run", ignore=shutil.ignore_patterns(".*", *FAILED))
         sums.write(partial)

@@ -139,6 +139,12 @@ def show_parity(parity: Mapping[str, Any], answer: str | None = "label") -> None
     )
 
 
+def show_tensors(card: Mapping[str, Any]) -> None:
+    """Columns whose tensors the exported model has under other names."""
+    for column, name in card.get("tensors", {}).items():
+        CONSOLE.print(f"served, column {escape(column)} is asked as {name}")
+
+
 def _show_confusion(names: Sequence[str], counts: list[list[int]]) -> None:
     table = Table("true \\ predicted", *map(escape, names), title="confusion", title_justify="left")
     for row, (name, values) in enumerate(zip(names, counts, strict=True)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import keyword
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,19 +21,32 @@ if TYPE_CHECKING:
 def columns(description: dict[str, Any]) -> dict[str, tuple[str, int]]:
     """Of a table: name of the tensor -> group of columns (``numeric``, ``categorical``) and position in it.
 
-    Tensors are named as the columns are, with ``_`` for what is no letter, digit or underscore.
+    Tensors are named as the columns are, with ``_`` for what is no letter, digit or underscore. TensorFlow takes names
+    of signatures for parameters of a function, and tells no capital from a small letter: a word of Python's, or
+    ``self``, has ``column_`` before it, and of names that are else the same, all but the first a number behind them.
     """
     found: dict[str, tuple[str, int]] = {}
+    taken: set[str] = set()
     for group in ("numeric", "categorical"):
         for position, column in enumerate(description.get(group, ())):
             plain = re.sub(r"\W", "_", column, flags=re.ASCII)
-            name = plain = plain if plain[:1].isalpha() else f"column_{plain}"
-            number = 1
-            while name in found:
+            if not plain[:1].isalpha() or keyword.iskeyword(plain) or plain == "self":
+                plain = f"column_{plain}"
+            name, number = plain, 1
+            while name.lower() in taken:
                 number += 1
                 name = f"{plain}_{number}"
+            taken.add(name.lower())
             found[name] = (group, position)
     return found
+
+
+def renamed(description: dict[str, Any]) -> dict[str, str]:
+    """Of a table: column -> name of its tensor, where that is another."""
+    if description.get("kind") != "table":
+        return {}
+    names = ((description[group][position], name) for name, (group, position) in columns(description).items())
+    return {column: name for column, name in names if column != name}
 
 
 def feeds(inputs: Inputs, description: dict[str, Any]) -> dict[str, Any]:

@@ -142,6 +142,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     made = artifact.load(folder)
     answer = {"reconstruction": "verdict", "generation": None}.get(made.card["task"], "label")
     rendering.show_parity(made.card["parity"], answer)
+    rendering.show_tensors(made.card)
     click.echo(f"artifact: {folder}\nask it:   {rendering.question(made.verbs, folder.parent, made.card)}")
 
 

@@ -23,6 +23,7 @@ from zoo.serving.hosting import Host, Version
 from zoo.serving.observing import CONTENT_TYPE_LATEST, Log, Metrics
 from zoo.serving.page import PAGE
 from zoo.serving.refusals import Refused
+from zoo.signatures import renamed
 
 OPEN_PATHS = ("/", "/v2/health/live", "/v2/health/ready")  # no secret is asked for here
 LENGTH_HEADER = "inference-header-content-length"
@@ -231,6 +232,7 @@ def _described(name: str, version: Version) -> dict[str, Any]:
         "kind": card["input"].get("kind", "images"),
         "classes": list(card.get("classes", ())),
         "inputs": list(signature.inputs),
+        "tensors": renamed(card["input"]),
     }
 
 

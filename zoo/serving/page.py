@@ -67,7 +67,8 @@ const chosen = () => models.find(each => each.name === $("model").value);
 function show() {
   const model = chosen(), image = model.inputs.length === 1 && model.inputs[0] === "image_bytes";
   const classes = model.classes.length ? `, ${model.classes.length} classes` : "";
-  $("facts").textContent = `version ${model.version}, ${model.task}${classes}, ${model.runtime}`;
+  const tensors = Object.entries(model.tensors).map(([column, name]) => `, ${column} is asked as ${name}`).join("");
+  $("facts").textContent = `version ${model.version}, ${model.task}${classes}, ${model.runtime}${tensors}`;
   $("drop").hidden = !image;
   $("other").hidden = image;
   $("json").placeholder = JSON.stringify(Object.fromEntries(model.inputs.map(name => [name, null])), null, 1);
