@@ -60,18 +60,19 @@ def freed():
     keras.backend.clear_session()
 
 
-def pixels(size: int) -> np.ndarray:
-    """A dark and a bright image, so that a network with random weights can tell them apart."""
-    images = np.random.default_rng(0).uniform(0, 255, (2, size, size, 3)).astype("float32")
-    return images * np.array([0.1, 1], "float32").reshape(2, 1, 1, 1)
+def pixels(size: int, count: int = 2) -> np.ndarray:
+    """Images from dark to bright, so that a network with random weights can tell them apart."""
+    images = np.random.default_rng(0).uniform(0, 255, (count, size, size, 3)).astype("float32")
+    return images * np.linspace(0.1, 1, count, dtype="float32").reshape(-1, 1, 1, 1)
 
 
 def assert_same(embeddings, expected) -> None:
-    """Equal, and equal in what depends on the image, which is a small part of what random weights give."""
+    """Equal, and equal in what depends on the image."""
     embeddings, expected = np.asarray(embeddings), np.asarray(expected)
     assert embeddings.shape == expected.shape
-    np.testing.assert_allclose(embeddings, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(embeddings, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
     difference = expected[1] - expected[0]
+    assert np.abs(difference).max() > 0.05 * np.abs(expected).max()
     error = np.abs(embeddings[1] - embeddings[0] - difference).max() / np.abs(difference).max()
     assert error < 5e-3
 
@@ -96,22 +97,33 @@ def family(name: str):
     return importlib.import_module(constructor(name).__module__)
 
 
-def shuffle(model, variance: float = 1.0) -> None:
-    """Random weights that leave no layer without effect, not even a layer scale of one millionth."""
+def shuffle(model, images: np.ndarray) -> None:
+    """Random weights that leave no layer without effect, not even a layer scale of one millionth.
+
+    Batch normalisation has the moments of the `images`, which are many: otherwise little of an image comes through, or
+    rounding grows large, and that differs from processor to processor.
+    """
+    import keras
+
     random = np.random.default_rng(1)
     for weight in model.weights:
         value = weight.numpy() if hasattr(weight, "numpy") else np.asarray(weight)
         if not np.issubdtype(value.dtype, np.floating):
             continue
-        if weight.name == "moving_variance":
-            weight.assign(variance * random.uniform(0.5, 1.5, value.shape))
-        elif weight.name in ("gamma", "variance"):
+        if weight.name in ("gamma", "variance"):
             weight.assign(random.uniform(0.5, 1.5, value.shape))
-        elif weight.name in ("beta", "bias", "moving_mean", "mean"):
+        elif weight.name in ("beta", "bias", "mean"):
             weight.assign(random.normal(0, 0.1, value.shape))
     for layer in model.layers:
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
+    norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
+    model(images, training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
 
 
 # The table
@@ -236,8 +248,7 @@ def test_embeddings_are_those_of_keras_on_its_own_preprocessing_whole_and_cut(na
     arguments = {"include_top": False, "pooling": "avg", "input_shape": (size, size, 3)}
     path = tmp_path / "notop.h5"
     model = constructor(name)(weights=None, **arguments)
-    # Random linear bottlenecks let little through: a small variance makes up for it.
-    shuffle(model, variance=0.1 if name == "mobilenet_v2" else 1.0)
+    shuffle(model, np.asarray(family(name).preprocess_input(pixels(size, 32))))
     model.save(path)
     monkeypatch.setattr(file_utils, "get_file", lambda *_, **__: str(path))
     with warnings.catch_warnings():
@@ -262,7 +273,7 @@ def test_embeddings_are_those_of_keras_on_its_own_preprocessing_whole_and_cut(na
 
 def test_lower_and_upper_part_of_the_built_in_family_compose():
     model = backbone("efficientnet_lite0", weights=None, input_size=64)
-    shuffle(model)
+    shuffle(model, pixels(64, 32))
     assert_parts_compose(model, "efficientnet_lite0")
 
 
@@ -317,7 +328,7 @@ def test_sizes_have_weights_files_of_their_own(name, monkeypatch):
 def test_weights_from_a_cache_that_the_test_fills(tmp_path):
     """MobileNet's file has no hash in Keras: any file by its name is a cache hit."""
     model = backbone("mobilenet", weights=None, input_size=128)
-    shuffle(model)
+    shuffle(model, pixels(128, 32))
     home = tmp_path / "keras"
     cached = home / "models" / "mobilenet_1_0_128_tf_no_top.h5"
     cached.parent.mkdir(parents=True)
@@ -413,7 +424,7 @@ def test_the_cache_with_a_hash(keras_home, monkeypatch):
     """A file of the test's own, whose hash Keras is told: the rest of the way is that of a published file."""
     module = family("resnet50")
     model = backbone("resnet50", weights=None, input_size=64)
-    shuffle(model)
+    shuffle(model, pixels(64, 32))
     path = backbones.weights_file("resnet50")
     assert path.parent == keras_home / "models"
     model.save(path)
@@ -428,7 +439,7 @@ def test_the_cache_with_a_hash(keras_home, monkeypatch):
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_b0", "mobilenet"])
 def test_weights_of_a_path(name, suffix, tmp_path):
     model = backbone(name, weights=None, input_size=64)
-    shuffle(model)
+    shuffle(model, pixels(64, 32))
     path = tmp_path / f"model{suffix}"
     if suffix == ".weights.h5":
         model.save_weights(path)
