@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from zoo import compiling
-from zoo.batches import Arrays
+from zoo.batches import Arrays, not_finite
 from zoo.checkpoints import Checkpoint
 from zoo.compiling import Reuse
 from zoo.errors import InputError
@@ -99,11 +99,59 @@ def test_it_ends_with_the_weights_of_the_best_epoch_and_stops_in_time() -> None:
     assert left <= min(seen) + 1e-5  # the weights it began with are a candidate too
 
 
+@pytest.mark.parametrize("held_out", [False, True])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1e39])
+def test_what_is_not_finite_is_refused_before_the_first_step(value: float, held_out: bool) -> None:
+    """Whatever ReLU makes of it on this processor."""
+    inputs, targets = blobs()
+    wrong, numbers = inputs.astype(np.float64), np.zeros(len(inputs))
+    wrong[7, 2] = numbers[8] = value
+    for columns, place in (((wrong, targets), r"input 7: .* at \(2,\)"), ((inputs, numbers), "target 8: ")):
+        good, bad = Arrays(inputs, np.zeros_like(columns[1])), Arrays(*columns)
+        model, sides = network(), (good, bad) if held_out else (bad, None)
+        before = model.get_weights()
+        with pytest.raises(InputError, match=f"{'validation ' * held_out}{place}"):
+            fit(model, sides[0], optimizer=keras.optimizers.SGD(0.1), validation=sides[1], **options())
+        assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_batches_that_come_one_by_one_are_looked_at_too() -> None:
+    class Feed:
+        def __len__(self) -> int:
+            return 2
+
+        def epoch(self, number: int):
+            yield blobs(8)
+            yield np.full((8, 4), np.inf, np.float32), blobs(8)[1]
+
+    with pytest.raises(InputError, match="batch input 0: expected finite numbers, received inf"):
+        fit(network(), Feed(), optimizer=keras.optimizers.SGD(0.1), **options())
+
+
+def test_padding_of_sequences_is_no_fault_and_a_gap_in_them_is() -> None:
+    sequences = np.ones((4, 5, 2), np.float32)
+    sequences[1, 3:] = np.nan
+    assert not_finite(sequences) is None
+    for step, feature in ((0, 0), (2, 1), (4, 0)):
+        broken = sequences.copy()
+        broken[2, step, feature] = np.nan
+        assert not_finite(broken) == (2, step, feature)
+    sequences[3] = np.nan
+    assert not_finite(sequences) == (3, 0, 0)
+
+
 def test_a_loss_that_is_no_longer_finite_ends_training() -> None:
     inputs, targets = blobs()
-    inputs[0] = np.inf
-    with pytest.raises(FloatingPointError, match="lower the learning rate"):
-        fit(network(), Arrays(inputs, targets), optimizer=keras.optimizers.SGD(1.0), **options())
+    with pytest.raises(FloatingPointError, match="in epoch .*; lower the learning rate"):
+        fit(network(), Arrays(inputs, targets), optimizer=keras.optimizers.SGD(1e10), **options(50))
+
+
+def test_weights_that_are_no_longer_finite_end_training_where_no_loss_tells_of_them() -> None:
+    norm = keras.layers.BatchNormalization()
+    model = keras.Sequential([keras.Input((4,)), norm, keras.layers.Dense(3, "softmax")])
+    norm.moving_mean.assign([0, 0, np.nan, 0])  # has no part in the loss of a batch
+    with pytest.raises(FloatingPointError, match="moving_mean are no longer finite in epoch 1; lower"):
+        fit(model, Arrays(*blobs()), optimizer=keras.optimizers.SGD(0.1), **options())
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

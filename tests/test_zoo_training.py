@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 import zoo
 from zoo.builders import mlp
-from zoo.data import Data, arrays
+from zoo.data import Data, arrays, sequences
 from zoo.data.dataset import Part
 from zoo.errors import InputError, JobError
 from zoo.learning_rates import find_learning_rate
@@ -59,14 +61,15 @@ def test_the_same_seed_gives_the_same_weights_and_another_another() -> None:
     assert any((a != b).any() for a, b in zip(weights[0], weights[2], strict=True))
 
 
-def test_numbers_are_answered_in_their_own_unit() -> None:
+@pytest.mark.parametrize("unit", [1.0, 1e-12])
+def test_numbers_are_answered_in_their_own_unit(unit: float) -> None:
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(400, 3)).astype(np.float32)
-    targets = (1000 + 50 * inputs[:, [0]] - 20 * inputs[:, [1]] ** 2).astype(np.float32)
+    targets = (unit * (1000 + 50 * inputs[:, [0]] - 20 * inputs[:, [1]] ** 2)).astype(np.float32)
     trained = train("mlp", arrays(inputs, targets, task="regression"), epochs=60, learning_rate=5e-3)
     assert trained.evaluation.r2 > 0.9 > trained.evaluation.baselines["ridge"]["r2"] > 0.5
     assert trained.evaluation.baselines["mean"]["r2"] < 0.05
-    assert 900 < trained.outputs.mean() < 1050
+    assert 900 < trained.outputs.mean() / unit < 1050
 
 
 def test_several_labels() -> None:
@@ -172,6 +175,48 @@ def test_labels_that_do_not_fit_are_named() -> None:
     data.train.targets[7] = 9
     with pytest.raises(InputError, match="expected labels from 0 to 2"):
         train("mlp", data)
+
+
+def broken(kind: str) -> Data:
+    """Data with one number, or one column, that can't be learnt."""
+    values, targets = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32), np.arange(40) % 2
+    if kind == "column":
+        values[:, 4] = np.where(np.arange(40) == 7, 1e-42, 0)  # whose deviation float32 takes for 0
+        return arrays(values, targets)
+    if kind == "targets":
+        return arrays(values, np.linspace(0, 1e20, 40), task="regression")
+    data = arrays(values, values[:, 0] if kind == "target" else targets)
+    if kind == "sequence":
+        data = arrays(values.reshape(40, 3, 2), targets)
+    if kind == "image":
+        data = arrays((100 + 10 * values).reshape(40, 2, 3, 1).astype(np.uint8), targets)
+        data = replace(data, train=replace(data.train, inputs=data.train.inputs.astype(np.float32)))
+    if kind == "series":
+        data = sequences(pd.DataFrame({"value": values[:, 0]}), target="value", window=4, horizon=2)
+        data = replace(data, train=replace(data.train, inputs=data.train.inputs.copy()))
+    part = data.held_out if kind in ("held out", "target") else data.train
+    column = part.targets if kind == "target" else part.inputs
+    column = column["numeric"] if isinstance(column, dict) else column
+    column[(2, *(-1 for _ in column.shape[1:]))] = np.inf  # as one's own reader may give it
+    return data
+
+
+@pytest.mark.parametrize(
+    ("builder", "kind", "message"),
+    [
+        ("mlp", "column", "input .*, column 'feature_4': .* is not finite once the column is scaled"),
+        ("mlp", "table", "input .*, column 'feature_5': expected a finite number, received inf"),
+        ("mlp", "held out", "input .*, column 'feature_5': expected a finite number, received inf"),
+        ("gru", "sequence", "input .*, column 'feature_1', step 3: expected a finite number, received inf"),
+        ("gru", "series", "row .*, column 'value', step 4: expected a finite number, received inf"),
+        ("cnn", "image", r"input .*: expected finite numbers, received inf at \(1, 2, 0\)"),
+        ("mlp", "target", "the target of input .* is not finite"),
+        ("mlp", "targets", "the target 'target' has mean 4.97.* and deviation .*: give it another unit"),
+    ],
+)
+def test_numbers_that_are_not_finite_are_named_before_the_first_step(builder: str, kind: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        train(builder, broken(kind), epochs=1)
 
 
 def test_a_rate_that_is_far_too_high_is_a_failed_job() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from zoo.data.dataset import Inputs, chosen_inputs
+from zoo.errors import InputError
 
 if TYPE_CHECKING:
     import keras
@@ -71,3 +72,40 @@ class Arrays:
             if self.augment is not None:
                 inputs = self.augment(inputs.astype(np.float32), training=True)
             yield (inputs, *rest)
+
+
+def check_finite(columns: Sequence[Any], part: str = "") -> None:
+    """Whether every number of `Arrays.columns`, or of a batch, is one that can be learnt from.
+
+    Args:
+        columns: inputs, targets and perhaps weights.
+        part: goes before the place that the error names.
+
+    Raises:
+        InputError: one is NaN, infinite or too large for float32; see `not_finite`.
+    """
+    for name, column in zip(("input", "target", "weight"), columns, strict=False):
+        for key, values in (column if isinstance(column, dict) else {"": column}).items():
+            if (place := not_finite(np.asarray(values))) is not None:
+                where = f"{part}{name} {place[0]}" + (f", {key!r}" if key else "")
+                at = f" at {place[1:]}" if place[1:] else ""
+                raise InputError(f"{where}: expected finite numbers, received {values[place]}{at}")
+
+
+def not_finite(values: np.ndarray) -> tuple[int, ...] | None:
+    """Position of the first number that is NaN, infinite or too large for float32; None where there is none.
+
+    ReLU may turn such a number into 0, depending on the processor, so that no loss tells of it.
+
+    Args:
+        values: (examples, ...). In sequences (examples, length, features), steps of NaN at the end are padding.
+    """
+    if values.dtype.kind != "f":
+        return None
+    with np.errstate(over="ignore"):
+        bad = ~np.isfinite(values.astype(np.float32, copy=False))
+    if bad.any() and values.ndim == 3:
+        padding = np.isnan(values).all(axis=2)
+        padding[:, 0] = False  # a sequence has one step at least
+        bad[np.logical_and.accumulate(padding[:, ::-1], axis=1)[:, ::-1]] = False
+    return tuple(np.argwhere(bad)[0].tolist()) if bad.any() else None

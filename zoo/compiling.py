@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.batches import Arrays, Batches
+from zoo.batches import Arrays, Batches, check_finite
 from zoo.data.dataset import chosen_inputs
 
 if TYPE_CHECKING:
@@ -201,6 +201,8 @@ def _one_by_one(model: keras.Model) -> Epoch:
     def train(batches: Batches, epoch: int, advance: Callable[[int], None]) -> dict[str, float]:
         sums, examples = Counter(), 0
         for batch in batches.epoch(epoch):
+            if not isinstance(batches, Arrays):  # which are checked before
+                check_finite(batch, "batch ")
             found = model.train_on_batch(*batch, return_dict=True)  # forgets the batches before
             sums.update({name: float(value) * len(batch[1]) for name, value in found.items()})
             examples += len(batch[1])

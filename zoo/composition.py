@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from zoo import baselines, progress
+from zoo.batches import not_finite
 from zoo.data import decoding
 from zoo.data.dataset import Data, Part
 from zoo.errors import InputError
@@ -37,14 +38,14 @@ def prepared(data: Data, part: Part) -> np.ndarray:
     """The inputs of `part` as a builder takes them: (examples, ...); images uint8 0-255.
 
     Raises:
-        InputError: decoded images would not fit into memory.
+        InputError: a number is not finite, or not once it is scaled; decoded images would not fit into memory.
     """
     if data.preprocess is not None:
         from zoo.data.preprocessing import apply
 
-        return apply(data.preprocess, part.inputs)
+        return _finite(data, part, apply(data.preprocess, part.inputs))
     if isinstance(part.inputs, np.ndarray):
-        return part.inputs
+        return _finite(data, part, part.inputs)
     height, width = data.input["size"]
     size = height * width * 3 * len(part)
     if size > MEMORY:
@@ -58,6 +59,26 @@ def prepared(data: Data, part: Part) -> np.ndarray:
             pixels[index] = decoding.decode(path, (height, width), data.input["crop"])
             advance(1)
     return pixels
+
+
+def _finite(data: Data, part: Part, inputs: np.ndarray) -> np.ndarray:
+    """The prepared `inputs` of `part`, every one of them a number that can be learnt from."""
+    place = not_finite(inputs)
+    if place is None:
+        return inputs
+    row, *at = place
+    columns = data.input.get("features") or data.input.get("numeric") or []
+    raw = part.inputs["numeric"] if isinstance(part.inputs, dict) else part.inputs
+    where = f"{data.source}: {part.names[row]}"
+    if not columns or at[-1] >= len(columns):
+        raise InputError(f"{where}: expected finite numbers, received {inputs[place]} at {tuple(at)}")
+    where += f", column {columns[at[-1]]!r}" + (f", step {at[0] + 1}" if len(at) > 1 else "")
+    if not np.isfinite(raw[place]):
+        raise InputError(f"{where}: expected a finite number, received {raw[place]}")
+    raise InputError(
+        f"{where}: {raw[place]:g} is not finite once the column is scaled to deviation 1; give the column another "
+        "unit, or leave it out"
+    )
 
 
 def image_input(part: Part, input_size: int | None) -> dict[str, object]:
@@ -84,6 +105,9 @@ def scaled(data: Data, inputs: np.ndarray) -> tuple[np.ndarray, Scale | None]:
         data: brings the targets.
         inputs: of the training part, as `prepared` gives them.
 
+    Raises:
+        InputError: targets are too large or too close together for float32.
+
     Source: for forecasts, Zhang 2003, "Time series forecasting using a hybrid ARIMA and neural network model".
     """
     targets = data.train.targets
@@ -97,6 +121,13 @@ def scaled(data: Data, inputs: np.ndarray) -> tuple[np.ndarray, Scale | None]:
         targets = targets - (rows @ kernel + bias)
         linear = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
     mean, deviation = targets.mean(axis=0, dtype=np.float64), targets.std(axis=0, dtype=np.float64)
+    wrong = (np.abs(targets).max(axis=0) > 1e18) | ((deviation > 0) & (deviation < 1e-18))
+    if wrong.any():  # squares of what is learnt, or of its errors, would leave float32
+        at = int(wrong.argmax())
+        raise InputError(
+            f"{data.source}: the target {data.classes[at]!r} has mean {mean[at]:g} and deviation {deviation[at]:g}; "
+            "expected values below 1e18 and a deviation above 1e-18: give it another unit"
+        )
     scale = Scale(mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32), **linear)
     return ((targets - scale.mean) / scale.deviation).astype(np.float32), scale
 
@@ -124,8 +155,9 @@ def composed(data: Data, network: keras.Model, scale: Scale | None) -> keras.Mod
     ready = data.preprocess(raw)
     outputs = network(ready)
     if scale is not None:
-        invert = {"mean": scale.mean, "variance": scale.deviation**2, "invert": True}
-        outputs = keras.layers.Normalization(**invert, name="unit_of_the_target")(outputs)
+        # Not Normalization: it squares deviations, and takes those below 1e-7 for that.
+        unit = keras.layers.Rescaling(scale.deviation.tolist(), scale.mean.tolist(), name="unit_of_the_target")
+        outputs = unit(outputs)
         if scale.kernel is not None:
             linear = keras.layers.Dense(len(scale.bias), name="linear_autoregression")
             outputs = keras.layers.Add(name="forecast")([outputs, linear(keras.layers.Flatten()(ready))])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import progress
-from zoo.batches import Arrays, Batches
+from zoo.batches import Arrays, Batches, check_finite
 from zoo.checkpoints import Checkpoint
 from zoo.compiling import Reuse, session
 
@@ -68,10 +68,15 @@ def fit(
         reuse: compiled functions of models before, for many short trainings.
 
     Raises:
-        FloatingPointError: the loss is no longer finite.
+        InputError: an example is not finite: told before the first step where `batches` are `Arrays`.
+        FloatingPointError: the loss or a weight is no longer finite.
     """
     import keras
 
+    if isinstance(batches, Arrays):
+        check_finite(batches.columns)
+    if validation is not None:
+        check_finite(validation.columns, "validation ")
     arguments = (batches, optimizer, loss, metrics, validation)
     given, made = model, (reuse.session if reuse else session)(model, *arguments)
     model = made.model
@@ -107,10 +112,10 @@ def fit(
                 whole = False
                 break
             rate = float(made.optimizers[0].learning_rate)
-            if not np.isfinite(row["loss"]):
+            broken = f"the training loss is {row['loss']}" if not np.isfinite(row["loss"]) else _broken(made.variables)
+            if broken:
                 raise FloatingPointError(
-                    f"the training loss is {row['loss']} in epoch {epoch + 1}; lower the learning rate "
-                    f"({rate:.3g} now), or clip gradients"
+                    f"{broken} in epoch {epoch + 1}; lower the learning rate ({rate:.3g} now), or clip gradients"
                 )
             row |= {f"val_{name}": value for name, value in made.score().items()} if validation is not None else {}
             rows.append(row | {"learning_rate": rate})
@@ -128,6 +133,16 @@ def fit(
     if model is not given:
         given.set_weights(model.get_weights())
     return History(len(rows) if validation is None else best.epoch, rows)
+
+
+def _broken(variables: Sequence[keras.Variable]) -> str:
+    """Which variable is no longer finite, in words; empty where all are. Their loss may be: ReLU can hide NaN."""
+    import keras
+
+    for each in variables:
+        if keras.backend.is_float_dtype(each.dtype) and not np.isfinite(keras.ops.convert_to_numpy(each.value)).all():
+            return f"the weights {each.path} are no longer finite"
+    return ""
 
 
 class _OutOfTime(Exception):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from zoo.batches import not_finite
 from zoo.composition import Scale, image_input, prepared, scaled
 from zoo.data.dataset import Data
 from zoo.data.dataset import open as open_data
@@ -75,6 +76,9 @@ def prepare(
         data = reconstruction.normal_only(data, normal)
     keras.utils.set_random_seed(seed)
     inputs = prepared(data, data.train)
+    for part in (data.validation, data.test):
+        if part is not None and inputs.dtype.kind == "f":
+            prepared(data, part)  # that one of its numbers is not finite is known before the first step too
     network, name = built(builder, data, inputs.shape[1:], arguments, precision)
     from zoo.builders.adversarial_model import Adversarial
     from zoo.builders.models import Autoencoder
@@ -116,10 +120,12 @@ def check_fit(network: keras.Model, data: Data, inputs: np.ndarray) -> None:
             f"{network.name} has {outputs} outputs, and {data.source} asks for {len(data.classes)}: "
             + ", ".join(data.classes[:10])
         )
+    for part in data.parts.values():
+        if (place := not_finite(part.targets)) is not None:
+            raise InputError(
+                f"{data.source}: the target of {part.names[place[0]]} is not finite, {part.targets[place]}"
+            )
     targets = data.train.targets
-    if not np.isfinite(targets).all():
-        row = data.train.names[int(np.flatnonzero(~np.isfinite(targets.reshape(len(targets), -1)).all(axis=1))[0])]
-        raise InputError(f"{data.source}: the target of {row} is not finite")
     if data.task == "classification":
         wrong = np.flatnonzero((targets < 0) | (targets >= outputs))
         if len(wrong):
