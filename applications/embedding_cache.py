@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.errors import Notice
 from zoo.files import whole_file
 
 TABLE = """CREATE TABLE IF NOT EXISTS embeddings
@@ -59,7 +60,7 @@ class EmbeddingCache:
                 return found | before
             lost = len(damaged) + len(before) + len(wrong)  # in a damaged file nothing is believed without a checksum
             warnings.warn(
-                f"{self.path}: {lost} of {len(wanted)} embeddings are damaged, and computed again", stacklevel=3
+                f"{self.path}: {lost} of {len(wanted)} embeddings are damaged, and computed again", Notice, stacklevel=3
             )
             self._renew()
             self._keep(found)  # a search finds rows that the walk over all does not get to
@@ -98,11 +99,13 @@ class EmbeddingCache:
         if code & 0xFF not in INNOCENT or code == SHORT_READ:
             try:
                 self._renew()
-                warnings.warn(f"{self.path} is damaged ({reason}): what it lacks is computed again", stacklevel=4)
+                warnings.warn(
+                    f"{self.path} is damaged ({reason}): what it lacks is computed again", Notice, stacklevel=4
+                )
                 return True
             except (OSError, sqlite3.DatabaseError) as another:
                 reason = str(another)
-        warnings.warn(f"{self.path}: embeddings are not kept for the next run; {reason}", stacklevel=4)
+        warnings.warn(f"{self.path}: embeddings are not kept for the next run; {reason}", Notice, stacklevel=4)
         self.connection, self.tables = self._open(":memory:")
         return False
 

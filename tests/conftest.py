@@ -58,6 +58,12 @@ def command(*arguments: object) -> CompletedProcess[str]:
     return CompletedProcess(given, ended.value.code or 0, out.getvalue(), err.getvalue())
 
 
+def foreign(stderr: str) -> list[str]:
+    """Lines of standard error that are not a command's own."""
+    own = ("zoo: ", "Usage: ", "Try 'zoo", "Error: ")
+    return [line for line in stderr.splitlines() if line.strip() and not line.startswith(own)]
+
+
 def photo(path: Path, colour: int, seed: int, size: tuple[int, int] = (40, 30)) -> Path:
     """Write a noisy picture whose mean colour tells its class; the suffix chooses the format."""
     rng = np.random.default_rng(seed)

@@ -11,11 +11,10 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import pytest
-from conftest import command, photo
+from conftest import command, foreign, photo
 
 from zoo import artifact
 
@@ -25,7 +24,9 @@ KILLS = int(os.environ.get("ZOO_KILLS", 6))  # at random moments; each takes hal
 
 def zoo(*arguments: object, **options: object) -> subprocess.CompletedProcess:
     started = [sys.executable, "-c", "from zoo.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(started, capture_output=True, text=True, timeout=300, **options)
+    done = subprocess.run(started, capture_output=True, text=True, timeout=300, **options)
+    assert "--debug" in arguments or foreign(done.stderr) == []
+    return done
 
 
 def test_help_teaches() -> None:
@@ -35,14 +36,6 @@ def test_help_teaches() -> None:
         assert verb in result.stdout
         page = zoo(verb, "--help")
         assert page.returncode == 0 and "Usage: zoo " + verb in page.stdout
-
-
-def test_a_warning_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warnings, "formatwarning", None)
-    command("--version")
-    assert warnings.formatwarning(UserWarning("a cache\nis damaged"), UserWarning, "features.py", 1) == (
-        "zoo: a cache is damaged\n"
-    )
 
 
 def test_names_complete() -> None:

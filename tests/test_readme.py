@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import foreign
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -42,18 +44,20 @@ def test_every_example_runs(workplace: Path) -> None:
             else:
                 command = [sys.executable, "-c", text]
             if words[:2] == ["zoo", "serve"]:  # it answers what comes after it
-                servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+                with Path("serve.log").open("wb") as log:
+                    servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True))
                 assert "answers" in servers[-1].stdout.readline(), text
                 continue
             started = time.monotonic()
             result = subprocess.run(command, capture_output=True, text=True, timeout=600)
             print(f"{time.monotonic() - started:6.1f} s  {text.splitlines()[0] if words else text}", flush=True)
             assert result.returncode == 0, f"{text}\n{result.stderr}"
+            assert words[:1] == ["curl"] or foreign(result.stderr) == []
     finally:
         for server in servers:
             server.terminate()
             assert server.wait(60) == 0
-    assert servers
+    assert servers and all(json.loads(line) for line in Path("serve.log").read_text().splitlines())
 
 
 def test_figures_name_the_command_that_gives_them() -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import zoo  # noqa: F401  which sees to it that TensorFlow is imported quietly
+
 if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
     from tuning import spaces as spaces
     from tuning.objectives import OBJECTIVES as OBJECTIVES

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from zoo import startup
+
 if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
     from zoo import builders as builders
     from zoo import data as data
@@ -45,6 +47,8 @@ _PUBLIC = {
     "train": "zoo.training",
 }
 __all__ = ["__version__", *_PUBLIC]
+
+startup.hush()
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import InputError
+from zoo.errors import InputError, Notice
 from zoo.files import whole_file
 
 EVERY = 10.0  # seconds between two writings
@@ -50,7 +50,7 @@ class Checkpoint:
             raise
         except Exception as error:  # NumPy and zipfile raise whatever they meet in a damaged file
             reason = " ".join(str(error).split())[:200]
-            warnings.warn(f"{self.path} is damaged ({reason}): training begins anew", stacklevel=2)
+            warnings.warn(f"{self.path} is damaged ({reason}): training begins anew", Notice, stacklevel=2)
             return [], 0, float("inf"), None
         if [value.shape for value in values] != [tuple(variable.shape) for variable in state]:
             raise InputError(f"{self.path} is of another model; remove it to start anew")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import entry_points
+from typing import Any
 
 import click
 
 from zoo import __version__, startup
-from zoo.errors import InputError, JobError
+from zoo.errors import InputError, JobError, Notice
 
 
 class Commands(click.Group):
@@ -51,10 +55,10 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     startup.quicken()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports its build to every user otherwise
-    warnings.formatwarning = lambda message, *_, **__: f"zoo: {' '.join(str(message).split())}\n"
     try:
-        # click returns the code of a command that ends with one, and raises the rest; None is that of success.
-        sys.exit(zoo.main(arguments, prog_name="zoo", standalone_mode=False))
+        with _told() if not debug else nullcontext():
+            # click returns the code of a command that ends with one, and raises the rest; None is that of success.
+            sys.exit(zoo.main(arguments, prog_name="zoo", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -69,6 +73,30 @@ def main() -> None:
             traceback.print_exc()
         print(f"zoo: {_line(error)}", file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Of warnings and logs, show our own warnings alone, each in one line.
+
+    What a library warns of is for who calls it; it may set filters of its own, and tells them its way.
+    """
+
+    def show(message: Warning | str, category: type[Warning], *_: Any) -> None:
+        if issubclass(category, Notice):
+            print(f"zoo: {' '.join(str(message).split())}", file=sys.stderr)
+
+    disabled, last = logging.root.manager.disable, logging.lastResort
+    logging.disable(logging.WARNING)
+    logging.lastResort = logging.NullHandler()  # of errors that nobody has a handler for
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("always", category=Notice)
+            warnings.showwarning = show
+            yield
+    finally:
+        logging.disable(disabled)
+        logging.lastResort = last
 
 
 def _line(error: Exception) -> str:

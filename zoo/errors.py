@@ -1,6 +1,6 @@
-"""The two errors that reach a person as one line.
+"""The two errors that reach a person as one line, and the warning that does.
 
-Both say what was expected, what was received and what to do.
+The errors say what was expected, what was received and what to do.
 """
 
 
@@ -10,3 +10,7 @@ class InputError(ValueError):
 
 class JobError(RuntimeError):
     """A job that was right to start and failed: a full disk, a failed parity gate. Commands exit with code 1."""
+
+
+class Notice(UserWarning):
+    """The job goes on, in another way than usual, as where a cache is damaged. Commands show no other warning."""

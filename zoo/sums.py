@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import InputError
+from zoo.errors import InputError, Notice
 from zoo.files import digest, whole_file
 
 NAME = "SHA256SUMS"
@@ -115,7 +115,7 @@ def sealed(*paths: Path) -> bool:
             return False
     except OSError:
         pass
-    warnings.warn(f"{paths[0]} is damaged, and made again", stacklevel=2)
+    warnings.warn(f"{paths[0]} is damaged, and made again", Notice, stacklevel=2)
     return False
 
 

@@ -15,9 +15,11 @@ arithmetic that both can follow. In this order:
 
 from __future__ import annotations
 
+import ctypes
 import io
 import threading
 import warnings
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -76,6 +78,12 @@ _TRANSPOSE = {
 }
 
 _filters = threading.Lock()  # warnings.catch_warnings is not safe in threads
+
+with suppress(OSError, AttributeError):  # libtiff tells of damage on standard error, past Python, and raises as well
+    for _name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        _handler = getattr(ctypes.CDLL(Image.core.__file__), _name)
+        _handler.argtypes, _handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+        _handler(None)
 
 Source = bytes | str | Path | Image.Image | np.ndarray
 

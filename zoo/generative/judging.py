@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.composition import prepared
-from zoo.errors import InputError
+from zoo.errors import InputError, Notice
 from zoo.files import cache_folder, digest, whole_file
 from zoo.generative.distributions import frechet, pca_gaussian, precision_recall
 
@@ -176,13 +176,13 @@ def _kept(path: Path, classes: tuple[str, ...]) -> Judge | None:
         known = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         whole = known.get("check", _check(known)) == _check(known)  # those of 0.1.0 have none
         if not whole or known["sha256"] != digest(path):  # damaged, or the half of another run's
-            warnings.warn(f"{path} is damaged, and trained again", stacklevel=2)
+            warnings.warn(f"{path} is damaged, and trained again", Notice, stacklevel=2)
             return None
         return Judge(loaded(path), float(known["accuracy"]), int(known["examples"]), classes)
     except FileNotFoundError:
         return None
     except Exception:  # Keras raises whatever it meets in a file that it can't open
-        warnings.warn(f"{path} is damaged, and trained again", stacklevel=2)
+        warnings.warn(f"{path} is damaged, and trained again", Notice, stacklevel=2)
         return None
 
 
