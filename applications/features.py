@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from applications import efficientnet_lite, weights
 from applications.embedding_cache import EmbeddingCache
 from zoo import progress, runtimes, sums
 from zoo.data import decoding
+from zoo.errors import Notice
 from zoo.files import cache_folder, digest
 
 if TYPE_CHECKING:
@@ -74,14 +76,17 @@ class Extractor:
         """The backbone as `applications.backbone` builds it."""
         import keras
 
-        from applications.backbones import backbone
+        from applications.backbones import available, backbone
 
         if self.weights is not None and Path(self.weights).suffix == ".keras":  # an artifact, its head left off
             model = keras.models.load_model(self.weights, safe_mode=True)
             return keras.Model(model.inputs[0], model.layers[-1].input, name=self.backbone)
         if self.weights is None:
             keras.utils.set_random_seed(self.seed)
-        with contextlib.redirect_stdout(sys.stderr):  # where Keras prints its downloads
+        here, how = available(self.backbone, self.input_size)
+        if self.weights == "imagenet" and not here:
+            warnings.warn(f"the weights of {self.backbone} are not here: {how}", Notice, stacklevel=2)
+        with contextlib.redirect_stdout(io.StringIO()):  # where Keras prints its downloads
             return backbone(self.backbone, weights=self.weights, input_size=self.input_size)
 
     def runtime(self, count: int) -> runtimes.Runtime:
