@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -102,6 +103,11 @@ def test_a_format_of_another_model_is_not_opened(copied: Path, classifier: Path)
 def test_formats_of_before_have_a_manifest_alone(copied: Path) -> None:
     place = copied / "formats" / "openvino"
     (place / sums.NAME).unlink()
+    with pytest.raises(InputError, match=f"missing: {sums.NAME}"):
+        open_format(place)
+    manifest = json.loads((place / sums.MANIFEST).read_text())
+    del manifest["model_sha256"]
+    (place / sums.MANIFEST).write_text(json.dumps(manifest))
     open_format(place)
     zero(place / "model.bin")
     with pytest.raises(InputError, match=r"changed: model.bin"):

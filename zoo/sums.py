@@ -82,8 +82,7 @@ def require_format(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder}: expected a format, as zoo export makes it; its {MANIFEST} is not there")
     name = folder.resolve().name
     remedy = f"or write it anew: zoo export ARTIFACT --format {name} --again"
-    problems = check(folder) if has(folder) else check_manifest(folder)
-    _refuse(folder, [problem for problem in problems if not problem.startswith("unexpected")], remedy)
+    _refuse(folder, [problem for problem in check_format(folder) if not problem.startswith("unexpected")], remedy)
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     version = folder.resolve().parent.parent
     if folder.resolve().parent.name == FORMATS and (version / "model.keras").is_file():
@@ -164,6 +163,16 @@ def formats(folder: Path) -> list[Path]:
     place = folder / FORMATS
     found = sorted(place.iterdir()) if place.is_dir() else []
     return [child for child in found if child.is_dir() and not child.name.startswith(".")]
+
+
+def check_format(folder: Path) -> list[str]:
+    """What is not as when a format was exported: by its ``SHA256SUMS``, or by the manifest alone of one of 0.1.0."""
+    if has(folder):
+        return check(folder)
+    problems = check_manifest(folder)
+    if not problems and "model_sha256" in json.loads((folder / MANIFEST).read_text(encoding="utf-8")):
+        return [f"missing: {NAME}"]
+    return problems
 
 
 def check_manifest(folder: Path) -> list[str]:

@@ -101,7 +101,7 @@ def verify(path: str | Path, source: Any = None, seed: int = 0) -> Verification:
     problems = sums.check(folder) if known else []
     files = sums.count(folder) if known else None
     bad = [problem for problem in problems if not problem.startswith("unexpected")]
-    formats = {place.name: sums.check_manifest(place) for place in sums.formats(folder)}
+    formats = {place.name: sums.check_format(place) for place in sums.formats(folder)}
     found: dict[str, Any] = {"files": files, "problems": problems, "formats": formats}
     if bad:
         return Verification(folder, **found, failure="its files are not those that were published")
