@@ -16,11 +16,14 @@ from test_serving_server import served
 from test_zoo_exports import alone
 
 import zoo
+from zoo.errors import InputError
+from zoo.formats import export
 from zoo.serving.hosting import Host
 from zoo.signatures import columns, renamed
 
 NUMBERS = ["self", "a", "None", "args", "kwargs", "name", "1", "a b", "é", "inputs", "x" * 300, "a:b", "probability"]
-WORDS = ["class", "A", "a_b", "A_2", "!", "ö", "label", "async", "SELF", "training"]
+NUMBERS += ["file", "allow_pickle"]
+WORDS = ["class", "A", "a_b", "A_2", "!", "ö", "label", "async", "SELF", "training", "image_bytes", "new\nline"]
 ODD = ["class", "self", "A", "a", "_", "1", "a b", "a_b", "True", "é"]
 NAMES = st.text(max_size=5) | st.sampled_from(keyword.kwlist + ODD)
 
@@ -97,3 +100,16 @@ def test_autoencoders_over_such_a_table(table: Path, workplace: Path) -> None:
     trained = zoo.train("dense_autoencoder", data, model={"latent_dim": 2, "units": (8,)}, epochs=2)
     found = zoo.load(trained.export("saved_models/odd"))
     assert found.card["tensors"]["class"] == "column_class" and len(found.anomalies(str(table))) == 80
+
+
+@pytest.mark.slow
+def test_further_formats_of_such_a_table(artifact: Path) -> None:
+    assert [made.new for made in export(artifact, "litert,onnx,openvino")] == [True] * 3
+
+
+def test_a_name_that_no_file_can_hold_is_refused_before_training() -> None:
+    import pandas
+
+    frame = pandas.DataFrame({"\udce9": range(20), "target": ["yes", "no"] * 10})
+    with pytest.raises(InputError, match="is no text"):
+        zoo.data.tables(frame)

@@ -183,8 +183,10 @@ class Gate:
             request["files"] = [str(file) for file in files]
         else:
             request["inputs"] = str(Path(place.name, "inputs.npz"))
-            # Strings of a fixed width: objects would have to be pickled.
-            np.savez(request["inputs"], **{n: v.astype(str) if v.dtype == object else v for n, v in asked.items()})
+            # By position, as a column may be named "file", which is an argument of savez. Strings of a fixed width:
+            # objects would have to be pickled.
+            request["names"] = list(asked)
+            np.savez(request["inputs"], *(v.astype(str) if v.dtype == object else v for v in asked.values()))
         with contextlib.suppress(BrokenPipeError):  # it died before; the answers will say of what
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()

@@ -2,9 +2,9 @@
 
 Run as a script: it loads TensorFlow, then waits for one line of JSON on standard input:
 ``{"saved_model": folder, "batch": 32, "wanted": [...], "output": file.npz}`` with ``"files": [...]``, encoded images,
-or ``"inputs": file.npz``, an array for each tensor that the model takes. It writes to `output` an array (examples, ...)
-for each of the wanted outputs that the model has, in the order of the inputs; and with ``"timed": [1, 32]``
-``latency_ms``, the median milliseconds of batches of those sizes.
+or ``"inputs": file.npz``, an array for each tensor that the model takes, and their ``"names"``. It writes to `output`
+an array (examples, ...) for each of the wanted outputs that the model has, in the order of the inputs; and with
+``"timed": [1, 32]`` ``latency_ms``, the median milliseconds of batches of those sizes.
 """
 
 import json
@@ -36,7 +36,7 @@ def main() -> None:
     arrays = {}
     if "inputs" in request:
         with np.load(request["inputs"]) as found:
-            arrays = {name: found[name] for name in found.files}
+            arrays = {name: found[file] for name, file in zip(request["names"], found.files, strict=True)}
     count = len(next(iter(arrays.values()))) if arrays else len(request["files"])
     found: dict[str, list] = {}
 

@@ -258,4 +258,8 @@ def _unique(names: Iterable[str], where: object) -> None:
     for name in names:
         if name in seen:
             raise InputError(f"{where}: two columns are named {name!r}; expected each name once")
+        if any("\ud800" <= each <= "\udfff" for each in name):
+            raise InputError(
+                f"{where}: the name of the column {name!r} is no text (half of a surrogate pair); rename it"
+            )
         seen.add(name)

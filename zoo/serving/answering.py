@@ -126,7 +126,7 @@ class Graph:
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
         """An array or bytes for each input."""
         found = checked(fields, self.signatures[signature].inputs, self.most)
-        if isinstance(found.get(IMAGE), bytes):
+        if list(found) == [IMAGE] and isinstance(found[IMAGE], bytes):
             found[IMAGE] = _readable(found[IMAGE])
         shapes = tuple((name, np.shape(value)) for name, value in sorted(found.items()))
         return (signature, shapes), found
@@ -196,8 +196,9 @@ def checked(fields: Mapping[str, Any], inputs: Mapping[str, Tensor], most: int =
     """
     if set(fields) != set(inputs):
         raise bad(f"expected the fields {_names(inputs)}, received {_names(fields)}")
-    found = {name: _value(name, fields[name], tensor) for name, tensor in inputs.items()}
-    if isinstance(found.get(IMAGE), bytes):
+    image = list(inputs) == [IMAGE] and inputs[IMAGE].dtype == "string"  # a table may have a column of that name
+    found = {name: _value(name, fields[name], tensor, image) for name, tensor in inputs.items()}
+    if image:
         _look(found[IMAGE], most)
     return found
 
@@ -256,8 +257,8 @@ def _readable(encoded: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _value(name: str, value: Any, tensor: Tensor) -> Any:
-    if name == IMAGE and tensor.dtype == "string":
+def _value(name: str, value: Any, tensor: Tensor, image: bool) -> Any:
+    if image:
         return value if isinstance(value, bytes) else bytes_of(name, value)
     if tensor.dtype == "string" and len(tensor.shape) == 1:
         if isinstance(value, bytes):
