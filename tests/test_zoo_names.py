@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from conftest import command
 from hypothesis import given
@@ -107,9 +108,18 @@ def test_further_formats_of_such_a_table(artifact: Path) -> None:
     assert [made.new for made in export(artifact, "litert,onnx,openvino")] == [True] * 3
 
 
-def test_a_name_that_no_file_can_hold_is_refused_before_training() -> None:
-    import pandas
-
-    frame = pandas.DataFrame({"\udce9": range(20), "target": ["yes", "no"] * 10})
+@pytest.mark.parametrize(
+    ("column", "value", "label"), [("\udce9", "u", "p"), ("a", "\udce9", "p"), ("a", "u", "\udce9")]
+)
+def test_what_no_file_can_hold_is_refused_before_training(column: str, value: str, label: str) -> None:
     with pytest.raises(InputError, match="is no text"):
-        zoo.data.tables(frame)
+        zoo.data.tables(pandas.DataFrame({column: [value, "v"] * 10, "target": [label, "q"] * 10}))
+
+
+def test_values_that_are_padded_are_the_same_without(workplace: Path) -> None:
+    columns = {"a": ["u", "u\0", "v"] * 10, "b": range(30), "target": ["p\0\0", "p", "q"] * 10}
+    data = zoo.data.tables(pandas.DataFrame(columns))
+    assert data.classes == ("p", "q")
+    folder = zoo.train("mlp", data, model={"units": (4,)}, epochs=1).export("saved_models/padded")
+    one, other = zoo.load(folder).predict([{"a": "u", "b": 1}, {"a": "u\0", "b": 1}])
+    assert one.probabilities == other.probabilities

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOSTLY = 0.95  # share of numbers from which another value is a slip of the pen, not a category
+_HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair: what is left of bytes that were no text
 FEW = 20  # so many different numbers may be categories
 
 
@@ -157,11 +159,15 @@ def not_numbers(column: pd.Series, found: np.ndarray) -> np.ndarray:
 
 
 def strings(column: pd.Series) -> np.ndarray:
-    """A column as an object array (rows,) of str, empty where missing; whole numbers without their ".0"."""
+    """A column as an object array (rows,) of str, empty where missing; whole numbers without their ".0".
+
+    Raises:
+        InputError: a value is no text that a file could hold.
+    """
     import pandas as pd
 
     codes, uniques = pd.factorize(column)
-    known = np.array([*(_written(value) for value in uniques), ""], dtype=object)
+    known = np.array([*(_written(value, column.name) for value in uniques), ""], dtype=object)
     return known[codes]  # a missing one has the code -1
 
 
@@ -247,10 +253,13 @@ def _holds_bools(column: pd.Series) -> bool:
     return column.dtype == object and any(isinstance(value, bool | np.bool_) for value in column.dropna().unique())
 
 
-def _written(value: Any) -> str:
+def _written(value: Any, column: object) -> str:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
-    return str(value)
+    text = str(value).rstrip("\0")  # padding of fixed widths, which NumPy drops where it has strings of such
+    if _HALF.search(text):
+        raise InputError(f"column {column!r}: {text[:60]!r} is no text (half of a surrogate pair); decode it anew")
+    return text
 
 
 def _unique(names: Iterable[str], where: object) -> None:
@@ -258,7 +267,7 @@ def _unique(names: Iterable[str], where: object) -> None:
     for name in names:
         if name in seen:
             raise InputError(f"{where}: two columns are named {name!r}; expected each name once")
-        if any("\ud800" <= each <= "\udfff" for each in name):
+        if _HALF.search(name):
             raise InputError(
                 f"{where}: the name of the column {name!r} is no text (half of a surrogate pair); rename it"
             )
