@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from zoo.terminal import say, say_json
+
 
 @click.command()
 @click.argument("path", type=click.Path())
@@ -50,8 +52,8 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
         rendering.show_data(data)
         rendering.show_evaluation(evaluation)
         for note in notes:
-            click.echo(note)
-        click.echo("exporting, and checking the export against the model ...")
+            say(note)
+        say("exporting, and checking the export against the model ...")
 
     result = fine_tune(
         path,
@@ -62,31 +64,29 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
     )
     if as_json:
         metrics = result.evaluation.to_dict()
-        click.echo(json.dumps({"artifact": str(result.artifact), "metrics": metrics, "seconds": result.seconds}))
+        say_json({"artifact": str(result.artifact), "metrics": metrics, "seconds": result.seconds})
         return
     parity = json.loads((result.artifact / "card.json").read_text(encoding="utf-8"))["parity"]
     rendering.show_parity(parity)
-    click.echo(f"artifact: {result.artifact}\nask it:   zoo predict {result.artifact.parent} PHOTO")
+    say(f"artifact: {result.artifact}\nask it:   zoo predict {result.artifact.parent} PHOTO")
     if profile:
         for stage, seconds in result.seconds.items():
-            click.echo(f"{stage:>10} {seconds:7.2f} s")
+            say(f"{stage:>10} {seconds:7.2f} s")
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def backbones(as_json: bool) -> None:
     """List the pretrained models: size, and whether their weights are on this machine."""
-    import json
-
     from rich.table import Table
 
     from applications.backbones import BACKBONES, available
-    from zoo.rendering import CONSOLE
+    from zoo.screen import CONSOLE
 
     found = {name: available(name) for name in BACKBONES}
     if as_json:
         rows = [row._asdict() | {"available": found[name][0], "how": found[name][1]} for name, row in BACKBONES.items()]
-        click.echo(json.dumps(rows))
+        say_json(rows)
         return
     table = Table("backbone", "input", "embedding", "parameters", "weights")
     for name, row in BACKBONES.items():

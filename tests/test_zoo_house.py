@@ -70,7 +70,17 @@ def test_command_modules_import_only_the_command_line_library_at_their_top() -> 
     for file in [*ROOT.glob("*/*commands.py"), *ROOT.glob("*/*/commands.py")]:
         top = [n for n in ast.parse(file.read_text()).body if isinstance(n, ast.Import | ast.ImportFrom)]
         names = {n.module if isinstance(n, ast.ImportFrom) else n.names[0].name for n in top}
-        assert names <= {"__future__", "collections.abc", "typing", "click", "zoo.commands"}, file
+        assert names <= {"__future__", "collections.abc", "typing", "click", "zoo.commands", "zoo.terminal"}, file
+
+
+@pytest.mark.parametrize("package", ABOVE)
+def test_what_people_read_is_written_in_one_place(package: str) -> None:
+    for file in sorted((ROOT / package).rglob("*.py")):
+        if (package, file.name) in (("zoo", "terminal.py"), ("zoo", "process.py")):  # that prints to its parent
+            continue
+        calls = [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        names = {ast.unparse(call.func) for call in calls}
+        assert not names & {"print", "click.echo", "click.secho", "Console", "rich.print"}, file
 
 
 def test_public_names_are_there() -> None:

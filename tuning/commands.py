@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo.commands import JSON, read, reading_options
+from zoo.terminal import say, say_json
 
 
 @click.command()
@@ -53,8 +54,6 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
     zoo tune houses.csv --target price --trials 50 --method bayesian
     zoo tune digits/ --model cnn --method hyperband --budget 1h --workers 2
     """
-    import json
-
     from tuning.searching import check_arguments, model_for, search
     from tuning.space_checks import space_of
 
@@ -80,7 +79,7 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
     if result is None:
         return
     if as_json:
-        click.echo(json.dumps(result.to_dict(), default=str))
+        say_json(result.to_dict(), default=str)
         return
     from tuning.rendering import show_result
     from zoo import artifact, rendering
@@ -90,5 +89,5 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
     answer = {"reconstruction": "verdict", "generation": None}.get(made.card["task"], "label")
     rendering.show_parity(made.card["parity"], answer)
     rendering.show_tensors(made.card)
-    click.echo(f"artifact: {result.artifact}\nreport:   {result.artifact / 'run' / 'report.html'}")
-    click.echo(f"ask it:   {rendering.question(made.verbs, result.artifact.parent, made.card)}")
+    say(f"artifact: {result.artifact}\nreport:   {result.artifact / 'run' / 'report.html'}")
+    say(f"ask it:   {rendering.question(made.verbs, result.artifact.parent, made.card)}")

@@ -8,8 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from rich.console import Console, Group
-from rich.markup import escape
+from rich.console import Group
 from rich.table import Table
 
 from tuning.importance import columns, scored
@@ -24,7 +23,7 @@ from tuning.sentences import (
     summary,
     validated,
 )
-from zoo.rendering import CONSOLE
+from zoo.screen import CONSOLE, Screen, literal
 
 if TYPE_CHECKING:
     from tuning.results import SearchResult
@@ -57,12 +56,12 @@ def show_result(result: SearchResult) -> None:
             _add(table, result.default, varying)
         CONSOLE.print(table)
     better = result.best.number != result.default.number and result.held_out.better(result.direction)
-    CONSOLE.print(escape(summary(result)))
-    CONSOLE.print(escape(validated(result)))
-    CONSOLE.print(f"[bold]{escape(compared(result))}[/]" if better else escape(compared(result)))
+    CONSOLE.print(literal(summary(result)))
+    CONSOLE.print(literal(validated(result)))
+    CONSOLE.print(f"[bold]{literal(compared(result))}[/]" if better else literal(compared(result)))
     failed = any(trial.status == "failed" for trial in result.trials)
-    CONSOLE.print(f"[yellow]{escape(failures(result))}[/]" if failed else failures(result))
-    CONSOLE.print(escape(ending(result)))
+    CONSOLE.print(f"[yellow]{literal(failures(result))}[/]" if failed else failures(result))
+    CONSOLE.print(literal(ending(result)))
 
 
 class Live:
@@ -93,7 +92,7 @@ class Live:
             from rich.live import Live as Display
 
             self._display = Display(
-                console=Console(stderr=True),
+                console=Screen(stderr=True),
                 get_renderable=self.table,
                 refresh_per_second=2,
                 transient=True,
@@ -146,29 +145,29 @@ class Live:
             tables.append(_small("running", "epoch", "loss", "time"))
             for at, trial in shown:
                 tables[-1].add_row(
-                    escape(_short_name(at)),
+                    literal(_short_name(at)),
                     _progress(trial.epoch, trial.epochs),
                     number(trial.loss),
                     duration(round(now - trial.began)),
-                    escape(settings_text(trial.values)),
+                    literal(settings_text(trial.values)),
                 )
         if best:
             tables.append(_small("best so far", self.objective, "epochs", "time"))
             for trial in best[:LIVE_BEST]:
                 tables[-1].add_row(
-                    escape(_short_name(trial.number)),
+                    literal(_short_name(trial.number)),
                     number(trial.score),
                     str(trial.epochs),
                     duration(trial.seconds),
-                    escape(settings_text(trial.values)),
+                    literal(settings_text(trial.values)),
                 )
-        return Group(*tables, escape(", ".join(line)))
+        return Group(*tables, literal(", ".join(line)))
 
 
 def _table(title: str, objective: str) -> Table:
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=literal(title), title_justify="left")
     table.add_column("trial", justify="right", no_wrap=True)
-    table.add_column(escape(objective), no_wrap=True)
+    table.add_column(literal(objective), no_wrap=True)
     table.add_column("seconds", justify="right", no_wrap=True)
     table.add_column("hyperparameters", overflow="fold")
     return table
@@ -182,14 +181,14 @@ def _add(table: Table, trial: TrialResult, names: set[str], bold: bool = False) 
         f"{trial.seconds:.1f}",
         settings_text(trial.values, names),
     )
-    table.add_row(*map(escape, cells), style="bold" if bold else None)
+    table.add_row(*map(literal, cells), style="bold" if bold else None)
 
 
 def _small(*heads: str) -> Table:
     """A table that keeps to one line a trial, so that it does not jump when it is redrawn."""
     table = Table(box=None, pad_edge=False, expand=True)
     for head in heads:
-        table.add_column(escape(head), no_wrap=True)
+        table.add_column(literal(head), no_wrap=True)
     table.add_column("hyperparameters", no_wrap=True, overflow="ellipsis", ratio=1)
     return table
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import math
 import re
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from tuning.report_page import PAGE
 from tuning.report_script import SCRIPT
 from tuning.sentences import compared, ending, failures, name_of, number, settings_text, summary, validated, value_text
 from zoo.files import whole_file
+from zoo.terminal import safe
 
 if TYPE_CHECKING:
     from tuning.results import SearchResult, TrialResult
@@ -235,3 +236,8 @@ def _finite(value: float | None) -> float | None:
 def _embedded(data: dict[str, Any]) -> str:
     """JSON inside a script element, which nothing but ``</script`` and ``<!--`` can end or bend."""
     return json.dumps(data, allow_nan=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def escape(text: str) -> str:
+    """Text of a page, on which names do no more than on a terminal."""
+    return html.escape(safe(text, keep="\n"))

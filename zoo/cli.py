@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from zoo import __version__, startup
+from zoo import __version__, startup, terminal
 from zoo.errors import InputError, JobError, Notice
 
 
@@ -53,6 +53,7 @@ def main() -> None:
     """Run the command line; exit code 2 for wrong use, 1 for a failed job."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    terminal.forgive()
     startup.quicken()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports its build to every user otherwise
     try:
@@ -60,18 +61,19 @@ def main() -> None:
             # click returns the code of a command that ends with one, and raises the rest; None is that of success.
             sys.exit(zoo.main(arguments, prog_name="zoo", standalone_mode=False))
     except click.ClickException as error:
+        error.message = terminal.safe(error.message, keep="\n")  # it may repeat what was typed
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        print("zoo: interrupted; the same command goes on from what is done", file=sys.stderr)
+        terminal.say("zoo: interrupted; the same command goes on from what is done", error=True)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has read enough
         sys.exit(1)
     except Exception as error:
         if debug:
-            traceback.print_exc()
-        print(f"zoo: {_line(error)}", file=sys.stderr)
+            terminal.say(traceback.format_exc().rstrip(), error=True)
+        terminal.say(f"zoo: {_line(error)}", error=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
 
 
@@ -84,7 +86,7 @@ def _told() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *_: Any) -> None:
         if issubclass(category, Notice):
-            print(f"zoo: {' '.join(str(message).split())}", file=sys.stderr)
+            terminal.say(f"zoo: {' '.join(str(message).split())}", error=True)
 
     disabled, last = logging.root.manager.disable, logging.lastResort
     logging.disable(logging.WARNING)

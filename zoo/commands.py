@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.terminal import say, say_json
+
 if TYPE_CHECKING:
     from zoo.data import Data
 
@@ -66,7 +68,7 @@ def sample(name: str, folder: str) -> None:
     from zoo.data import samples
 
     count = samples.write(name, folder)
-    click.echo(f"{count:,} examples in {folder}")
+    say(f"{count:,} examples in {folder}")
 
 
 @click.command()
@@ -75,8 +77,6 @@ def sample(name: str, folder: str) -> None:
 @JSON
 def check(path: str, as_json: bool, **options: object) -> None:
     """Read all of PATH as training would, and list what is bad or odd. Changes nothing."""
-    import json
-
     from zoo import rendering
 
     data = read(path, options)
@@ -88,7 +88,7 @@ def check(path: str, as_json: bool, **options: object) -> None:
             "parts": counts,
             "intake": [note._asdict() for note in data.intake],
         }
-        click.echo(json.dumps(found, ensure_ascii=False))
+        say_json(found)
     else:
         rendering.show_data(data, all_notes=True)
 
@@ -106,8 +106,6 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
     Where PATH has train, val and test parts, the held-out one is scored, else all of it; what the model was trained on
     is left out.
     """
-    import json
-
     from zoo import artifact as artifacts
     from zoo import rendering
 
@@ -115,13 +113,13 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
     if csv_path:
         report.save(csv_path)
     if as_json:
-        click.echo(json.dumps(report.evaluation.to_dict() | {"left_out": [n._asdict() for n in report.intake]}))
+        say_json(report.evaluation.to_dict() | {"left_out": [n._asdict() for n in report.intake]})
         return
     rendering.show_evaluation(report.evaluation, confusion=True)
     rendering.show_notes(report.intake)
     rendering.show_mistakes(report)
     if csv_path:
-        click.echo(f"every file: {csv_path}")
+        say(f"every file: {csv_path}")
 
 
 @click.command()
@@ -146,7 +144,7 @@ def predict(artifact: str, paths: tuple[str, ...], top: int, csv_path: str | Non
     if csv_path:
         rendering.write_predictions(results, csv_path)
     if as_json:
-        click.echo(rendering.predictions_json(results, top))
+        say_json(rendering.prediction_rows(results, top))
     elif not csv_path:
         rendering.show_predictions(results, top)
     if all(result.error for result in results):

@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.files import whole_file
+from zoo.terminal import safe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +95,7 @@ def latent_space(latents: np.ndarray, targets: np.ndarray | None, classes: Seque
                 for number in range(len(classes))
             ]
             # Matplotlib reads what is between dollar signs as a formula.
-            labels = [name.replace("$", r"\$") for name in classes]
+            labels = [safe(name).replace("$", r"\$") for name in classes]
             axes.legend(drawn, labels, loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small", markerscale=2)
         elif len(classes):
             axes.scatter(*points.T, c=groups, cmap="turbo", **style)

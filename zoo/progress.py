@@ -31,14 +31,16 @@ def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     if _silent or not sys.stderr.isatty() or total == 0:
         yield lambda steps: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = [TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn()]
+    from zoo.screen import Screen
+    from zoo.terminal import safe
+
+    columns = [TextColumn("{task.description:<12}", markup=False), BarColumn(), MofNCompleteColumn()]
     columns += [TextColumn("{task.fields[rate]}"), TimeRemainingColumn()]
     started = time.perf_counter()
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(label, total=total, rate="")
+    with Progress(*columns, console=Screen(stderr=True)) as progress:
+        task = progress.add_task(safe(label), total=total, rate="")
 
         def advance(steps: int) -> None:
             done = progress.tasks[task].completed + steps

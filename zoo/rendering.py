@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from zoo.evaluation import RegressionEvaluation
 from zoo.generative import rendering as generative
 from zoo.generative.judging import GenerationEvaluation
 from zoo.generative.reconstruction import ReconstructionEvaluation
+from zoo.screen import CONSOLE, literal
 
 if TYPE_CHECKING:
     from zoo.data import Data, Note, Part
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from zoo.predictor import EvaluationReport, Prediction
     from zoo.training import AnyScores
 
-CONSOLE = Console(highlight=False, soft_wrap=True)
 MOST_NOTES = 10
 ASK = {"images": "PHOTO", "table": "ROWS.csv", "text": "FILE.txt", "sequence": "SERIES"}  # what to predict for
 
@@ -30,10 +27,10 @@ ASK = {"images": "PHOTO", "table": "ROWS.csv", "text": "FILE.txt", "sequence": "
 def show_data(data: Data, *, all_notes: bool = False) -> None:
     """What was read: classes by part, and what was left out."""
     what = {"images": "images", "table": "rows", "text": "texts"}.get(data.input.get("kind", "images"), "examples")
-    table = Table("class", *data.parts, title=escape(str(data.source)), title_justify="left")
+    table = Table("class", *data.parts, title=literal(data.source), title_justify="left")
     if data.task in ("classification", "multi_label"):
         for index, name in enumerate(data.classes):
-            table.add_row(escape(name), *(str(_count(part, index)) for part in data.parts.values()))
+            table.add_row(literal(name), *(str(_count(part, index)) for part in data.parts.values()))
         table.add_section()
     else:
         table.columns[0].header = data.task
@@ -44,7 +41,7 @@ def show_data(data: Data, *, all_notes: bool = False) -> None:
     if data.task in ("classification", "multi_label"):
         missing = [name for index, name in enumerate(data.classes) if not _count(data.held_out, index)]
         if missing:
-            CONSOLE.print(f"[yellow]no held-out example[/] of {escape(', '.join(missing))}: their scores say nothing")
+            CONSOLE.print(f"[yellow]no held-out example[/] of {literal(', '.join(missing))}: their scores say nothing")
     show_notes(data.intake, limit=None if all_notes else MOST_NOTES)
 
 
@@ -56,7 +53,7 @@ def _count(part: Part, index: int) -> int:
 def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
     """What was left out or is odd, file by file."""
     for note in notes[:limit]:
-        CONSOLE.print(f"[yellow]{note.action}[/] {escape(note.name)}: {escape(note.reason)}")
+        CONSOLE.print(f"[yellow]{note.action}[/] {literal(note.name)}: {literal(note.reason)}")
     if limit is not None and len(notes) > limit:
         CONSOLE.print(f"and {len(notes) - limit} more: zoo check PATH lists them all")
 
@@ -69,21 +66,21 @@ def show_evaluation(evaluation: AnyScores, *, confusion: bool = False) -> None:
     if isinstance(evaluation, GenerationEvaluation):
         generative.show_generation(evaluation)
         return
-    title = escape(f"{evaluation.part}: {evaluation.examples} examples")
+    title = literal(f"{evaluation.part}: {evaluation.examples} examples")
     if isinstance(evaluation, RegressionEvaluation):
         _show_errors(evaluation, title)
         return
     table = Table("class", "precision", "recall", "F1", "ROC-AUC", "examples", title=title, title_justify="left")
     for name, row in evaluation.classes.items():
         scores = (row["precision"], row["recall"], row["f1"], row["roc_auc"])
-        table.add_row(escape(name), *map(_number, scores), str(row["support"]))
+        table.add_row(literal(name), *map(_number, scores), str(row["support"]))
     CONSOLE.print(table)
     low, high = evaluation.interval
     simple = {"always the most frequent class": evaluation.baseline} | evaluation.baselines
     CONSOLE.print(
         f"[bold]accuracy {evaluation.accuracy:.4f}[/] ({evaluation.correct} of {evaluation.examples} right; "
         f"95 % interval {low:.3f} to {high:.3f}); "
-        + "; ".join(f"{escape(name)}: {value:.4f}" for name, value in simple.items())
+        + "; ".join(f"{literal(name)}: {value:.4f}" for name, value in simple.items())
     )
     CONSOLE.print(
         f"log loss {evaluation.log_loss:.4f}, ROC-AUC {_number(evaluation.roc_auc)}, mean F1 {evaluation.f1_macro:.4f}"
@@ -97,11 +94,11 @@ def _show_errors(evaluation: RegressionEvaluation, title: str) -> None:
     names = list(evaluation.values)
     shown = names if len(names) <= MOST_NOTES else [*names[:3], *names[-3:]]
     for name in shown:
-        _add_errors(table, name, evaluation.values[name])
+        _add_errors(table, literal(name), evaluation.values[name])
     table.add_section()
     _add_errors(table, "[bold]all[/]" if len(names) > 1 else "[bold]this model[/]", evaluation.to_dict())
     for name, row in evaluation.baselines.items():
-        _add_errors(table, escape(name), row)
+        _add_errors(table, literal(name), row)
     CONSOLE.print(table)
 
 
@@ -142,14 +139,14 @@ def show_parity(parity: Mapping[str, Any], answer: str | None = "label") -> None
 def show_tensors(card: Mapping[str, Any]) -> None:
     """Columns whose tensors the exported model has under other names."""
     for column, name in card.get("tensors", {}).items():
-        CONSOLE.print(f"served, column {escape(column)} is asked as {name}")
+        CONSOLE.print(f"served, column {literal(column)} is asked as {name}")
 
 
 def _show_confusion(names: Sequence[str], counts: list[list[int]]) -> None:
-    table = Table("true \\ predicted", *map(escape, names), title="confusion", title_justify="left")
+    table = Table("true \\ predicted", *map(literal, names), title="confusion", title_justify="left")
     for row, (name, values) in enumerate(zip(names, counts, strict=True)):
         styles = ["green" if row == column else "red" if value else "dim" for column, value in enumerate(values)]
-        table.add_row(escape(name), *(f"[{style}]{v}[/]" for style, v in zip(styles, values, strict=True)))
+        table.add_row(literal(name), *(f"[{style}]{v}[/]" for style, v in zip(styles, values, strict=True)))
     CONSOLE.print(table)
 
 
@@ -163,7 +160,7 @@ def show_mistakes(report: EvaluationReport, most: int = 5) -> None:
             "example", "label", "predicted", "probability", title="most confidently wrong", title_justify="left"
         )
         for row in wrong:
-            table.add_row(escape(row.name), escape(row.label), escape(row.predicted), f"{row.probability:.3f}")
+            table.add_row(literal(row.name), literal(row.label), literal(row.predicted), f"{row.probability:.3f}")
         CONSOLE.print(table)
 
 
@@ -172,19 +169,19 @@ def show_predictions(results: Iterable[Prediction], top: int) -> None:
     table = Table("input", "answer", "most probable")
     for result in results:
         if result.error:
-            table.add_row(escape(result.name), "[red]unreadable[/]", escape(result.error))
+            table.add_row(literal(result.name), "[red]unreadable[/]", literal(result.error))
             continue
         if result.values is not None:
-            table.add_row(escape(result.name), "\n".join(f"{escape(n)}: {v:.5g}" for n, v in result.values.items()))
+            table.add_row(literal(result.name), "\n".join(f"{literal(n)}: {v:.5g}" for n, v in result.values.items()))
             continue
         best = list(result.probabilities.items())[:top]
-        bars = "\n".join(f"{'█' * round(10 * p):<10} {p:.4f} {escape(name)}" for name, p in best)
-        table.add_row(escape(result.name), escape(result.label), bars)
+        bars = "\n".join(f"{'█' * round(10 * p):<10} {p:.4f} {literal(name)}" for name, p in best)
+        table.add_row(literal(result.name), literal(result.label), bars)
     CONSOLE.print(table)
 
 
-def predictions_json(results: Iterable[Prediction], top: int) -> str:
-    """A JSON list, one object an image."""
+def prediction_rows(results: Iterable[Prediction], top: int) -> list[dict[str, Any]]:
+    """For machines: one object an input."""
     rows = []
     for result in results:
         if result.error:
@@ -196,7 +193,7 @@ def predictions_json(results: Iterable[Prediction], top: int) -> str:
             rows.append(
                 {"name": result.name, "label": result.label, "probability": result.probability, "probabilities": best}
             )
-    return json.dumps(rows, ensure_ascii=False)
+    return rows
 
 
 def write_predictions(results: Iterable[Prediction], path: str) -> None:

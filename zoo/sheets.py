@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zoo.errors import InputError
 from zoo.files import whole_file, whole_folder
+from zoo.terminal import safe
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 LONGEST = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383}  # pixels a side that the format holds
@@ -146,5 +147,5 @@ def _line(text: str, mode: str, width: int) -> Image.Image:
 
     font = ImageFont.truetype(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), LINE - 4)
     strip = Image.new(mode, (width, LINE), "white")
-    ImageDraw.Draw(strip).text((0, LINE - 4), " ".join(text.split()), "black", font, anchor="ls")
+    ImageDraw.Draw(strip).text((0, LINE - 4), safe(" ".join(text.split())), "black", font, anchor="ls")
     return strip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo.commands import JSON, read, reading_options
+from zoo.terminal import say, say_json
 
 SETTINGS = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the builder.")
 OPTIMIZER = click.option("--optimizer", default="adam", show_default=True, help="sgd, momentum, rmsprop, adam, adamw.")
@@ -20,15 +21,13 @@ SEED = click.option(
 @JSON
 def models(as_json: bool) -> None:
     """List the builders: architectures that `zoo train` makes and trains."""
-    import json
-
     from rich.table import Table
 
     from zoo.builders.registry import BUILDERS, summary
-    from zoo.rendering import CONSOLE
+    from zoo.screen import CONSOLE
 
     if as_json:
-        click.echo(json.dumps({name: summary(name) for name in BUILDERS}))
+        say_json({name: summary(name) for name in BUILDERS})
         return
     table = Table("builder", "what it is")
     for name in BUILDERS:
@@ -56,7 +55,7 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
     usual = {"dense": (64,), "recurrent": (30, 8), "sequence_autoencoder": (30, 8)}
     sizes = numbers(shape) if shape else usual.get(builder, usual.get(family, (28, 28, 1)))
     plain = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(known))  # annotations are strings to Python
-    click.echo(f"{builder}{plain}\n\n{inspect.getdoc(build)}\n")
+    say(f"{builder}{plain}\n\n{inspect.getdoc(build)}\n")
     try:
         outputs = [classes] if "num_classes" in known.parameters else []
         model = build(sizes, *outputs, **arguments(build, settings))
@@ -65,7 +64,7 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
     networks = [getattr(model, name) for name in getattr(model, "NETWORKS", ())] or [model]
     for network in networks:
         if network is not None:  # an autoencoder has no preprocessing yet
-            network.summary(print_fn=click.echo, line_length=100)
+            network.summary(print_fn=say, line_length=100)
 
 
 @click.command()
@@ -104,7 +103,6 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     zoo train conv_autoencoder parts/ --normal good
     zoo train dcgan faces/ --no-labels
     """
-    import json
     import shutil
     from pathlib import Path
 
@@ -123,27 +121,27 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     if not as_json:
         rendering.show_data(data)
         if "adversarial" in registry.BUILDERS[builder]:
-            click.echo(f"samples, as they become better: {run}/samples/")
+            say(f"samples, as they become better: {run}/samples/")
     trained = train_model(builder, data, model=model, run=run, **options)
     findings = diagnose(trained)
     if not as_json:
         rendering.show_evaluation(trained.evaluation)
         rendering.show_history(trained.history)
         for finding in findings:
-            click.echo(str(finding))
-        click.echo("exporting, and checking the export against the model ...")
+            say(str(finding))
+        say("exporting, and checking the export against the model ...")
     folder = trained.export(out, run)
     shutil.rmtree(run)  # it is in the artifact now
     if as_json:
         metrics = trained.evaluation.to_dict()
         found = [finding._asdict() for finding in findings]
-        click.echo(json.dumps({"artifact": str(folder), "metrics": metrics, "diagnosis": found}))
+        say_json({"artifact": str(folder), "metrics": metrics, "diagnosis": found})
         return
     made = artifact.load(folder)
     answer = {"reconstruction": "verdict", "generation": None}.get(made.card["task"], "label")
     rendering.show_parity(made.card["parity"], answer)
     rendering.show_tensors(made.card)
-    click.echo(f"artifact: {folder}\nask it:   {rendering.question(made.verbs, folder.parent, made.card)}")
+    say(f"artifact: {folder}\nask it:   {rendering.question(made.verbs, folder.parent, made.card)}")
 
 
 @click.command("lr-find")
@@ -158,8 +156,6 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
 @JSON
 def lr_find(builder: str, path: str, plot: str, as_json: bool, **options: object) -> None:
     """Find a learning rate: train BUILDER on PATH for a moment at a rising rate, and draw the loss."""
-    import json
-
     from zoo.builders import registry
     from zoo.learning_rates import find_learning_rate
     from zoo.settings import arguments
@@ -170,7 +166,7 @@ def lr_find(builder: str, path: str, plot: str, as_json: bool, **options: object
     found = find_learning_rate(builder, data, model=model, **options)
     found.plot(plot)
     if as_json:
-        click.echo(json.dumps({"suggestion": found.suggestion, "ceiling": found.ceiling, "plot": plot}))
+        say_json({"suggestion": found.suggestion, "ceiling": found.ceiling, "plot": plot})
         return
-    click.echo(f"suggested: {found.suggestion:.2g}; not stable from {found.ceiling:.2g} on; drawn in {plot}")
-    click.echo(f"use it:    zoo train {builder} {path} --learning-rate {found.suggestion:.2g}")
+    say(f"suggested: {found.suggestion:.2g}; not stable from {found.ceiling:.2g} on; drawn in {plot}")
+    say(f"use it:    zoo train {builder} {path} --learning-rate {found.suggestion:.2g}")

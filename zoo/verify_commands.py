@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo.commands import ARTIFACT, JSON
+from zoo.terminal import say, say_json
 
 
 @click.command()
@@ -18,15 +19,13 @@ def verify(artifact: str, path: str | None, seed: int, as_json: bool) -> None:
     Asked are made-up inputs, or what is in PATH: a file or folder of the kind that the model takes, with or without
     labels. The exit code is 1 where a file is changed, missing or unexpected, or an answer differs.
     """
-    import json
-
     from zoo import verifying
 
     found = verifying.verify(artifact, path, seed)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        say_json(found.to_dict())
     else:
         for line in found.lines():
-            click.echo(line)
+            say(line)
     if not found.passed:
         raise click.exceptions.Exit(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo.commands import ARTIFACT, JSON
+from zoo.terminal import say, say_json
 
 
 @click.command()
@@ -42,7 +43,6 @@ def export(
     Each format is run by its own runtime in a clean process and held to the model; one that answers otherwise is not
     published.
     """
-    import json
     from pathlib import Path
 
     from zoo import artifact as artifacts
@@ -55,12 +55,12 @@ def export(
     if kubernetes or docker:
         place = Path(out or f"{artifacts.find(artifact).resolve().parent.name}-deploy")
         written = deploying.write(artifact, place, kubernetes=kubernetes, docker=docker)
-        click.echo("\n".join(map(str, written)), err=as_json)
+        say("\n".join(map(str, written)), error=as_json)
     if not formats:
         return
     made = exporting.export(artifact, ",".join(formats), calibrate=calibrate, validate=validate, again=again)
     if as_json:
-        click.echo(json.dumps(rendering.rows(made), ensure_ascii=False))
+        say_json(rendering.rows(made))
     else:
         rendering.show_exported(made)
 
@@ -70,19 +70,17 @@ def export(
 @JSON
 def formats(artifact: str | None, as_json: bool) -> None:
     """List what models can be exported to; of ARTIFACT what is there."""
-    import json
-
     from zoo import formats as exporting
     from zoo.formats import rendering
 
     if artifact is not None:
         there = exporting.listed(artifact)
         if as_json:
-            click.echo(json.dumps(rendering.rows(there), ensure_ascii=False))
+            say_json(rendering.rows(there))
         else:
             rendering.show_exported(there)
         return
     if as_json:
-        click.echo(json.dumps({name: described._asdict() for name, described in exporting.FORMATS.items()}))
+        say_json({name: described._asdict() for name, described in exporting.FORMATS.items()})
         return
     rendering.show_formats()

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from zoo.formats import ANSWERS, FORMATS, TENSORS, Exported, missing
+from zoo.screen import CONSOLE, literal
 
-CONSOLE = Console(highlight=False, soft_wrap=True)
 KINDS = {"images": "images", "table": "tables", "text": "texts", "sequence": "sequences, series", "code": "generators"}
 INT8 = ("images", "table", "sequence")
 
@@ -37,13 +35,13 @@ def show_exported(made: Sequence[Exported]) -> None:
     CONSOLE.print(table)
     asked = [each.manifest["gate"] for each in made if "gate" in each.manifest]
     for origin, count in dict.fromkeys((gate["inputs"], gate["examples"]) for gate in asked):
-        CONSOLE.print(f"held to the Keras model on {count} inputs: {escape(origin)}")
+        CONSOLE.print(f"held to the Keras model on {count} inputs: {literal(origin)}")
     scores = [each.manifest["score"] for each in made if each.manifest.get("score")]
     if scores:
         CONSOLE.print(f"{scores[0]['measure']} of the Keras model {scores[0]['model']:.4f}")
     for each in made:
         state = "the version itself" if each.name == "saved_model" else "new" if each.new else "was there"
-        CONSOLE.print(f"{each.name} ({state}): {escape(str(each.folder))}")
+        CONSOLE.print(f"{each.name} ({state}): {literal(each.folder)}")
 
 
 def _measure(made: Sequence[Exported]) -> str:
@@ -81,4 +79,6 @@ def show_formats() -> None:
     CONSOLE.print("litert-int8 takes models that answer with classes or values, not autoencoders")
     for name, described in FORMATS.items():
         absent = missing(name)
-        CONSOLE.print(f"{name}: " + (f"[yellow]needs[/] {escape(absent)}" if absent else f"ready, {described.package}"))
+        CONSOLE.print(
+            f"{name}: " + (f"[yellow]needs[/] {literal(absent)}" if absent else f"ready, {described.package}")
+        )

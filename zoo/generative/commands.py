@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo.commands import ARTIFACT, JSON
+from zoo.terminal import say, say_json
 
 PICTURE, TABLE = "reconstructed.png", "reconstructed.csv"
 COLUMNS = 20  # of a picture, up to which each class has its own
@@ -46,13 +47,13 @@ def generate(artifact: str, count: int | None, label: str | None, seed: int, out
     images = images.reshape(-1, *images.shape[-3:])
     if not Path(out).suffix:
         sheets.files(images, out)
-        click.echo(f"{len(images)} images of seed {seed} in {out}/")
+        say(f"{len(images)} images of seed {seed} in {out}/")
         return
     if conditional and made.classes and label is None and not interpolate:
         titles = [made.classes[at % len(made.classes)] for at in range(count)]  # classes take turns
         columns = len(made.classes) if len(made.classes) <= COLUMNS else None  # one a column
     sheets.sheet(images, out, columns=columns, titles=titles)
-    click.echo(f"{f'{count} strips' if interpolate else f'{count} images'} of seed {seed}: {out}")
+    say(f"{f'{count} strips' if interpolate else f'{count} images'} of seed {seed}: {out}")
 
 
 @click.command()
@@ -87,17 +88,17 @@ def reconstruct(
     if interpolate:
         steps = made.interpolate(*paths)
         sheets.sheet(steps, out or PICTURE, columns=len(steps))
-        click.echo(f"{len(steps)} steps from {paths[0]} to {paths[1]}: {out or PICTURE}")
+        say(f"{len(steps)} steps from {paths[0]} to {paths[1]}: {out or PICTURE}")
     elif made.kind == "images":
         rows, drawn = side_by_side.images(made, paths, out or PICTURE, csv_path)
         tables.show_reconstructed(rows)
         readable = sum(not row.error for row in rows)
         first = "" if readable == drawn else f"the first {drawn} of {readable:,} images: "
-        click.echo(f"{first}{out or PICTURE}" + (f"; every image: {csv_path}" if csv_path else ""))
+        say(f"{first}{out or PICTURE}" + (f"; every image: {csv_path}" if csv_path else ""))
     else:
         count, notes = side_by_side.sequences(made, paths, csv_path or TABLE)
         rendering.show_notes(notes, limit=None)
-        click.echo(f"{count:,} sequences: {csv_path or TABLE}")
+        say(f"{count:,} sequences: {csv_path or TABLE}")
 
 
 @click.command()
@@ -123,11 +124,11 @@ def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_js
     if csv_path:
         rendering.write_anomalies(found, made.threshold, csv_path)
     if as_json:
-        click.echo(rendering.anomalies_json(found, made.threshold, rate))
+        say_json(rendering.anomalies_found(found, made.threshold, rate))
     else:
         rendering.show_anomalies(found, made.threshold, rate)
         if csv_path:
-            click.echo(f"every input: {csv_path}")
+            say(f"every input: {csv_path}")
     if all(each.error for each in found):
         raise click.exceptions.Exit(1)
 
@@ -153,4 +154,4 @@ def latent(artifact: str, path: str, out: str, seed: int) -> None:
     drawn = len(found.codes)
     chosen = f" of {found.found:,}, chosen by seed {seed}" if found.found > drawn else ""
     classes = f", in {len(found.classes)} classes" if found.classes else ""
-    click.echo(f"{drawn:,} examples{chosen}{classes}: {out}")
+    say(f"{drawn:,} examples{chosen}{classes}: {out}")

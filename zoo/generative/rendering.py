@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import log10
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from zoo.screen import CONSOLE, literal
 
 if TYPE_CHECKING:
     from zoo.generative.judging import GenerationEvaluation
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from zoo.generative.reconstructor import Anomaly
     from zoo.loop import History
 
-CONSOLE = Console(highlight=False, soft_wrap=True)
 MOST = 20  # rows of a table in a terminal
 
 
@@ -93,9 +91,9 @@ def _show_scores(
     title: str, measures: Mapping[str, str], own: Mapping[str, Any], simple: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """A row a model, and a column for each of `measures` (name -> heading) that has a value."""
-    rows = {"[bold]this model[/]": own} | {escape(name): row for name, row in simple.items()}
+    rows = {"[bold]this model[/]": own} | {literal(name): row for name, row in simple.items()}
     shown = [name for name in measures if any(row.get(name) is not None for row in rows.values())]
-    table = Table("", *(measures[name] for name in shown), title=escape(title), title_justify="left")
+    table = Table("", *(measures[name] for name in shown), title=literal(title), title_justify="left")
     for name, row in rows.items():
         table.add_row(name, *(_score(row.get(each)) for each in shown))
     CONSOLE.print(table)
@@ -124,9 +122,9 @@ def show_anomalies(found: Sequence[Anomaly], threshold: float, false_alarms: flo
     ordered = ranked(found)
     for each in ordered[:MOST]:
         if each.error:
-            table.add_row(escape(each.name), "[red]unreadable[/]", escape(each.error))
+            table.add_row(literal(each.name), "[red]unreadable[/]", literal(each.error))
         else:
-            table.add_row(escape(each.name), f"{each.score:.5g}", "[red]anomaly[/]" if each.is_anomaly else "")
+            table.add_row(literal(each.name), f"{each.score:.5g}", "[red]anomaly[/]" if each.is_anomaly else "")
     CONSOLE.print(table)
     if len(ordered) > MOST:
         CONSOLE.print(f"and {len(ordered) - MOST} more: --csv or --json has them all")
@@ -143,15 +141,15 @@ def ranked(found: Iterable[Anomaly]) -> list[Anomaly]:
     return sorted(found, key=lambda each: (each.error is not None, -(each.score or 0.0)))
 
 
-def anomalies_json(found: Sequence[Anomaly], threshold: float, false_alarms: float) -> str:
-    """A JSON object: threshold, false-alarm rate, and the inputs, the most anomalous first."""
+def anomalies_found(found: Sequence[Anomaly], threshold: float, false_alarms: float) -> dict[str, Any]:
+    """For machines: threshold, false-alarm rate, and the inputs, the most anomalous first."""
     rows = [
         {"name": each.name, "error": each.error}
         if each.error
         else {"name": each.name, "score": each.score, "is_anomaly": each.is_anomaly}
         for each in ranked(found)
     ]
-    return json.dumps({"threshold": threshold, "false_alarms": false_alarms, "inputs": rows}, ensure_ascii=False)
+    return {"threshold": threshold, "false_alarms": false_alarms, "inputs": rows}
 
 
 def write_anomalies(found: Sequence[Anomaly], threshold: float, path: str) -> None:
@@ -168,9 +166,9 @@ def show_reconstructed(rows: Sequence[Reconstructed]) -> None:
     table = Table("input", "MSE", "PSNR")
     for row in rows[:MOST]:
         if row.error:
-            table.add_row(escape(row.name), "[red]unreadable[/]", escape(row.error))
+            table.add_row(literal(row.name), "[red]unreadable[/]", literal(row.error))
         else:
-            table.add_row(escape(row.name), f"{row.mse:.5g}", f"{row.psnr:.2f} dB")
+            table.add_row(literal(row.name), f"{row.mse:.5g}", f"{row.psnr:.2f} dB")
     CONSOLE.print(table)
     if len(rows) > MOST:
         CONSOLE.print(f"and {len(rows) - MOST} more: --csv writes them all")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from zoo.terminal import say
+
 
 @click.command()
 @click.argument("artifacts", nargs=-1, required=True)
@@ -64,7 +66,7 @@ def serve(
 
     token = running.token_of(token_file, os.environ.get("ZOO_TOKEN"))
     if token is None and not running.is_local(host):
-        click.echo(f"anyone who reaches {host}:{port} may ask; --token-file asks for a token", err=True)
+        say(f"anyone who reaches {host}:{port} may ask; --token-file asks for a token", error=True)
     running.serve(
         artifacts,
         host=host,
@@ -77,5 +79,5 @@ def serve(
         pixels=int(max_pixels * 1e6),
         token=token,
         quiet=quiet,
-        ready=lambda address: click.echo(f"{address} answers; Ctrl-C ends it"),
+        ready=lambda address: say(f"{address} answers; Ctrl-C ends it"),
     )
