@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import keras_tuner
 import pytest
 from test_tuning_search import PROGRAM, program, table
 
-from tuning import oracles, workers
+from tuning import job, kept, oracles, workers
 from tuning.searching import address_of
 from zoo.errors import InputError
 
@@ -150,11 +151,40 @@ def test_half_written_files_of_a_kill_are_no_hindrance(workplace: Path) -> None:
     known = next(Path("search").glob("trial_*"))
     orphan = known.with_name("trial_7")
     orphan.mkdir()
-    state = json.loads((known / "trial.json").read_text()) | {"trial_id": "7"}
-    (orphan / "trial.json").write_text(json.dumps(state))
+    kept.write(orphan / "trial.json", kept.read(known / "trial.json") | {"trial_id": "7"})
     again = oracle()
     again.reload()
     assert list(again.trials) == list(found.trials)
+
+
+def test_what_a_search_keeps_is_refused_in_one_line_where_it_is_damaged(workplace: Path) -> None:
+    found = oracle()
+    done(found, found.create_trial("one"))
+    job.claim(Path("run"), {"seed": 1, "rate": 0.5})
+    (trial,) = Path("search").glob("trial_*/trial.json")
+
+    def opened() -> None:
+        job.claim(Path("run"), {"seed": 1, "rate": 0.5})
+        again = oracle()
+        again.reload()
+        assert list(again.trials) == list(found.trials)
+
+    opened()
+    for path in (trial, Path("search/oracle.json"), Path("run/search.json")):
+        whole = path.read_bytes()
+        another = re.sub(rb": [01]", b": 9", whole, count=1)  # a number becomes another
+        assert another != whole
+        for content in (b"", b"[]", whole[:-9], another, b"\xff" + whole):
+            path.write_bytes(content)
+            with pytest.raises(InputError, match=f"{path} is damaged: .*; remove the folder of the search"):
+                opened()
+        values = json.loads(whole)
+        del values[kept.SUM]
+        path.write_text(json.dumps(values))  # as 0.1.0 wrote it
+        opened()
+    Path("search/oracle.json").write_text("{}")
+    with pytest.raises(InputError, match="oracle.json is damaged"):
+        opened()
 
 
 @pytest.mark.slow

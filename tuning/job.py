@@ -10,11 +10,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from tuning import kept
 from tuning.outcome import Outcome, OutOfTime
 from tuning.results import TrialResult
 from zoo.data.dataset import Data
 from zoo.errors import InputError
-from zoo.files import whole_file
 
 FINE_TUNE = "fine_tune"
 
@@ -86,14 +86,18 @@ class Search:
         found.taken = (self.values,) if self.values else ()
         state = folder / "search" / "oracle.json"
         if state.is_file():
-            found.seconds = json.loads(state.read_text(encoding="utf-8"))["seconds"]
+            found.seconds = kept.read(state)["seconds"]
         return found
 
     def default(self, folder: Path, budget: float | None) -> TrialResult:
         """The result of the default configuration: what `zoo.train` does if nothing is said."""
         file = folder / "default.json"
         if file.is_file():
-            return TrialResult(**json.loads(file.read_text(encoding="utf-8")))
+            known = kept.read(file)
+            try:
+                return TrialResult(**known)
+            except TypeError as error:
+                raise kept.damaged(file, error) from error
         from zoo import progress
 
         started = time.monotonic()
@@ -114,8 +118,7 @@ class Search:
         if outcome.note:
             raise InputError(f"{short}: {told[0]} of {told[1]} epochs of the default configuration took all of it")
         found = result_of(0, outcome, self.values, time.monotonic() - started)
-        with whole_file(file) as partial:
-            partial.write_text(json.dumps(found.to_dict()), encoding="utf-8")
+        kept.write(file, found.to_dict())
         return found
 
     def run(
@@ -215,9 +218,9 @@ def trial_result(trial: Any, folder: Path) -> TrialResult:
         return trial.metrics.get_last_value(name) if trial.metrics.exists(name) else None
 
     file = folder / "search" / f"trial_{trial.trial_id}" / "curve.json"
-    kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"curve": [], "note": ""}
+    drawn = kept.read(file) if file.is_file() else {"curve": [], "note": ""}
     spread, seconds, epochs = metric("tuner/spread"), metric("tuner/seconds"), metric("tuner/epochs")
-    known = (trial.score, spread, seconds or 0.0, int(epochs or 0), kept["curve"], kept["note"])
+    known = (trial.score, spread, seconds or 0.0, int(epochs or 0), drawn["curve"], drawn["note"])
     return TrialResult(number, "completed", values, *known)
 
 
@@ -251,7 +254,7 @@ def claim(folder: Path, identity: dict[str, Any]) -> None:
     """
     file = folder / "search.json"
     if file.is_file():
-        known = json.loads(file.read_text(encoding="utf-8"))
+        known = kept.read(file)
         wanted = json.loads(json.dumps(identity, default=str))
         for name in wanted:
             if known.get(name) != wanted[name]:
@@ -260,5 +263,4 @@ def claim(folder: Path, identity: dict[str, Any]) -> None:
     elif folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty, and of no search; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(file) as partial:
-        partial.write_text(json.dumps(identity, default=str), encoding="utf-8")
+    kept.write(file, json.loads(json.dumps(identity, default=str)))

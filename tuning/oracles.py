@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,9 @@ import numpy as np
 from keras_tuner.src.engine.metrics_tracking import MetricsTracker
 from keras_tuner.src.engine.trial import Trial, TrialStatus
 
+from tuning import kept
 from zoo.errors import InputError
-from zoo.files import sweep, whole_file
+from zoo.files import sweep
 
 FAILURES = 3  # in a row, for the same reason, after which a search ends
 LOST = 60.0  # seconds without a sign of a worker after which its trial goes to another
@@ -193,15 +193,22 @@ class Steady:
 
     def save(self) -> None:
         """Write the state."""
-        _write(Path(self._get_oracle_fname()), self.get_state())
+        kept.write(Path(self._get_oracle_fname()), self.get_state())
 
     def _save_trial(self, trial: Trial) -> None:
-        _write(Path(self._get_trial_dir(trial.trial_id)) / "trial.json", trial.get_state())
+        kept.write(Path(self._get_trial_dir(trial.trial_id)) / "trial.json", trial.get_state())
 
     def reload(self) -> None:
         """Read what an earlier session wrote; a trial that had begun is run again."""
         sweep(Path(self._project_dir))
-        super().reload()
+        for path in sorted(Path(self._project_dir).glob("trial_*/trial.json")):
+            kept.read(path)
+        state = Path(self._get_oracle_fname())
+        kept.read(state)
+        try:
+            super().reload()
+        except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+            raise kept.damaged(state, error) from error
         self.trials = {name: self.trials[name] for name in self.start_order}
         # Keras Tuner writes that a trial ended before it takes it off those that run.
         self._retry_queue = [name for name in self._retry_queue if name not in self.end_order]
@@ -268,8 +275,3 @@ def _in_order(names: Any) -> list[str]:
 def _last_line(message: str | None) -> str:
     lines = (message or "").strip().splitlines()
     return lines[-1] if lines else "unknown"
-
-
-def _write(path: Path, state: dict[str, Any]) -> None:
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps(state), encoding="utf-8")

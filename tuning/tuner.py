@@ -19,13 +19,13 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.src import config
 from keras_tuner.src.engine.trial import Trial
 
+from tuning import kept
 from tuning.objectives import Objective
 from tuning.oracles import REASON
 from tuning.outcome import Outcome, OutOfTime, Tell
 from tuning.space_checks import check
 from zoo import progress
 from zoo.errors import InputError, JobError
-from zoo.files import whole_file
 
 config.DEBUG = False  # it prints a traceback for each trial that fails; the reason is in the results
 COLLECT = 8  # trials between two collections of what Keras' models leave in circles
@@ -144,9 +144,8 @@ class Tuner(BaseTuner):
             self._done += 1
             if self._done % COLLECT == 0:
                 gc.collect()
-        kept = {"curve": outcome.curve, "note": outcome.note}
-        with whole_file(folder / "curve.json") as partial:
-            partial.write_text(json.dumps(kept), encoding="utf-8")
+        drawn = {"curve": outcome.curve, "note": outcome.note}
+        kept.write(folder / "curve.json", drawn)
         found = {self.problem.objective.name: outcome.score, "tuner/epochs": outcome.epochs}
         found["tuner/seconds"] = time.monotonic() - started
         return found | ({} if outcome.spread is None else {"tuner/spread": outcome.spread})
