@@ -64,7 +64,9 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
     )
     if as_json:
         metrics = result.evaluation.to_dict()
-        say_json({"artifact": str(result.artifact), "metrics": metrics, "seconds": result.seconds})
+        findings = [finding._asdict() for finding in result.findings]
+        made = {"artifact": str(result.artifact), "metrics": metrics, "seconds": result.seconds, "findings": findings}
+        say_json(made)
         return
     parity = json.loads((result.artifact / "card.json").read_text(encoding="utf-8"))["parity"]
     rendering.show_parity(parity)

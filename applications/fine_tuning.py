@@ -23,8 +23,9 @@ from zoo.data.dataset import Data, Part
 from zoo.data.images import Example, images
 from zoo.data.splits import UNKNOWN, stratified
 from zoo.errors import InputError
-from zoo.evaluation import Evaluation, correct, score
+from zoo.evaluation import AnyEvaluation, Evaluation, correct, score
 from zoo.exporting import Gate, gate_sample
+from zoo.findings import Finding, of_rivals, of_scores
 from zoo.predictor import Predictor
 from zoo.progress import Stopwatch
 
@@ -46,6 +47,7 @@ class FineTuned:
         data: the splits, and what was left out of them.
         notes: what was decided on the way, in words.
         seconds: where the time went.
+        findings: what the scores tell that is wrong.
     """
 
     artifact: Path
@@ -53,6 +55,7 @@ class FineTuned:
     data: Data
     notes: tuple[str, ...]
     seconds: dict[str, float]
+    findings: tuple[Finding, ...] = ()
 
 
 def fine_tune(
@@ -133,13 +136,15 @@ def fine_tune(
     if effort != "quick":
         model = _unfreeze(data, extractor, head, vectors, recipe, effort, job)
     with watch.stage("score"):
-        if model is None:
-            scores = head.probabilities(rows_of(data.held_out, vectors))
-        else:
+        asked = rows_of(data.held_out, vectors)
+        simple = heads.simple(rows_of(data.train, vectors), data.train.targets, asked, len(data.classes))
+        scores = head.probabilities(asked)
+        if model is not None:
+            simple["a linear head on the frozen backbone"] = scores
             scores = _scores(model, data.held_out, extractor)
-        evaluation = score(data, scores)
+        evaluation, findings = judged(data, scores, simple, head.weighted, seed)
     if report:
-        report(evaluation, data, tuple(job.notes))
+        report(evaluation, data, (*map(str, findings), *job.notes))
     # The gate first: its process imports TensorFlow while this one does.
     with watch.stage("export"), Gate() as gate:
         from applications.unfreezing import joined
@@ -147,11 +152,13 @@ def fine_tune(
         shipped = joined(extractor, head) if model is None else model
         card = _card(extractor, head, recipe, effort, model is not None)
         card |= {"start": None if parent is None else str(parent.folder), "notes": job.notes}
-        path, final = artifact.publish(shipped, data, card, scores, out=out, run=run, gate=gate, seed=seed)
+        card["findings"] = [str(finding) for finding in findings]
+        where: dict[str, Any] = {"out": out, "run": run, "gate": gate, "seed": seed}
+        path, final = artifact.publish(shipped, data, card, scores, **where, baselines=evaluation.baselines)
     if final != evaluation and report:
         report(final, data, ("scored anew with the exported model, whose answers differ from the first ones",))
     shutil.rmtree(run, ignore_errors=True)
-    return FineTuned(path, final, data, tuple(job.notes), watch.seconds)
+    return FineTuned(path, final, data, tuple(job.notes), watch.seconds, findings)
 
 
 @dataclass(frozen=True)
@@ -167,6 +174,23 @@ class Job:
     watch: Stopwatch
     seed: int
     notes: list[str]
+
+
+def judged(
+    data: Data, scores: np.ndarray, simple: dict[str, np.ndarray], weighted: bool, seed: int
+) -> tuple[AnyEvaluation, tuple[Finding, ...]]:
+    """Scores on the held-out part beside those of simple models, and what they tell that is wrong.
+
+    Args:
+        data: brings the targets.
+        scores: what the model says, float32 (examples, classes).
+        simple: what simple models say, by name.
+        weighted: whether rare classes were given more weight.
+        seed: of the bootstrap.
+    """
+    evaluation = score(data, scores, simple)
+    findings = of_rivals(data.held_out.targets, scores, simple, seed)
+    return evaluation, findings + of_scores(evaluation, data.held_out.digests, weighted=weighted or None)
 
 
 def extractor_of(

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from zoo.baselines import most_near, neighbours
+
 # Inverse strengths of the L2 penalty, on standardised embeddings: the range in which cross-validation finds its
 # choice for 10 to 10,000 images.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -40,6 +42,19 @@ class Head:
             return 1 / (1 + np.exp(-logits))
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
+
+
+def simple(embeddings: np.ndarray, targets: np.ndarray, asked: np.ndarray, num_classes: int) -> dict[str, np.ndarray]:
+    """What the nearest neighbours among the embeddings say: name -> float (asked, classes).
+
+    Args:
+        embeddings: float32 (examples, width), of the training part.
+        targets: int64 (examples,), or (examples, classes) of 0 and 1.
+        asked: float32 (asked, width).
+        num_classes: classes or labels.
+    """
+    some = np.random.default_rng(0).permutation(len(embeddings))[: most_near(embeddings, asked)]
+    return {"nearest neighbours of the embeddings": neighbours(num_classes, embeddings[some], targets[some], asked)}
 
 
 def fit(

@@ -35,7 +35,7 @@ def test_mnist_is_written_as_idx(tmp_path: Path) -> None:
 
 
 def test_every_sample_says_what_it_is() -> None:
-    assert {*TABLES, "digits", "mnist5000", "japanese_vowels", "seattle_weather", "seattle_temps"} == set(
+    assert {*TABLES, "xor", "digits", "mnist5000", "japanese_vowels", "seattle_weather", "seattle_temps"} == set(
         samples.SAMPLES
     )
     assert all("\n" not in line and len(line) < 120 for line in samples.SAMPLES.values())
@@ -47,7 +47,7 @@ def test_nothing_is_overwritten_and_what_is_not_installed_is_named(
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="nothing is overwritten"):
         samples.write("iris", tmp_path)
-    with pytest.raises(InputError, match="expected digits, iris, .*, received 'irises'"):
+    with pytest.raises(InputError, match="expected xor, digits, iris, .*, received 'irises'"):
         samples.write("irises", tmp_path / "new")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r'vega-datasets, which is not installed: pip install "keras-model-zoo\[sam'):

@@ -12,6 +12,7 @@ from tuning import report
 from tuning.job import trial_result
 from tuning.objectives import compared
 from tuning.results import SearchResult, TrialResult
+from tuning.sentences import beside
 from zoo.errors import JobError
 from zoo.progress import quiet
 
@@ -59,6 +60,7 @@ def hand_over(search: Any, oracle: Any, folder: Path, default: TrialResult, out:
         held_out=held_out,
         settings=settings,
         ended=oracle.ended or "the budget is used up",
+        beside=(beside(model.evaluation), *(f"{finding}." for finding in model.findings)),
     )
     told = result.to_dict()
     for trial in (told["best"], *told["trials"]):

@@ -12,7 +12,7 @@ import numpy as np
 
 from applications import heads
 from applications.features import Extractor, embed
-from applications.fine_tuning import Job, embedded, extractor_of, input_of, rows_of
+from applications.fine_tuning import Job, embedded, extractor_of, input_of, judged, rows_of
 from tuning.folds import check_folds, folds_of
 from tuning.fresh import Fresh
 from tuning.objectives import objective_of
@@ -25,8 +25,9 @@ from zoo.data.dataset import Data, Part
 from zoo.data.images import Example
 from zoo.data.splits import stratified
 from zoo.errors import InputError
-from zoo.evaluation import AnyEvaluation, score
+from zoo.evaluation import AnyEvaluation
 from zoo.exporting import Gate
+from zoo.findings import Finding
 from zoo.loop import fit
 from zoo.optimizers import optimizer
 from zoo.progress import Stopwatch
@@ -52,6 +53,7 @@ class Fitted:
         outputs: probabilities of the held-out part, float32 (examples, classes).
         evaluation: scores of them.
         seed: of everything random.
+        findings: what the scores tell that is wrong.
     """
 
     model: keras.Model
@@ -60,13 +62,15 @@ class Fitted:
     outputs: np.ndarray
     evaluation: AnyEvaluation
     seed: int
+    findings: tuple[Finding, ...]
 
     def export(self, out: Path, run: Path) -> Path:
         """Export the model, prove the export equal to it, and make it the next version of `out`."""
         self.data.save(run)
         with Gate() as gate:
             where: dict[str, Any] = {"out": out, "run": run, "gate": gate, "seed": self.seed}
-            return artifact.publish(self.model, self.data, self.card, self.outputs, **where)[0]
+            scores = self.evaluation.baselines
+            return artifact.publish(self.model, self.data, self.card, self.outputs, **where, baselines=scores)[0]
 
 
 class Heads:
@@ -282,8 +286,10 @@ class Heads:
         card |= {"seed": self.seed, "effort": "search", "head": head, "unfrozen": None}
         if model.get("unfreeze", 0):
             card["unfrozen"] = asdict(unfrozen.recipe)
-        fitted = Fitted(whole, self.data, card, outputs, score(self.data, outputs), self.seed)
-        return fitted, outputs
+        simple = heads.simple(rows, self.targets, asked, len(self.data.classes))
+        evaluation, findings = judged(self.data, outputs, simple, head.get("weighted", False), self.seed)
+        card["findings"] = [str(finding) for finding in findings]
+        return Fitted(whole, self.data, card, outputs, evaluation, self.seed, findings), outputs
 
 
 def training(*, learning_rate: float = 1e-3, unfreeze_rate: float = 1e-4, augment: tuple[str, ...] = ()) -> None:

@@ -18,6 +18,7 @@ from tuning.folds import check_folds, folds_of
 from tuning.fresh import Fresh
 from tuning.objectives import Objective, objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
+from zoo import baselines
 from zoo.builders.registry import builder as builder_of
 from zoo.checkpoints import Checkpoint
 from zoo.compiling import Reuse, unoptimized
@@ -82,6 +83,7 @@ class Networks:
         self.epochs = settled(self.task, len(self.splits[0][0]), **self._settings({}), epochs=epochs)["epochs"]
         images = self.task.inputs.ndim == 4
         self.graphs = nullcontext if images or keras.backend.backend() != "tensorflow" else unoptimized
+        self.simple: dict[str, np.ndarray] | None = None  # what simple models say, once they were asked
         self.reuse, self.fresh = Reuse(kept=4 * len(self.splits)), Fresh()
 
     def is_default(self, settings: Settings) -> bool:
@@ -226,7 +228,10 @@ class Networks:
         card |= {"training": how | {"validation": len(choosing) / len(self.data.train)}}
         if self.task.kind == "autoencoder":
             card |= {"normal": [], "false_alarms": 0.01}
-        trained = finished(self.task._replace(network=network), network, history, card, choosing)
+        if self.simple is None and self.task.kind == "supervised":
+            asked = prepared(self.data, self.data.held_out)
+            self.simple = baselines.outputs(self.data, self.task.inputs, asked, self.seed)
+        trained = finished(self.task._replace(network=network), network, history, card, choosing, self.simple)
         if self.task.kind == "supervised":
             return trained, trained.outputs
         return trained, self._answers(network, prepared(self.data, self.data.held_out))

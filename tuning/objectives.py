@@ -10,9 +10,8 @@ import numpy as np
 
 from tuning.results import Comparison
 from zoo.errors import InputError
-from zoo.evaluation import correct
+from zoo.evaluation import correct, paired
 
-RESAMPLES = 2000  # Efron and Tibshirani 1993, section 13.3: 1,000 and more for an interval
 COSTLY = 300  # where the score of a resample is more than a mean
 
 
@@ -142,19 +141,16 @@ def compared(
     Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13, the percentile interval.
     """
     scores = [objective.score(targets, answers) for answers in (best, default)]
-    rng, count = np.random.default_rng(seed), len(best)
     if "adversarial" in objective.tasks:  # a distance of two sets: there are no pairs
         interval = (float("-inf"), float("inf"))
+    elif objective.each is not None:
+        interval = paired(objective.each(targets, best) - objective.each(targets, default), seed)
     else:
-        if objective.each is not None:
-            gaps = objective.each(targets, best) - objective.each(targets, default)
-            found = [gaps[rng.integers(0, count, count)].mean() for _ in range(RESAMPLES)]
-        else:
-            found = []
-            for _ in range(COSTLY):
-                drawn = rng.integers(0, count, count)
-                scored = [objective.score(targets[drawn], answers[drawn]) for answers in (best, default)]
-                found.append(scored[0] - scored[1])
+        rng, count, found = np.random.default_rng(seed), len(best), []
+        for _ in range(COSTLY):
+            drawn = rng.integers(0, count, count)
+            scored = [objective.score(targets[drawn], answers[drawn]) for answers in (best, default)]
+            found.append(scored[0] - scored[1])
         low, high = np.nanpercentile(found, [2.5, 97.5])
         interval = (float(low), float(high))
     return Comparison(part, len(targets), scores[0], scores[1], scores[0] - scores[1], interval)

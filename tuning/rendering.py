@@ -59,6 +59,8 @@ def show_result(result: SearchResult) -> None:
     CONSOLE.print(literal(summary(result)))
     CONSOLE.print(literal(validated(result)))
     CONSOLE.print(f"[bold]{literal(compared(result))}[/]" if better else literal(compared(result)))
+    for line in result.beside:
+        CONSOLE.print(literal(line))
     failed = any(trial.status == "failed" for trial in result.trials)
     CONSOLE.print(f"[yellow]{literal(failures(result))}[/]" if failed else failures(result))
     CONSOLE.print(literal(ending(result)))

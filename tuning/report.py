@@ -69,6 +69,7 @@ def page(result: SearchResult) -> str:
         "summary": f"{summary(result)} {ending(result)}",
         "validation": validated(result),
         "held_out": compared(result),
+        "beside": " ".join(result.beside),
         "failed": failures(result),
         "winner": f"{name_of(result.best)}: {settings_text(result.best.values) or 'no hyperparameters'}",
         "parallel_hint": _parallel_hint(result, found),

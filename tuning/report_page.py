@@ -59,6 +59,7 @@ svg .handle { fill: transparent; cursor: crosshair; touch-action: none; }
 <p>{{summary}}</p>
 <p>{{validation}}</p>
 <p class="verdict{{verdict_class}}">{{held_out}}</p>
+<p>{{beside}}</p>
 <p>{{failed}}</p>
 <h2>Winning settings</h2>
 <p>{{winner}}</p>

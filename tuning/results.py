@@ -89,6 +89,7 @@ class SearchResult:
         held_out: winner and default on the held-out part.
         settings: the winner's configuration, ``{"model": {...}, "training": {...}}``.
         ended: why the search ended, as "the budget of 10 min is used up".
+        beside: in words, the winner beside simple models on the held-out part, and what its scores tell that is wrong.
         artifact: the version folder; `zoo.load` opens it. None where nothing was to be exported.
     """
 
@@ -104,6 +105,7 @@ class SearchResult:
     held_out: Comparison
     settings: dict[str, dict[str, Any]]
     ended: str
+    beside: tuple[str, ...] = ()
     artifact: Path | None = None
 
     @property

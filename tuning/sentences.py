@@ -11,6 +11,7 @@ from tuning.importance import is_number, level_of, scored
 
 if TYPE_CHECKING:
     from tuning.results import SearchResult, TrialResult
+    from zoo.training import AnyScores
 
 
 def summary(result: SearchResult) -> str:
@@ -63,6 +64,16 @@ def compared(result: SearchResult) -> str:
     if held_out.better("min" if result.direction == "max" else "max"):
         return f"{lost}o{scores}; {interval}: worse."
     return f"{lost}o{scores}; {interval}: the difference may be chance."
+
+
+def beside(evaluation: AnyScores) -> str:
+    """The winner and simple models on held-out examples, by the measure that comes first."""
+    measures = {"accuracy": "accuracy", "r2": "R²", "mse": "squared error", "frechet": "Fréchet distance"}
+    key = next(key for key in measures if hasattr(evaluation, key))
+    rows = {name: row if isinstance(row, float) else row.get(key) for name, row in evaluation.baselines.items()}
+    rows = {"always the most frequent class": evaluation.baseline} | rows if key == "accuracy" else rows
+    simple = "; ".join(f"{name} {number(value)}" for name, value in rows.items() if value is not None)
+    return f"{measures[key].capitalize()} there {number(getattr(evaluation, key))}, of simple models: {simple or '-'}."
 
 
 def failures(result: SearchResult) -> str:

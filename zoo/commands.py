@@ -113,9 +113,12 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
     if csv_path:
         report.save(csv_path)
     if as_json:
-        say_json(report.evaluation.to_dict() | {"left_out": [n._asdict() for n in report.intake]})
+        found = {"left_out": [note._asdict() for note in report.intake]}
+        found["findings"] = [finding._asdict() for finding in report.findings]
+        say_json(report.evaluation.to_dict() | found)
         return
     rendering.show_evaluation(report.evaluation, confusion=True)
+    rendering.show_findings(report.findings)
     rendering.show_notes(report.intake)
     rendering.show_mistakes(report)
     if csv_path:

@@ -9,7 +9,7 @@ import numpy as np
 from zoo.composition import prepared, scaled
 from zoo.data.dataset import Data
 from zoo.errors import InputError
-from zoo.findings import Finding, of_reconstructions, of_samples
+from zoo.findings import Finding
 from zoo.loop import History
 from zoo.preparing import loss_of
 from zoo.training import Trained
@@ -35,8 +35,8 @@ def diagnose(
     """Look for what keeps a network from learning, or from learning what it should.
 
     Gradients and units are looked at on up to 256 training examples, with the weights that the network has now; the
-    rest is read from the losses of the epochs. Of autoencoders and adversarial networks that `zoo.train` trained, the
-    scores are read.
+    rest is read from the losses of the epochs, and from the scores of what `zoo.train` trained. Of autoencoders and
+    adversarial networks the scores alone are read.
 
     Args:
         model: what `zoo.train` gave; or a network on prepared inputs, trained or not.
@@ -54,11 +54,11 @@ def diagnose(
     """
     import keras
 
+    found: list[Finding] = []
     if isinstance(model, Trained):
-        if model.card["kind"] == "adversarial":
-            return of_samples(model.evaluation, model.history)
-        if model.card["kind"] == "autoencoder":
-            return of_reconstructions(model.evaluation, model.card["false_alarms"], model.network.code_shape[-1])
+        if model.card["kind"] != "supervised":
+            return model.findings
+        found += model.findings
         model, data, history = model.network, model.data, model.history
     if data is None:
         raise InputError("expected the data that the network learns, as the second argument")
@@ -69,7 +69,7 @@ def diagnose(
     targets, _ = scaled(data, inputs)
     inputs = inputs[chosen].astype(np.float32)
     before = model.get_weights()
-    found = [*_gradients(model, inputs, targets[chosen], data.task), *_units(model, inputs)]
+    found += [*_gradients(model, inputs, targets[chosen], data.task), *_units(model, inputs)]
     model.set_weights(before)  # looking as training does moves the means of batch normalization
     if history is not None and history.epochs:
         penalty = float(sum(map(float, model.losses)))

@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from zoo.data.dataset import Data
 
+RESAMPLES = 2000  # Efron and Tibshirani 1993, section 13.3: 1,000 and more for an interval
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -25,7 +27,7 @@ class Evaluation:
         log_loss: mean negative log likelihood, in nats; for several labels the mean over labels.
         roc_auc: area under the ROC curve, one against the rest, mean over classes; None where a class is missing.
         f1_macro: mean F1 over classes.
-        classes: per class precision, recall, f1, support and roc_auc.
+        classes: per class precision, recall, f1, support, how often it is predicted, and roc_auc.
         confusion: counts, row = true class, column = predicted; None for several labels.
         baselines: accuracy of simple models fitted on the same training part, by name.
     """
@@ -105,6 +107,26 @@ def correct(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return probabilities.argmax(axis=1) == targets
 
 
+def goodness(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Of each example a number, float64 (examples,), whose mean is the accuracy; of numbers, R²."""
+    if targets.dtype.kind != "f":
+        return correct(targets, outputs).astype(np.float64)
+    wide = targets.astype(np.float64)
+    spread = wide.var(axis=0)
+    return 1 - (np.square(wide - outputs) / np.where(spread > 0, spread, 1)).mean(axis=1)
+
+
+def paired(gaps: np.ndarray, seed: int) -> tuple[float, float]:
+    """95 % interval of the mean of `gaps`, what two models differ by on each example, by bootstrap over examples.
+
+    Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13, the percentile interval.
+    """
+    rng, count = np.random.default_rng(seed), len(gaps)
+    means = [gaps[rng.integers(0, count, count)].mean() for _ in range(RESAMPLES)]
+    low, high = np.nanpercentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
 def evaluate_values(targets: np.ndarray, values: np.ndarray, names: tuple[str, ...], part: str) -> RegressionEvaluation:
     """Score numbers against targets.
 
@@ -164,9 +186,17 @@ def evaluate(
         else None
         for column in range(len(classes))
     ]
+    often = predicted.sum(axis=0) if several else np.bincount(predicted, minlength=len(classes))
     rows = {
-        name: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s), "roc_auc": a}
-        for name, p, r, f, s, a in zip(classes, precision, recall, f1, support, areas, strict=True)
+        name: {
+            "precision": float(p),
+            "recall": float(r),
+            "f1": float(f),
+            "support": int(s),
+            "predicted": n,
+            "roc_auc": a,
+        }
+        for name, p, r, f, s, n, a in zip(classes, precision, recall, f1, support, often.tolist(), areas, strict=True)
     }
     confusion = None
     if not several:

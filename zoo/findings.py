@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zoo.evaluation import Evaluation, goodness, paired
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zoo.evaluation import AnyEvaluation, RegressionEvaluation
     from zoo.generative.judging import GenerationEvaluation
     from zoo.generative.reconstruction import ReconstructionEvaluation
     from zoo.loop import History
@@ -16,6 +21,10 @@ SATURATED = 0.98  # share of real and of generated images that a critic tells, a
 BLIND = 0.52  # mean of both below which it can't tell them
 INACTIVE = 0.1  # share of the codes that vary with the input
 SURE = 3.0  # standard errors
+RARE = 0.1  # share of the times that a class is right, below which it is hardly ever predicted
+TELLING = 0.7  # area under the ROC curve from which on another threshold finds a class
+DIFFERENT = 30  # contents, from which on a score says something of others
+FEWEST = 5  # examples below which their scores are chance
 
 
 class Finding(NamedTuple):
@@ -23,8 +32,10 @@ class Finding(NamedTuple):
 
     Attributes:
         symptom: of networks with targets: vanishing gradients, exploding gradients, dead units, overfitting,
-            underfitting, learning rate too high, learning rate too low. Of adversarial ones: mode collapse, saturated
-            critic, blind critic, poor samples. Of autoencoders: underfitting, posterior collapse, false alarms.
+            underfitting, learning rate too high, learning rate too low. Of their scores: simple model ahead,
+            class (or label) hardly ever predicted, no better than the most frequent class, no better than the mean,
+            few different examples. Of adversarial ones: mode collapse, saturated critic, blind critic, poor samples.
+            Of autoencoders: underfitting, posterior collapse, false alarms, simple model ahead.
         evidence: the numbers that say so.
         remedy: what to try, the likeliest first.
     """
@@ -35,6 +46,124 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.symptom}: {self.evidence}; {self.remedy}"
+
+
+def of_scores(
+    evaluation: AnyEvaluation, digests: Sequence[str], *, weighted: bool | None = None
+) -> tuple[Finding, ...]:
+    """What the scores of classes, labels or numbers tell by themselves.
+
+    Args:
+        evaluation: of the examples.
+        digests: of their contents.
+        weighted: whether training gave rare classes more weight; None where it can't.
+    """
+    copies = _of_copies(digests)
+    if evaluation.examples < FEWEST:
+        return ()
+    if not isinstance(evaluation, Evaluation):
+        return (*_below_mean(evaluation), *copies)
+    return (*(_never_predicted(evaluation, weighted) or _below_majority(evaluation, weighted)), *copies)
+
+
+def _never_predicted(evaluation: Evaluation, weighted: bool | None) -> list[Finding]:
+    rare = {name: row for name, row in evaluation.classes.items() if row["predicted"] < RARE * row["support"]}
+    if sum(row["support"] for row in rare.values()) < FEWEST:  # of a few examples none may be told by chance
+        return []
+    name, row = max(rare.items(), key=lambda each: each[1]["support"])
+    often = f"predicted {row['predicted']} times" if row["predicted"] else "never predicted"
+    evidence = f"{name!r} is {often}, and {row['support']} of {evaluation.examples:,} examples have it"
+    if len(rare) > 1:
+        evidence += f"; {len(rare)} of the {len(evaluation.classes)} possible answers are that rare"
+    symptom = f"{'label' if evaluation.confusion is None else 'class'} hardly ever predicted"
+    return [Finding(symptom, evidence, _for_rare(evaluation, row, weighted))]
+
+
+def _below_majority(evaluation: Evaluation, weighted: bool | None) -> list[Finding]:
+    """It has 1 where all examples are of that class, as those that a model is asked to be scored on may be."""
+    if not evaluation.accuracy <= evaluation.baseline < 1:
+        return []
+    if weighted and (evaluation.roc_auc or 0) > TELLING:  # it was to find what is rare, whatever that costs
+        return []
+    there = {name: row for name, row in evaluation.classes.items() if row["support"]}
+    name, row = min(there.items(), key=lambda each: each[1]["recall"])
+    evidence = f"accuracy is {evaluation.accuracy:.4f}, where always the most frequent class has "
+    evidence += f"{evaluation.baseline:.4f}; the recall of {name!r} is {row['recall']:.3g}"
+    return [Finding("no better than the most frequent class", evidence, _for_rare(evaluation, row, weighted))]
+
+
+def _for_rare(evaluation: Evaluation, row: Mapping[str, Any], weighted: bool | None) -> str:
+    """What to try, for a class or label that is missed."""
+    remedies = ["more examples of it"]
+    if weighted is False and evaluation.confusion is not None:
+        remedies.insert(0, "--class-weights")
+    if (row["roc_auc"] or 0) > TELLING:
+        remedies.append(f"another threshold for its probability, which does tell it (ROC-AUC {row['roc_auc']:.2f})")
+    return f"try {' or '.join(remedies)}; look at its recall, not at the accuracy"
+
+
+def _below_mean(evaluation: RegressionEvaluation) -> list[Finding]:
+    below = {name: row["r2"] for name, row in evaluation.values.items() if row["r2"] is not None and row["r2"] <= 0}
+    if not below:
+        return []
+    worst = min(below, key=below.__getitem__)
+    others = f", and below 0 for {len(below)} of {len(evaluation.values)} values" if len(below) > 1 else ""
+    evidence = f"R² of {worst!r} is {below[worst]:.3g}, where always the mean of these examples has 0{others}"
+    remedy = "look whether the inputs tell it and are like those learnt; try another learning rate or more epochs"
+    return [Finding("no better than the mean", evidence, remedy)]
+
+
+def _of_copies(digests: Sequence[str]) -> list[Finding]:
+    different = len(set(digests))
+    if different >= DIFFERENT or different > len(digests) / 2:
+        return []
+    contents = f"{different} contents" if different > 1 else "a single content"
+    evidence = (
+        f"the {len(digests):,} examples scored are copies of {contents} that training never sees, as exact copies stay "
+        "on one side of the split"
+    )
+    return [Finding("few different examples", evidence, "get examples that differ: the score tells of these few only")]
+
+
+def of_rivals(
+    targets: np.ndarray, outputs: np.ndarray, simple: Mapping[str, np.ndarray], seed: int = 0
+) -> tuple[Finding, ...]:
+    """Which simple model does better by accuracy or R², if any does: the best one.
+
+    Args:
+        targets: of held-out examples, as `zoo.data.Part` has them.
+        outputs: what the model says of them.
+        simple: what simple models say, by name.
+        seed: of the bootstrap.
+    """
+    own = goodness(targets, outputs)
+    rivals = {name: goodness(targets, values) for name, values in simple.items()}
+    best = max(rivals, key=lambda name: rivals[name].mean(), default=None)
+    if best is None or rivals[best].mean() <= own.mean():
+        return ()
+    measure = "R²" if targets.dtype.kind == "f" else "accuracy"
+    return (ahead(best, measure, rivals[best].mean(), own.mean(), len(own), paired(rivals[best] - own, seed)),)
+
+
+def ahead(
+    name: str, measure: str, simple: float, own: float, count: int, interval: tuple[float, float] | None = None
+) -> Finding:
+    """That a simple model does better.
+
+    Args:
+        name: of it.
+        measure: by which.
+        simple: its score.
+        own: the score of the model that was trained.
+        count: of the examples.
+        interval: 95 %, of the difference; None where it is not known.
+    """
+    evidence = f"{name} does better on these {count:,} examples: {measure} {simple:.4g} against {own:.4g}"
+    if interval is not None:
+        low, high = interval
+        chance = "it may be chance" if low <= 0 else "more than chance"
+        evidence += f", a difference of {simple - own:.3g} (95 % interval {low:.3g} to {high:.3g}: {chance})"
+    return Finding("simple model ahead", evidence, "take it, or try zoo tune, another builder or more examples")
 
 
 def of_samples(evaluation: GenerationEvaluation, history: History) -> tuple[Finding, ...]:
@@ -58,9 +187,10 @@ def of_samples(evaluation: GenerationEvaluation, history: History) -> tuple[Find
             found.append(Finding("saturated critic", told, remedy))
         elif (real + fake) / 2 < BLIND and evaluation.precision < 0.5:
             found.append(Finding("blind critic", told, "raise critic_rate, give the critic more filters or units"))
-    simple = min((row["frechet"] for row in evaluation.baselines.values()), default=np.inf)
-    if evaluation.frechet > simple:
-        evidence = f"the Fréchet distance is {evaluation.frechet:.3g}, where a Gaussian has {simple:.3g}"
+    simple = {name: row["frechet"] for name, row in evaluation.baselines.items()}
+    best = min(simple, key=simple.__getitem__, default=None)
+    if best is not None and evaluation.frechet > simple[best]:
+        evidence = f"the Fréchet distance is {evaluation.frechet:.3g}, where that of a {best} is {simple[best]:.3g}"
         found.append(Finding("poor samples", evidence, "train longer, with more filters, or at another learning rate"))
     return tuple(found)
 
@@ -83,9 +213,25 @@ def of_reconstructions(evaluation: ReconstructionEvaluation, false_alarms: float
     if evaluation.active is not None and evaluation.active < max(1, INACTIVE * codes):
         evidence = f"{evaluation.active} of {codes} codes vary with the input"
         found.append(Finding("posterior collapse", evidence, "lower beta, or take a smaller latent_dim"))
+    found += _ahead_by(evaluation)
     spread = np.sqrt(false_alarms * (1 - false_alarms) / evaluation.examples)
     if evaluation.false_alarms > 2 * false_alarms + SURE * spread:
         evidence = f"{evaluation.false_alarms:.1%} of held-out normal examples are over the threshold, not"
         remedy = "the normal examples held out differ from those learnt: get more of them, or regularise more"
         found.append(Finding("false alarms", f"{evidence} {false_alarms:.1%}", remedy))
     return tuple(found)
+
+
+def _ahead_by(evaluation: ReconstructionEvaluation) -> list[Finding]:
+    """Simple models that tell anomalies better, or take more noise away."""
+    found = []
+    for measure, name, count in (
+        ("ROC-AUC", "roc_auc", evaluation.examples + evaluation.anomalies),
+        ("PSNR", "psnr", evaluation.examples),
+    ):
+        simple = {key: row[name] for key, row in evaluation.baselines.items() if name in row}
+        best, own = max(simple, key=simple.__getitem__, default=None), getattr(evaluation, name)
+        if best is not None and own is not None and simple[best] > own:
+            interval = evaluation.differences.get(best) if name == "roc_auc" else None
+            found.append(ahead(best, measure, simple[best], own, count, interval))
+    return found

@@ -19,6 +19,7 @@ from zoo.data.dataset import Inputs, Note, Part, label_text
 from zoo.errors import InputError
 from zoo.evaluation import AnyEvaluation, RegressionEvaluation, evaluate, evaluate_values
 from zoo.files import whole_file
+from zoo.findings import Finding, of_scores
 
 if TYPE_CHECKING:
     import keras
@@ -90,11 +91,12 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """Scores, the examples behind them (most confidently wrong first), and what was left out."""
+    """Scores, the examples behind them (most confidently wrong first), what was left out, and what is wrong."""
 
     evaluation: AnyEvaluation
     rows: tuple[Row | Residual, ...]
     intake: tuple[Note, ...]
+    findings: tuple[Finding, ...] = ()
 
     def save(self, path: str | Path) -> None:
         """Write the examples as CSV: path, label, prediction, probability, right; or targets, values and error."""
@@ -199,8 +201,9 @@ class Predictor:
         if task in ("regression", "forecasting"):
             scores = evaluate_values(part.targets, given, self.classes, str(path))
             residuals = zip(part.names, part.targets.tolist(), given.tolist(), strict=True)
-            rows = [Residual(name, target, value) for name, target, value in residuals]
-            return EvaluationReport(scores, tuple(sorted(rows, key=lambda row: -row.error)), tuple(notes))
+            rows: list[Row | Residual] = [Residual(name, target, value) for name, target, value in residuals]
+            rows = sorted(rows, key=lambda row: -row.error)
+            return EvaluationReport(scores, tuple(rows), tuple(notes), of_scores(scores, part.digests))
         majority = np.array(self.card["majority"]) if task == "multi_label" else int(self.card["majority"])
         scores = evaluate(part.targets, given, self.classes, majority, str(path))
         rows = [
@@ -208,7 +211,8 @@ class Predictor:
             for name, target, r in zip(part.names, part.targets, results, strict=True)
         ]
         rows.sort(key=lambda row: (row.right, -row.probability, row.name))
-        return EvaluationReport(scores, tuple(rows), tuple(notes))
+        findings = of_scores(scores, part.digests, weighted=self.card.get("training", {}).get("class_weights"))
+        return EvaluationReport(scores, tuple(rows), tuple(notes), findings)
 
     def trained_on(self) -> set[str]:
         """Sha256 of the examples it was trained on, those of the artifact it started from included.

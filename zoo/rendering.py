@@ -16,6 +16,7 @@ from zoo.screen import CONSOLE, literal
 
 if TYPE_CHECKING:
     from zoo.data import Data, Note, Part
+    from zoo.findings import Finding
     from zoo.loop import History
     from zoo.predictor import EvaluationReport, Prediction
     from zoo.training import AnyScores
@@ -104,6 +105,12 @@ def _show_errors(evaluation: RegressionEvaluation, title: str) -> None:
 
 def _add_errors(table: Table, name: str, row: Mapping[str, float | None]) -> None:
     table.add_row(name, f"{row['rmse']:.4g}", f"{row['mae']:.4g}", _number(row["r2"]))
+
+
+def show_findings(findings: Iterable[Finding]) -> None:
+    """What is wrong, one line each."""
+    for finding in findings:
+        CONSOLE.print(f"[yellow]{literal(finding.symptom)}[/]: {literal(f'{finding.evidence}; {finding.remedy}')}")
 
 
 def show_history(history: History) -> None:

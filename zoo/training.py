@@ -20,7 +20,7 @@ from zoo.errors import InputError
 from zoo.evaluation import AnyEvaluation, score
 from zoo.exporting import Gate
 from zoo.files import whole_file
-from zoo.findings import of_reconstructions, of_samples
+from zoo.findings import Finding, of_reconstructions, of_rivals, of_samples, of_scores
 from zoo.generative import generation, reconstruction
 from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
 from zoo.loop import History
@@ -47,6 +47,7 @@ class Trained:
         outputs: what `model` says of the held-out part, float32 (examples, classes or values); of an autoencoder the
             score of each example, of a generator examples of its images.
         card: how it was made, as JSON holds it.
+        findings: what the scores tell that is wrong; `zoo.diagnose` looks for more.
     """
 
     model: keras.Model
@@ -56,6 +57,7 @@ class Trained:
     evaluation: AnyScores
     outputs: np.ndarray
     card: dict[str, Any]
+    findings: tuple[Finding, ...] = ()
 
     def export(self, out: str | Path, run: str | Path | None = None) -> Path:
         """Export the model, prove the export equal to it, and make it the next version of the artifact `out`.
@@ -180,7 +182,12 @@ def train(
 
 
 def finished(
-    task: Prepared, network: keras.Model, history: History, card: dict[str, Any], choosing: np.ndarray
+    task: Prepared,
+    network: keras.Model,
+    history: History,
+    card: dict[str, Any],
+    choosing: np.ndarray,
+    simple: Mapping[str, np.ndarray] | None = None,
 ) -> Trained:
     """What training gives, scored on the held-out part.
 
@@ -190,25 +197,32 @@ def finished(
         history: how.
         card: what is known of it; what is found here is added.
         choosing: positions in the training part that chose the epoch.
+        simple: what simple models say of the held-out part, as `zoo.baselines.outputs` gives it; they are fitted
+            where None.
     """
     data, inputs, seed = task.data, task.inputs, card["seed"]
     card |= {"input": data.input, "parameters": network.count_params(), "best_epoch": history.best_epoch}
     if task.kind == "adversarial":
         whole, outputs, evaluation = generation.finish(network, data, inputs, seed)
-        card["findings"] = [str(finding) for finding in of_samples(evaluation, history)]
+        findings = of_samples(evaluation, history)
     elif task.kind == "autoencoder":
         normal, false_alarms = card["normal"], card["false_alarms"]
         unseen = len(choosing) * false_alarms >= 1
         held = choosing if unseen else np.arange(len(inputs))
         card["threshold_from"] = f"{len(held)} training examples, {'not ' if unseen else ''}learnt from"
         whole, outputs, evaluation = reconstruction.finish(network, data, inputs, held, normal, false_alarms, seed)
-        found = of_reconstructions(evaluation, false_alarms, network.code_shape[-1])
-        card["findings"] = [str(finding) for finding in found]
+        findings = of_reconstructions(evaluation, false_alarms, network.code_shape[-1])
     else:
         whole, asked = composed(data, network, task.scale), prepared(data, data.held_out)
         outputs = artifact.outputs(whole, asked if data.preprocess is None else data.held_out.inputs, data.input)
-        evaluation = score(data, outputs, baselines.outputs(data, inputs, asked, seed))
-    return Trained(whole, network, data, history, evaluation, outputs, card)
+        if simple is None:
+            simple = baselines.outputs(data, inputs, asked, seed)
+        evaluation = score(data, outputs, simple)
+        weighted = card["training"].get("class_weights")
+        findings = of_rivals(data.held_out.targets, outputs, simple, seed)
+        findings += of_scores(evaluation, data.held_out.digests, weighted=weighted)
+    card["findings"] = [str(finding) for finding in findings]
+    return Trained(whole, network, data, history, evaluation, outputs, card, findings)
 
 
 def write_history(history: History, path: Path) -> None:

@@ -127,8 +127,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     if not as_json:
         rendering.show_evaluation(trained.evaluation)
         rendering.show_history(trained.history)
-        for finding in findings:
-            say(str(finding))
+        rendering.show_findings(findings)
         say("exporting, and checking the export against the model ...")
     folder = trained.export(out, run)
     shutil.rmtree(run)  # it is in the artifact now

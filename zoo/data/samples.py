@@ -1,4 +1,4 @@
-"""Real data sets that declared dependencies and the extra ``samples`` ship, written as a user would have them."""
+"""Data sets to begin with, written as a user would have them: most are real, and ship with dependencies."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from zoo.errors import InputError
 from zoo.files import whole_folder
 
 SAMPLES = {
+    "xor": "400 noisy points at the corners of a square, opposite ones of a class, CSV (Minsky and Papert 1969)",
     "digits": "1,797 handwritten digits as PNG files, one folder a class (scikit-learn; Alpaydin and Kaynak 1998, UCI)",
     "iris": "150 flowers, 4 measures, 3 species, CSV (scikit-learn; Fisher 1936)",
     "wine": "178 wines, 13 measures, 3 growers, CSV (scikit-learn; Forina et al. 1988, UCI)",
@@ -46,6 +47,7 @@ def write(name: str, folder: str | Path) -> int:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already; expected a new or empty folder, as nothing is overwritten")
     writers: dict[str, Callable[[Path], int]] = {
+        "xor": lambda place: _xor(place / "xor.csv"),
         "digits": _digits,
         "mnist5000": _mnist,
         "japanese_vowels": _japanese_vowels,
@@ -58,6 +60,15 @@ def write(name: str, folder: str | Path) -> int:
             folder.rmdir()
         partial.rename(folder)
     return count
+
+
+def _xor(path: Path) -> int:
+    """No line parts the classes, and no two points are equal: copies would stay on one side of a split."""
+    corners = np.tile([[0, 0], [0, 1], [1, 0], [1, 1]], (100, 1))
+    points = corners + np.random.default_rng(0).normal(0, 0.1, corners.shape)
+    rows = [f"{a:.4f},{b:.4f},{x ^ y}" for (a, b), (x, y) in zip(points, corners, strict=True)]
+    path.write_text("\n".join(["a,b,target", *rows, ""]), encoding="utf-8")
+    return len(rows)
 
 
 def _digits(place: Path) -> int:

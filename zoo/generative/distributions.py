@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 MOST = 20_000  # images that a Gaussian is fitted to; more hardly move it
+FEW = 10_000  # that a mixture is fitted to, which takes longer
 CELLS = 100_000_000  # numbers that it is fitted to: 0.4 GB as float32
 
 
@@ -80,7 +83,7 @@ def precision_recall(
     return float(precision), float(recall)
 
 
-def pca_gaussian(pixels: np.ndarray, components: int, count: int, seed: int) -> np.ndarray:
+def pca_gaussian(pixels: np.ndarray, components: int, count: int, seed: int, parts: int = 1) -> np.ndarray:
     """Images drawn from a Gaussian in the space of the first principal components: the least a generator must beat.
 
     Args:
@@ -89,15 +92,37 @@ def pca_gaussian(pixels: np.ndarray, components: int, count: int, seed: int) -> 
         components: how many, at most as many as there are images, or numbers in an image.
         count: images to draw, uint8 (count, height, width, channels).
         seed: of the choice and the draw.
+        parts: of more than one, a mixture of so many Gaussians.
 
     Raises:
         ValueError: more components than that.
+
+    Source: of mixtures, Richardson and Weiss 2018, "On GANs and GMMs".
     """
     from sklearn.decomposition import PCA
 
     rng = np.random.default_rng(seed)
     width = int(np.prod(pixels.shape[1:]))
     few = rng.permutation(len(pixels))[: max(components, min(MOST, CELLS // width))]
-    model = PCA(components, random_state=seed).fit(pixels[few].reshape(len(few), width).astype(np.float32))
-    drawn = rng.normal(size=(count, components)) * np.sqrt(model.explained_variance_)
+    rows = pixels[few].reshape(len(few), width).astype(np.float32)
+    model = PCA(components, random_state=seed).fit(rows)
+    if parts == 1:
+        drawn = rng.normal(size=(count, components)) * np.sqrt(model.explained_variance_)
+    else:
+        drawn = _mixture(model.transform(rows), parts, count, seed)
     return np.rint(model.inverse_transform(drawn).clip(0, 255)).astype(np.uint8).reshape(count, *pixels.shape[1:])
+
+
+def _mixture(codes: np.ndarray, parts: int, count: int, seed: int) -> np.ndarray:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits
+
+    codes = codes[:FEW].astype(np.float64)
+    # Variances below a thousandth of all tell of too few examples in a part.
+    small = 1e-3 * codes.var(axis=0).mean()
+    model = GaussianMixture(parts, reg_covar=small, init_params="k-means++", max_iter=20, random_state=seed)
+    # Its many small products take a hundred times as long where threads wait for each other.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # what it would still gain is not worth the wait
+        return model.fit(codes).sample(count)[0]

@@ -25,6 +25,7 @@ VERSION = 1  # of what is kept of a judge; another one makes all of them anew
 BATCH = 256  # images that are looked at at once
 MOST = 20_000  # training examples that a judge learns from; more make it better by little
 LARGE = 10_000  # examples from which on a few epochs are enough
+PARTS = 20  # of a mixture of Gaussians; more take long and are little better
 FILTERS = (16, 32, 64, 64)  # channels of a judge's stages; small images have the first two
 
 
@@ -203,7 +204,7 @@ def judged(
     components: int = 32,
     seed: int = 0,
 ) -> GenerationEvaluation:
-    """Score generated images against held-out ones, beside as many of `pca_gaussian`.
+    """Score generated images against held-out ones, beside as many of `pca_gaussian` and of a mixture of such.
 
     Args:
         pixels: the generated ones, uint8 or float (images, height, width, channels), 0-255.
@@ -225,7 +226,12 @@ def judged(
     shares = np.bincount(data.held_out.targets, minlength=len(judge.classes)) / len(data.held_out)
     numbers, seen = _scores(pixels, judge, real, shares, seed)
     components = min(components, len(train_pixels), int(np.prod(train_pixels.shape[1:])))
-    simple = pca_gaussian(train_pixels, components, len(pixels), seed)
+    several = min(PARTS, len(train_pixels) // (5 * components))  # fewer examples make no covariance
+    baselines = {}
+    for parts in [1, several] if several > 1 else [1]:
+        name = "Gaussian" if parts == 1 else f"mixture of {parts} Gaussians"
+        simple = pca_gaussian(train_pixels, components, len(pixels), seed, parts)
+        baselines[f"{name} of {components} principal components"] = _scores(simple, judge, real, shares, seed)[0]
     return GenerationEvaluation(
         part=part,
         samples=len(pixels),
@@ -233,7 +239,7 @@ def judged(
         classes=len(judge.classes),
         agreement=None if asked is None else float((seen == asked).mean()),
         judge_accuracy=judge.accuracy,
-        baselines={f"Gaussian of {components} principal components": _scores(simple, judge, real, shares, seed)[0]},
+        baselines=baselines,
     )
 
 

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import artifact
-from zoo.baselines import few, flat
 from zoo.composition import prepared
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError
 from zoo.exporting import gate_sample
-from zoo.generative import exporting, generation, judging
+from zoo.generative import exporting, generation, judging, simple_models
 from zoo.generative.judging import GenerationEvaluation
+from zoo.generative.simple_models import areas_apart, telling
 
 if TYPE_CHECKING:
     from zoo.builders.models import Autoencoder, VariationalAutoencoder
     from zoo.exporting import Gate, Parity
 
 EXAMPLES = 2000  # that a deviation or a bound is estimated on
+FITTED = 5000  # images that a filter is fitted on
 INACTIVE = 0.01  # variance of a code's means below which it says nothing; Burda et al. 2016, section 5.2
 
 
@@ -47,6 +48,7 @@ class ReconstructionEvaluation:
         active: of a variational autoencoder, how many codes vary with the input.
         samples: of a variational autoencoder on images with classes, how good those are that it makes.
         baselines: the same scores of simple models, by name.
+        differences: 95 % interval of their ROC-AUC less this one, by name.
     """
 
     part: str
@@ -65,6 +67,7 @@ class ReconstructionEvaluation:
     active: int | None = None
     samples: GenerationEvaluation | None = None
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    differences: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON holds them."""
@@ -185,14 +188,19 @@ def finish(
         "psnr": _psnr(scores[~odd]) if images else None,
         "threshold": float(network.threshold),
         "false_alarms": float((scores[~odd] > float(network.threshold)).mean()),
-        "baselines": _baselines(network, inputs, asked, odd, seed),
     }
+    simple = simple_models.of_codes(inputs, asked, int(np.prod(network.code_shape)), seed)
+    found["baselines"] = {name: {"mse": float(errors[~odd].mean())} for name, errors in simple.items()}
     if odd.any():
+        simple |= simple_models.of_anomalies(inputs, asked, seed)
+        for name, said in simple.items():
+            found["baselines"][name] = found["baselines"].get(name, {}) | telling(odd, said)
+        found["differences"] = {name: areas_apart(odd, said, scores) for name, said in simple.items()}
         found |= {"anomalies": int(odd.sum()), "detected": float((scores[odd] > float(network.threshold)).mean())}
-        found |= _telling(odd, scores)
+        found |= telling(odd, scores)
     noise = next((layer.stddev for layer in network.encoder.layers if hasattr(layer, "stddev")), 0.0)
     if noise:
-        denoised = _denoising(network, usual, noise, seed)
+        denoised = _denoising(network, inputs, usual, noise, seed)
         found |= denoised | {"baselines": found["baselines"] | denoised["baselines"]}
     if hasattr(network, "beta"):
         some = np.sort(np.random.default_rng(seed).permutation(len(usual))[:EXAMPLES])
@@ -231,62 +239,24 @@ def publish(
     return artifact.staged(model, card, out=out, run=run, export=export, prove=prove)
 
 
-def _telling(odd: np.ndarray, scores: np.ndarray) -> dict[str, float]:
-    """How well scores tell anomalies."""
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    return {
-        "roc_auc": float(roc_auc_score(odd, scores)),
-        "average_precision": float(average_precision_score(odd, scores)),
-    }
-
-
 def _psnr(errors: np.ndarray) -> float:
     """Mean over images of the peak signal-to-noise ratio, in dB, of errors in unit range squared."""
     return float(np.mean(-10 * np.log10(np.maximum(errors, 1e-12))))
 
 
-def _baselines(
-    network: Autoencoder, inputs: np.ndarray, asked: np.ndarray, odd: np.ndarray, seed: int
-) -> dict[str, dict[str, float]]:
-    """Principal components, as many as the code is wide; and, where there are anomalies, an isolation forest."""
-    from sklearn.decomposition import PCA
-    from sklearn.ensemble import IsolationForest
-
-    rows, wanted = flat(inputs), flat(asked)
-    there = ~np.isnan(asked.reshape(len(asked), -1))  # padding is 0 in rows, and not to be reconstructed
-    rows = rows[few(rows, seed)] if len(rows) > 20_000 else rows
-    found: dict[str, dict[str, float]] = {}
-    components = int(np.prod(network.code_shape))
-    if components < min(rows.shape):
-        model = PCA(components, random_state=seed, svd_solver="randomized").fit(rows)
-        square = (model.inverse_transform(model.transform(wanted)) - wanted) ** 2
-        errors = (square * there).sum(axis=1) / there.sum(axis=1)
-        found[f"{components} principal components"] = {"mse": float(errors[~odd].mean())}
-        if odd.any():
-            found[f"{components} principal components"] |= _telling(odd, errors)
-    if odd.any():
-        forest = IsolationForest(n_estimators=200, random_state=seed).fit(rows[:20_000])
-        found["isolation forest"] = _telling(odd, -forest.score_samples(wanted))
-    return found
-
-
-def _denoising(network: Autoencoder, images: np.ndarray, noise: float, seed: int) -> dict[str, Any]:
-    """PSNR of images with noise, of what the network makes of them, and of a median filter."""
-    noisy = with_noise(images, noise, seed)
-    clean = images.astype(np.float32)
+def _denoising(network: Autoencoder, inputs: np.ndarray, images: np.ndarray, noise: float, seed: int) -> dict[str, Any]:
+    """PSNR of images with noise, of what the network makes of them, and of simple filters."""
+    noisy, clean = with_noise(images, noise, seed), images.astype(np.float32)
 
     def ratio(found: np.ndarray) -> float:
         return _psnr(np.mean(((found - clean) / 255) ** 2, axis=(1, 2, 3)))
 
-    from scipy.ndimage import median_filter
-
-    filtered = {f"median filter {size} x {size}": ratio(median_filter(noisy, (1, size, size, 1))) for size in (3, 5)}
-    best = max(filtered, key=lambda name: filtered[name])
+    known = inputs[np.sort(np.random.default_rng(seed).permutation(len(inputs))[:FITTED])]
+    filtered = simple_models.filtered(noisy, known, with_noise(known, noise, seed + 1), seed)
     return {
         "psnr": ratio(network.reconstruct(noisy)),
         "noisy": ratio(noisy),
-        "baselines": {best: {"psnr": filtered[best]}},
+        "baselines": {name: {"psnr": ratio(made)} for name, made in filtered.items()},
     }
 
 
