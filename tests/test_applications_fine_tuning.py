@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL import Image
 import zoo
 from applications import FineTuned, fine_tune
 from applications.backbones import BACKBONES
+from applications.fine_tuning import judged
 from zoo import InputError, JobError, artifact, exporting
 from zoo.data import decoding, images
 
@@ -52,6 +54,16 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     return kept
 
 
+def test_a_class_that_a_head_never_gives_is_told(done: FineTuned) -> None:
+    part = done.data.held_out
+    always = np.eye(3, dtype=np.float32)[np.zeros(len(part), int)]
+    data = replace(done.data, validation=part.chosen(np.repeat(np.arange(len(part)), 5)))
+    evaluation, findings = judged(data, np.repeat(always, 5, axis=0), {}, False, 0)
+    assert evaluation.classes["red"]["predicted"] == 0
+    assert "class hardly ever predicted" in {finding.symptom for finding in findings}
+    assert "--class-weights" not in str(findings[0])
+
+
 def test_the_artifact_is_whole(done: FineTuned) -> None:
     names = {path.relative_to(done.artifact).as_posix() for path in done.artifact.rglob("*") if path.is_file()}
     wanted = {"saved_model.pb", "variables/variables.index", "assets/labels.txt", "model.keras", "card.json"}
@@ -61,6 +73,8 @@ def test_the_artifact_is_whole(done: FineTuned) -> None:
     card = json.loads((done.artifact / "card.json").read_text())
     assert card["classes"] == ["blue", "green", "red"]
     assert card["metrics"]["accuracy"] == done.evaluation.accuracy == 1.0
+    assert card["metrics"]["baselines"] == done.evaluation.baselines == {"nearest neighbours of the embeddings": 1.0}
+    assert card["findings"] == [] and done.findings == ()
     assert card["backbone"] == "efficientnet_lite0" and card["data_fingerprint"] == done.data.fingerprint
     assert not list(done.artifact.parent.parent.parent.glob(".runs/*"))
     assert [note.name for note in done.data.intake if note.action == "left out"] == ["red/broken.jpg"]

@@ -20,7 +20,8 @@ from tuning.importance import columns, explain, importances
 from tuning.rendering import Live, show_result
 from tuning.report import page, write
 from tuning.results import Comparison, SearchResult, TrialResult
-from tuning.sentences import compared, duration, failures, settings_text, validated
+from tuning.sentences import beside, compared, duration, failures, settings_text, validated
+from zoo.evaluation import evaluate, evaluate_values
 
 HOSTILE = "</script><script>alert(1)</script> <img src=x onerror=alert(2)> & \"quoted\" 'too' {{data}} \u2028 \ud800"
 GAIN = Comparison("test", 2000, 0.893, 0.887, 0.006, (0.001, 0.011))
@@ -232,6 +233,18 @@ def test_extremes_are_written_and_shown(name: str, tmp_path: Path, capsys: pytes
         assert len(list(csv.reader(file))) == len(result.trials) + 1
     show_result(result)
     assert "The search ended: the budget of 10 min is used up." in capsys.readouterr().out
+
+
+def test_what_simple_models_score_is_read_beside_the_winner(capsys: pytest.CaptureFixture[str]) -> None:
+    classes = evaluate(np.array([0, 1]), np.eye(2, dtype=np.float32), ("a", "b"), 0, "test")
+    line = beside(replace(classes, baselines={"trees <b>": 0.75}))
+    assert line == "Accuracy there 1, of simple models: always the most frequent class 0.5; trees <b> 0.75."
+    numbers = evaluate_values(np.eye(2), np.eye(2), ("a", "b"), "test")
+    assert beside(replace(numbers, baselines={"ridge": {"r2": 0.25}})) == "R² there 1, of simple models: ridge 0.25."
+    result = search(trial(0, 0.8), beside=(line, "simple model ahead: ridge."))
+    assert "trees &lt;b&gt; 0.75. simple model ahead: ridge." in page(result)
+    show_result(result)
+    assert line in capsys.readouterr().out
 
 
 def test_importances_find_what_matters_among_noise() -> None:

@@ -82,6 +82,9 @@ def test_a_search_ends_in_an_artifact_that_answers_and_knows_of_it() -> None:
     assert (labels == blobs().held_out.targets).mean() == pytest.approx(result.held_out.best)
     page = (result.artifact / "run" / "report.html").read_text(encoding="utf-8")
     assert "learning_rate" in page and "default configuration" in page
+    assert "always the most frequent class" in result.beside[0] and "nearest neighbours" in result.beside[0]
+    assert made.card["metrics"]["baselines"].keys() >= {"logistic regression", "nearest neighbours", "boosted trees"}
+    assert "of simple models: " in page
     with (result.artifact / "run" / "trials.csv").open(encoding="utf-8") as file:
         assert [int(row["number"]) for row in csv.DictReader(file)] == list(range(6))
     assert not list(Path(".runs").glob("*"))

@@ -14,7 +14,7 @@ from conftest import command, shared
 import zoo
 from zoo import baselines
 from zoo.composition import prepared
-from zoo.data import Data, arrays
+from zoo.data import Data, arrays, samples
 from zoo.evaluation import evaluate, evaluate_values, goodness, paired
 from zoo.findings import of_rivals, of_scores
 from zoo.generative.simple_models import areas_apart, filtered, of_anomalies
@@ -239,17 +239,16 @@ def test_copies_are_told_where_a_score_is_of_few_contents(workplace: Path) -> No
     assert "copies of 2 contents" in command("evaluate", "four", "four.csv").stdout
 
 
-def test_a_perceptron_fails_on_xor_and_a_hidden_layer_learns_it(workplace: Path) -> None:
-    assert command("sample", "xor", "xor").returncode == 0
-    rows = Path("xor/xor.csv").read_text().splitlines()
+def test_a_perceptron_fails_on_xor_and_a_hidden_layer_learns_it(tmp_path: Path) -> None:
+    assert samples.write("xor", tmp_path / "xor") == 400
+    rows = (tmp_path / "xor" / "xor.csv").read_text().splitlines()
     assert len(set(rows)) == len(rows) == 401
-    how = ("--epochs", "60", "--learning-rate", "0.01", "--json")
-    single, hidden = (
-        json.loads(command("train", builder, "xor/xor.csv", *how).stdout) for builder in ("perceptron", "mlp")
-    )
-    assert single["metrics"]["accuracy"] < 0.7 and hidden["metrics"]["accuracy"] > 0.97
-    assert single["metrics"]["baselines"]["nearest neighbours"] > 0.97
-    assert "simple model ahead" in {row["symptom"] for row in single["diagnosis"]}
+    data = zoo.data.open(tmp_path / "xor" / "xor.csv")
+    single, hidden = (zoo.train(builder, data, epochs=60, learning_rate=0.01) for builder in ("perceptron", "mlp"))
+    assert single.evaluation.accuracy < 0.7 and hidden.evaluation.accuracy > 0.97
+    assert single.evaluation.baselines["nearest neighbours"] > 0.97
+    assert "simple model ahead" in {finding.symptom for finding in zoo.diagnose(single)}
+    assert single.card["findings"] and not hidden.card["findings"]
 
 
 @pytest.mark.slow
