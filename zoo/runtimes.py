@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.files import whole_folder
+from zoo.startup import hushed
 
 if TYPE_CHECKING:
     import keras
@@ -100,7 +101,8 @@ def open_format(
     if part != "model" and part not in manifest.get("parts", {}):
         raise InputError(f"{folder}: expected the part model, or of an autoencoder encoder or decoder; received {part}")
     try:
-        return process.opened(folder, part, threads)
+        with hushed():
+            return process.opened(folder, part, threads)
     except ModuleNotFoundError as error:
         raise InputError(f"{folder}: its runtime is not installed: {error}; see zoo formats") from error
     except Exception as error:  # runtimes raise whatever they meet in a damaged file

@@ -21,9 +21,9 @@ NEEDLESS = {
     "jax": ("tensorflow.lite.python.util", "keras.src.callbacks.orbax_checkpoint"),
 }
 
-# Lines of TensorFlow's log, and what goes before and after them.
+# Lines of TensorFlow's and LiteRT's logs, and what goes before and after them.
 NOISE = re.compile(
-    rb"(WARNING: All log messages before absl::InitializeLog\(\)|To enable the following instructions: "
+    rb"(WARNING: All log messages before absl::InitializeLog\(\)|To enable the following instructions: |INFO: Created "
     rb"|[IWE]\d{4} \d\d:\d\d:\d+\.\d+ +\d+ \S+:\d+\] |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] ).*\n?"
 )
 

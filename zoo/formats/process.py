@@ -47,6 +47,7 @@ def _litert(path: Path, part: dict[str, Any], threads: int | None) -> Answer:
         # now and then. The kernels of LiteRT itself do not.
         plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         interpreter = Interpreter(str(path), num_threads=cores, experimental_op_resolver_type=plain)
+    interpreter.allocate_tensors()  # at the first answer it would tell of its delegate
     runner = interpreter.get_signature_runner("serving_default")
 
     def answer(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
