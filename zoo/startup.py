@@ -89,10 +89,12 @@ def hushed() -> Iterator[None]:
     file within the block. What else was written to it, as by other threads, follows after the block.
     """
     _aside.enter()
-    failed = True
+    failed = False
     try:
         yield
-        failed = False
+    except Exception:  # rather than Ctrl-C
+        failed = True
+        raise
     finally:
         _aside.leave(failed)
 
