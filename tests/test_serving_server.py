@@ -426,7 +426,7 @@ def process(*arguments: str, env: dict[str, str] | None = None) -> Iterator[tupl
 @pytest.mark.slow
 def test_sigterm_loses_nothing_that_was_accepted(classifier: Path, workplace: Path, pixels: np.ndarray) -> None:
     body = {"instances": [b64(encoded(pixels[0]))] * 8}
-    with process(str(classifier), "--runtime", "saved_model") as (server, client, log):
+    with process(str(classifier), "--runtime", "saved_model", "--host", "0.0.0.0") as (server, client, log):
         name = client("/v1/models")[1]["models"][0]["name"].replace(" ", "%20")
         counts, lock = {"answered": 0}, threading.Lock()
 
@@ -452,7 +452,7 @@ def test_sigterm_loses_nothing_that_was_accepted(classifier: Path, workplace: Pa
         told = [json.loads(line) for line in log.read_text().splitlines()]
         accepted = [each for each in told if each["event"] == "request" and each["method"] == "POST"]
         assert {each["status"] for each in accepted} == {200} and len(accepted) == counts["answered"]
-        assert told[-1]["event"] == "ended"
+        assert told[0]["event"] == "open to all" and told[-1]["event"] == "ended"
 
 
 @pytest.mark.slow
@@ -499,6 +499,7 @@ def test_the_client_of_tensorflow_serving_is_answered(classifier: Path, workplac
         assert code() == grpc.StatusCode.UNAUTHENTICATED
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0, log.read_text()
+        assert all(json.loads(line) for line in log.read_text().splitlines())
 
 
 @pytest.mark.slow

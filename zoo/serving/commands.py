@@ -65,8 +65,6 @@ def serve(
     from zoo.serving import running
 
     token = running.token_of(token_file, os.environ.get("ZOO_TOKEN"))
-    if token is None and not running.is_local(host):
-        say(f"anyone who reaches {host}:{port} may ask; --token-file asks for a token", error=True)
     running.serve(
         artifacts,
         host=host,

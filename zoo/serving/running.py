@@ -66,6 +66,8 @@ def serve(
     if grpc_port is not None:
         _socket(host, grpc_port, "--grpc-port").close()  # in use: told before models are opened
     metrics, log = Metrics(), Log()
+    if token is None and not is_local(host):
+        log("open to all", host=host, reason="no token is asked for; --token-file asks for one")
 
     def tell(event: str, **facts: object) -> None:
         if event == "version broken":
