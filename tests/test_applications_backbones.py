@@ -237,6 +237,7 @@ def test_preprocessing_of_the_built_in_family():
     np.testing.assert_allclose(preprocess("efficientnet_lite0", image), (image - 127) / 128, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.numerical
 @pytest.mark.usefixtures("freed")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_embeddings_are_those_of_keras_on_its_own_preprocessing_whole_and_cut(name, tmp_path, monkeypatch):
@@ -271,6 +272,7 @@ def test_embeddings_are_those_of_keras_on_its_own_preprocessing_whole_and_cut(na
 # Cutting
 
 
+@pytest.mark.numerical
 def test_lower_and_upper_part_of_the_built_in_family_compose():
     model = backbone("efficientnet_lite0", weights=None, input_size=64)
     shuffle(model, pixels(64, 32))
@@ -420,6 +422,7 @@ def test_a_file_with_another_hash_is_not_taken(keras_home):
         backbone("resnet50")
 
 
+@pytest.mark.numerical
 def test_the_cache_with_a_hash(keras_home, monkeypatch):
     """A file of the test's own, whose hash Keras is told: the rest of the way is that of a published file."""
     module = family("resnet50")
@@ -435,6 +438,7 @@ def test_the_cache_with_a_hash(keras_home, monkeypatch):
     assert_same(result, model(pixels(64)).numpy())
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("suffix", [".weights.h5", ".keras", ".h5"])
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_b0", "mobilenet"])
 def test_weights_of_a_path(name, suffix, tmp_path):

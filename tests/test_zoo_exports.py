@@ -16,6 +16,7 @@ from zoo import exporting
 from zoo.data import sequences, tables, text
 from zoo.errors import InputError, JobError
 
+pytestmark = pytest.mark.numerical
 ALONE = """
 import json, sys, numpy as np
 for package in ("zoo", "applications", "tuning"):

@@ -22,6 +22,8 @@ from zoo.errors import InputError
 from zoo.loop import fit
 from zoo.optimizers import OPTIMIZERS, SCHEDULES, optimizer
 
+pytestmark = pytest.mark.numerical
+
 
 def blobs(count: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)

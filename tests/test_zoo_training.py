@@ -19,6 +19,7 @@ from zoo.errors import InputError, JobError
 from zoo.learning_rates import find_learning_rate
 from zoo.training import train
 
+pytestmark = pytest.mark.numerical
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 
 
