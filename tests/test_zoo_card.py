@@ -79,6 +79,15 @@ def test_the_reason_names_what_was_expected_and_what_is_there(kept: Path, tmp_pa
         ({"input": card["input"] | {"length": 0}}, "no length that could be one: received 0"),
     ):
         assert reason in said(card | changed, tmp_path)
+    rows = cards.read(kept / "multi_label" / "1")
+    for changed, reason in (
+        ({key: value for key, value in rows["input"].items() if key != "target"}, "no target that could be one"),
+        (
+            {k: v for k, v in rows["input"].items() if k != "columns"} | {"header": False},
+            "no columns that could be one",
+        ),
+    ):
+        assert reason in said(rows | {"input": changed}, tmp_path)
     whole = json.dumps(card)
     for text, reason in (
         (whole[: len(whole) // 2], "can't be read"),
@@ -114,6 +123,7 @@ def test_what_is_published_has_a_format_and_needs_its_checksums(classifier: Path
         ("regression", lambda c: c["input"]["features"].append("more"), "features 3 in the card, 2 in the model"),
         ("fine_tuned", lambda c: c["input"].update(size=[32, 32]), "images 32 x 32 x 3 in the card, 16 x 16 x 3"),
         ("reconstruction", lambda c: c["input"].update(categorical=[]), "categorical columns 0 in the card, 1 in"),
+        ("reconstruction", lambda c: c.update(threshold=-1), "threshold -1 in the card, 2.6856"),
         ("generation", lambda c: c["classes"].append("even"), "classes 1 in the card, 0 in the model"),
     ],
 )

@@ -94,6 +94,13 @@ def _shapes(card: dict[str, Any], model: keras.Model) -> Iterator[tuple[str, tup
     if task != "reconstruction":
         name = "probabilities" if task in ("classification", "multi_label") else "values"
         yield name, (classes,), tuple(model.output_shape[1:])
+    if task == "reconstruction":
+        limit = float(model.threshold)
+        yield (
+            "threshold",
+            (card["threshold"],),
+            (None if math.isclose(card["threshold"], limit, rel_tol=1e-5) else limit,),
+        )
     entry = (model.preprocess or model.encoder).input if task == "reconstruction" else model.input
     if kind == "table":
         for group in ("numeric", "categorical"):
@@ -147,7 +154,12 @@ def _input_problem(said: Any, task: str) -> str | None:
         return f"expected an input of the kind images, table, text or sequence, received {_shown(kind)}"
     checks = {
         "images": {"size": _is_size, "crop": _is_share, "channels?": lambda value: value in (1, 3)},
-        "table": {"numeric": _are_names, "categorical": _are_names, "target?": _are_names, "columns?": _are_names},
+        "table": {
+            "numeric": _are_names,
+            "categorical": _are_names,
+            "target?" if task == "reconstruction" else "target": _are_names,
+            "columns" if said.get("header") is False else "columns?": _are_names,
+        },
         "text": {"length": _is_count, "column": _is_name_or_none, "target": _is_name_or_none},
         "sequence": {
             "features": lambda value: _are_names(value) and bool(value),
