@@ -456,6 +456,18 @@ def test_swish_and_grouped_convolutions_as_pretrained_networks_have_them(workpla
     assert all(each.manifest["gate"]["passed"] for each in made)
 
 
+def test_an_own_network_for_images_may_name_its_layers_as_the_zoo_does(workplace: Path) -> None:
+    import keras
+
+    names = ("preprocess", "numbers", "categories")
+    entry = keras.Input((8, 8, 1), name=names[1])
+    flat = keras.layers.Flatten(name=names[0])(entry)
+    model = keras.Model(entry, keras.layers.Dense(2, "softmax", name=names[2])(flat))
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
+    trained = zoo.train(model, zoo.data.arrays(pixels, np.arange(40) % 2), epochs=1)
+    assert formats.export(trained.export("saved_models/own"), "litert")[0].new
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_a_model_of_half_precision_goes_in_as_float32(policy: str, workplace: Path) -> None:

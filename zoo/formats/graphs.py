@@ -54,7 +54,8 @@ def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
     told = _meanings(card["input"])
     if card["task"] == "reconstruction":
         return _autoencoder(model, raw, told, card)
-    preprocess = preprocess_of(model)
+    # Of images there is none; a user's own network may have a layer of that name.
+    preprocess = None if card["input"]["kind"] == "images" else preprocess_of(model)
     behind = None if preprocess is None else _behind(model)
     name = "prediction" if card["task"] in VALUES else "probabilities"
     what = "values, in the order of the labels" if name == "prediction" else "one a class, in the order of labels.txt"
