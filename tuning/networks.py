@@ -18,7 +18,7 @@ from tuning.folds import check_folds, folds_of
 from tuning.fresh import Fresh
 from tuning.objectives import Objective, objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
-from zoo import baselines
+from zoo import baselines, own_code
 from zoo.builders.registry import builder as builder_of
 from zoo.checkpoints import Checkpoint
 from zoo.compiling import Reuse, unoptimized
@@ -27,7 +27,7 @@ from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
 from zoo.optimizers import OPTIMIZERS
-from zoo.preparing import Prepared, built, prepare
+from zoo.preparing import Prepared, built, is_own, prepare
 from zoo.training import Trained, finished, train
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Networks:
         arguments, shape = dict(settings["model"]), self.task.inputs.shape[1:]
         network = self.fresh.network(
             json.dumps([arguments, training["precision"]], sort_keys=True, default=str),
-            lambda: built(self.build, self.data, shape, arguments, training["precision"])[0],
+            lambda: self._built(shape, arguments, training["precision"]),
         )
         task = self.task._replace(network=network)
         chosen, asked = self.splits[fold]
@@ -183,6 +183,12 @@ class Networks:
             metrics=[],
         )
         return network, history, self._answers(network, self.task.inputs[asked])
+
+    def _built(self, shape: tuple[int, ...], arguments: dict[str, Any], precision: str) -> keras.Model:
+        network, _ = built(self.build, self.data, shape, arguments, precision)
+        if is_own(self.build):
+            own_code.check(getattr(network, "generator", network))
+        return network
 
     def _settings(self, given: dict[str, Any]) -> dict[str, Any]:
         """Arguments of `zoo.train` that say how to train, with its defaults; no epochs."""

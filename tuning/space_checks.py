@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from tuning.spaces import SPACES, Settings
 from zoo.errors import InputError
+from zoo.own_code import import_file
 
 # What no space may set.
 OF_THE_SEARCH = ("data", "builder", "model", "seed", "run", "epochs", "callbacks", "validation", "tensorboard")
@@ -36,7 +33,7 @@ def space_of(model_name: str, space: Callable[..., Settings] | str | None = None
     path, _, name = space.rpartition(":") if isinstance(space, str) else ("", "", "")
     if not (path and name):
         raise InputError(f"expected a search space as FILE.py:function, or a function of hp; received {space!r}")
-    module = _module(Path(path))
+    module = import_file(path, "a search space")
     if not hasattr(module, name):
         raise InputError(f"expected a function {name} in {path}, which has none; define it there, or name another")
     if not callable(function := getattr(module, name)):
@@ -95,20 +92,3 @@ def _keywords(function: Callable[..., Any]) -> list[str] | None:
 def _near(word: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(word), list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-def _module(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise InputError(f"expected a Python file with a search space, received {path}, which is no file")
-    spec = importlib.util.spec_from_file_location(f"_search_space_{path.stem}", path)
-    if spec is None:
-        raise InputError(f"expected a Python file, whose name ends in .py, received {path}; rename it")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses in it look for their module there
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[spec.name]
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"{path} can't be imported: {reason}; mend it, or name another file") from error
-    return module

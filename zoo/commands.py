@@ -13,6 +13,24 @@ if TYPE_CHECKING:
     from zoo.data import Data
 
 ARTIFACT = click.argument("artifact")
+
+
+def _import_files(_: click.Context, __: click.Parameter, files: tuple[str, ...]) -> None:
+    if files:
+        from zoo.own_code import import_file
+
+        for file in files:
+            import_file(file)
+
+
+IMPORT = click.option(
+    "--import",
+    metavar="FILE",
+    multiple=True,
+    expose_value=False,
+    callback=_import_files,
+    help="Run a Python file first that registers layers of your own, and does nothing else.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
@@ -99,6 +117,7 @@ def check(path: str, as_json: bool, **options: object) -> None:
 @click.option(
     "--csv", "csv_path", type=click.Path(dir_okay=False), help="One row a file, most confidently wrong first."
 )
+@IMPORT
 @JSON
 def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> None:
     """Score ARTIFACT on the labelled examples in PATH.
@@ -130,6 +149,7 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="Classes to show for each image.")
 @click.option("--csv", "csv_path", type=click.Path(dir_okay=False), help="Write one row a file.")
+@IMPORT
 @JSON
 def predict(artifact: str, paths: tuple[str, ...], top: int, csv_path: str | None, as_json: bool) -> None:
     """Ask ARTIFACT about PATHS: files, folders, patterns like 'photos/*.jpg', or - for a list on stdin.

@@ -147,6 +147,8 @@ def composed(data: Data, network: keras.Model, scale: Scale | None) -> keras.Mod
     weights = network.get_weights()
     network = type(network).from_config(network.get_config())  # without the optimizer, which would be saved with it
     network.set_weights(weights)
+    if isinstance(network, keras.Sequential):  # which has no output till it is called
+        network = keras.Model(network.inputs[0], network.outputs[0], name=network.name)
     if data.preprocess is None:
         return network
     raw = keras.tree.map_structure(

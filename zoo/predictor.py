@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
@@ -12,14 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo import progress
-from zoo.card import check_model
+from zoo import progress, sums
+from zoo.card import check_model, read
 from zoo.data import decoding, image_sources, splits
 from zoo.data.dataset import Inputs, Note, Part, label_text
-from zoo.errors import InputError
+from zoo.errors import InputError, Notice
 from zoo.evaluation import AnyEvaluation, RegressionEvaluation, evaluate, evaluate_values
 from zoo.files import whole_file
 from zoo.findings import Finding, of_scores
+from zoo.own_code import UnknownLayersError, unknown
+from zoo.signatures import feeds
 
 if TYPE_CHECKING:
     import keras
@@ -238,8 +241,20 @@ class Predictor:
     def _reader(self) -> Any:
         return import_module(READERS[self.card["input"].get("kind", "images")])
 
+    @cached_property
+    def _ask(self) -> Callable[[Any], np.ndarray]:
+        """Raw inputs as `zoo.data.Part` has them, of images float32 pixels, to probabilities or values."""
+        try:
+            model = self.model
+        except UnknownLayersError as error:
+            warnings.warn(f"{error}. Until then its SavedModel answers", Notice, stacklevel=2)
+            return _served(self.folder, self.card)
+        if self._images:
+            return model.predict_on_batch
+        return lambda inputs: outputs(model, inputs, self.card["input"])
+
     def _rows(self, part: Part) -> list[Prediction]:
-        answers = outputs(self.model, part.inputs, self.card["input"])
+        answers = self._ask(part.inputs)
         return [self._prediction(name, row) for name, row in zip(part.names, answers, strict=True)]
 
     def _answer(self, sources: Iterable[tuple[str, Any]]) -> list[Prediction]:
@@ -253,7 +268,7 @@ class Predictor:
 
     def _batch(self, sources: Sequence[tuple[str, Any]]) -> list[Prediction]:
         pixels, errors = decoded([source for _, source in sources], self.card["input"])
-        rows = iter(self.model.predict_on_batch(np.stack(pixels).astype(np.float32)) if pixels else ())
+        rows = iter(self._ask(np.stack(pixels).astype(np.float32)) if pixels else ())
         return [
             Prediction(name, error=errors[at]) if at in errors else self._prediction(name, next(rows))
             for at, (name, _) in enumerate(sources)
@@ -287,12 +302,37 @@ def opened(folder: Path, card: dict[str, Any]) -> keras.Model:
     try:
         model = loaded(folder / "model.keras")
     except Exception as error:  # Keras raises whatever it meets in a damaged file
+        if names := unknown(folder / "model.keras"):
+            raise UnknownLayersError(
+                f"{folder}: its Keras model has layers that are not known here: {', '.join(names)}; name the file that "
+                "registers them with --import FILE, or import it first"
+            ) from error
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{folder}: its model.keras can't be opened: {reason}; copy the version again, or export it anew"
         ) from error
     check_model(card, model, folder)
     return model
+
+
+def _served(folder: Path, card: dict[str, Any]) -> Callable[[Any], np.ndarray]:
+    """`Predictor._ask` of the SavedModel of a version."""
+    import tensorflow as tf
+
+    description = read(folder, sums.SERVED)["input"]
+    graph = tf.saved_model.load(str(folder))
+    name = "prediction" if card["task"] in ("regression", "forecasting") else "probabilities"
+    images = description.get("kind", "images") == "images"
+
+    def answers(inputs: Any) -> np.ndarray:
+        tensors = {"pixels": inputs} if images else feeds(inputs, description)
+        serve, found = graph.signatures["serving_pixels" if images else "serving_default"], []
+        for start in range(0, len(next(iter(tensors.values()))), 256):
+            some = {key: tf.constant(values[start : start + 256]) for key, values in tensors.items()}
+            found.append(serve(**some)[name].numpy())
+        return np.concatenate(found)
+
+    return answers
 
 
 def raw(inputs: Inputs, description: dict[str, Any]) -> np.ndarray | dict[str, np.ndarray]:

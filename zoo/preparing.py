@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from zoo import own_code
 from zoo.batches import not_finite
-from zoo.composition import Scale, image_input, prepared, scaled
+from zoo.composition import Scale, composed, image_input, prepared, scaled
 from zoo.data.dataset import Data
 from zoo.data.dataset import open as open_data
 from zoo.errors import InputError
-from zoo.generative import generation, reconstruction
+from zoo.exporting import saved_model
+from zoo.generative import exporting, generation, reconstruction
 
 if TYPE_CHECKING:
     import keras
@@ -91,14 +93,31 @@ def prepare(
         if precision == "mixed_float16":  # Keras scales the loss of one optimizer, and there are two
             raise InputError(f"{name} trains in float32 or mixed_bfloat16, received {precision}")
         generation.check_fit(network, data, inputs)
+        if is_own(builder):
+            made, names = network.average, data.classes if network.num_classes else ()
+            own_code.check(network.generator, export=lambda folder: exporting.generator(made, folder, tuple(names)))
         return Prepared(data, network, name, inputs, data.train.targets, "adversarial", None)
     if isinstance(network, Autoencoder):
         reconstruction.check_fit(network, data, inputs)
         data = reconstruction.windows_apart(data)
+        if is_own(builder):
+            whole = network.behind(data.preprocess)
+            own_code.check(network, export=lambda folder: exporting.autoencoder(whole, folder, data.input))
         return Prepared(data, network, name, inputs, np.zeros(len(inputs), np.int32), "autoencoder", None)
     check_fit(network, data, inputs)
     targets, scale = scaled(data, inputs)
+    if is_own(builder):
+        said = {"classes": data.classes, "task": data.task, "description": data.input}
+        own_code.check(network, inputs[:2], lambda folder: saved_model(composed(data, network, scale), folder, **said))
     return Prepared(data, network, name, inputs, targets, "supervised", scale)
+
+
+def is_own(builder: Any) -> bool:
+    """Whether a model, given as `train` takes it, may have layers or functions of a user's own."""
+    import keras
+
+    of_zoo = isinstance(builder, str) or getattr(builder, "__module__", "").startswith("zoo.builders.")
+    return isinstance(builder, keras.Model) or not of_zoo
 
 
 def check_fit(network: keras.Model, data: Data, inputs: np.ndarray) -> None:
@@ -112,7 +131,13 @@ def check_fit(network: keras.Model, data: Data, inputs: np.ndarray) -> None:
     Raises:
         InputError: inputs, outputs or targets don't fit; says what was expected and what came.
     """
-    wanted, outputs = tuple(network.input_shape[1:]), network.output_shape[-1]
+    try:
+        wanted, outputs = tuple(network.input_shape[1:]), network.output_shape[-1]
+    except (AttributeError, ValueError) as error:
+        raise InputError(
+            f"expected a model that says what it takes, as keras.Model(inputs, outputs), or keras.Sequential with a "
+            f"keras.Input first; {network.name} is a {type(network).__name__}, which does not"
+        ) from error
     if len(wanted) != inputs.ndim - 1 or any(w not in (None, i) for w, i in zip(wanted, inputs.shape[1:], strict=True)):
         raise InputError(f"{network.name} takes inputs of shape {wanted}, and {data.source} gives {inputs.shape[1:]}")
     if outputs != len(data.classes):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands import ARTIFACT, JSON
+from zoo.commands import ARTIFACT, IMPORT, JSON
 from zoo.terminal import say, say_json
 
 
@@ -13,6 +13,7 @@ from zoo.terminal import say, say_json
 @click.argument("path", required=False)
 @click.option("--seed", default=0, show_default=True, help="Of made-up inputs, and of the choice among many.")
 @JSON
+@IMPORT
 def verify(artifact: str, path: str | None, seed: int, as_json: bool) -> None:
     """Check the files of ARTIFACT against their checksums, and that its SavedModel answers as its Keras model.
 

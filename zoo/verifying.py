@@ -17,6 +17,7 @@ from zoo.errors import InputError, JobError
 from zoo.exporting import Gate, Parity
 from zoo.generative.generator import Generator
 from zoo.generative.reconstructor import Reconstructor
+from zoo.own_code import UnknownLayersError
 from zoo.predictor import READERS, Predictor, decoded, outputs
 
 MADE_UP = 64  # inputs, where none are given
@@ -121,6 +122,8 @@ def verify(path: str | Path, source: Any = None, seed: int = 0) -> Verification:
 def _open(asked: Artifact) -> None:
     try:
         asked.model  # noqa: B018, loads it
+    except UnknownLayersError:
+        raise
     except InputError as error:
         raise JobError(str(error)) from error
 

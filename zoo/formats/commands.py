@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands import ARTIFACT, JSON
+from zoo.commands import ARTIFACT, IMPORT, JSON
 from zoo.terminal import say, say_json
 
 
@@ -23,6 +23,7 @@ from zoo.terminal import say, say_json
 @click.option("--docker", is_flag=True, help="Write a Dockerfile and compose.yaml for TensorFlow Serving.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for those; NAME-deploy where not given.")
 @JSON
+@IMPORT
 def export(
     artifact: str,
     formats: tuple[str, ...],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands import ARTIFACT, JSON
+from zoo.commands import ARTIFACT, IMPORT, JSON
 from zoo.terminal import say, say_json
 
 PICTURE, TABLE = "reconstructed.png", "reconstructed.csv"
@@ -25,6 +25,7 @@ SEED = click.option("--seed", default=0, show_default=True, help="The same seed 
     help="Picture of all; without a suffix, a new folder of PNG files.",
 )
 @click.option("--interpolate", is_flag=True, help="Strips, each on the way from one code to another.")
+@IMPORT
 def generate(artifact: str, count: int | None, label: str | None, seed: int, out: str, interpolate: bool) -> None:
     """Make new images with ARTIFACT: adversarial networks, or a variational autoencoder of images."""
     from pathlib import Path
@@ -62,6 +63,7 @@ def generate(artifact: str, count: int | None, label: str | None, seed: int, out
 @click.option("--out", type=click.Path(dir_okay=False), help=f"Of images.  [default: {PICTURE}]")
 @click.option("--interpolate", is_flag=True, help="Draw the way from the first of two images to the second.")
 @click.option("--csv", "csv_path", type=click.Path(dir_okay=False), help=f"Of sequences by default {TABLE}.")
+@IMPORT
 def reconstruct(
     artifact: str, files: tuple[str, ...], out: str | None, interpolate: bool, csv_path: str | None
 ) -> None:
@@ -106,6 +108,7 @@ def reconstruct(
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--csv", "csv_path", type=click.Path(dir_okay=False), help="Write one row an input.")
 @JSON
+@IMPORT
 def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_json: bool) -> None:
     """Ask ARTIFACT, an autoencoder, what it does not know of PATHS: files, folders, patterns, or - for a list on stdin.
 
@@ -138,6 +141,7 @@ def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_js
 @click.argument("path", type=click.Path())
 @click.option("--out", default="latent.png", show_default=True, type=click.Path(dir_okay=False), help="The picture.")
 @SEED
+@IMPORT
 def latent(artifact: str, path: str, out: str, seed: int) -> None:
     """Draw where ARTIFACT, an autoencoder, puts the examples in PATH, coloured by class where they have one.
 

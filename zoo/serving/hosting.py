@@ -15,6 +15,7 @@ from zoo import artifact, sums
 from zoo import card as cards
 from zoo.card import KINDS
 from zoo.errors import InputError, JobError
+from zoo.own_code import UnknownLayersError
 from zoo.serving.answering import DEFAULT, IMAGE, MAX_PIXELS, Answering, Both, Graph, Pixels, output_of
 from zoo.serving.batching import Batcher
 from zoo.serving.refusals import Refused
@@ -217,7 +218,7 @@ def opened_version(
     if runtime == "auto" and labels:
         try:
             found = _pixels(folder, card, "openvino", most)
-        except (JobError, OSError) as error:  # a folder that can't be written to, say
+        except (JobError, OSError, UnknownLayersError) as error:  # a folder that can't be written to, say
             tell("without openvino", folder=str(folder), reason=" ".join(str(error).split())[:300])
     elif runtime not in ("auto", "saved_model"):
         found = _pixels(folder, card, runtime, most)
