@@ -60,6 +60,8 @@ def outputs(data: Data, train: np.ndarray, held_out: np.ndarray, seed: int = 0) 
         name -> float (examples, classes or values); a name tells on how many examples the model was fitted, where
         those are not all.
     """
+    from threadpoolctl import threadpool_limits
+
     targets, found = data.train.targets, {}
     if data.task == "regression":
         found["mean"] = np.repeat(targets.mean(axis=0, keepdims=True), len(held_out), axis=0)
@@ -76,7 +78,9 @@ def outputs(data: Data, train: np.ndarray, held_out: np.ndarray, seed: int = 0) 
     for name, most, answer in models:
         chosen = np.sort(order[:most])
         note = "" if len(chosen) == len(rows) else f" ({len(chosen):,} examples)"
-        found[name + note] = answer(rows[chosen], targets[chosen], asked)
+        # Threads wait for each other longer than they work, where another process has the cores: up to fifty times.
+        with threadpool_limits(1):
+            found[name + note] = answer(rows[chosen], targets[chosen], asked)
     return found
 
 
@@ -173,14 +177,12 @@ def _each(make: Callable[[], Any], count: int) -> Answer:
 def _one(make: Callable[[], Any], rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """What an estimator says, like `targets` (asked,)."""
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
     if (targets == targets[0]).all():  # there is nothing to learn
         return np.repeat(targets[:1], len(asked))
     middle, spread = (0, 1) if targets.dtype.kind == "i" else (targets.mean(), targets.std())
     scaled = targets if targets.dtype.kind == "i" else (targets - middle) / spread
-    # Threads wait for each other longer than they work, where another process has the cores: up to fifty times.
-    with warnings.catch_warnings(), threadpool_limits(1):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return make().fit(rows, scaled).predict(asked) * spread + middle
 
