@@ -87,6 +87,7 @@ def test_parity_is_proven_over_every_format(done: FineTuned) -> None:
     assert parity["passed"] and parity["largest_difference"] <= 1e-5 and parity["label_differences"] == 0
 
 
+@pytest.mark.numerical
 def test_tensorflow_alone_gives_the_scores_that_are_in_the_card(done: FineTuned, tmp_path: Path) -> None:
     moved = shutil.copytree(done.artifact, tmp_path / "elsewhere")
     files = [str(p) for p in done.data.held_out.inputs if decoding.probe(p).format in decoding.GRAPH_FORMATS]
@@ -160,6 +161,7 @@ def test_loading_needs_no_pickle_and_says_what_is_wrong(done: FineTuned, workpla
         zoo.load(workplace / "half")
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(
     folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch, published: list[tuple]
@@ -235,6 +237,7 @@ def test_several_labels_from_a_manifest(folder: Path, workplace: Path) -> None:
     assert {row.name for row in scored.rows} == set(result.data.held_out.names)
 
 
+@pytest.mark.numerical
 @pytest.mark.slow
 def test_unfreezing_ships_what_the_inner_split_prefers_and_starts_from_ones_own_model(
     folder: Path, workplace: Path

@@ -187,6 +187,7 @@ def test_every_builder_is_held_to_this() -> None:
     assert {name.split("-")[0] for name in MODELS} == set(BUILDERS)
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in MODELS])
 def test_it_answers_as_the_model_in_batches_of_any_size(name: str, workplace: Path) -> None:
     folder = written(workplace, *MODELS[name]())
