@@ -24,7 +24,7 @@ from zoo.data.images import Example, images
 from zoo.data.splits import UNKNOWN, stratified
 from zoo.errors import InputError
 from zoo.evaluation import AnyEvaluation, Evaluation, correct, score
-from zoo.exporting import Gate, gate_sample
+from zoo.exporting import Gate, check_readable
 from zoo.findings import Finding, of_rivals, of_scores
 from zoo.predictor import Predictor
 from zoo.progress import Stopwatch
@@ -113,8 +113,7 @@ def fine_tune(
     # scikit-learn takes over a second to import, and is needed when the embeddings are there.
     threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True).start()
     data, extractor, vectors = embedded(data, extractor, job)
-    if not gate_sample(data.held_out, seed):
-        raise InputError(f"{source}: every held-out image is TIFF, which the exported model can't read; convert some")
+    check_readable(data, seed)
     if parent is not None:
         data = _without_parents(data, parent, job)
     with watch.stage("head"):

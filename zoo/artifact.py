@@ -195,9 +195,8 @@ def staged(
         if not parity.passed:
             (run / "parity.json").write_text(json.dumps(found, indent=2), encoding="utf-8")
             raise JobError(
-                f"the exported model is not equal to the trained one, so no version was published: over "
-                f"{parity.files} inputs outputs differ by up to {parity.largest_difference:.2g} (allowed "
-                f"{parity.tolerance:g}), {parity.label_differences} labels differ; model and numbers are in {run}"
+                f"the exported model is not equal to the trained one, so no version was published: {parity.reason()}; "
+                f"model and numbers are in {run}"
             )
         packages = {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
         known = known | {"warm_up": warming.write(partial, card | known, model, out.name)}

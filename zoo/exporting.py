@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from zoo.data import decoding
-from zoo.data.dataset import Inputs, Part, label_text
-from zoo.errors import JobError
+from zoo.data import decoding, exportable
+from zoo.data.dataset import Data, Inputs, Part, chosen_inputs, label_text
+from zoo.errors import InputError, JobError
+from zoo.files import cache_folder, whole_folder
+from zoo.parity_process import packed, unpacked
 from zoo.signatures import feeds, specification
 
 if TYPE_CHECKING:
@@ -124,6 +126,7 @@ class Parity(NamedTuple):
         largest_difference: in any probability; of values, in units of the largest one if that is over 1.
         label_differences: labels that differ although their margin is over the tolerance.
         tolerance: what was allowed.
+        refused: name and reason of each file that the export does not read, as a damaged one.
     """
 
     files: int
@@ -131,11 +134,38 @@ class Parity(NamedTuple):
     largest_difference: float
     label_differences: int
     tolerance: float
+    refused: tuple[tuple[str, str], ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether the export may be published."""
+        """Whether the export may be published: nothing differs, and few files, a tenth at most, are refused."""
+        if len(self.refused) > max(1, self.files // 10):
+            return False
         return self.files > 0 and self.label_differences == 0 and self.largest_difference <= self.tolerance
+
+    def reason(self) -> str:
+        """Why not, in numbers."""
+        if self.refused and len(self.refused) > max(1, self.files // 10):
+            name, why = self.refused[0]
+            return f"it does not read {len(self.refused)} of {self.files + len(self.refused)} files, as {name}: {why}"
+        return (
+            f"over {self.files} inputs outputs differ by up to {self.largest_difference:.2g} (allowed "
+            f"{self.tolerance:g}), {self.label_differences} labels differ"
+        )
+
+
+class Answered(NamedTuple):
+    """What an export says.
+
+    Attributes:
+        values: name of an output -> array (inputs answered, ...), strings as object.
+        positions: of the inputs that were answered, int64, rising.
+        refused: name and reason of each of the others, which are files.
+    """
+
+    values: Answers
+    positions: np.ndarray
+    refused: tuple[tuple[str, str], ...]
 
 
 class Gate:
@@ -162,7 +192,7 @@ class Gate:
         description: dict[str, Any],
         wanted: Sequence[str] = WANTED,
         timed: Sequence[int] = (),
-    ) -> Callable[[], Answers]:
+    ) -> Callable[[], Answered]:
         """Begin to answer for raw `inputs`; the function returned waits for those of the `wanted` outputs there are.
 
         With sizes of batches in `timed` there is ``latency_ms`` too, float64 (sizes,).
@@ -170,34 +200,42 @@ class Gate:
         Raises (the function):
             JobError: the process failed; with its last words.
         """
-        place = tempfile.TemporaryDirectory()
-        output = Path(place.name, "answers.npz")
+        stack = contextlib.ExitStack()
+        # Copies of the user's data: in a folder that is swept where this process is killed. Files are read in place.
+        place = stack.enter_context(whole_folder(cache_folder("gate")))
+        output = place / "answers.npz"
         request = {"saved_model": str(folder.resolve()), "batch": 32, "wanted": list(wanted), "output": str(output)}
         request["timed"] = list(timed)
-        asked = feeds(inputs, description)
+        names: list[str] = []
         if description["kind"] == "images":
-            files = []
-            for number, encoded in enumerate(asked["image_bytes"]):
-                files.append(Path(place.name, str(number)))
-                files[-1].write_bytes(encoded)
-            request["files"] = [str(file) for file in files]
+            request["files"] = []
+            for number, image in enumerate(inputs):
+                names.append(str(image) if isinstance(image, Path) else f"input {number}")
+                if not isinstance(image, Path):
+                    (encoded,) = feeds((image,), description)["image_bytes"]
+                    image = place / str(number)
+                    image.write_bytes(encoded)
+                request["files"].append(str(image.resolve()))
         else:
-            request["inputs"] = str(Path(place.name, "inputs.npz"))
-            # By position, as a column may be named "file", which is an argument of savez. Strings of a fixed width:
-            # objects would have to be pickled.
-            request["names"] = list(asked)
-            np.savez(request["inputs"], *(v.astype(str) if v.dtype == object else v for v in asked.values()))
+            request["inputs"] = str(place / "inputs.npz")
+            np.savez(request["inputs"], **packed(feeds(inputs, description)))
         with contextlib.suppress(BrokenPipeError):  # it died before; the answers will say of what
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
 
-        def answers() -> Answers:
-            with place:
+        def answers() -> Answered:
+            with stack:
                 _, errors = self.process.communicate()
                 if self.process.returncode or not output.exists():
                     raise JobError(f"the exported model can't be run: {(errors.strip().splitlines() or ['?'])[-1]}")
-                with np.load(output) as found:
-                    return {name: found[name] for name in found.files}
+                values = {
+                    name: np.array([text.decode() for text in value], object) if value.dtype == object else value
+                    for name, value in unpacked(output).items()
+                }
+            positions = values.pop("positions")
+            left = sorted(set(range(len(names))) - set(positions.tolist()))
+            refused = zip((names[at] for at in left), values.pop("refused"), strict=False)
+            return Answered(values, positions, tuple(refused))
 
         return answers
 
@@ -209,8 +247,12 @@ class Asked(Protocol):
     classes: tuple[str, ...]
 
 
-def compare(expected: np.ndarray, answers: Answers, data: Asked, inputs: Inputs) -> Parity:
-    """Hold the `answers` of an export to those of the Keras model (`expected`) for `inputs`."""
+def compare(expected: np.ndarray, answered: Answered, data: Asked, inputs: Inputs) -> Parity:
+    """Hold the answers of an export to those of the Keras model (`expected`) for `inputs`."""
+    expected, inputs = expected[answered.positions], chosen_inputs(inputs, answered.positions)
+    if not len(expected):
+        return Parity(0, {}, float("inf"), 0, TOLERANCE, answered.refused)
+    answers = answered.values
     received = answers["prediction"] if "prediction" in answers else answers["probabilities"]
     labels = answers["label"].tolist() if "label" in answers else [""] * len(received)
     scale = max(1.0, float(np.abs(expected).max()))
@@ -225,7 +267,7 @@ def compare(expected: np.ndarray, answers: Answers, data: Asked, inputs: Inputs)
     wrong = sum(known and label != want for known, label, want in zip(sure, labels, wanted, strict=True))
     same = received.shape == expected.shape and np.isfinite(received).all()
     difference = float(np.abs(expected - received).max()) / scale if same else float("inf")
-    return Parity(len(expected), formats_of(inputs), difference, int(wrong), TOLERANCE)
+    return Parity(len(expected), formats_of(inputs), difference, int(wrong), TOLERANCE, answered.refused)
 
 
 def formats_of(inputs: Inputs) -> dict[str, int]:
@@ -234,7 +276,10 @@ def formats_of(inputs: Inputs) -> dict[str, int]:
 
 
 def gate_sample(part: Part, seed: int) -> list[int]:
-    """Positions in `part` of up to 256 examples; of images such as the graph reads, of every format and class some."""
+    """Positions in `part` of up to 256 examples; of images such as the graph reads, of every format and class some.
+
+    Empty where the graph reads none of them.
+    """
     order = np.random.default_rng(seed).permutation(len(part))
     if not isinstance(part.inputs, tuple):
         return sorted(order[:GATE_EXAMPLES].tolist())
@@ -244,8 +289,16 @@ def gate_sample(part: Part, seed: int) -> list[int]:
     turns: dict[tuple[str, int], int] = {}
     ranked = []
     for index in order.tolist():
-        if formats[index] in decoding.GRAPH_FORMATS:
+        if exportable.refusal(part.inputs[index].read_bytes()) is None:
             key = (formats[index], int(labels[index]))
             turns[key] = turns.get(key, -1) + 1
             ranked.append((turns[key], len(ranked), index))
     return sorted(index for _, _, index in sorted(ranked)[:GATE_EXAMPLES])
+
+
+def check_readable(data: Data, seed: int) -> None:
+    """Raise an InputError where the exported model reads none of the held-out images: it could not be proven."""
+    if not gate_sample(data.held_out, seed):
+        kinds = Counter(exportable.refusal(file.read_bytes()) for file in data.held_out.inputs)
+        told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(3))
+        raise InputError(f"{data.source}: the exported model reads no held-out image ({told}); make some of them PNG")

@@ -2,22 +2,67 @@
 
 Run as a script: it loads TensorFlow, then waits for one line of JSON on standard input:
 ``{"saved_model": folder, "batch": 32, "wanted": [...], "output": file.npz}`` with ``"files": [...]``, encoded images,
-or ``"inputs": file.npz``, an array for each tensor that the model takes, and their ``"names"``. It writes to `output`
-an array (examples, ...) for each of the wanted outputs that the model has, in the order of the inputs; and with
-``"timed": [1, 32]`` ``latency_ms``, the median milliseconds of batches of those sizes.
+or ``"inputs": file.npz``, what `packed` makes of an array for each tensor that the model takes. It writes to `output`
+an array (examples, ...) for each of the wanted outputs that the model has, in the order of the inputs; ``positions`` of
+the inputs that were answered, which are all but files that the model refuses; ``refused``, why it refuses each other;
+and with ``"timed": [1, 32]`` ``latency_ms``, the median milliseconds of batches of those sizes.
 """
+
+from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 PATIENCE = 3.0  # seconds a size is timed for, at most
+
+
+def packed(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Arrays as `numpy.savez` takes them without pickles: strings as one run of bytes, and where each of them ends.
+
+    An array of strings of a fixed width would hold the longest of them once an example.
+    """
+    found: dict[str, np.ndarray] = {}
+    for name, values in arrays.items():
+        values = np.asarray(values)
+        if values.dtype.kind in "biufc":
+            found[f"{name}/values"] = values  # with a suffix, as a column may be named "file", an argument of savez
+            continue
+        texts = [text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogatepass") for text in values]
+        found[f"{name}/bytes"] = np.frombuffer(b"".join(texts), np.uint8)
+        found[f"{name}/ends"] = np.cumsum([len(text) for text in texts], dtype=np.int64)
+    return found
+
+
+def unpacked(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays in a file of `packed` ones; strings as bytes, object (examples,)."""
+    found: dict[str, np.ndarray] = {}
+    with np.load(path) as file:
+        for name in file.files:
+            if name.endswith("/ends"):
+                plain = name.removesuffix("/ends")
+                run, ends = file[f"{plain}/bytes"].tobytes(), file[name].tolist()
+                found[plain] = np.empty(len(ends), object)
+                found[plain][:] = [run[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+            elif name.endswith("/values"):
+                found[name.removesuffix("/values")] = file[name]
+    return found
+
+
+def reason(message: str) -> str:
+    """What a message of TensorFlow says, without the names of its nodes: the text of an assertion where it is one."""
+    asserted = re.search(r"assertion failed: \[(.*?)\]", message, re.DOTALL)
+    plain = asserted[1] if asserted else re.sub(r"\{\{.*?\}\}|\[\[.*?\]\]", " ", message, flags=re.DOTALL)
+    return " ".join(plain.split())[:300] or "TensorFlow does not say why"
 
 
 def main() -> None:
@@ -25,38 +70,50 @@ def main() -> None:
     # Importing these raises ImportError: what is proven must not need them. TensorFlow does without the last two.
     for package in ("zoo", "applications", "tuning", "keras", "jax"):
         sys.modules[package] = None
-    import numpy as np
-
     tf = _tensorflow()
     line = sys.stdin.readline()
     if not line:  # the parent failed before it had anything to prove
         return
     request = json.loads(line)
     serve = tf.saved_model.load(request["saved_model"]).signatures["serving_default"]
-    arrays = {}
-    if "inputs" in request:
-        with np.load(request["inputs"]) as found:
-            arrays = {name: found[file] for name, file in zip(request["names"], found.files, strict=True)}
+    arrays = unpacked(request["inputs"]) if "inputs" in request else {}
     count = len(next(iter(arrays.values()))) if arrays else len(request["files"])
     found: dict[str, list] = {}
+    answered, refused = [], []
 
     def batch(places: list[int]) -> dict:
         if arrays:
-            return {name: tf.constant(values[places]) for name, values in arrays.items()}
+            chosen = {name: values[places] for name, values in arrays.items()}
+            return {name: tf.constant(v.tolist() if v.dtype == object else v) for name, v in chosen.items()}
         return {"image_bytes": tf.constant([Path(request["files"][place]).read_bytes() for place in places])}
 
-    for start in range(0, count, request["batch"]):
-        for name, answer in serve(**batch(list(range(start, min(start + request["batch"], count))))).items():
+    def answer(places: list[int]) -> None:
+        for name, values in serve(**batch(places)).items():
             if name in request["wanted"]:
-                values = answer.numpy()
-                # Strings of a fixed width: objects would have to be pickled.
-                found.setdefault(name, []).append(
-                    np.array([value.decode() for value in values]) if values.dtype == object else values
-                )
-    if request.get("timed"):
-        batches = [batch([place % count for place in range(size)]) for size in request["timed"]]
-        found["latency_ms"] = [np.array([_milliseconds(lambda asked=asked: serve(**asked)) for asked in batches])]
-    np.savez(request["output"], **{name: np.concatenate(parts) for name, parts in found.items()})
+                found.setdefault(name, []).append(values.numpy())
+        answered.extend(places)
+
+    try:
+        for start in range(0, count, request["batch"]):
+            places = list(range(start, min(start + request["batch"], count)))
+            try:
+                answer(places)
+            except tf.errors.InvalidArgumentError:
+                if arrays:
+                    raise
+                for place in places:  # which of the files it is
+                    try:
+                        answer([place])
+                    except tf.errors.InvalidArgumentError as error:
+                        refused.append(reason(error.message))
+        if request.get("timed") and answered:
+            batches = [batch([answered[place % len(answered)] for place in range(size)]) for size in request["timed"]]
+            found["latency_ms"] = [np.array([_milliseconds(lambda given=given: serve(**given)) for given in batches])]
+    except tf.errors.OpError as error:
+        sys.exit(reason(error.message))
+    answers = {name: np.concatenate(parts) for name, parts in found.items()}
+    answers |= {"positions": np.array(answered, np.int64), "refused": np.array(refused, object)}
+    np.savez(request["output"], **packed(answers))
 
 
 def _tensorflow() -> Any:

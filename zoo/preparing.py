@@ -16,7 +16,7 @@ from zoo.composition import Scale, composed, image_input, prepared, scaled
 from zoo.data.dataset import Data
 from zoo.data.dataset import open as open_data
 from zoo.errors import InputError
-from zoo.exporting import saved_model
+from zoo.exporting import check_readable, saved_model
 from zoo.generative import exporting, generation, reconstruction
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def prepare(
         raise InputError(f"input_size is for images in files; leave it out for {data.source}")
     if not data.input:
         data = replace(data, input=image_input(data.train, input_size))
+    if isinstance(data.held_out.inputs, tuple):
+        check_readable(data, seed)
     if normal:
         data = reconstruction.normal_only(data, normal)
     keras.utils.set_random_seed(seed)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from zoo import artifact, exporting, sums, warming
-from zoo.data import decoding, image_sources
+from zoo.data import exportable, image_sources
 from zoo.data.dataset import Inputs, Note, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.exporting import Gate, Parity
@@ -72,6 +72,7 @@ class Verification:
             yield from (f"{sums.FORMATS}/{name}: {problem}" for problem in problems)
             yield f"{sums.FORMATS}/{name}: {f'{len(problems)} problems' if problems else 'as it was exported'}"
         yield from (f"left out {note.name}: {note.reason}" for note in self.left_out)
+        yield from (f"not read by the SavedModel {n}: {why}" for n, why in (self.parity.refused if self.parity else ()))
         if self.parity is None:
             yield f"the SavedModel was not asked: {self.failure}"
             return
@@ -186,9 +187,9 @@ def _images(asked: Artifact, source: Any) -> tuple[list[str], Inputs, dict[int, 
     _, errors = decoded(items, description)
     for at, item in enumerate(items):
         if at not in errors and isinstance(item, bytes | Path):
-            form = decoding.probe(item).format
-            if form not in decoding.GRAPH_FORMATS:
-                errors[at] = f"the SavedModel reads no {form}; a server makes it PNG first"
+            unread = exportable.refusal(item if isinstance(item, bytes) else item.read_bytes())
+            if unread is not None:
+                errors[at] = f"the SavedModel does not read it ({unread}); zoo serve makes it PNG first"
     return [name for name, _ in pairs], items, errors
 
 

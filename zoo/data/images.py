@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data import decoding, splits
+from zoo.data import decoding, exportable, splits
 from zoo.data.dataset import Data, Note, Part, Task
 from zoo.data.walking import walk
 from zoo.errors import InputError
@@ -33,6 +33,7 @@ SPLITS = {
 RARE = 0.01  # share of the files up to which a format is told as odd
 UNLABELLED = "image"  # the one class of images without labels
 LOOSE = "outside any class folder"
+UNREAD = "read here and by zoo serve, not by the exported model alone; make it PNG where that matters"
 WITHOUT_LABELS = "; or, for autoencoders and GANs, read it without labels (labels=False, --no-labels)"
 
 
@@ -234,23 +235,27 @@ def _rows(path: Path) -> Iterator[tuple[int, dict]]:
 def _readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
     """Those whose header is that of an image, with the digest of their content."""
 
-    def look(example: Example) -> tuple[Example | None, Note | None, str]:
+    def look(example: Example) -> tuple[Example | None, list[Note], str]:
         try:
             content = example.path.read_bytes()
-            found = decoding.probe(content)
+            found, unread = decoding.probe(content), exportable.refusal(content)
         except decoding.DecodeError as error:
-            return None, Note(example.name, "left out", str(error)), ""
+            return None, [Note(example.name, "left out", str(error))], ""
         except (OSError, ValueError) as error:  # ValueError: a null byte in a manifest's path
-            return None, Note(example.name, "left out", f"can't be read: {getattr(error, 'strerror', error)}"), ""
+            return None, [Note(example.name, "left out", f"can't be read: {getattr(error, 'strerror', error)}")], ""
         named = decoding.EXTENSIONS.get(example.path.suffix.lower())
-        told = None
+        odd = []
         if named != found.format:
-            told = Note(example.name, "kept", f"named {example.path.suffix or 'without suffix'}, is {found.format}")
-        return example._replace(digest=sha256(content).hexdigest()), told, found.format
+            odd.append(
+                Note(example.name, "kept", f"named {example.path.suffix or 'without suffix'}, is {found.format}")
+            )
+        if unread is not None:
+            odd.append(Note(example.name, "kept", f"{unread}: {UNREAD}"))
+        return example._replace(digest=sha256(content).hexdigest()), odd, found.format
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         looked = list(pool.map(look, examples))
-    notes += [note for _, note, _ in looked if note is not None]
+    notes += [note for _, odd, _ in looked for note in odd]
     found = [(example, kind) for example, _, kind in looked if example is not None]
     counts = Counter(kind for _, kind in found)
     for example, kind in found:

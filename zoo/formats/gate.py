@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +14,8 @@ import numpy as np
 from zoo.data.dataset import label_text
 from zoo.errors import JobError
 from zoo.evaluation import correct, evaluate_values
-from zoo.exporting import Gate, Parity
+from zoo.exporting import Answered, Gate, Parity
+from zoo.files import cache_folder, whole_folder
 from zoo.formats import graphs
 from zoo.formats.process import LATENCY_BATCHES
 from zoo.formats.questions import Asked
@@ -65,13 +65,9 @@ class Verdict(NamedTuple):
 
     def reason(self) -> str:
         """Why not, in numbers."""
-        found = self.parity
         if self.int8:
-            return f"{self.measure} {self.format:.4f} against {self.model:.4f} over {found.files} inputs"
-        return (
-            f"over {found.files} inputs outputs differ by up to {found.largest_difference:.2g} (allowed "
-            f"{found.tolerance:g}), {found.label_differences} labels differ"
-        )
+            return f"{self.measure} {self.format:.4f} against {self.model:.4f} over {self.parity.files} inputs"
+        return self.parity.reason()
 
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON holds them."""
@@ -122,10 +118,10 @@ def ask(folder: Path, inputs: dict[str, Answers]) -> tuple[dict[str, Answers], d
         JobError: the process failed; with its last words.
     """
     script = Path(__file__).with_name("process.py")
-    with tempfile.TemporaryDirectory() as place:
+    with whole_folder(cache_folder("gate")) as place:  # copies of the user's data, swept where this process is killed
         asked = []
         for part, values in inputs.items():
-            paths = {name: str(Path(place, f"{part}-{name}.npz")) for name in ("inputs", "output")}
+            paths = {name: str(place / f"{part}-{name}.npz") for name in ("inputs", "output")}
             np.savez(paths["inputs"], **values)
             asked.append({"part": part, **paths})
         request = json.dumps({"folder": str(folder.resolve()), "batch": 32, "asked": asked})
@@ -144,18 +140,18 @@ def ask(folder: Path, inputs: dict[str, Answers]) -> tuple[dict[str, Answers], d
 
 def ask_saved_model(
     process: Gate, folder: Path, asked: Asked, card: dict[str, Any], names: Sequence[str]
-) -> tuple[dict[str, Answers], dict[str, float]]:
-    """As `ask`, of the version itself, which takes raw inputs.
+) -> tuple[Answered, dict[str, float]]:
+    """As `ask`, of the version itself, which takes raw inputs: of images the files, as it crops what it decodes.
 
     Raises:
         JobError: the process failed; with its last words.
     """
-    inputs, description = asked.inputs, described(card)
+    inputs, description = asked.inputs if asked.files is None else asked.files, described(card)
     if isinstance(inputs, dict) and "label" in inputs:
         inputs = inputs | {"label": np.array(card["classes"])[inputs["label"]]}
-    answers = process.ask(folder, inputs, description, names, LATENCY_BATCHES)()
-    latency = dict(zip(map(str, LATENCY_BATCHES), answers.pop("latency_ms").round(3).tolist(), strict=True))
-    return {"model": answers}, latency
+    answered = process.ask(folder, inputs, description, names, LATENCY_BATCHES)()
+    taken = answered.values.pop("latency_ms", np.zeros(0)).round(3).tolist()
+    return answered, dict(zip(map(str, LATENCY_BATCHES), taken, strict=False))
 
 
 def compare(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zoo import warming
+from zoo.data import exportable
 from zoo.data.dataset import Inputs, Part, chosen_inputs
 from zoo.errors import InputError
 from zoo.files import digest
@@ -38,14 +39,26 @@ class Asked(NamedTuple):
             ``label``.
         targets: as `zoo.data.Part` has them; None where they are not known.
         origin: where they come from, in words.
+        files: of images that `inputs` are decoded from, paths or encoded images: the version itself is asked with them,
+            as it crops what it decodes; None where the pixels are all there is.
     """
 
     inputs: Inputs
     targets: np.ndarray | None
     origin: str
+    files: tuple[Path | bytes, ...] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values()))) if isinstance(self.inputs, dict) else len(self.inputs)
+
+    def chosen(self, positions: np.ndarray) -> Asked:
+        """Those at `positions`, int64."""
+        return Asked(
+            chosen_inputs(self.inputs, positions),
+            None if self.targets is None else self.targets[positions],
+            self.origin,
+            None if self.files is None else tuple(self.files[at] for at in positions),
+        )
 
 
 def to_ask(artifact: Artifact, validate: str | Path | None) -> Asked:
@@ -62,7 +75,27 @@ def to_ask(artifact: Artifact, validate: str | Path | None) -> Asked:
     """
     if validate is not None:
         return _named(artifact, validate)
-    return _held_out(artifact) or Asked(made_up(artifact.model, artifact.card), None, "made up")
+    held_out = _held_out(artifact)
+    if held_out is not None:
+        return held_out
+    files = warming.made_up(artifact.card, artifact.model, MADE_UP, seed=0)
+    inputs = made_up(artifact.model, artifact.card)
+    return Asked(inputs, None, "made up", files if isinstance(files, tuple) else None)
+
+
+def readable(asked: Asked) -> Asked:
+    """Of images those that the version itself reads from the file.
+
+    Raises:
+        InputError: there is none.
+    """
+    if asked.files is None:
+        return asked
+    contents = (file if isinstance(file, bytes) else file.read_bytes() for file in asked.files)
+    kept = np.flatnonzero([exportable.refusal(content) is None for content in contents])
+    if not len(kept):
+        raise InputError(f"{asked.origin}: the SavedModel reads none of these images; name others with --validate PATH")
+    return asked.chosen(kept)
 
 
 def calibration(artifact: Artifact, calibrate: str | Path | None) -> Inputs:
@@ -146,8 +179,9 @@ def _held_out(artifact: Artifact) -> Asked | None:
             return None
         files, labels = zip(*found, strict=True)
         if card["task"] not in ("classification", "multi_label"):
-            pixels, _ = decoded(files, card["input"])
-            return Asked(np.stack(pixels), None, origin)
+            return _in_memory(Part(files, np.zeros(len(files)), tuple(map(str, files)), labels), card, origin)._replace(
+                targets=None
+            )
         hot = np.array([[name in label.split(";") for name in card["classes"]] for label in labels], np.int64)
         if card["task"] == "classification":
             hot = np.array([card["classes"].index(label) for label in labels])
@@ -176,8 +210,9 @@ def _in_memory(part: Part, card: dict[str, Any], origin: str) -> Asked:
     pixels, errors = decoded(part.inputs, card["input"])
     if not pixels:
         raise InputError(f"{origin}: no image can be read; {next(iter(errors.values()), 'there is none')}")
-    kept = np.array([at for at in range(len(part)) if at not in errors], np.int64)
-    return Asked(np.stack(pixels), part.targets[kept], origin)
+    kept = part.chosen(np.array([at for at in range(len(part)) if at not in errors], np.int64))
+    files = kept.inputs if isinstance(kept.inputs, tuple) else None
+    return Asked(np.stack(pixels), kept.targets, origin, files)
 
 
 def _source(artifact: Artifact) -> Path | None:

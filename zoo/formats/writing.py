@@ -94,10 +94,13 @@ def of_saved_model(found: Artifact, validate: str | Path | None) -> dict[str, An
         JobError: it can't be run, or answers otherwise than the model.
     """
     with Gate() as process:
-        asked = questions.to_ask(found, validate)
+        asked = questions.readable(questions.to_ask(found, validate))
         wanted = gate.expected(found.model, asked, found.card).outputs["model"]
-        answers, latency = gate.ask_saved_model(process, found.folder, asked, found.card, list(wanted))
-    verdict = gate.compare(Expected({}, {"model": wanted}), answers, asked, found.card, int8=False)
+        answered, latency = gate.ask_saved_model(process, found.folder, asked, found.card, list(wanted))
+    asked = asked.chosen(answered.positions)
+    wanted = {name: values[answered.positions] for name, values in wanted.items()}
+    verdict = gate.compare(Expected({}, {"model": wanted}), {"model": answered.values}, asked, found.card, int8=False)
+    verdict = verdict._replace(parity=verdict.parity._replace(refused=answered.refused))
     if not verdict.passed:
         raise JobError(f"the SavedModel answers otherwise than the model: {verdict.reason()}")
     return _proven(verdict, asked.origin, latency)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data.dataset import Inputs
+from zoo.data.dataset import Inputs, chosen_inputs
 from zoo.exporting import GATE_EXAMPLES, TOLERANCE, Gate, Parity, formats_of, module_of
 from zoo.predictor import loaded, raw
 from zoo.signatures import specification
@@ -108,15 +108,18 @@ def compare_autoencoder(folder: Path, inputs: Inputs, description: dict[str, Any
     """Hold the SavedModel in `folder` to the ``model.keras`` beside it, for raw `inputs`."""
     answers = gate.ask(folder, inputs, description, ("reconstruction", "score", "is_anomaly"))
     shipped = loaded(folder / "model.keras")
+    found, positions, refused = answers()
+    inputs = chosen_inputs(inputs, positions)
+    if not found:
+        return Parity(0, {}, float("inf"), 0, TOLERANCE, refused)
     asked = raw(inputs, description)
     expected, scores = shipped.reconstruct(asked), shipped.score(asked)
-    found = answers()
     # Roots, in the unit of what is reconstructed: a squared difference of nearly equal numbers has no digits to lose.
     roots, said = np.sqrt(scores), np.sqrt(np.maximum(found["score"], 0))
     largest = max(_difference(expected, found["reconstruction"]), _difference(roots, said))
     sure = np.abs(roots - np.sqrt(shipped.threshold)) > TOLERANCE * max(1.0, float(roots.max()))
     wrong = int((sure & (found["is_anomaly"] != (scores > float(shipped.threshold)))).sum())
-    return Parity(len(scores), formats_of(inputs), largest, wrong, TOLERANCE)
+    return Parity(len(scores), formats_of(inputs), largest, wrong, TOLERANCE, refused)
 
 
 def compare_generator(folder: Path, classes: tuple[str, ...], gate: Gate, seed: int) -> Parity:
@@ -130,7 +133,7 @@ def compare_generator(folder: Path, classes: tuple[str, ...], gate: Gate, seed: 
         feeds["label"] = np.array([classes[position % len(classes)] for position in range(len(codes))])
     answers = gate.ask(folder, feeds, {"kind": "code"}, ("pixels",))
     expected = generated(shipped, codes, None, len(classes))
-    return Parity(len(codes), {}, _difference(expected, answers()["pixels"]), 0, TOLERANCE)
+    return Parity(len(codes), {}, _difference(expected, answers().values["pixels"]), 0, TOLERANCE)
 
 
 def _difference(expected: np.ndarray, received: np.ndarray) -> float:

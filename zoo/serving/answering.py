@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from zoo.data import decoding
+from zoo.data import decoding, exportable
 from zoo.data.dataset import label_text
 from zoo.serving.refusals import bad, too_large
 
@@ -245,8 +245,7 @@ def _readable(encoded: bytes) -> bytes:
     import PIL.Image
 
     decode(encoded, (8, 8), 1.0)
-    kind = decoding.probe(encoded).format
-    if kind in decoding.GRAPH_FORMATS and not (kind == "WEBP" and b"ANIM" in encoded[:64]):
+    if exportable.refusal(encoded) is None:
         return encoded
     with PIL.Image.open(io.BytesIO(encoded)) as image:
         buffer, exif = io.BytesIO(), image.getexif()
