@@ -142,7 +142,7 @@ def show_parity(parity: Mapping[str, Any], answer: str | None = "label") -> None
         f"{parity['largest_difference']:.1g}" + (f", no {answer} differs" if answer else "")
     )
     for name, reason in parity.get("refused", ()):
-        CONSOLE.print(f"[yellow]not read by the export[/] {escape(name)}: {escape(reason)}")
+        CONSOLE.print(f"[yellow]not read by the export[/] {literal(name)}: {literal(reason)}")
 
 
 def show_tensors(card: Mapping[str, Any]) -> None:
