@@ -251,3 +251,28 @@ def test_images_are_answered_by_the_saved_model_too(workplace: Path, pixels: np.
     with served(Host({"own": folder}, tell=lambda event, **facts: told.append(facts))) as server:
         assert server("/v1/models/own")[0] == 200
     assert any("mine>Scaled" in str(each.get("reason")) for each in told)
+
+
+def test_arguments_of_any_kind_are_told_in_the_card(workplace: Path) -> None:
+    """They were no JSON: training ended without an artifact."""
+
+    def build(shape: tuple[int, ...], outputs: int, **others: Any) -> keras.Model:
+        return network(keras.layers.Dense(int(others["units"])), outputs=outputs)
+
+    given = {"units": np.int64(4), "rates": (np.float32(0.5),), "values": np.arange(2), "file": Path("a.csv")}
+    given |= {"names": {"b", "a"}, "function": half, "start": Sevens(), "by": {(1, 2): b"x"}, "plain": [1, None, True]}
+    how: dict[str, Any] = {"learning_rate": np.float32(0.5), "batch_size": np.int64(8), "epochs": np.int64(1)}
+    trained = zoo.train(build, tables(rows()), model=given, run="run", **how)
+    card = zoo.load(trained.export("saved_models/own")).card
+    here = half.__module__
+    told = {"units": 4, "rates": [0.5], "values": [0, 1], "file": "a.csv", "names": ["a", "b"]}
+    told |= {"function": f"{here}.half", "start": f"<{here}.Sevens object>", "by": {"(1, 2)": "b'x'"}}
+    assert card["model"] == told | {"plain": [1, None, True]}
+    assert (card["training"]["learning_rate"], card["training"]["batch_size"]) == (0.5, 8)
+
+
+def test_a_model_with_several_outputs_by_name_is_refused() -> None:
+    entry = keras.Input((3,))
+    model = keras.Model(entry, {"answer": keras.layers.Dense(2, activation="softmax")(entry)})
+    with pytest.raises(InputError, match="one output"):
+        zoo.train(model, tables(rows()), epochs=1)

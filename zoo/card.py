@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from zoo import sums
 from zoo.errors import InputError
@@ -26,8 +29,24 @@ TASKS = tuple(task for tasks in KINDS.values() for task in tasks)
 
 def write(folder: Path, card: dict[str, Any]) -> None:
     """Write ``card.json`` to `folder`, with its format."""
-    text = json.dumps({"format": FORMAT} | card, indent=2, ensure_ascii=False)
+    text = json.dumps(plain({"format": FORMAT} | card), indent=2, ensure_ascii=False)
     (folder / NAME).write_text(text, encoding="utf-8")
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON holds it: a user's own builder takes arguments of any kind, and its card says which they were."""
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    named = f"{value.__module__}.{value.__qualname__}" if hasattr(value, "__qualname__") else str(value)
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", named)  # where it is in memory is that of one process
 
 
 def read(folder: Path, opened: Collection[str] = sums.LOADED) -> dict[str, Any]:

@@ -133,13 +133,17 @@ def check_fit(network: keras.Model, data: Data, inputs: np.ndarray) -> None:
     Raises:
         InputError: inputs, outputs or targets don't fit; says what was expected and what came.
     """
+    import keras
+
     try:
-        wanted, outputs = tuple(network.input_shape[1:]), network.output_shape[-1]
+        wanted, outputs, one = tuple(network.input_shape[1:]), network.output_shape[-1], network.output
     except (AttributeError, ValueError) as error:
         raise InputError(
             f"expected a model that says what it takes, as keras.Model(inputs, outputs), or keras.Sequential with a "
             f"keras.Input first; {network.name} is a {type(network).__name__}, which does not"
         ) from error
+    if not isinstance(one, keras.KerasTensor):
+        raise InputError(f"expected a model with one output, {network.name} gives a {type(one).__name__} of such")
     if len(wanted) != inputs.ndim - 1 or any(w not in (None, i) for w, i in zip(wanted, inputs.shape[1:], strict=True)):
         raise InputError(f"{network.name} takes inputs of shape {wanted}, and {data.source} gives {inputs.shape[1:]}")
     if outputs != len(data.classes):

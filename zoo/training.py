@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import artifact, baselines
+from zoo.card import plain
 from zoo.checkpoints import Checkpoint
 from zoo.composition import composed, prepared
 from zoo.data.dataset import Data
@@ -243,5 +244,5 @@ def _tensorboard(folder: str | Path) -> keras.callbacks.Callback:
 def _checkpoint(run: Path, card: dict[str, Any], fingerprint: str) -> Checkpoint:
     """The state of the same training, kept in `run`."""
     run.mkdir(parents=True, exist_ok=True)
-    identity = sha256(json.dumps([card, fingerprint], sort_keys=True, default=str).encode()).hexdigest()[:10]
+    identity = sha256(json.dumps(plain([card, fingerprint]), sort_keys=True).encode()).hexdigest()[:10]
     return Checkpoint(run / f".state-{identity}.npz")
