@@ -5,7 +5,7 @@ READY := .venv/.ready
 TESTED := .venv/.tested
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test lint bench bench-zoo clean
+.PHONY: demo test lint bench bench-zoo bench-reliability clean
 
 $(READY): setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -48,6 +48,10 @@ bench-zoo: $(READY)
 	$(BIN)/python -m pip install --quiet --editable ".[test,benchmarks]"
 	$(BIN)/python benchmarks/zoo_table.py --data "$(DATA)" $(ROWS)
 	$(if $(ROWS),,$(BIN)/python benchmarks/generative_table.py --data "$(DATA)")
+
+# Damaged, hostile and unusual inputs, killed and doubled jobs: the table of docs/reliability.md.
+bench-reliability: $(TESTED)
+	$(BIN)/python -m benchmarks.reliability $(ROWS)
 
 clean:
 	rm -rf .venv build *.egg-info demo .runs .pytest_cache .ruff_cache .hypothesis
