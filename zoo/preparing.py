@@ -136,14 +136,15 @@ def check_fit(network: keras.Model, data: Data, inputs: np.ndarray) -> None:
     import keras
 
     try:
-        wanted, outputs, one = tuple(network.input_shape[1:]), network.output_shape[-1], network.output
+        wanted, outputs = tuple(network.input_shape[1:]), network.output_shape[-1]
     except (AttributeError, ValueError) as error:
         raise InputError(
             f"expected a model that says what it takes, as keras.Model(inputs, outputs), or keras.Sequential with a "
             f"keras.Input first; {network.name} is a {type(network).__name__}, which does not"
         ) from error
-    if not isinstance(one, keras.KerasTensor):
-        raise InputError(f"expected a model with one output, {network.name} gives a {type(one).__name__} of such")
+    if not isinstance(network, keras.Sequential) and not isinstance(network.output, keras.KerasTensor):
+        kind = type(network.output).__name__
+        raise InputError(f"expected a model with one output, a tensor; {network.name} gives a {kind} of such")
     if len(wanted) != inputs.ndim - 1 or any(w not in (None, i) for w, i in zip(wanted, inputs.shape[1:], strict=True)):
         raise InputError(f"{network.name} takes inputs of shape {wanted}, and {data.source} gives {inputs.shape[1:]}")
     if outputs != len(data.classes):
