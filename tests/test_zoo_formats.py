@@ -463,7 +463,7 @@ def test_an_own_network_for_images_may_name_its_layers_as_the_zoo_does(workplace
     names = ("preprocess", "numbers", "categories")
     entry = keras.Input((8, 8, 1), name=names[1])
     flat = keras.layers.Flatten(name=names[0])(entry)
-    model = keras.Model(entry, keras.layers.Dense(2, "softmax", name=names[2])(flat))
+    model = keras.Model({"image": entry}, keras.layers.Dense(2, "softmax", name=names[2])(flat))
     pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
     trained = zoo.train(model, zoo.data.arrays(pixels, np.arange(40) % 2), epochs=1)
     assert formats.export(trained.export("saved_models/own"), "litert")[0].new

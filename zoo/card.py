@@ -120,7 +120,10 @@ def _shapes(card: dict[str, Any], model: keras.Model) -> Iterator[tuple[str, tup
             (card["threshold"],),
             (None if math.isclose(card["threshold"], limit, rel_tol=1e-5) else limit,),
         )
-    entry = (model.preprocess or model.encoder).input if task == "reconstruction" else model.input
+    if task == "reconstruction":
+        entry = (model.preprocess or model.encoder).input
+    else:  # a user's own network may name its only input
+        entry = model.input if kind == "table" else model.inputs[0]
     if kind == "table":
         for group in ("numeric", "categorical"):
             there = entry.get(group) if isinstance(entry, dict) else None
