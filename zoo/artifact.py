@@ -88,16 +88,29 @@ def find(path: str | Path) -> Path:
         if (place / "card.json").is_file():
             return place
         if place.is_dir() and (found := versions(place)):
-            return place / str(found[-1])
+            return found[max(found)]
     known = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and versions(p)) if ROOT.is_dir() else []
     hint = f"{ROOT}/ has {', '.join(known)}" if known else "make one with: zoo finetune PATH, or zoo train BUILDER PATH"
     raise InputError(f"{path}: no artifact of that name or path; {hint}")
 
 
-def versions(folder: Path) -> list[int]:
-    """Versions of an artifact, oldest first."""
-    names = (child.name for child in folder.iterdir() if (child / "card.json").is_file())
-    return sorted(int(name) for name in names if name.isdecimal())
+def versions(folder: Path) -> dict[int, Path]:
+    """Versions of an artifact, oldest first: number -> folder."""
+    there = (child for child in sorted(folder.iterdir()) if (child / "card.json").is_file())
+    found = [(number, child) for child in there if (number := version_number(child.name)) is not None]
+    return dict(sorted(found))
+
+
+def version_number(name: str) -> int | None:
+    """The version that a folder's name stands for, 7 for ``7`` and ``007``; None where it is no version.
+
+    Source: TensorFlow Serving's ``file_system_storage_path_source.cc``, which takes a name that is an int64 from 0 on,
+        in digits 0-9.
+    """
+    if not name.isascii() or not name.isdecimal() or len(name.lstrip("0")) > 19:
+        return None
+    number = int(name.lstrip("0") or "0")
+    return number if number < 2**63 else None
 
 
 def publish(
@@ -221,7 +234,7 @@ def _differ(scores: np.ndarray, shipped: np.ndarray, task: str) -> bool:
 
 def _claim(partial: Path, out: Path) -> Path:
     """Give the finished folder the next free version number."""
-    number = max([int(child.name) for child in out.iterdir() if child.name.isdecimal()], default=0) + 1
+    number = max([0, *(version_number(child.name) or 0 for child in out.iterdir())]) + 1
     while True:
         try:
             os.rename(partial, out / str(number))  # refused by the system if that version is there and not empty

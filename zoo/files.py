@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,6 +23,13 @@ _PARTIAL = ".partial-"
 _OURS = re.compile(r"\.partial-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}-")
 # Machines may share a folder, and a process number means nothing on another one.
 _MACHINE = sha256(platform.node().encode()).hexdigest()[:8]
+_KINDS = {
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
 _OLD = 24 * 3600  # seconds after which what another machine left is given up
 
 
@@ -37,6 +46,29 @@ def cache_folder(name: str = "") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
     return folder
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The content of an ordinary file: a pipe would be waited for, a device such as /dev/zero may have no end.
+
+    Raises:
+        OSError: it can't be read, is no ordinary file, or does not fit into memory.
+    """
+    path = Path(path)
+    _check_ordinary(path, path.stat())  # before it is opened, which may do something to a device
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb") as file:
+        _check_ordinary(path, os.fstat(descriptor))  # it may be another by now
+        try:
+            return file.read()
+        except MemoryError as error:
+            raise OSError(errno.ENOMEM, "too large for the memory", str(path)) from error
+
+
+def _check_ordinary(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        what = next((name for kind, name in _KINDS.items() if kind(found.st_mode)), "something else")
+        raise OSError(errno.EINVAL, f"{what}, not an ordinary file", str(path))
 
 
 def digest(path: str | Path) -> str:

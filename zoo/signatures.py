@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data.dataset import Inputs
+from zoo.files import read_bytes
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -110,7 +111,7 @@ def _encoded(image: Path | bytes | np.ndarray) -> bytes:
     if isinstance(image, bytes):
         return image
     if isinstance(image, Path):
-        return image.read_bytes()
+        return read_bytes(image)
     from PIL import Image
 
     buffer = io.BytesIO()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoo.errors import InputError
+from zoo.files import read_bytes
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "?", "-", ".")
@@ -32,8 +33,7 @@ class Head(NamedTuple):
 def head_of(path: Path, content: bytes | None = None, header: bool | None = None) -> Head:
     """Columns and first rows of a CSV file, without pandas; arguments and errors as `zoo.data.frames.read`."""
     content = content_of(path) if content is None else content
-    text = content[:65536].decode("utf-8", errors="ignore").removeprefix("\ufeff")
-    lines = text.splitlines()[: 60 if len(content) <= 65536 else -1][:60]
+    lines = _first_lines(content)
     skipped = next((number for number, line in enumerate(lines) if line.strip()), None)
     if skipped is None:
         raise InputError(f"{path} is empty; expected a CSV file")
@@ -66,34 +66,67 @@ def head_of(path: Path, content: bytes | None = None, header: bool | None = None
 
 
 def content_of(path: Path) -> bytes:
-    """The bytes of a file of text, unpacked where it is gzipped.
+    """The bytes of a table, unpacked where it is gzipped.
 
     Raises:
-        InputError: no such file, empty, or no UTF-8.
+        InputError: no such file, no ordinary one, empty, or no UTF-8.
+    """
+    content = text_of(path, "a CSV or TSV file").encode("utf-8")
+    if not content.strip():
+        raise InputError(f"{path} is empty; expected a CSV file")
+    return content
+
+
+def lines_of(text: str) -> list[str]:
+    """Lines as editors and CSV readers count them: ended by \\n, \\r\\n or \\r, and by no other character."""
+    return re.split("\r\n|\r|\n", text)
+
+
+def text_of(path: Path, what: str) -> str:
+    """A file of text, unpacked where it is gzipped, without its byte-order mark.
+
+    Args:
+        path: of the file.
+        what: is expected, for messages.
+
+    Raises:
+        InputError: no such file, no ordinary one, no UTF-8, or one with null characters.
     """
     if not path.exists():
-        raise InputError(f"{path} does not exist: expected a CSV or TSV file, or a data frame")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: expected a CSV or TSV file")
-    content = path.read_bytes()
+        raise InputError(f"{path} does not exist: expected {what}")
+    try:
+        content = read_bytes(path)
+    except OSError as error:
+        raise InputError(f"{path}: expected {what}; it is {error.strerror}") from error
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{path}: expected a gzipped CSV file; {error}") from error
-    if not content.strip():
-        raise InputError(f"{path} is empty; expected a CSV file")
+            raise InputError(f"{path}: expected {what}; a damaged gzip file: {error}") from error
     try:
-        content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(
-            f"{path}: expected a CSV file in UTF-8, received the byte 0x{content[error.start]:02x} in line {line}; "
+            f"{path}: expected {what} in UTF-8, received the byte 0x{content[error.start]:02x} in line {line}; "
             "save it as UTF-8"
         ) from error
-    if b"\0" in content:
-        raise InputError(f"{path}: expected a CSV file, received a null byte")
-    return content
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InputError(f"{path}: expected {what}, received a null byte in line {line}")
+    return text
+
+
+def _first_lines(content: bytes, most: int = 60) -> list[str]:
+    """The first lines, up to `most`, of 64 kB; of more where the first line that is not empty is longer."""
+    size = 65536
+    while True:
+        lines = lines_of(content[:size].decode("utf-8", errors="ignore").removeprefix("\ufeff"))
+        if size >= len(content):
+            return lines[:most]
+        if any(line.strip() for line in lines[:-1]):  # the last one may be cut
+            return lines[:-1][:most]
+        size *= 4
 
 
 def _separator(path: Path, sample: str) -> str:

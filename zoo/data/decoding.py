@@ -33,6 +33,8 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from zoo.files import read_bytes
+
 VERSION = 1  # of the pixels: raised whenever a file would decode to others, so that caches are made anew
 MAX_PIXELS = 178_956_970  # where Pillow refuses too, as a decompression bomb
 
@@ -199,7 +201,7 @@ def orientation(exif: bytes) -> int:
 def _open(source: bytes | str | Path) -> ImageFile.ImageFile:
     if not isinstance(source, bytes):
         try:
-            source = Path(source).read_bytes()
+            source = read_bytes(source)
         except OSError as error:
             raise DecodeError(f"cannot be read: {error.strerror or error}") from error
     if not source:

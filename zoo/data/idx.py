@@ -14,6 +14,7 @@ import numpy as np
 from zoo.data import assembling
 from zoo.data.dataset import Data, Note, Part, Task
 from zoo.errors import InputError
+from zoo.files import read_bytes
 
 _NAME = re.compile(r"(?:(.*)[-_.])?(train|t10k|test)[-_.](images|labels)[-_.]idx([134])[-_.]ubyte(\.gz)?", re.I)
 _SHAPES = "train-images-idx3-ubyte and train-labels-idx1-ubyte (.gz or not), t10k-... for the test part"
@@ -178,7 +179,10 @@ def read(path: Path) -> np.ndarray:
     Raises:
         InputError: it is cut off, longer than it says, or of another kind.
     """
-    content = path.read_bytes()
+    try:
+        content = read_bytes(path)
+    except OSError as error:
+        raise InputError(f"{path}: expected an IDX file; it is {error.strerror}") from error
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections import Counter, defaultdict
@@ -15,10 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data import decoding, exportable, splits
+from zoo.data import decoding, exportable, manifests, splits
 from zoo.data.dataset import Data, Note, Part, Task
 from zoo.data.walking import walk
 from zoo.errors import InputError
+from zoo.files import read_bytes
 
 SPLITS = {
     "train": "train",
@@ -190,15 +190,11 @@ def _folder(root: Path, notes: list[Note], labels: bool = True) -> Iterator[Exam
 
 def _manifest(path: Path, notes: list[Note], labels: bool) -> Iterator[Example]:
     seen: dict[str, tuple[int, dict]] = {}
-    for number, row in _rows(path):
+    for number, row in manifests.rows(path):
         where = f"{path}, row {number}"
-        if not isinstance(row, dict) or not row.get("path") or (labels and row.get("label") is None):
+        if not (row.get("path") or "").strip() or (labels and row.get("label") is None):
             columns = "columns path and label" if labels else "column path"
             raise InputError(f"{where}: expected the {columns}, received {row}")
-        if None in row:
-            raise InputError(
-                f"{where}: expected {len(row) - 1} fields, received more; put a field with a comma in quotes"
-            )
         if not labels:
             row |= {"label": UNLABELLED}  # an image under two labels is not two different things then
         label = row["label"]
@@ -219,25 +215,12 @@ def _manifest(path: Path, notes: list[Note], labels: bool) -> Iterator[Example]:
         yield Example(path.parent / name, name, listed, SPLITS[split] if split else None, group)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            if path.suffix.lower() == ".csv":
-                yield from enumerate(csv.DictReader(file), 2)
-                return
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, json.loads(line)
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: expected a manifest in UTF-8, CSV or JSON Lines by its suffix; {error}") from error
-
-
 def _readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
     """Those whose header is that of an image, with the digest of their content."""
 
     def look(example: Example) -> tuple[Example | None, list[Note], str]:
         try:
-            content = example.path.read_bytes()
+            content = read_bytes(example.path)
             found, unread = decoding.probe(content), exportable.refusal(content)
         except decoding.DecodeError as error:
             return None, [Note(example.name, "left out", str(error))], ""

@@ -19,6 +19,7 @@ from zoo.data.dataset import Data, Note, Part, Task
 from zoo.data.frames import Frame
 from zoo.data.images import Example, _folder, walk
 from zoo.errors import InputError
+from zoo.files import read_bytes
 
 LONGEST = 400  # words a text, unless asked for
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")  # as IMDB has it
@@ -266,7 +267,7 @@ def _from_folder(root: Path) -> tuple[assembling.Rows, tuple[str, ...], np.ndarr
 def _file(path: Path) -> tuple[str, str | None]:
     """Content, and why there is none."""
     try:
-        return path.read_bytes().decode("utf-8-sig"), None
+        return read_bytes(path).decode("utf-8-sig"), None
     except UnicodeDecodeError as error:
         return "", f"no UTF-8: byte 0x{error.object[error.start]:02x} at {error.start}"
     except OSError as error:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.data.csv_files import lines_of, text_of
 from zoo.errors import InputError
 
 _PART = re.compile(r"(.+)_(TRAIN|TEST)\.ts", re.I)
@@ -38,7 +39,7 @@ def files_of(path: Path) -> dict[str | None, Path]:
     Raises:
         InputError: no such file, or those of several data sets.
     """
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         return {None: path}
     if not path.is_dir():
         raise InputError(f"{path} does not exist: expected a .ts file, or a folder with NAME_TRAIN.ts and NAME_TEST.ts")
@@ -80,10 +81,7 @@ def read(path: Path) -> Series:
 
 
 def _read_file(path: Path, told: bool) -> Series:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: expected a .ts file in UTF-8; {error}") from error
+    lines = lines_of(text_of(path, "a .ts file"))
     fields, start = _header(path, lines)
     if fields.get("timestamps", "false").lower() == "true":
         raise InputError(f"{path}: expected @timeStamps false; values with time stamps are not read")

@@ -141,7 +141,7 @@ def _texts(folder: Path, out: Path, with_kubernetes: bool, with_docker: bool) ->
 
 def _version(path: str | Path) -> Path:
     folder = artifact.find(path).resolve()
-    if not folder.name.isdecimal():
+    if artifact.version_number(folder.name) is None:
         raise InputError(f"{folder}: expected a folder whose name is a version, as TensorFlow Serving wants it: NAME/1")
     card.read(folder, sums.SERVED)
     return folder

@@ -72,10 +72,9 @@ class Model:
             known = artifact.versions(self.folder)
         except OSError:  # the folder was moved: the version that is open stays
             return None
-        for number in reversed(known):
+        for number, found in reversed(known.items()):
             if self.version is not None and number <= self.version.number:
                 return None
-            found = self.folder / str(number)
             if number not in self.broken or self._looks.get(number) != _look(found):
                 return found
         return None
@@ -282,7 +281,8 @@ def named(places: Sequence[str]) -> dict[str, Path]:
 
 def _number(folder: Path) -> int:
     names = (folder.name, folder.resolve().name)  # "." or a link have no number, and what they stand for may
-    return next((int(name) for name in names if name.isdecimal()), 1)
+    numbers = (artifact.version_number(name) for name in names)
+    return next((number for number in numbers if number is not None), 1)
 
 
 def _look(folder: Path) -> Any:
