@@ -132,6 +132,23 @@ def test_pipes_and_devices_are_no_data_sets(workplace: Path, suffix: str) -> Non
 
 
 @pytest.mark.usefixtures("alarm")
+def test_files_to_predict_are_ordinary_ones_or_told(pictures: Path) -> None:
+    from zoo.data.image_sources import expanded
+    from zoo.predictor import decoded
+
+    special(Path("p"), ".png")
+    asked = [file for path in ("p", "p/pipe.png", "p/zero.png", "/dev/zero") for _, file in expanded(path)]
+    pixels, errors = decoded(asked, {"size": [8, 8], "crop": 1.0})
+    assert len(pixels) == 10 and len(errors) == 6
+    assert "a pipe" in errors[len(asked) - 3] and "a device" in errors[len(asked) - 1]
+
+
+def test_an_error_of_any_length_is_a_line_that_can_be_read(workplace: Path) -> None:
+    found = command("check", written({"path": "", "label": "x" * 300_000}))
+    assert found.returncode == 2 and len(found.stderr) < 2500 and "expected the columns" in found.stderr
+
+
+@pytest.mark.usefixtures("alarm")
 def test_folders_pass_over_what_is_no_ordinary_file(pictures: Path) -> None:
     for index in range(5):
         for name in "ab":

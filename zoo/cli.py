@@ -17,6 +17,8 @@ import click
 from zoo import __version__, startup, terminal
 from zoo.errors import InputError, JobError, Notice
 
+LONGEST = 2000  # characters of a line that tells of an error: what came may be as long as a file
+
 
 class Commands(click.Group):
     """Commands from the entry-point group ``zoo.commands``; any installed package may add one."""
@@ -107,5 +109,5 @@ def _line(error: Exception) -> str:
         return " ".join(text.split())[:300]  # HDF5 puts lines of its own into it
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, (InputError, JobError)):
-        return text
+        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
     return f"{type(error).__name__}: {text[:300]} (--debug shows where)"
