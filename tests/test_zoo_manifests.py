@@ -143,6 +143,15 @@ def test_files_to_predict_are_ordinary_ones_or_told(pictures: Path) -> None:
     assert "a pipe" in errors[len(asked) - 3] and "a device" in errors[len(asked) - 1]
 
 
+def test_folders_of_texts_have_names_that_can_be_written(workplace: Path) -> None:
+    for name in (b"t/caf\xe9", b"t/b"):
+        os.makedirs(name)
+        for index in range(6):
+            Path(os.fsdecode(name), f"{index}.txt").write_text(f"{index} words {name[2:3]!r}")
+    found = command("check", "t")
+    assert found.returncode == 2 and "printable characters, received 'caf\\udce9'" in found.stderr, found
+
+
 def test_an_error_of_any_length_is_a_line_that_can_be_read(workplace: Path) -> None:
     found = command("check", written({"path": "", "label": "x" * 300_000}))
     assert found.returncode == 2 and len(found.stderr) < 2500 and "expected the columns" in found.stderr

@@ -305,10 +305,15 @@ def _check(
     torn = next((group for group, sides in groups.items() if len(sides) > 1), None)
     if torn:
         raise InputError(f"{path}: group {torn!r} is in {' and '.join(sorted(groups[torn]))}; put it in one")
-    unwritable = next((name for name in classes if not name.isprintable()), None)  # bytes that are no UTF-8, too
+    check_names(path, classes)
+    return task, classes
+
+
+def check_names(path: Path, classes: Iterable[str]) -> None:
+    """Raise an InputError where the name of a class can't be written: bytes of a folder's name may be no UTF-8."""
+    unwritable = next((name for name in classes if not name.isprintable()), None)
     if unwritable is not None:
         raise InputError(f"{path}: expected class names of printable characters, received {unwritable!a}")
-    return task, classes
 
 
 def _reasons(notes: list[Note]) -> str:

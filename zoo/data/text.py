@@ -17,7 +17,7 @@ from zoo.data import assembling, frames, targets
 from zoo.data.csv_files import SUFFIXES
 from zoo.data.dataset import Data, Note, Part, Task
 from zoo.data.frames import Frame
-from zoo.data.images import Example, _folder, walk
+from zoo.data.images import Example, _folder, check_names, walk
 from zoo.errors import InputError
 from zoo.files import read_bytes
 
@@ -258,6 +258,7 @@ def _from_folder(root: Path) -> tuple[assembling.Rows, tuple[str, ...], np.ndarr
     texts = np.array([content for _, content in good], dtype=object)
     labels = np.array([example.labels[0] for example, _ in good], dtype=object)
     classes = tuple(sorted(set(labels)))
+    check_names(root, classes)
     sides = np.array([example.split for example, _ in good], dtype=object)
     names = [example.name for example, _ in good]
     rows = assembling.Rows(texts, targets.positions(labels, classes), names, _digests(texts))
