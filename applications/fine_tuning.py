@@ -25,6 +25,7 @@ from zoo.data.splits import UNKNOWN, stratified
 from zoo.errors import InputError
 from zoo.evaluation import AnyEvaluation, Evaluation, correct, score
 from zoo.exporting import Gate, check_readable
+from zoo.files import claimed, run_folder
 from zoo.findings import Finding, of_rivals, of_scores
 from zoo.predictor import Predictor
 from zoo.progress import Stopwatch
@@ -125,39 +126,39 @@ def fine_tune(
         job.notes.append(
             f"classes are weighted: the largest has {counts.max()} training images, the smallest {counts.min()}"
         )
-    run = _open_run(out, data, extractor, effort, recipe)
-    data.save(run)
-    if parent is not None:
-        before = [*sorted(parent.trained_on()), *([UNKNOWN] if parent.doubt else [])]
-        (run / "trained_before.txt").write_text("\n".join(before))
+    with claimed(_run_of(out, data, extractor, effort, recipe)) as run:
+        data.save(run)
+        if parent is not None:
+            before = [*sorted(parent.trained_on()), *([UNKNOWN] if parent.doubt else [])]
+            (run / "trained_before.txt").write_text("\n".join(before))
 
-    model = None
-    if effort != "quick":
-        model = _unfreeze(data, extractor, head, vectors, recipe, effort, job)
-    with watch.stage("score"):
-        asked = rows_of(data.held_out, vectors)
-        simple = heads.simple(rows_of(data.train, vectors), data.train.targets, asked, len(data.classes))
-        scores = head.probabilities(asked)
-        if model is not None:
-            simple["a linear head on the frozen backbone"] = scores
-            scores = _scores(model, data.held_out, extractor)
-        evaluation, findings = judged(data, scores, simple, head.weighted, seed)
-    if report:
-        report(evaluation, data, (*map(str, findings), *job.notes))
-    # The gate first: its process imports TensorFlow while this one does.
-    with watch.stage("export"), Gate() as gate:
-        from applications.unfreezing import joined
+        model = None
+        if effort != "quick":
+            model = _unfreeze(data, extractor, head, vectors, recipe, effort, job)
+        with watch.stage("score"):
+            asked = rows_of(data.held_out, vectors)
+            simple = heads.simple(rows_of(data.train, vectors), data.train.targets, asked, len(data.classes))
+            scores = head.probabilities(asked)
+            if model is not None:
+                simple["a linear head on the frozen backbone"] = scores
+                scores = _scores(model, data.held_out, extractor)
+            evaluation, findings = judged(data, scores, simple, head.weighted, seed)
+        if report:
+            report(evaluation, data, (*map(str, findings), *job.notes))
+        # The gate first: its process imports TensorFlow while this one does.
+        with watch.stage("export"), Gate() as gate:
+            from applications.unfreezing import joined
 
-        shipped = joined(extractor, head) if model is None else model
-        card = _card(extractor, head, recipe, effort, model is not None)
-        card |= {"start": None if parent is None else str(parent.folder), "notes": job.notes}
-        card["findings"] = [str(finding) for finding in findings]
-        where: dict[str, Any] = {"out": out, "run": run, "gate": gate, "seed": seed}
-        path, final = artifact.publish(shipped, data, card, scores, **where, baselines=evaluation.baselines)
-    if final != evaluation and report:
-        report(final, data, ("scored anew with the exported model, whose answers differ from the first ones",))
-    shutil.rmtree(run, ignore_errors=True)
-    return FineTuned(path, final, data, tuple(job.notes), watch.seconds, findings)
+            shipped = joined(extractor, head) if model is None else model
+            card = _card(extractor, head, recipe, effort, model is not None)
+            card |= {"start": None if parent is None else str(parent.folder), "notes": job.notes}
+            card["findings"] = [str(finding) for finding in findings]
+            where: dict[str, Any] = {"out": out, "run": run, "gate": gate, "seed": seed}
+            path, final = artifact.publish(shipped, data, card, scores, **where, baselines=evaluation.baselines)
+        if final != evaluation and report:
+            report(final, data, ("scored anew with the exported model, whose answers differ from the first ones",))
+        shutil.rmtree(run, ignore_errors=True)
+        return FineTuned(path, final, data, tuple(job.notes), watch.seconds, findings)
 
 
 @dataclass(frozen=True)
@@ -295,12 +296,10 @@ def rows_of(part: Part, vectors: dict[str, np.ndarray]) -> np.ndarray:
     return np.stack([vectors[digest] for digest in part.digests])
 
 
-def _open_run(out: Path, data: Data, extractor: Extractor, effort: str, recipe: Recipe) -> Path:
+def _run_of(out: Path, data: Data, extractor: Extractor, effort: str, recipe: Recipe) -> Path:
     """The folder of this run; the same work finds the same folder, so that a crashed run is continued in it."""
     identity = sha256(repr([data.fingerprint, extractor.key, effort, recipe]).encode()).hexdigest()[:10]
-    run = Path(".runs") / f"{out.name}-{identity}"
-    run.mkdir(parents=True, exist_ok=True)
-    return run
+    return run_folder(out, identity)
 
 
 def _scores(model: keras.Model, part: Part, extractor: Extractor) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 from tuning import kept
 from tuning.outcome import Outcome, OutOfTime
 from tuning.results import TrialResult
+from zoo import files
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 
@@ -243,7 +244,7 @@ def run_folder(found: Search, out: Path, run: str | Path | None) -> Path:
     if run is not None:
         return Path(run)
     text = json.dumps(found.identity, sort_keys=True, default=str)
-    return Path(".runs") / f"{Path(out).name}-tune-{sha256(text.encode()).hexdigest()[:10]}"
+    return files.run_folder(out, f"tune-{sha256(text.encode()).hexdigest()[:10]}")
 
 
 def claim(folder: Path, identity: dict[str, Any]) -> None:
@@ -260,7 +261,7 @@ def claim(folder: Path, identity: dict[str, Any]) -> None:
             if known.get(name) != wanted[name]:
                 told = "" if name in ("space", "data") else f": {known.get(name)} there, {wanted[name]} now"
                 raise InputError(f"{folder} is of a search with another {name}{told}; name another folder for this one")
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and any(child.name != ".lock" for child in folder.iterdir()):
         raise InputError(f"{folder} is not empty, and of no search; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     kept.write(file, json.loads(json.dumps(identity, default=str)))

@@ -18,6 +18,7 @@ from zoo import artifact
 from zoo.data.dataset import Data
 from zoo.data.dataset import open as open_data
 from zoo.errors import InputError
+from zoo.files import claimed
 
 if TYPE_CHECKING:
     import keras
@@ -109,42 +110,43 @@ def search(
         crew.join(*address)
         found.work(folder, None if seconds is None else time.monotonic() + seconds)
         return None
-    claim(folder, found.identity)
-    try:
-        default = found.default(folder, seconds)
-    except InputError:
+    with claimed(folder):
+        claim(folder, found.identity)
+        try:
+            default = found.default(folder, seconds)
+        except InputError:
+            if run is None:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        judge = found.oracle(folder, keep, disk)
+        shown: Any = nullcontext()
+        if live:
+            from tuning.rendering import Live
+
+            left = None if seconds is None else time.monotonic() + seconds - judge.seconds - default.seconds
+            shown = Live(found.problem.objective.name, found.problem.objective.direction, left, trials)
+        gc.collect()
+        gc.freeze()  # what is loaded stays: collections between trials need not look at it
+        try:
+            with shown as watch:
+                where, hands = address, None
+                if workers > 1:
+                    where = address or ("127.0.0.1", crew.free_port())
+                    job = {"data": data, "model": model, "space": portable(space), "method": method, "trials": trials}
+                    hands = crew.Crew(job | {"options": options, "folder": folder}, workers, folder)
+                found.run(judge, folder, seconds, default, watch, where, hands)
+        finally:
+            gc.unfreeze()
+        from tuning.handing_over import hand_over
+
+        result = hand_over(found, judge, folder, default, out)
+        if tensorboard:
+            from tuning.hparams import write
+
+            write(result, Path(tensorboard))
         if run is None:
             shutil.rmtree(folder, ignore_errors=True)
-        raise
-    judge = found.oracle(folder, keep, disk)
-    shown: Any = nullcontext()
-    if live:
-        from tuning.rendering import Live
-
-        left = None if seconds is None else time.monotonic() + seconds - judge.seconds - default.seconds
-        shown = Live(found.problem.objective.name, found.problem.objective.direction, left, trials)
-    gc.collect()
-    gc.freeze()  # what is loaded stays: collections between trials need not look at it
-    try:
-        with shown as watch:
-            where, hands = address, None
-            if workers > 1:
-                where = address or ("127.0.0.1", crew.free_port())
-                job = {"data": data, "model": model, "space": portable(space), "method": method, "trials": trials}
-                hands = crew.Crew(job | {"options": options, "folder": folder}, workers, folder)
-            found.run(judge, folder, seconds, default, watch, where, hands)
-    finally:
-        gc.unfreeze()
-    from tuning.handing_over import hand_over
-
-    result = hand_over(found, judge, folder, default, out)
-    if tensorboard:
-        from tuning.hparams import write
-
-        write(result, Path(tensorboard))
-    if run is None:
-        shutil.rmtree(folder, ignore_errors=True)
-    return result
+        return result
 
 
 def check_arguments(

@@ -19,7 +19,7 @@ from zoo import exporting, sums, warming
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.evaluation import AnyEvaluation, most_frequent, score
-from zoo.files import sweep, whole_folder
+from zoo.files import check_writable, sweep, whole_folder
 from zoo.generative.generator import Generator
 from zoo.generative.reconstructor import Reconstructor
 from zoo.predictor import Predictor, loaded, outputs
@@ -39,12 +39,13 @@ def folder_for(source: Path, out: str | Path | None) -> Path:
     """Where the artifact of what is trained on `source` goes: `out`, or ``saved_models/`` and the name of `source`.
 
     Raises:
-        InputError: that is inside `source`, which is only read.
+        InputError: that is inside `source`, which is only read, or can't be written.
     """
     name = source.name.split(".")[0] if source.is_file() else source.resolve().name
     folder = Path(out) if out else ROOT / name
     if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
         raise InputError(f"{folder} is inside {source}, which is only read; run elsewhere, or name another --out")
+    check_writable(folder)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -18,6 +19,7 @@ from zoo import __version__, startup, terminal
 from zoo.errors import InputError, JobError, Notice
 
 LONGEST = 2000  # characters of a line that tells of an error: what came may be as long as a file
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, a file
 
 
 class Commands(click.Group):
@@ -104,6 +106,9 @@ def _told() -> Iterator[None]:
 
 
 def _line(error: Exception) -> str:
+    if getattr(error, "errno", None) in FULL or any(os.strerror(code) in str(error) for code in FULL):
+        where = getattr(error, "filename", None) or os.getcwd()
+        return f"no space left to write {where}; free some, and give the same command again: it goes on from there"
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
         return " ".join(text.split())[:300]  # HDF5 puts lines of its own into it

@@ -34,6 +34,25 @@ IMPORT = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
+def writable(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A file to write, refused before the work where that can't be: for `callback` of an option."""
+    from pathlib import Path
+
+    from zoo.errors import InputError
+    from zoo.files import check_writable
+
+    if value is not None:
+        if not Path(value).resolve().parent.is_dir():
+            raise InputError(
+                f"{value}: its folder does not exist; make it first, or name another with {parameter.opts[0]}"
+            )
+        check_writable(Path(value), parameter.opts[0])
+    return value
+
+
+OUTPUT = {"type": click.Path(dir_okay=False), "callback": writable}  # of an option that names a file to write
+
+
 READING = {
     "target": click.option("--target", help="Column to predict; of several, with commas between."),
     "task": click.option("--task", help="Where it can't be told: classification, multi_label, regression."),
@@ -115,7 +134,10 @@ def check(path: str, as_json: bool, **options: object) -> None:
 @ARTIFACT
 @click.argument("path", type=click.Path())
 @click.option(
-    "--csv", "csv_path", type=click.Path(dir_okay=False), help="One row a file, most confidently wrong first."
+    "--csv",
+    "csv_path",
+    **OUTPUT,
+    help="One row a file, most confidently wrong first.",
 )
 @IMPORT
 @JSON
@@ -148,7 +170,7 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
 @ARTIFACT
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="Classes to show for each image.")
-@click.option("--csv", "csv_path", type=click.Path(dir_okay=False), help="Write one row a file.")
+@click.option("--csv", "csv_path", **OUTPUT, help="Write one row a file.")
 @IMPORT
 @JSON
 def predict(artifact: str, paths: tuple[str, ...], top: int, csv_path: str | None, as_json: bool) -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import functools
 import os
 import platform
 import re
 import shutil
 import stat
+import tempfile
+import threading
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
 import platformdirs
 
-from zoo.errors import InputError
+from zoo.errors import InputError, JobError, Notice
 
 _PARTIAL = ".partial-"
 _OURS = re.compile(r"\.partial-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}-")
@@ -36,13 +41,16 @@ _OLD = 24 * 3600  # seconds after which what another machine left is given up
 def cache_folder(name: str = "") -> Path:
     """The folder for what can be made again: converted weights, embeddings.
 
-    It is ``$ZOO_CACHE`` where that is set, else the user's cache folder of the operating system.
+    It is ``$ZOO_CACHE`` where that is set, else the user's cache folder of the operating system. Where that can't be
+    written it is a temporary one of this process, which a warning tells once.
 
     Args:
         name: a folder inside it, made if absent.
+
+    Raises:
+        JobError: no temporary folder can be made either.
     """
-    root = os.environ.get("ZOO_CACHE") or platformdirs.user_cache_dir("keras-model-zoo", appauthor=False)
-    folder = Path(root).expanduser() / name
+    folder = _cache_root() / name
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
     return folder
@@ -69,6 +77,136 @@ def _check_ordinary(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         what = next((name for kind, name in _KINDS.items() if kind(found.st_mode)), "something else")
         raise OSError(errno.EINVAL, f"{what}, not an ordinary file", str(path))
+
+
+def _cache_root() -> Path:
+    named = os.environ.get("ZOO_CACHE") or platformdirs.user_cache_dir("keras-model-zoo", appauthor=False)
+    try:
+        root = Path(named).expanduser()
+        root.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(root, os.W_OK | os.X_OK) else "no permission"
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        reason = getattr(error, "strerror", None) or str(error)
+    return _instead(named, reason) if reason else root
+
+
+@functools.cache
+def _instead(named: str, reason: str) -> Path:
+    """A temporary folder in place of a cache that can't be written, removed at the end of the process."""
+    try:
+        root = Path(tempfile.mkdtemp(prefix="zoo-cache-"))
+    except OSError as error:
+        raise JobError(
+            f"neither the cache {named} ({reason}) nor a temporary folder can be written ({error.strerror}); "
+            "name others with ZOO_CACHE and TMPDIR"
+        ) from error
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    warnings.warn(
+        f"the cache {named} can't be written ({reason}): nothing is kept for the next run; ZOO_CACHE names another",
+        Notice,
+        stacklevel=4,
+    )
+    return root
+
+
+def check_writable(path: Path, option: str = "--out") -> None:
+    """Raise an InputError where `path`, a file or folder that may not be there yet, can't be written."""
+    place = path.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if place != path.absolute() and not place.is_dir():
+        raise InputError(f"{path} can't be made: {place} is a file; name another place with {option}")
+    if not os.access(place, os.W_OK | os.X_OK if place.is_dir() else os.W_OK):
+        raise InputError(f"{path} can't be written: no permission for {place}; name another place with {option}")
+
+
+def run_folder(out: Path, mark: str) -> Path:
+    """The folder of a run; the same job finds the same one, so that a crashed run goes on in it.
+
+    It is in ``$ZOO_RUNS``, by default ``.runs`` in the current folder.
+
+    Args:
+        out: folder of the artifact. Two in different places are two jobs, whatever their names.
+        mark: of the job, the same for the same arguments.
+    """
+    if out.resolve().parent != Path("saved_models").resolve():
+        mark = sha256(f"{mark} {out.resolve()}".encode("utf-8", "surrogateescape")).hexdigest()[:10]
+    return Path(os.environ.get("ZOO_RUNS") or ".runs") / f"{out.name}-{mark}"
+
+
+@contextmanager
+def claimed(run: Path) -> Iterator[Path]:
+    """`run`, made if absent, and for as long as the block lasts this thread's alone.
+
+    The system gives it free when the process ends, however that ends. Within the block it may be claimed again.
+
+    Raises:
+        InputError: the folder can't be made.
+        JobError: another process, or another thread of this one, works in it.
+    """
+    key, thread = run.resolve(), threading.get_ident()
+    with _claims_lock:
+        holder = _claims.get(key)
+        if holder is not None and holder != thread:
+            raise _taken(run, f"another thread of this process ({os.getpid()})")
+        _claims[key] = thread
+    if holder is not None:
+        yield run
+        return
+    descriptor = None
+    try:
+        descriptor = _locked(run)
+        yield run
+    finally:
+        if descriptor is not None:
+            with suppress(OSError):  # while it is still locked; who waits for it looks whether it is there
+                (run / ".lock").unlink()
+            os.close(descriptor)
+        with _claims_lock:
+            del _claims[key]
+
+
+_claims: dict[Path, int] = {}  # folder -> thread, of those that this process has claimed
+_claims_lock = threading.Lock()
+
+
+def _locked(run: Path) -> int:
+    """An open file that has the lock of `run`. Its file is removed with the folder, so it is looked at again."""
+    while True:
+        try:
+            run.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(run / ".lock", os.O_RDWR | os.O_CREAT)
+        except FileNotFoundError:  # removed by who had it, between the two
+            continue
+        except OSError as error:
+            raise InputError(
+                f"the run's folder {run} can't be written ({error.strerror}); go to another folder, or name one with "
+                "ZOO_RUNS"
+            ) from error
+        try:
+            _lock(descriptor)
+        except BlockingIOError:
+            told = os.pread(descriptor, 200, 0).decode(errors="replace").strip() if hasattr(os, "pread") else ""
+            os.close(descriptor)
+            raise _taken(run, told or "another process") from None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(run / ".lock")):
+                os.truncate(descriptor, 0)
+                os.write(descriptor, f"process {os.getpid()}, since {time.strftime('%H:%M:%S')},".encode())
+                return descriptor
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock of an open file, or raise BlockingIOError; nothing where the system has no such locks."""
+    with suppress(ImportError):
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _taken(run: Path, who: str) -> JobError:
+    return JobError(f"{who} does this same job already, in {run}; wait for it, or name another --out")
 
 
 def digest(path: str | Path) -> str:
@@ -101,6 +239,9 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         yield partial
         _flush(partial)
         os.replace(partial, path)
+    except OSError as error:  # of a disk that is full there is no file name
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -113,6 +254,9 @@ def whole_folder(parent: Path) -> Iterator[Path]:
     partial.mkdir()
     try:
         yield partial
+    except OSError as error:
+        error.filename = error.filename or str(parent)
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError
@@ -57,10 +56,9 @@ def numbers(text: str) -> tuple[int | None, ...]:
     return values
 
 
-def run_folder(out: Path, *identity: Any) -> Path:
-    """The folder of a run; the same command finds the same one, so that a crashed run goes on in it."""
-    mark = sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:10]
-    return Path(".runs") / f"{out.name}-{mark}"
+def mark(*identity: Any) -> str:
+    """Ten hexadecimal digits that are the same for the same `identity`, as JSON writes it."""
+    return sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:10]
 
 
 def _value(text: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +21,7 @@ from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.evaluation import AnyEvaluation, score
 from zoo.exporting import Gate
-from zoo.files import whole_file
+from zoo.files import claimed, run_folder, whole_file
 from zoo.findings import Finding, of_reconstructions, of_rivals, of_samples, of_scores
 from zoo.generative import generation, reconstruction
 from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
@@ -74,18 +75,18 @@ class Trained:
             JobError: the export differs from the model; nothing is published.
         """
         out = Path(out)
-        run = Path(run) if run else Path(".runs") / f"{out.name}-{self.data.fingerprint[:10]}"
-        run.mkdir(parents=True, exist_ok=True)
-        self.data.save(run)
-        write_history(self.history, run / "history.csv")
-        learning_curves(self.history, run / "history.png")
-        with Gate() as gate:
-            where: dict[str, Any] = {"out": out, "run": run, "gate": gate, "seed": self.card["seed"]}
-            scores = self.evaluation.baselines
-            if self.card["kind"] != "supervised":
-                job = reconstruction if self.card["kind"] == "autoencoder" else generation
-                return job.publish(self.model, self.data, self.card, self.evaluation, **where)
-            return artifact.publish(self.model, self.data, self.card, self.outputs, **where, baselines=scores)[0]
+        run = Path(run) if run else run_folder(out, self.data.fingerprint[:10])
+        with claimed(run):
+            self.data.save(run)
+            write_history(self.history, run / "history.csv")
+            learning_curves(self.history, run / "history.png")
+            with Gate() as gate:
+                where: dict[str, Any] = {"out": out, "run": run, "gate": gate, "seed": self.card["seed"]}
+                scores = self.evaluation.baselines
+                if self.card["kind"] != "supervised":
+                    job = reconstruction if self.card["kind"] == "autoencoder" else generation
+                    return job.publish(self.model, self.data, self.card, self.evaluation, **where)
+                return artifact.publish(self.model, self.data, self.card, self.outputs, **where, baselines=scores)[0]
 
 
 def train(
@@ -168,18 +169,19 @@ def train(
     card |= {"training": settings | {"validation": validation}}
     if task.kind == "autoencoder":
         card |= {"normal": list(normal), "false_alarms": false_alarms}
-    checkpoint = None if run is None else _checkpoint(Path(run), card, task.data.fingerprint)
-    watchers = [*callbacks, *([_tensorboard(tensorboard)] if tensorboard else [])]
-    if task.kind == "adversarial" and run:
-        watchers += [generation.sheets(Path(run) / "samples", settings["epochs"])]
-    sides = Sides.of(task, chosen, choosing)
-    history = learn(task, task.network, sides, settings, seed, checkpoint=checkpoint, callbacks=watchers)
-    if checkpoint is not None:
-        write_history(history, Path(run) / "history.csv")
-    trained = finished(task, task.network, history, card, choosing)
-    if checkpoint is not None:
-        checkpoint.path.unlink(missing_ok=True)
-    return trained
+    with nullcontext() if run is None else claimed(Path(run)):
+        checkpoint = None if run is None else _checkpoint(Path(run), card, task.data.fingerprint)
+        watchers = [*callbacks, *([_tensorboard(tensorboard)] if tensorboard else [])]
+        if task.kind == "adversarial" and run:
+            watchers += [generation.sheets(Path(run) / "samples", settings["epochs"])]
+        sides = Sides.of(task, chosen, choosing)
+        history = learn(task, task.network, sides, settings, seed, checkpoint=checkpoint, callbacks=watchers)
+        if checkpoint is not None:
+            write_history(history, Path(run) / "history.csv")
+        trained = finished(task, task.network, history, card, choosing)
+        if checkpoint is not None:
+            checkpoint.path.unlink(missing_ok=True)
+        return trained
 
 
 def finished(
@@ -243,6 +245,5 @@ def _tensorboard(folder: str | Path) -> keras.callbacks.Callback:
 
 def _checkpoint(run: Path, card: dict[str, Any], fingerprint: str) -> Checkpoint:
     """The state of the same training, kept in `run`."""
-    run.mkdir(parents=True, exist_ok=True)
     identity = sha256(json.dumps(plain([card, fingerprint]), sort_keys=True).encode()).hexdigest()[:10]
     return Checkpoint(run / f".state-{identity}.npz")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands import JSON, read, reading_options
+from zoo.commands import JSON, OUTPUT, read, reading_options
 from zoo.terminal import say, say_json
 
 SETTINGS = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the builder.")
@@ -109,12 +109,13 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     from zoo import artifact, rendering
     from zoo.builders import registry
     from zoo.diagnosis import diagnose
-    from zoo.settings import arguments, run_folder
+    from zoo.files import claimed, run_folder
+    from zoo.settings import arguments, mark
     from zoo.training import train as train_model
 
     model = arguments(registry.builder(builder), options.pop("settings"))
     out = artifact.folder_for(Path(path), options.pop("out"))
-    run = run_folder(out, builder, path, model, options)
+    run = run_folder(out, mark(builder, path, model, options))
     data = read(path, options, options["seed"])
     options["augment"] = [name for name in options["augment"].split(",") if name not in ("", "none")]
     options["normal"] = [name for name in options["normal"].split(",") if name]
@@ -122,15 +123,16 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
         rendering.show_data(data)
         if "adversarial" in registry.BUILDERS[builder]:
             say(f"samples, as they become better: {run}/samples/")
-    trained = train_model(builder, data, model=model, run=run, **options)
-    findings = diagnose(trained)
-    if not as_json:
-        rendering.show_evaluation(trained.evaluation)
-        rendering.show_history(trained.history)
-        rendering.show_findings(findings)
-        say("exporting, and checking the export against the model ...")
-    folder = trained.export(out, run)
-    shutil.rmtree(run)  # it is in the artifact now
+    with claimed(run):
+        trained = train_model(builder, data, model=model, run=run, **options)
+        findings = diagnose(trained)
+        if not as_json:
+            rendering.show_evaluation(trained.evaluation)
+            rendering.show_history(trained.history)
+            rendering.show_findings(findings)
+            say("exporting, and checking the export against the model ...")
+        folder = trained.export(out, run)
+        shutil.rmtree(run)  # it is in the artifact now
     if as_json:
         metrics = trained.evaluation.to_dict()
         found = [finding._asdict() for finding in findings]
@@ -151,7 +153,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
 @OPTIMIZER
 @BATCH_SIZE
 @SEED
-@click.option("--plot", default="lr.png", show_default=True, type=click.Path(), help="Where to draw it.")
+@click.option("--plot", default="lr.png", show_default=True, **OUTPUT, help="Where to draw it.")
 @JSON
 def lr_find(builder: str, path: str, plot: str, as_json: bool, **options: object) -> None:
     """Find a learning rate: train BUILDER on PATH for a moment at a rising rate, and draw the loss."""

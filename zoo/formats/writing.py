@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,8 +153,9 @@ def _folder_in(root: Path) -> Iterator[Path]:
         with whole_folder(root) as partial:
             yield partial
     finally:
-        if not existed and not any(root.iterdir()):
-            root.rmdir()
+        if not existed:
+            with suppress(OSError):  # not empty, or another process removed it
+                root.rmdir()
 
 
 def _precise(found: Artifact) -> tuple[str, ...]:
@@ -256,14 +257,20 @@ def _write(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def _publish(partial: Path, folder: Path) -> None:
-    """Rename `partial` to `folder`; what is there goes, and comes back if that fails."""
-    if not folder.exists():
-        os.rename(partial, folder)
-        return
-    with whole_folder(folder.parent) as old:
-        os.rename(folder, old / "old")
+    """Rename `partial` to `folder`; what is there goes, and comes back if that fails. The last of several wins."""
+    while True:
         try:
             os.rename(partial, folder)
+            return
         except OSError:
-            os.rename(old / "old", folder)
-            raise
+            if not folder.exists():
+                raise
+        with whole_folder(folder.parent) as old, suppress(FileNotFoundError):  # another process took it away
+            os.rename(folder, old / "old")
+            try:
+                os.rename(partial, folder)
+                return
+            except OSError:
+                if not folder.exists():
+                    os.rename(old / "old", folder)
+                    raise

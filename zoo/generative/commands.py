@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands import ARTIFACT, IMPORT, JSON
+from zoo.commands import ARTIFACT, IMPORT, JSON, OUTPUT
 from zoo.terminal import say, say_json
 
 PICTURE, TABLE = "reconstructed.png", "reconstructed.csv"
@@ -60,9 +60,9 @@ def generate(artifact: str, count: int | None, label: str | None, seed: int, out
 @click.command()
 @ARTIFACT
 @click.argument("files", nargs=-1, required=True)
-@click.option("--out", type=click.Path(dir_okay=False), help=f"Of images.  [default: {PICTURE}]")
+@click.option("--out", **OUTPUT, help=f"Of images.  [default: {PICTURE}]")
 @click.option("--interpolate", is_flag=True, help="Draw the way from the first of two images to the second.")
-@click.option("--csv", "csv_path", type=click.Path(dir_okay=False), help=f"Of sequences by default {TABLE}.")
+@click.option("--csv", "csv_path", **OUTPUT, help=f"Of sequences by default {TABLE}.")
 @IMPORT
 def reconstruct(
     artifact: str, files: tuple[str, ...], out: str | None, interpolate: bool, csv_path: str | None
@@ -106,7 +106,7 @@ def reconstruct(
 @click.command()
 @ARTIFACT
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--csv", "csv_path", type=click.Path(dir_okay=False), help="Write one row an input.")
+@click.option("--csv", "csv_path", **OUTPUT, help="Write one row an input.")
 @JSON
 @IMPORT
 def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_json: bool) -> None:
@@ -139,7 +139,13 @@ def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_js
 @click.command()
 @ARTIFACT
 @click.argument("path", type=click.Path())
-@click.option("--out", default="latent.png", show_default=True, type=click.Path(dir_okay=False), help="The picture.")
+@click.option(
+    "--out",
+    default="latent.png",
+    show_default=True,
+    **OUTPUT,
+    help="The picture.",
+)
 @SEED
 @IMPORT
 def latent(artifact: str, path: str, out: str, seed: int) -> None:
