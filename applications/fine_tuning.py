@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,7 +24,7 @@ from zoo.data.splits import UNKNOWN, stratified
 from zoo.errors import InputError
 from zoo.evaluation import AnyEvaluation, Evaluation, correct, score
 from zoo.exporting import Gate, check_readable
-from zoo.files import claimed, run_folder
+from zoo.files import claimed, remove_run, run_folder
 from zoo.findings import Finding, of_rivals, of_scores
 from zoo.predictor import Predictor
 from zoo.progress import Stopwatch
@@ -157,7 +156,7 @@ def fine_tune(
             path, final = artifact.publish(shipped, data, card, scores, **where, baselines=evaluation.baselines)
         if final != evaluation and report:
             report(final, data, ("scored anew with the exported model, whose answers differ from the first ones",))
-        shutil.rmtree(run, ignore_errors=True)
+        remove_run(run)
         return FineTuned(path, final, data, tuple(job.notes), watch.seconds, findings)
 
 

@@ -306,7 +306,7 @@ def test_what_the_export_can_not_read_is_told_before_training(tmp_path: Path, wo
     for colour, name in enumerate("ab"):
         for index in range(4):
             photo(tmp_path / "scans" / name / f"{index}.tiff", colour, index + 10 * colour)
-    with pytest.raises(InputError, match="every held-out image is TIFF"):
+    with pytest.raises(InputError, match="reads no held-out image \\(2 TIFF\\)"):
         fine_tune(tmp_path / "scans", input_size=SMALL)
 
 

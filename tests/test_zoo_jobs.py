@@ -44,7 +44,11 @@ def test_the_place_of_the_artifact_is_part_of_a_run(workplace: Path) -> None:
 
 def test_runs_are_where_the_variable_says(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOO_RUNS", str(workplace / "elsewhere"))
-    assert files.run_folder(Path("saved_models/model"), "01").parent == workplace / "elsewhere"
+    here = files.run_folder(Path("saved_models/model"), "01")
+    assert here.parent == workplace / "elsewhere"
+    (workplace / "other").mkdir()
+    monkeypatch.chdir(workplace / "other")
+    assert files.run_folder(Path("saved_models/model"), "01") != here, "another folder's job of the same name"
 
 
 def test_a_claim_is_this_threads_alone_and_ends_with_the_block(workplace: Path) -> None:
@@ -104,9 +108,7 @@ def test_of_many_that_claim_a_folder_that_comes_and_goes_one_at_a_time_has_it(wo
                         most[0] = max(most[0], inside[0])
                     (run / str(number)).write_text("mine")
                     time.sleep(0.0005)
-                    for child in run.iterdir():
-                        child.unlink()
-                    run.rmdir()
+                    files.remove_run(run)
                     done[0] += 1
                     with lock:
                         inside[0] -= 1
@@ -119,6 +121,21 @@ def test_of_many_that_claim_a_folder_that_comes_and_goes_one_at_a_time_has_it(wo
     for thread in threads:
         thread.join()
     assert most[0] == 1 and done[0] > 0
+
+
+def test_a_run_is_removed_at_once(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the process is killed while it removes, the next one begins anew, and takes away what is left."""
+    run = Path(".runs/job")
+    run.mkdir(parents=True)
+    (run / "state").write_text("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(files.shutil, "rmtree", lambda *_, **__: None)
+        patch.setattr(files.os, "getpid", lambda: 2**22 + 1)  # of no process
+        files.remove_run(run)
+    assert not run.exists() and list(Path(".runs").iterdir())
+    with files.claimed(run):
+        assert [child.name for child in run.iterdir()] == [".lock"]
+        assert list(Path(".runs").iterdir()) == [run]
 
 
 @pytest.mark.slow

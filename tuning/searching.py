@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import re
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,7 +17,7 @@ from zoo import artifact
 from zoo.data.dataset import Data
 from zoo.data.dataset import open as open_data
 from zoo.errors import InputError
-from zoo.files import claimed
+from zoo.files import claimed, remove_run
 
 if TYPE_CHECKING:
     import keras
@@ -116,7 +115,7 @@ def search(
             default = found.default(folder, seconds)
         except InputError:
             if run is None:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_run(folder)
             raise
         judge = found.oracle(folder, keep, disk)
         shown: Any = nullcontext()
@@ -145,7 +144,7 @@ def search(
 
             write(result, Path(tensorboard))
         if run is None:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_run(folder)
         return result
 
 

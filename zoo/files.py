@@ -123,15 +123,24 @@ def check_writable(path: Path, option: str = "--out") -> None:
 def run_folder(out: Path, mark: str) -> Path:
     """The folder of a run; the same job finds the same one, so that a crashed run goes on in it.
 
-    It is in ``$ZOO_RUNS``, by default ``.runs`` in the current folder.
+    It is in ``$ZOO_RUNS``, which several current folders may share, by default in ``.runs`` of the current one.
 
     Args:
         out: folder of the artifact. Two in different places are two jobs, whatever their names.
         mark: of the job, the same for the same arguments.
     """
-    if out.resolve().parent != Path("saved_models").resolve():
+    shared = os.environ.get("ZOO_RUNS")
+    if shared or out.resolve().parent != Path("saved_models").resolve():
         mark = sha256(f"{mark} {out.resolve()}".encode("utf-8", "surrogateescape")).hexdigest()[:10]
-    return Path(os.environ.get("ZOO_RUNS") or ".runs") / f"{out.name}-{mark}"
+    return Path(shared or ".runs") / f"{out.name}-{mark}"
+
+
+def remove_run(run: Path) -> None:
+    """Remove a run that ended, all at once: a process killed meanwhile leaves no half of it to go on with."""
+    gone = run.with_name(_partial_name("run"))
+    with suppress(FileNotFoundError):
+        os.replace(run, gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 @contextmanager
@@ -160,7 +169,8 @@ def claimed(run: Path) -> Iterator[Path]:
     finally:
         if descriptor is not None:
             with suppress(OSError):  # while it is still locked; who waits for it looks whether it is there
-                (run / ".lock").unlink()
+                if _is_that_of(run, descriptor):  # rather than of one that began where this one was removed
+                    (run / ".lock").unlink()
             os.close(descriptor)
         with _claims_lock:
             del _claims[key]
@@ -175,6 +185,7 @@ def _locked(run: Path) -> int:
     while True:
         try:
             run.mkdir(parents=True, exist_ok=True)
+            sweep(run.parent)
             descriptor = os.open(run / ".lock", os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:  # removed by who had it, between the two
             continue
@@ -190,11 +201,15 @@ def _locked(run: Path) -> int:
             os.close(descriptor)
             raise _taken(run, told or "another process") from None
         with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), os.stat(run / ".lock")):
+            if _is_that_of(run, descriptor):
                 os.truncate(descriptor, 0)
                 os.write(descriptor, f"process {os.getpid()}, since {time.strftime('%H:%M:%S')},".encode())
                 return descriptor
         os.close(descriptor)
+
+
+def _is_that_of(run: Path, descriptor: int) -> bool:
+    return os.path.samestat(os.fstat(descriptor), os.stat(run / ".lock"))
 
 
 def _lock(descriptor: int) -> None:
@@ -239,8 +254,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         yield partial
         _flush(partial)
         os.replace(partial, path)
-    except OSError as error:  # of a disk that is full there is no file name
-        error.filename = error.filename or str(path)
+    except OSError as error:
+        _name(error, path)
         raise
     finally:
         partial.unlink(missing_ok=True)
@@ -255,10 +270,16 @@ def whole_folder(parent: Path) -> Iterator[Path]:
     try:
         yield partial
     except OSError as error:
-        error.filename = error.filename or str(parent)
+        _name(error, parent)
         raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _name(error: OSError, path: Path) -> None:
+    """Say where: of a disk that is full there is no file name. One without a number says what it says."""
+    if error.errno is not None:
+        error.filename = error.filename or str(path)
 
 
 def sweep(folder: Path) -> None:

@@ -103,13 +103,12 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     zoo train conv_autoencoder parts/ --normal good
     zoo train dcgan faces/ --no-labels
     """
-    import shutil
     from pathlib import Path
 
     from zoo import artifact, rendering
     from zoo.builders import registry
     from zoo.diagnosis import diagnose
-    from zoo.files import claimed, run_folder
+    from zoo.files import claimed, remove_run, run_folder
     from zoo.settings import arguments, mark
     from zoo.training import train as train_model
 
@@ -132,7 +131,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
             rendering.show_findings(findings)
             say("exporting, and checking the export against the model ...")
         folder = trained.export(out, run)
-        shutil.rmtree(run)  # it is in the artifact now
+        remove_run(run)  # it is in the artifact now
     if as_json:
         metrics = trained.evaluation.to_dict()
         found = [finding._asdict() for finding in findings]
