@@ -28,6 +28,7 @@ from zoo.files import claimed, remove_run, run_folder
 from zoo.findings import Finding, of_rivals, of_scores
 from zoo.predictor import Predictor
 from zoo.progress import Stopwatch
+from zoo.settings import whole
 
 if TYPE_CHECKING:
     import keras
@@ -103,6 +104,7 @@ def fine_tune(
     if effort not in EFFORTS:
         raise InputError(f"expected effort to be one of {', '.join(EFFORTS)}, received {effort!r}")
     watch = Stopwatch()
+    seed = whole("seed", seed)
     job = Job(watch, seed, [])
     source = data.source if isinstance(data, Data) else Path(data)
     out = artifact.folder_for(source, out)

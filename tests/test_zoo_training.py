@@ -56,6 +56,14 @@ def test_classes_are_learnt_and_stand_beside_simple_models() -> None:
     json.dumps(trained.card)
 
 
+def test_a_seed_is_a_whole_number_of_any_type() -> None:
+    weights = [train("mlp", table(), epochs=1, seed=s).network.get_weights() for s in (3, np.int64(3), np.uint8(3))]
+    assert all(np.array_equal(a, b) for other in weights[1:] for a, b in zip(weights[0], other, strict=True))
+    for wrong in (0.5, -1, 2**40, "3", None):
+        with pytest.raises(InputError, match="seed"):
+            train("mlp", table(), epochs=1, seed=wrong)
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_another() -> None:
     weights = [train("mlp", table(), model={"dropout": 0.2}, epochs=3, seed=s).network.get_weights() for s in (1, 1, 2)]
     assert all((a == b).all() for a, b in zip(*weights[:2], strict=True))

@@ -28,6 +28,7 @@ from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
 from zoo.loop import History
 from zoo.plots import learning_curves
 from zoo.preparing import Prepared, prepare
+from zoo.settings import whole
 
 if TYPE_CHECKING:
     import keras
@@ -160,7 +161,7 @@ def train(
     settings = {name: value for name, value in locals().items() if name in SETTINGS}
     if not 0 <= validation <= 0.5:
         raise InputError(f"expected validation in [0, 0.5], received validation={validation}")
-    arguments = dict(model or {})
+    seed, arguments = whole("seed", seed), dict(model or {})
     task = prepare(builder, data, arguments, precision=precision, input_size=input_size, normal=normal, seed=seed)
     reconstruction.check_rate(false_alarms)
     chosen, choosing = inner_split(task, validation, seed)
