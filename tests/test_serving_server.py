@@ -197,7 +197,7 @@ def test_clients_that_stop_in_the_middle_hold_nothing_up(
 ) -> None:
     monkeypatch.setattr(front, "PATIENCE", 1.0)
     body = json.dumps({"instances": [b64(encoded(pixels[0]))]}).encode()
-    head = f"POST /v1/models/digits:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = f"POST /v1/models/digits:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     out = io.StringIO()
     with served(Host({"digits": classifier}, runtime="saved_model"), limits=Limits(queue=2), log=Log(out)) as client:
         slow = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(8)]
@@ -333,7 +333,7 @@ def test_a_head_without_end_is_refused(server: Client, before: bytes) -> None:
 
 def test_a_head_that_does_not_come_is_not_waited_for(server: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "PATIENCE", 0.2)
-    for begun in (b"", b"GET /v2 HTTP/1.1\r\n", b"GET /v2 HTTP/1.1\r\nHost: x\r\n\r\nGET /v2"):
+    for begun in (b"", b"GET /v2 HTTP/1.1\r\n", b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v2"):
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
             connection.sendall(begun)
             while connection.recv(10_000):

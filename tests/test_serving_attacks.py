@@ -1,0 +1,210 @@
+"""Requests that are made to harm: each is refused in words, and costs others neither memory nor time."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_serving_server import Client, b64, encoded, served
+
+import zoo
+from zoo.serving import front, tensors
+from zoo.serving.answering import Tensor
+from zoo.serving.hosting import Host
+from zoo.serving.refusals import Refused
+
+grpc = pytest.importorskip("grpc")
+predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2")
+COLUMNS = tuple(f"feature_{at}" for at in range(4))
+SIGNATURE = {name: Tensor("float32", (None,)) for name in COLUMNS}
+PHOTOS = {"image_bytes": Tensor("string", (None,))}
+WIDE = {"code": Tensor("float32", (None, None, 3))}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifact of four numbers."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(60, 4))
+    data = zoo.data.arrays(rows, (rows[:, 0] > 0).astype(int))
+    return zoo.train("mlp", data, model={"units": (4,)}, epochs=1).export(tmp_path_factory.mktemp("made") / "table")
+
+
+@contextmanager
+def asked(host: Host, token: str | None = None) -> Iterator[Any]:
+    """A function that asks by gRPC: a request or bytes to a reply, or to an RpcError that is raised."""
+    from tuning.workers import free_port
+    from zoo.serving.grpc_service import PREDICT, beside
+    from zoo.serving.observing import Log
+
+    port = free_port()
+    run = partial(beside, host="127.0.0.1", port=port, token=token, log=Log(None))
+    with served(host, beside=run) as client, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = channel.unary_unary(PREDICT)
+
+        def ask(request: Any, **options: Any) -> Any:
+            message = request if isinstance(request, bytes) else request.SerializeToString()
+            return predict_pb2.PredictResponse.FromString(call(message, 30, wait_for_ready=True, **options))
+
+        ask.client = client
+        yield ask
+
+
+def of_floats(values: dict[str, float], shape: list[int], name: str = "table", dtype: int = 1) -> Any:
+    """A request whose tensors say one value each, and any shape."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = name
+    for key, value in values.items():
+        request.inputs[key].dtype = dtype
+        request.inputs[key].float_val.append(value)
+        for size in shape:
+            request.inputs[key].tensor_shape.dim.add().size = size
+    return request
+
+
+def peak() -> float:
+    """MB that this process ever had, since it was last asked."""
+    status = Path("/proc/self/status").read_text()
+    Path("/proc/self/clear_refs").write_text("5")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
+def test_small_messages_of_large_tensors_make_none(table: Path) -> None:
+    ones = dict.fromkeys(COLUMNS, 1.0)
+    with asked(Host({"table": table})) as ask:
+        ask(of_floats(ones, [2]))
+        before, started = (peak(), peak())[1], time.monotonic()
+        for shape in ([16_000_000], [256, 16_000_000], [1, 2**40], [2**62], [-1], [0], [], [1] * 300):
+            with pytest.raises(grpc.RpcError) as error:
+                ask(of_floats(ones, shape))
+            assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT and "expected" in error.value.details()
+        assert peak() - before < 50 and time.monotonic() - started < 5
+        assert len(ask(of_floats(ones, [256])).outputs["label"].string_val) == 256
+
+
+def test_grpc_takes_the_tensors_of_the_signature_alone(table: Path) -> None:
+    ones = dict.fromkeys(COLUMNS, 1.0)
+    with asked(Host({"table": table}), token="a-long-secret") as ask:
+        bearer = ("authorization", "bEARER a-long-secret")
+        assert ask(of_floats(ones, [1]), metadata=[bearer]).outputs["label"].string_val
+        wrong: list[tuple[Any, str]] = [(of_floats(ones, [1], dtype=dtype), "DT_") for dtype in (7, 8, 10, 11, 20, 21)]
+        wrong += [(of_floats(ones, [1], dtype=dtype), "type of numbers") for dtype in (0, 101, 999)]
+        wrong += [(of_floats({**ones, "e": 1.0}, [1]), "inputs feature_0, feature_1")]
+        wrong += [(of_floats({COLUMNS[1]: 1.0}, [1]), "received feature_1")]
+        wrong += [(of_floats({}, [1]), "received none"), (b"\xff\xff", "PredictRequest")]
+        for request, reason in wrong:
+            with pytest.raises(grpc.RpcError) as error:
+                ask(request, metadata=[bearer])
+            assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT and reason in error.value.details()
+        for metadata in ([], [("authorization", "Bearer other")], [bearer, bearer]):
+            with pytest.raises(grpc.RpcError) as error:
+                ask(of_floats(ones, [1]), metadata=metadata)
+            assert error.value.code() != grpc.StatusCode.UNKNOWN and "expected" in error.value.details()
+
+
+def proto(dtype: int, shape: list[int], **values: Any) -> Any:
+    from tensorflow.core.framework import tensor_pb2
+
+    found = tensor_pb2.TensorProto(dtype=dtype, **values)
+    for size in shape:
+        found.tensor_shape.dim.add().size = size
+    return found
+
+
+@pytest.mark.parametrize(
+    ("inputs", "given", "reason"),
+    [
+        (WIDE, {"code": proto(1, [2, 9, 4], float_val=[1.0])}, "expected the shape examples x any x 3"),
+        (WIDE, {"code": proto(1, [2, 3], float_val=[1.0])}, "received 2 x 3"),
+        (WIDE, {"code": proto(1, [1, 10**6, 3], float_val=[1.0])}, "at most 1,000,000 bytes"),
+        (WIDE, {"code": proto(1, [1, 1, 3], tensor_content=b"1234")}, "expected 12 bytes in tensor_content"),
+        (WIDE, {"code": proto(1, [1, 1, 3], float_val=[1.0] * 4)}, "expected 3 values in float_val"),
+        (PHOTOS, {"image_bytes": proto(7, [5], string_val=[b"x" * 300_000])}, "received 1,500,000"),
+        (PHOTOS, {"image_bytes": proto(7, [2], string_val=[b""] * 3)}, "expected 2 values in string_val"),
+        (PHOTOS, {"image_bytes": proto(7, [2])}, "expected 2 values in string_val"),
+        (PHOTOS, {"image_bytes": proto(7, [9], string_val=[b""] * 9)}, "at most 8 examples"),
+        (
+            SIGNATURE,
+            {name: proto(1, [1 + (name == COLUMNS[-1])], float_val=[1.0]) for name in COLUMNS},
+            "as many values",
+        ),
+    ],
+)
+def test_tensors_are_counted_before_they_are_made(inputs: Any, given: Any, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        tensors.check(given, inputs, 8, 1_000_000)
+
+
+def test_tensors_are_what_tensorflow_reads() -> None:
+    import tensorflow as tf
+
+    for dtype in ("float32", "float64", "float16", "int8", "int32", "int64", "uint8", "uint16", "uint32", "uint64"):
+        array = np.arange(12).reshape(2, 2, 3).astype(dtype)
+        for given in (tf.make_tensor_proto(array), proto(tf.as_dtype(dtype).as_datatype_enum, [2, 2, 3])):
+            assert tensors.check({"code": given}, WIDE, 8, 1000) == array.nbytes
+            (found,) = tensors.columns({"code": given}).values()
+            assert np.array_equal(found, tf.make_ndarray(given)) and found[0].dtype == dtype
+    assert tensors.columns({"text": proto(7, [3], string_val=[b"a", b"b"])}) == {"text": [b"a", b"b", b"b"]}
+
+
+ATTACKS = {
+    "objects": b'{"":0},',
+    "lists": b"[],",
+    "whole numbers": b"0,",
+    "powers": b"1e5,",
+    "strings": b'"",',
+    "long numbers": b"9" * 4000 + b",",
+    "escapes": b'"\\n\\n\\n\\n",',
+}
+
+
+@pytest.fixture(scope="module")
+def attacked(table: Path, classifier: Path) -> Iterator[Client]:
+    with served(Host({"table": table, "digits": classifier}, runtime="saved_model")) as client:
+        yield client
+
+
+def test_long_json_holds_nobody_up(attacked: Client, pixels: np.ndarray) -> None:
+    good, waits, done = {"instances": [b64(encoded(pixels[0]))]}, [], threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            started = time.monotonic()
+            assert attacked("/v1/models/digits:predict", good)[0] == 200
+            waits.append(time.monotonic() - started)
+
+    assert attacked("/v1/models/digits:predict", good)[0] == 200
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for unit in ATTACKS.values():
+        for size in (16_000_000, 500_000):
+            body = b'{"instances":[' + unit * (size // len(unit)) + b"0]}"
+            status, found = attacked("/v1/models/table:predict", body)
+            assert status in (400, 413) and "expected" in found["error"]
+    done.set()
+    asking.join()
+    assert max(waits) < 3  # four and more where one call to the parser reads them
+
+
+def test_many_values_are_read_in_a_thread_and_as_before(attacked: Client) -> None:
+    rows = [{name: float(at) for name in COLUMNS} for at in range(250)]
+    assert 3 * 250 * len(COLUMNS) < front.SHORT < len(json.dumps([rows] * 2))
+    long = attacked("/v1/models/table:predict", {"inputs": {name: [row[name] for row in rows] for name in COLUMNS}})
+    few = attacked("/v1/models/table:predict", {"instances": rows[:3]})
+    padded = attacked("/v1/models/table:predict", {"instances": rows[:3], "more": [[1, 2.5, None, "x", {}]] * 2000})
+    assert long[0] == few[0] == 200 and padded == few
+    assert [row["label"] for row in few[1]["predictions"]] == long[1]["outputs"]["label"][:3]
+    for pauses in (False, True):
+        for text in (b"[1, -2.5e3, 1E400, null, true, -7, {}]", b'{"a": "\\ud83d\\ude42"}'):
+            assert front.parsed(text, pauses) == json.loads(text)
+        with pytest.raises(Refused, match="number of 401 digits"):
+            front.parsed(b"[" + b"7" * 401 + b"]", pauses)
