@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_serving_server import Client, b64, encoded, served
+from test_serving_server import ROOT, Client, b64, encoded, served
 
 import zoo
-from zoo.serving import front, tensors
+from zoo.serving import connections, front, tensors
 from zoo.serving.answering import Tensor
 from zoo.serving.hosting import Host
 from zoo.serving.refusals import Refused
@@ -169,7 +174,8 @@ ATTACKS = {
 
 @pytest.fixture(scope="module")
 def attacked(table: Path, classifier: Path) -> Iterator[Client]:
-    with served(Host({"table": table, "digits": classifier}, runtime="saved_model")) as client:
+    host = Host({"table": table, "digits": classifier}, runtime="saved_model")
+    with served(host, allowed_hosts=["Models.example"]) as client:
         yield client
 
 
@@ -208,3 +214,146 @@ def test_many_values_are_read_in_a_thread_and_as_before(attacked: Client) -> Non
             assert front.parsed(text, pauses) == json.loads(text)
         with pytest.raises(Refused, match="number of 401 digits"):
             front.parsed(b"[" + b"7" * 401 + b"]", pauses)
+
+
+def crowd(client: Client, count: int, sent: bytes = b"") -> list[socket.socket]:
+    found = []
+    for _ in range(count):
+        found.append(socket.create_connection(("127.0.0.1", client.port), timeout=10))
+        found[-1].sendall(sent)
+    return found
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /v2 HTTP/1.1\r\n", b"POST /v1/models/table:predict HTTP/1.1\r\nContent-Length: 900\r\n\r\n{"]
+)
+def test_connections_without_a_request_make_room(table: Path, sent: bytes) -> None:
+    events: list[tuple[str, dict[str, Any]]] = []
+    few = connections.Crowd(20, lambda event, **facts: events.append((event, facts)))
+    with served(Host({"table": table}), crowd=few) as client:
+        kept = http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)
+        idle = crowd(client, 60, sent)
+        for _ in range(3):
+            kept.request("GET", "/v2")
+            assert kept.getresponse().read()
+        assert client("/v2")[0] == 200
+        closed = sum(each.recv(100) == b"" for each in idle[:45])
+        assert closed == 45 and [event for event, _ in events] == ["connections closed"]
+        assert "10 of one client" in events[0][1]["reason"]
+        for each in idle:
+            each.close()
+        kept.close()
+        ends = time.monotonic() + 10
+        while few._clients and time.monotonic() < ends:
+            time.sleep(0.02)
+        assert not few._clients and not few._idle
+
+
+def test_connections_that_are_owed_an_answer_stay(table: Path) -> None:
+    host = Host({"table": table})
+    batcher, go = host.get("table").batcher, threading.Event()
+    real = batcher._run
+    batcher._run = lambda key, rows: (go.wait(30), real(key, rows))[1]
+    body = {"instances": [dict.fromkeys(COLUMNS, 1.0)]}
+    with served(host, crowd=connections.Crowd(8)) as client, ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(client, "/v1/models/table:predict", body) for _ in range(3)]
+        ends = time.monotonic() + 20
+        while "zoo_waiting_examples 3.0" not in client("/metrics")[1] and time.monotonic() < ends:
+            time.sleep(0.02)
+        idle = crowd(client, 20)
+        go.set()
+        assert [each.result()[0] for each in asked] == [200] * 3
+        for each in idle:
+            each.close()
+
+
+def test_the_limit_of_open_files_is_raised() -> None:
+    resource = pytest.importorskip("resource")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    code = "import resource; from zoo.serving import connections; print(connections.room(), connections.room()); "
+    code += "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    for limit in (1024, 300):
+        limits = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({limit // 2}, {limit})); "
+        done = subprocess.run([sys.executable, "-c", limits + code], capture_output=True, text=True, cwd=ROOT)
+        assert done.stdout.split() == [str(limit)] * 4, done.stderr
+    assert hard == resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LocalHost.:8501", 200),
+        ("zoo.localhost:80", 200),
+        ("127.0.0.1:8501", 200),
+        ("192.168.1.7:8501", 200),
+        ("[::1]:8501", 200),
+        ("models.example:8501", 200),
+        ("MODELS.example.", 200),
+        ("attacker.example", 403),
+        ("localhost.attacker.example:8501", 403),
+        ("127.0.0.1.attacker.example", 403),
+        ("other.models.example", 403),
+        ("", 403),
+        ("\u00e9", 403),
+    ],
+)
+def test_names_that_are_not_its_own_are_refused(attacked: Client, host: str, status: int) -> None:
+    for path in ("/v2", "/", "/v2/health/live"):
+        code, found = attacked(path, headers={"Host": host})
+        assert code == status and (status == 200 or "--allowed-hosts" in found["error"])
+
+
+def test_names_are_free_where_a_token_is_asked_for_or_any_will_do(table: Path) -> None:
+    bearer = {"Authorization": "Bearer a-long-secret"}
+    with served(Host({"table": table}), token="a-long-secret") as client:
+        assert client("/v2", headers={"Host": "other.example"} | bearer)[0] == 200
+        for value in ("bearer a-long-secret", "BEARER  a-long-secret ", "beareR a-long-secret"):
+            assert client("/v2", headers={"Authorization": value})[0] == 200
+        for value in (
+            "Bearer",
+            "a-long-secret",
+            "Bearer a-long-secret-too",
+            "Bearera-long-secret",
+            "Basic a-long-secret",
+        ):
+            assert client("/v2", headers={"Authorization": value})[0] == 401
+        assert raw(client, b"GET /v2", b"Authorization: Bearer a-long-secret", b"Authorization: Bearer no") == 400
+    with served(Host({"table": table}), allowed_hosts=["*"]) as client:
+        assert client("/v2", headers={"Host": "other.example"})[0] == 200
+
+
+def test_hosts_are_one_or_none(attacked: Client) -> None:
+    assert raw(attacked, b"GET /v2", b"Host: localhost", b"Host: attacker.example") == 400
+    assert raw(attacked, b"GET /v2") == 200  # browsers send one
+
+
+def test_head_is_answered_as_get_without_a_body(attacked: Client) -> None:
+    for path in (
+        "/",
+        "/v2",
+        "/v1/models/table",
+        "/v2/models/table",
+        "/metrics",
+        "/nothing",
+        "/v1/models/table:predict",
+    ):
+        replies = {}
+        for method in ("GET", "HEAD"):
+            connection = http.client.HTTPConnection("127.0.0.1", attacked.port, timeout=30)
+            connection.request(method, path)
+            reply = connection.getresponse()
+            body = reply.read()
+            replies[method] = reply.status, reply.headers["Content-Type"]
+            assert bool(body) == (method == "GET") and int(reply.headers["Content-Length"])
+            connection.request("GET", "/v2/health/live")  # the connection goes on
+            assert connection.getresponse().status == 200
+            connection.close()
+        assert replies["GET"] == replies["HEAD"]
+
+
+def raw(client: Client, *lines: bytes) -> int:
+    """Status of a request with these headers and no others."""
+    with socket.create_connection(("127.0.0.1", client.port), timeout=30) as connection:
+        connection.sendall(b"\r\n".join([lines[0] + b" HTTP/1.1", *lines[1:], b"", b""]))
+        return int(connection.recv(1000).split()[1])

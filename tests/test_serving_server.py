@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +70,12 @@ class Client:
 
 
 @contextmanager
-def served(host: Host, **options: Any) -> Iterator[Client]:
+def served(host: Host, crowd: connections.Crowd | None = None, **options: Any) -> Iterator[Client]:
     app = application(host, **options)
+    protocol = partial(Connection, crowd=crowd or connections.Crowd())
     with running._socket("127.0.0.1", 0) as listening:
         listening.listen()
-        server = uvicorn.Server(uvicorn.Config(app, http=Connection, ws="none", log_level="error", lifespan="on"))
+        server = uvicorn.Server(uvicorn.Config(app, http=protocol, ws="none", log_level="error", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

@@ -25,6 +25,7 @@ def serve(
     request: int = 16 * 2**20,
     pixels: int = MAX_PIXELS,
     token: str | None = None,
+    allowed_hosts: Sequence[str] = (),
     quiet: bool = False,
     grpc_port: int | None = None,
     ready: Callable[[str], None] = lambda address: None,
@@ -42,6 +43,8 @@ def serve(
         request: bytes of a request at most; more are refused with 413.
         pixels: of an image at most; more are refused with 413.
         token: that requests have to bear; None for no such check.
+        allowed_hosts: names under which others reach the server, where no token is asked for. IP addresses, localhost
+            and `host` always do; ``*`` is any.
         quiet: no line a request in the log.
         grpc_port: where TensorFlow Serving's gRPC is answered too; None for nowhere.
         ready: called with the address when all models answer.
@@ -53,8 +56,8 @@ def serve(
     try:
         import uvicorn
 
+        from zoo.serving import connections
         from zoo.serving.app import application
-        from zoo.serving.connections import Connection
         from zoo.serving.front import Limits
         from zoo.serving.hosting import Host, named
         from zoo.serving.observing import Log, Metrics
@@ -66,6 +69,7 @@ def serve(
     if grpc_port is not None:
         _socket(host, grpc_port, "--grpc-port").close()  # in use: told before models are opened
     metrics, log = Metrics(), Log()
+    most = max(16, min(connections.MOST, (connections.room() - connections.SPARE) // (1 if grpc_port is None else 2)))
     if token is None and not is_local(host):
         log("open to all", host=host, reason="no token is asked for; --token-file asks for one")
 
@@ -81,11 +85,14 @@ def serve(
         limits = Limits(request, queue)
         requests = Log(None) if quiet else log
         if grpc_port is not None:
-            beside = partial(_grpc(), host=host, port=grpc_port, token=token, log=requests)
-        app = application(models, limits=limits, token=token, metrics=metrics, log=requests, beside=beside)
+            beside = partial(_grpc(), host=host, port=grpc_port, token=token, log=requests, connections=most)
+        hosts = (host, *allowed_hosts)
+        app = application(
+            models, limits=limits, token=token, allowed_hosts=hosts, metrics=metrics, log=requests, beside=beside
+        )
         config = uvicorn.Config(
             app,
-            http=Connection,
+            http=partial(connections.Connection, crowd=connections.Crowd(most, log)),  # type: ignore[arg-type]
             ws="none",
             log_level="error",
             access_log=False,
