@@ -231,7 +231,7 @@ def test_a_token_is_asked_for(classifier: Path, pixels: np.ndarray) -> None:
 
 @pytest.mark.parametrize("text", ["short", "with a space", "ümlaut-long"])
 def test_a_weak_token_is_refused(text: str, workplace: Path) -> None:
-    with pytest.raises(InputError, match="at least 8"):
+    with pytest.raises(InputError, match="token of 8"):
         running.token_of(None, text)
     with pytest.raises(InputError, match="can't be read"):
         running.token_of("missing", None)

@@ -68,6 +68,7 @@ def serve(
     good one goes on. Ctrl-C or SIGTERM ends it when all that was accepted is answered.
     """
     import os
+    import sys
 
     from zoo.serving import running
 
@@ -86,4 +87,5 @@ def serve(
         allowed_hosts=[name.strip() for name in allowed_hosts.split(",") if name.strip()],
         quiet=quiet,
         ready=lambda address: say(f"{address} answers; Ctrl-C ends it"),
+        say=say if sys.stdout.isatty() else lambda line: None,
     )

@@ -7,11 +7,12 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError, JobError
 from zoo.serving.answering import MAX_PIXELS
+
+LONGEST_TOKEN = 4096  # a header with more may not reach the server
 
 
 def serve(
@@ -29,6 +30,7 @@ def serve(
     quiet: bool = False,
     grpc_port: int | None = None,
     ready: Callable[[str], None] = lambda address: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Serve artifacts until SIGTERM or SIGINT, after which every request that was accepted is still answered.
 
@@ -48,6 +50,7 @@ def serve(
         quiet: no line a request in the log.
         grpc_port: where TensorFlow Serving's gRPC is answered too; None for nowhere.
         ready: called with the address when all models answer.
+        say: called with a line for people about what takes long before that.
 
     Raises:
         InputError: an artifact can't be opened, the port is in use. JobError: the extra ``serve`` is missing.
@@ -60,7 +63,7 @@ def serve(
         from zoo.serving.app import application
         from zoo.serving.front import Limits
         from zoo.serving.hosting import Host, named
-        from zoo.serving.observing import Log, Metrics
+        from zoo.serving.observing import Log, Metrics, gathered
     except ImportError as error:
         raise JobError(f"needs {error.name}: pip install 'keras-model-zoo[serve]'") from error
     if grpc_port is not None and grpc_port == port:
@@ -76,9 +79,11 @@ def serve(
     def tell(event: str, **facts: object) -> None:
         if event == "version broken":
             metrics.broken.labels(facts["model"]).inc()
+        if event == "writing format":
+            say(f"writing {facts['folder']}: {facts['reason']}")
         log(event, **facts)
 
-    with listening:
+    with listening, gathered(log):
         models = Host(
             named(artifacts), runtime=runtime, batch=batch, most=pixels, tell=tell, told=metrics.batches.observe
         )
@@ -94,6 +99,7 @@ def serve(
             app,
             http=partial(connections.Connection, crowd=connections.Crowd(most, log)),  # type: ignore[arg-type]
             ws="none",
+            log_config=None,
             log_level="error",
             access_log=False,
             server_header=False,
@@ -137,15 +143,18 @@ def token_of(path: str | None, given: str | None) -> str | None:
     Raises:
         InputError: it is none.
     """
+    where = "$ZOO_TOKEN" if path is None else path
     if path is not None:
         try:
-            given = Path(path).read_text(encoding="utf-8").strip()
+            with open(path, "rb") as file:  # a pipe too, as the shell's <(...)
+                given = file.read(LONGEST_TOKEN + 1).decode().strip()
         except OSError as error:
             raise InputError(f"{path}: the token can't be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: the token can't be read: it is no text") from error
-    if given is not None and not (given.isascii() and given.isprintable() and " " not in given and len(given) >= 8):
-        raise InputError("expected a token of at least 8 ASCII characters without spaces")
+    plain = given is not None and given.isascii() and given.isprintable() and " " not in given
+    if given is not None and not (plain and 8 <= len(given) <= LONGEST_TOKEN):
+        raise InputError(f"{where}: expected a token of 8 to {LONGEST_TOKEN:,} ASCII characters without spaces")
     return given
 
 
