@@ -149,6 +149,52 @@ def test_tensors_are_counted_before_they_are_made(inputs: Any, given: Any, reaso
         tensors.check(given, inputs, 8, 1_000_000)
 
 
+def field(number: int, content: bytes) -> bytes:
+    """One of a message, with its length before it."""
+    size, length = len(content), b""
+    while size > 127:
+        size, length = size >> 7, length + bytes([size & 127 | 128])
+    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+
+def of_tensor(content: bytes) -> bytes:
+    return field(1, field(1, b"table")) + field(2, field(1, b"a") + field(2, content))
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (of_tensor(field(8, b"") * 600_000), "at most 500,000 fields"),
+        (of_tensor(field(2, field(2, b"") * 600_000)), "at most 500,000 fields"),
+        (of_tensor(b"\x08\x01" * 600_000), "at most 500,000 fields"),
+        (field(2, b"") * 600_000, "at most 500,000 fields"),
+        (field(3, b"") * 600_000, "at most 500,000 fields"),
+        (of_tensor(field(15, b"")), "resource or a variant"),
+        (of_tensor(field(14, field(1, b"cpu"))), "resource or a variant"),
+        (of_tensor(b"\x42\x05abc"), "bytes that are none"),
+        (b"\x0b" * 9, "bytes that are none"),
+        (b"\xff" * 20, "bytes that are none"),
+        (b"\x0a", "bytes that are none"),
+    ],
+)
+def test_messages_are_counted_before_they_are_read(message: bytes, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        tensors.count(message)
+
+
+def test_messages_that_are_requests_are_counted_as_such() -> None:
+    import tensorflow as tf
+
+    request = of_floats(dict.fromkeys(COLUMNS, 1.0), [2, 3])
+    request.model_spec.version.value = 2**62
+    request.output_filter.extend(["label", ""])
+    request.inputs["text"].CopyFrom(tf.make_tensor_proto([b"", b"x" * 300, b"\xff" * 20_000]))
+    request.inputs["numbers"].CopyFrom(tf.make_tensor_proto(np.arange(9.0)))
+    request.inputs["one"].CopyFrom(tf.make_tensor_proto(-1))
+    tensors.count(request.SerializeToString())
+    tensors.count(b"")
+
+
 def test_tensors_are_what_tensorflow_reads() -> None:
     import tensorflow as tf
 

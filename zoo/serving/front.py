@@ -24,7 +24,7 @@ HELD = 16  # requests of the largest size that are in memory at once, or as many
 # rather than with bytes: 16 MiB of base64 take 20 ms, of empty objects a second. A name costs as much as three numbers.
 MARKS = {b",": 1, b"[": 1, b"{": 1, b"\\": 1, b":": 3}
 SHORT = 5_000  # marks that are read at once: some milliseconds
-LONGEST = 1_000_000
+LONGEST = 500_000
 DIGITS = 400  # of a whole number: its time goes with their square, and no float has more
 _LATER = {"Retry-After": "1"}
 
@@ -58,7 +58,7 @@ class Front:
         self.waiting = self.held = 0  # examples, and bytes of requests
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.threads = ThreadPoolExecutor(cores, "decode")
-        self.reader = ThreadPoolExecutor(1, "read")
+        self.reader = ThreadPoolExecutor(1, "read")  # long JSON, one at a time
 
     def close(self) -> None:
         """End the threads."""
@@ -69,10 +69,6 @@ class Front:
         """What `work` gives, in one of the threads."""
         return await asyncio.get_running_loop().run_in_executor(self.threads, work, *arguments)
 
-    async def one_by_one(self, work: Callable[..., T], *arguments: Any) -> T:
-        """What `work` gives, in the thread for what takes long or much memory to read."""
-        return await asyncio.get_running_loop().run_in_executor(self.reader, work, *arguments)
-
     async def read(self, body: bytes, ask: Callable[[Any], T]) -> T:
         """What `ask` makes of a body of JSON; long ones are read one at a time, while others are answered.
 
@@ -81,10 +77,12 @@ class Front:
         """
         marks = sum(body.count(mark) * weight for mark, weight in MARKS.items())
         if marks > LONGEST:
-            raise too_large(f"expected JSON of at most some {LONGEST // 2:,} values; send fewer examples, or base64")
+            reason = f"expected JSON of at most {LONGEST:,} numbers, a name counting as three"
+            raise too_large(f"{reason}; send fewer examples, or binary tensors")
         if marks <= SHORT:
             return ask(parsed(body))
-        return await self.one_by_one(lambda: ask(parsed(body, with_pauses=True)))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.reader, lambda: ask(parsed(body, with_pauses=True)))
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:

@@ -30,7 +30,6 @@ from zoo.serving.tf_rest import rows_of
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 HURRIED = 1.0  # seconds for a message to arrive in where others wait to send theirs
-LONG = 2**20  # bytes of a message; longer ones are read one at a time
 IDLE = 30_000  # milliseconds of a connection without a call, after which its client is told to make another one
 CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -142,15 +141,15 @@ class Predictions(grpc.GenericRpcHandler):
 
     async def _answer(self, message: bytes, facts: dict[str, Any]) -> bytes:
         with self.front.hold(len(message)):
-            work = self.front.one_by_one if len(message) > LONG else self.front.threaded
-            request, size = await work(self._read, message, facts)
+            request, size = await self.front.threaded(self._read, message, facts)
             name, version = _model(request)
             with self.front.hold(size), self.front.host.using(name, version) as found:
                 facts["version"] = found.number
                 return await self._answered(request, found, facts)
 
     def _read(self, message: bytes, facts: dict[str, Any]) -> tuple[Any, int]:
-        """A PredictRequest, and bytes of the arrays that it holds; checked at once, as it may be ten times as large."""
+        """A PredictRequest, and bytes of the arrays that it holds."""
+        tensors.count(message)
         try:
             request = predict_pb2.PredictRequest.FromString(message)
         except DecodeError as error:

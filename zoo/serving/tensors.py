@@ -1,8 +1,9 @@
-"""Tensors of gRPC: what they would become is counted before any array is made of them.
+"""Messages of gRPC and their tensors: what they would become is counted before it is made.
 
-A message of a hundred bytes may say that it holds a thousand million values: of one value, it is repeated.
+A message of a hundred bytes may say that it holds a thousand million values: of one value, it is repeated. And one of
+two bytes a value, as empty strings are, takes a hundred times its size once it is read.
 
-Source: tensorflow/core/framework/tensor.proto.
+Source: tensorflow/core/framework/tensor.proto; protobuf.dev/programming-guides/encoding.
 """
 
 from __future__ import annotations
@@ -32,6 +33,63 @@ _FIELDS = {
     "DT_UINT32": (np.uint32, "uint32_val"),
     "DT_UINT64": (np.uint64, "uint64_val"),
 }
+
+FIELDS = 500_000  # of a message
+# Fields of a PredictRequest that are messages themselves, by their numbers; of a tensor, what is refused: handles of
+# resources and variants.
+_TENSOR: dict[int, Any] = {2: {2: {}}, 14: None, 15: None}
+_REQUEST: dict[int, Any] = {1: {2: {}}, 2: {2: _TENSOR}}
+
+
+def count(message: bytes) -> None:
+    """See that a PredictRequest has no more than `FIELDS` fields, before it is read.
+
+    Raises:
+        Refused: it has more, or is none.
+    """
+    try:
+        _count(message, 0, len(message), _REQUEST, FIELDS)
+    except IndexError:
+        raise bad("expected a PredictRequest, received bytes that are none") from None
+
+
+def _count(message: bytes, at: int, end: int, nested: Mapping[int, Any], left: int) -> int:
+    """How many of `left` fields are left after those from `at` to `end`."""
+    while at < end:
+        left -= 1
+        if left < 0:
+            raise too_large(f"expected a message of at most {FIELDS:,} fields; put numbers into tensor_content")
+        tag, at = _varint(message, at)
+        number, kind = tag >> 3, tag & 7
+        if kind == 2:
+            size, at = _varint(message, at)
+            if at + size > end:
+                raise IndexError
+            if number in nested:
+                if nested[number] is None:
+                    raise bad("expected tensors of strings or numbers, received a resource or a variant")
+                left = _count(message, at, at + size, nested[number], left)
+            at += size
+        elif kind == 0:
+            _, at = _varint(message, at)
+        elif kind in (1, 5):
+            at += 8 if kind == 1 else 4
+        else:  # groups, which no such message has
+            raise IndexError
+    return left
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    """A number in base 128, and where it ends."""
+    found = shift = 0
+    while True:
+        byte = message[at]
+        found |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return found, at
+        if shift > 63:
+            raise IndexError
 
 
 def check(given: Mapping[str, Any], inputs: Mapping[str, Tensor], examples: int, most: int) -> int:
