@@ -106,6 +106,7 @@ def test_grpc_takes_the_tensors_of_the_signature_alone(table: Path) -> None:
         wrong += [(of_floats({**ones, "e": 1.0}, [1]), "inputs feature_0, feature_1")]
         wrong += [(of_floats({COLUMNS[1]: 1.0}, [1]), "received feature_1")]
         wrong += [(of_floats({}, [1]), "received none"), (b"\xff\xff", "PredictRequest")]
+        wrong += [(of_tensor(field(8, b"") * 300_000), "at most 200,000 fields")]
         for request, reason in wrong:
             with pytest.raises(grpc.RpcError) as error:
                 ask(request, metadata=[bearer])
@@ -162,13 +163,22 @@ def of_tensor(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        of_tensor(field(8, b"") * 600_000),
+        of_tensor(field(2, field(2, b"") * 600_000)),
+        of_tensor(b"\x08\x01" * 600_000),
+        field(2, b"") * 600_000,
+        field(3, b"") * 600_000,
+    ],
+)
+def test_messages_are_counted_before_they_are_read(message: bytes) -> None:
+    assert not tensors.few(message) and not tensors.few(message, 10)
+
+
+@pytest.mark.parametrize(
     ("message", "reason"),
     [
-        (of_tensor(field(8, b"") * 600_000), "at most 500,000 fields"),
-        (of_tensor(field(2, field(2, b"") * 600_000)), "at most 500,000 fields"),
-        (of_tensor(b"\x08\x01" * 600_000), "at most 500,000 fields"),
-        (field(2, b"") * 600_000, "at most 500,000 fields"),
-        (field(3, b"") * 600_000, "at most 500,000 fields"),
         (of_tensor(field(15, b"")), "resource or a variant"),
         (of_tensor(field(14, field(1, b"cpu"))), "resource or a variant"),
         (of_tensor(b"\x42\x05abc"), "bytes that are none"),
@@ -177,9 +187,9 @@ def of_tensor(content: bytes) -> bytes:
         (b"\x0a", "bytes that are none"),
     ],
 )
-def test_messages_are_counted_before_they_are_read(message: bytes, reason: str) -> None:
+def test_messages_that_are_no_requests_are_refused(message: bytes, reason: str) -> None:
     with pytest.raises(Refused, match=reason):
-        tensors.count(message)
+        tensors.few(message)
 
 
 def test_messages_that_are_requests_are_counted_as_such() -> None:
@@ -191,8 +201,8 @@ def test_messages_that_are_requests_are_counted_as_such() -> None:
     request.inputs["text"].CopyFrom(tf.make_tensor_proto([b"", b"x" * 300, b"\xff" * 20_000]))
     request.inputs["numbers"].CopyFrom(tf.make_tensor_proto(np.arange(9.0)))
     request.inputs["one"].CopyFrom(tf.make_tensor_proto(-1))
-    tensors.count(request.SerializeToString())
-    tensors.count(b"")
+    assert tensors.few(request.SerializeToString(), 70) and not tensors.few(request.SerializeToString(), 20)
+    assert tensors.few(b"", 0)
 
 
 def test_tensors_are_what_tensorflow_reads() -> None:

@@ -58,7 +58,7 @@ class Front:
         self.waiting = self.held = 0  # examples, and bytes of requests
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.threads = ThreadPoolExecutor(cores, "decode")
-        self.reader = ThreadPoolExecutor(1, "read")  # long JSON, one at a time
+        self.reader = ThreadPoolExecutor(1, "read")
 
     def close(self) -> None:
         """End the threads."""
@@ -68,6 +68,10 @@ class Front:
     async def threaded(self, work: Callable[..., T], *arguments: Any) -> T:
         """What `work` gives, in one of the threads."""
         return await asyncio.get_running_loop().run_in_executor(self.threads, work, *arguments)
+
+    async def one_by_one(self, work: Callable[..., T], *arguments: Any) -> T:
+        """What `work` gives, in the thread for what takes long to read, in which none of the others wait."""
+        return await asyncio.get_running_loop().run_in_executor(self.reader, work, *arguments)
 
     async def read(self, body: bytes, ask: Callable[[Any], T]) -> T:
         """What `ask` makes of a body of JSON; long ones are read one at a time, while others are answered.
@@ -81,8 +85,7 @@ class Front:
             raise too_large(f"{reason}; send fewer examples, or binary tensors")
         if marks <= SHORT:
             return ask(parsed(body))
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.reader, lambda: ask(parsed(body, with_pauses=True)))
+        return await self.one_by_one(lambda: ask(parsed(body, with_pauses=True)))
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:

@@ -25,7 +25,7 @@ from zoo.serving.answering import DEFAULT, Signature
 from zoo.serving.front import HELD, PATIENCE, Front
 from zoo.serving.hosting import Version
 from zoo.serving.observing import Log
-from zoo.serving.refusals import Refused, bad
+from zoo.serving.refusals import Refused, bad, too_large
 from zoo.serving.tf_rest import rows_of
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -141,7 +141,8 @@ class Predictions(grpc.GenericRpcHandler):
 
     async def _answer(self, message: bytes, facts: dict[str, Any]) -> bytes:
         with self.front.hold(len(message)):
-            request, size = await self.front.threaded(self._read, message, facts)
+            work = self.front.threaded if tensors.few(message, tensors.SHORT) else self.front.one_by_one
+            request, size = await work(self._read, message, facts)
             name, version = _model(request)
             with self.front.hold(size), self.front.host.using(name, version) as found:
                 facts["version"] = found.number
@@ -149,7 +150,8 @@ class Predictions(grpc.GenericRpcHandler):
 
     def _read(self, message: bytes, facts: dict[str, Any]) -> tuple[Any, int]:
         """A PredictRequest, and bytes of the arrays that it holds."""
-        tensors.count(message)
+        if not tensors.few(message):
+            raise too_large(f"expected a message of at most {tensors.FIELDS:,} fields; put numbers into tensor_content")
         try:
             request = predict_pb2.PredictRequest.FromString(message)
         except DecodeError as error:

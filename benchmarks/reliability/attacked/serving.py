@@ -183,11 +183,20 @@ def good_clients(server: Server) -> Iterator[Good]:
 
     def by_http(path: str, body: bytes, label: str) -> str:
         status, answer = server.ask("POST", path, body)
+        while status == 429:  # "ask again later": the time goes on
+            time.sleep(PAUSE)
+            status, answer = server.ask("POST", path, body)
         return "" if status == 200 and label_of(answer) == label else f"{path}: {status} {answer[:100]!r}"
 
     def by_grpc() -> str:
-        label = stub.Predict(message, 60, wait_for_ready=True).outputs["label"].string_val[0].decode()
-        return "" if label == server.labels[1] else f"gRPC: {label}"
+        while True:
+            try:
+                label = stub.Predict(message, 60, wait_for_ready=True).outputs["label"].string_val[0].decode()
+                return "" if label == server.labels[1] else f"gRPC: {label}"
+            except grpc.RpcError as error:
+                if error.code() != grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    raise
+            time.sleep(PAUSE)
 
     def client(number: int) -> None:
         while not ended.is_set():
