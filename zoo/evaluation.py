@@ -148,6 +148,7 @@ def evaluate_values(targets: np.ndarray, values: np.ndarray, names: tuple[str, .
 def _errors(targets: np.ndarray, values: np.ndarray) -> dict[str, float | None]:
     from sklearn import metrics
 
+    targets, values = targets.astype(np.float64), values.astype(np.float64)  # squares of tiny ones leave float32
     mse = float(metrics.mean_squared_error(targets, values))
     r2 = float(metrics.r2_score(targets, values)) if len(targets) > 1 else None
     return {"mse": mse, "rmse": mse**0.5, "mae": float(metrics.mean_absolute_error(targets, values)), "r2": r2}

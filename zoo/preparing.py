@@ -46,6 +46,13 @@ class Prepared(NamedTuple):
     kind: Literal["supervised", "autoencoder", "adversarial"]
     scale: Scale | None
 
+    def on(self, chosen: np.ndarray) -> Prepared:
+        """The same, with the unit of the targets fitted on the training examples at `chosen`, int64, alone."""
+        if self.scale is None:
+            return self
+        targets, scale = scaled(self.data, self.inputs, chosen)
+        return self._replace(targets=targets, scale=scale)
+
 
 def prepare(
     builder: str | Callable[..., keras.Model] | keras.Model,

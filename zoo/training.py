@@ -165,6 +165,7 @@ def train(
     task = prepare(builder, data, arguments, precision=precision, input_size=input_size, normal=normal, seed=seed)
     reconstruction.check_rate(false_alarms)
     chosen, choosing = inner_split(task, validation, seed)
+    task = task.on(chosen)
     settings = settled(task, len(chosen), **settings)
     card = {"builder": task.name, "kind": task.kind, "model": arguments, "seed": seed}
     card |= {"training": settings | {"validation": validation}}

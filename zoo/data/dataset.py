@@ -106,6 +106,12 @@ class Data:
         return part
 
     @property
+    def deviations(self) -> list[float] | None:
+        """Of the training targets, one a value, where these are numbers; else None."""
+        targets = self.train.targets
+        return targets.std(axis=0, dtype=np.float64).tolist() if targets.dtype.kind == "f" else None
+
+    @property
     def parts(self) -> dict[str, Part]:
         """The parts that there are, by name, in the order train, validation, test."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
