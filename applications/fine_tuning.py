@@ -327,7 +327,7 @@ def _unfreeze(
 
     targets, rows = data.train.targets, rows_of(data.train, vectors)
     hot = targets if targets.ndim == 2 else np.eye(len(data.classes), dtype=np.int64)[targets]
-    outer = stratified(hot, data.train.digests, 0.25, job.seed)
+    outer = stratified(hot, data.train.together, 0.25, job.seed)
     if not outer.any() or (hot[~outer].sum(axis=0) == 0).any():
         job.notes.append("the last blocks stay frozen: too few training images for an inner split")
         return None

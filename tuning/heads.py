@@ -134,7 +134,7 @@ class Heads:
             return folds_of(self.data.train, folds, self.seed)
         several = self.targets.ndim == 2
         hot = self.targets if several else np.eye(len(self.data.classes), dtype=np.int64)[self.targets]
-        held = stratified(hot, self.data.train.digests, 0.25, self.seed)
+        held = stratified(hot, self.data.train.together, 0.25, self.seed)
         if not held.any() or (hot[~held].sum(axis=0) == 0).any():
             raise InputError(f"{self.data.source}: too few training images of a class to choose by; add some")
         return [(np.flatnonzero(~held), np.flatnonzero(held))]
