@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo.evaluation import Evaluation, goodness, paired
+from zoo.evaluation import Evaluation, goodness
+from zoo.intervals import paired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
