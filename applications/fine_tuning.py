@@ -239,36 +239,48 @@ def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment
 def embedded(data: Data | str | Path, extractor: Extractor, job: Job) -> tuple[Data, Extractor, dict[str, np.ndarray]]:
     """The data without what can't be decoded, the extractor with its crop, and the embeddings by digest."""
     vectors: dict[str, np.ndarray] = {}
-    chosen = [extractor]
+    chosen: list[Extractor | None] = [None]
 
     def embed_all(examples: Sequence[Example]) -> dict[str, str]:
         learnt = {label for each in examples if each.split in (None, "train") for label in each.labels}
         asked = {label for each in examples for label in each.labels}
         if asked - learnt:
             raise InputError(f"{data}: no training image has the label {min(asked - learnt)!r}, which is held out")
-        chosen[0] = _with_crop(extractor, examples)
+        chosen[0] = chosen[0] or _with_crop(extractor, [each for each in examples if each.split in (None, "train")])
         with job.watch.stage("embed"):
             found, failures = embed(examples, chosen[0])
         vectors.update(found)
         return failures
 
-    if isinstance(data, Data):
-        examples = [
-            Example(path, name, (), digest=digest)
-            for part in data.parts.values()
-            for path, name, digest in zip(part.inputs, part.names, part.digests, strict=True)
-        ]
-        if failures := embed_all(examples):
+    def embed_again(data: Data) -> None:
+        if failures := embed_all(_examples(data)):
             name, reason = next(iter(failures.items()))
             raise InputError(f"{data.source}: {name} can no longer be decoded: {reason}; read the folder again")
+
+    if isinstance(data, Data):
+        embed_again(data)
     else:
         with job.watch.stage("read"):
             data = images(data, seed=job.seed, verify=embed_all)
+        # Which images are held out is known now: these have no say in the crop.
+        crop = _with_crop(extractor, [each for each in _examples(data) if each.split == "train"])
+        if crop != chosen[0]:
+            chosen[0] = crop
+            embed_again(data)
     data.check_classes()
     left_out = sum(note.action == "left out" for note in data.intake)
     if left_out:
         job.notes.append(f"{left_out} left out of the folder: see intake.csv")
     return data, chosen[0], vectors
+
+
+def _examples(data: Data) -> list[Example]:
+    """All images of `data`, each with its part."""
+    return [
+        Example(path, name, (), split, digest=digest)
+        for split, part in data.parts.items()
+        for path, name, digest in zip(part.inputs, part.names, part.digests, strict=True)
+    ]
 
 
 def _without_parents(data: Data, parent: Predictor, job: Job) -> Data:

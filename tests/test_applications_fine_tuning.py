@@ -17,9 +17,11 @@ from PIL import Image
 import zoo
 from applications import FineTuned, fine_tune
 from applications.backbones import BACKBONES
-from applications.fine_tuning import judged
+from applications.features import Extractor
+from applications.fine_tuning import Job, embedded, judged
 from zoo import InputError, JobError, artifact, exporting
 from zoo.data import decoding, images
+from zoo.progress import Stopwatch
 
 SMALL = 32  # pixels: the least input of the default backbone, for tests that are not about quality
 
@@ -319,3 +321,28 @@ def test_what_the_first_model_was_trained_on_is_not_scored_by_the_second(
     trained = zoo.load("again").trained_on()
     assert set(done.data.train.digests) <= trained and set(again.data.train.digests) <= trained
     assert json.loads((again.artifact / "card.json").read_text())["start"] == str(done.artifact)
+
+
+@pytest.mark.parametrize("given", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_the_size_of_held_out_images_has_no_say_in_the_crop(tmp_path: Path, given: bool) -> None:
+    large = {"train": (40, 30), "val": (150, 150)} if given else {"": (150, 150)}
+    for part, size in large.items():
+        for colour, name in enumerate(("green", "red")):
+            for index in range(8 if part == "train" else 20):
+                small = not given and index < 9
+                place = tmp_path / "photos" / part / name / f"{index:02d}.png"
+                photo(place, colour, 100 * colour + index, (40, 30) if small else size)
+
+    def sides(seed: int) -> tuple[float, float]:
+        data = images(tmp_path / "photos", seed=seed)
+        every, train = (
+            [min(decoding.probe(path)[1:3]) for path in paths]
+            for paths in ([path for part in data.parts.values() for path in part.inputs], data.train.inputs)
+        )
+        return float(np.median(every)), float(np.median(train))
+
+    seed = 0 if given else next(seed for seed in range(200) if sides(seed)[1] < 64)
+    assert sides(seed)[0] >= 64
+    extractor = Extractor("efficientnet_lite0", None, 64, 0.875, 0)
+    data, found, vectors = embedded(tmp_path / "photos", extractor, Job(Stopwatch(), seed, []))
+    assert found.crop == 1.0 and {each for part in data.parts.values() for each in part.digests} <= set(vectors)

@@ -10,6 +10,7 @@ import pytest
 from sklearn import metrics
 
 from tuning.objectives import OBJECTIVES, compared
+from tuning.outcome import combined
 from zoo import intervals, measures
 from zoo.evaluation import evaluate, evaluate_values, most_frequent
 from zoo.findings import of_rivals
@@ -137,6 +138,11 @@ def test_models_that_decide_alike_on_few_examples_may_differ_on_others(name: str
     worse[0] = worse[0, ::-1]
     (finding,) = of_rivals(targets, worse, {"other": other})
     assert "it may be chance" in finding.evidence  # one of 36
+
+
+def test_the_spread_over_folds_is_that_of_a_sample() -> None:
+    found = combined([(0.5, []), (0.7, []), (0.9, [])], 0, late=False)
+    assert found.score == pytest.approx(0.7) and found.spread == pytest.approx(0.2)
 
 
 class Drawn:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,3 +77,22 @@ def test_what_a_model_was_trained_on_is_known_or_it_is_said_why_not(tmp_path: Pa
     for damaged in ("", "path,label\na,b\n", f"sha256,split\n{first},trian\n", "sha256,split\nx,train\n", '"\0'):
         (run / "splits.csv").write_text(damaged)
         assert splits.trained_on(tmp_path, started=False) == (set(), "run/splits.csv is damaged")
+
+
+@pytest.mark.parametrize("kind", ["one label a group", "labels mixed", "several labels"])
+def test_large_groups_leave_the_share_near_what_is_asked_for(kind: str) -> None:
+    off = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        sizes = rng.integers(1, 100, 8)
+        groups = np.repeat(np.arange(8), sizes)
+        if kind == "several labels":
+            labels = rng.integers(0, 2, (len(groups), 3))
+        else:
+            chosen = np.repeat(np.arange(8) % 2, sizes) if kind == "one label a group" else np.arange(len(groups)) % 2
+            labels = np.eye(2, dtype=int)[chosen]
+        held = stratified(labels, groups, 0.2, seed)
+        assert not set(groups[held]) & set(groups[~held])
+        assert labels[held].any(axis=0).all() and labels[~held].any(axis=0).all()
+        off.append(abs(held.mean() - 0.2))
+    assert max(off) < {"one label a group": 0.06, "labels mixed": 0.03, "several labels": 0.04}[kind]

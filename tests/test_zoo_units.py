@@ -149,3 +149,15 @@ def test_errors_have_the_squared_unit() -> None:
         found = evaluate_values(*small, ("y",), "test")
         assert found.r2 == pytest.approx(expected.r2) and found.mse == pytest.approx(expected.mse * unit**2)
         assert found.rmse == pytest.approx(expected.rmse * unit) and found.mae == pytest.approx(expected.mae * unit)
+
+
+def test_what_chooses_the_epoch_has_no_say_in_the_linear_part_of_a_forecast() -> None:
+    task = prepare("gru", forecast(1), {"units": (4,)})
+    chosen = np.arange(150)
+    before = task.on(chosen)
+    task.data.train.targets[150:] += 7
+    after = task.on(chosen)
+    for one, other in zip(before.scale, after.scale, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (before.scale.kernel != task.scale.kernel).any()
+    assert after.targets[:150].std() == pytest.approx(1, abs=1e-3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ import numpy as np
 from zoo import sums
 from zoo.errors import InputError
 
+OFF = 0.02  # of the share that is held out, from which on groups change sides
+PAIRED = 100  # groups of which two change sides together
 UNKNOWN = "unknown"  # in trained_before.txt, where some of what it should list was not known
 
 
@@ -20,7 +23,8 @@ def stratified(labels: np.ndarray, groups: Sequence[object], fraction: float, se
     """Choose which examples are held out, the same share of every label, no group on both sides.
 
     Iterative stratification: the label with the fewest examples left is dealt out first, each of its groups to the
-    side that lacks most of it. With one label an example this is the ordinary stratified split.
+    side that lacks most of it. With one label an example this is the ordinary stratified split. Where large groups
+    leave the share off by more than two points, groups change sides, one or two at a time, as long as that helps.
 
     Args:
         labels: (examples, classes) of 0 and 1; one column set in a row for single-label data.
@@ -79,7 +83,45 @@ def stratified(labels: np.ndarray, groups: Sequence[object], fraction: float, se
         chosen = members[label_of == label]
         side[chosen] = 0
         side[chosen[np.argsort(rank[chosen])][: max(0, int(wanted[1, label]))]] = 1
-    return side[unit_of] == 1
+    held = side == 1
+    if abs(sizes[held].sum() / sizes.sum() - fraction) > OFF:
+        order = np.argsort(rank)
+        amounts = np.column_stack([units, sizes])[order]
+        held[order] = _moved(amounts, held[order], np.append(held_wanted, sizes.sum() * fraction))
+    return held[unit_of]
+
+
+def _moved(amounts: np.ndarray, held: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Which groups are held out once one or two at a time change sides, as long as that comes nearer to what is wanted.
+
+    A label with two groups or more keeps one on each side; one with a single group is learnt from.
+
+    Args:
+        amounts: (groups, labels + 1), of each label and of all examples.
+        held: bool (groups,).
+        wanted: (labels + 1,), to be held out.
+    """
+    held, has = held.copy(), (amounts > 0).astype(np.int64)
+    groups = has.sum(axis=0)
+    least, most = (groups > 1).astype(np.int64), np.maximum(groups - 1, 0)
+    near = np.arange(min(len(held), PAIRED))
+    pairs = [(at,) for at in range(len(held))] + list(itertools.combinations(near.tolist(), 2))
+    first, last = np.array([pair[0] for pair in pairs]), np.array([pair[-1] for pair in pairs])
+    two = (first != last)[:, None]
+    while True:
+        sign = np.where(held, -1, 1)[:, None]
+
+        def after(values: np.ndarray, sign: np.ndarray = sign, held: np.ndarray = held) -> np.ndarray:
+            changes = values * sign
+            return values[held].sum(axis=0) + changes[first] + two * changes[last]
+
+        there = after(has)
+        allowed = ((there >= least) & (there <= most)).all(axis=1)
+        costs = np.where(allowed, np.abs(after(amounts) - wanted).sum(axis=1), np.inf)
+        best = int(costs.argmin())
+        if costs[best] >= np.abs(amounts[held].sum(axis=0) - wanted).sum() - 1e-9:
+            return held
+        held[list(pairs[best])] ^= True
 
 
 def trained_on(version: Path, started: bool) -> tuple[set[str], str | None]:
