@@ -128,12 +128,12 @@ def test_a_search_optimises_the_errors_of_an_evaluation() -> None:
         assert OBJECTIVES[name].score(targets, values) == pytest.approx(getattr(found, name))
 
 
-@pytest.mark.parametrize("name", ["accuracy", "f1_macro", "balanced_accuracy"])
+@pytest.mark.parametrize("name", ["accuracy", "f1_macro", "balanced_accuracy", "roc_auc"])
 def test_models_that_decide_alike_on_few_examples_may_differ_on_others(name: str) -> None:
     targets = np.arange(36) % 2
     one, other = (np.eye(2, dtype=np.float32)[targets] * share for share in (0.9, 0.8))
     low, high = compared(OBJECTIVES[name], targets, one + 0.05, other + 0.1, "validation", 0).interval
-    assert -0.12 < low < -0.04 and 0.04 < high < 0.12
+    assert -0.12 < low < -0.04 < 0.04 < high < 0.12
     worse = one.copy()
     worse[0] = worse[0, ::-1]
     (finding,) = of_rivals(targets, worse, {"other": other})

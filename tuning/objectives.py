@@ -13,6 +13,8 @@ from zoo import intervals, measures
 from zoo.errors import InputError
 from zoo.measures import correct
 
+ALIKE = ("f1_macro", "balanced_accuracy", "roc_auc")  # scores of decisions and orders, which few examples may not tell
+
 
 class Objective(NamedTuple):
     """A score.
@@ -115,7 +117,7 @@ def compared(
             return one - other
 
         interval = intervals.bootstrap(gap, len(targets), seed)
-    if interval == (0, 0) and objective.name in ("f1_macro", "balanced_accuracy"):
+    if interval == (0, 0) and objective.name in ALIKE:
         interval = intervals.matched(0, 0, _fewest(targets))  # they decide alike on these; on others they may not
     return Comparison(part, len(targets), scores[0], scores[1], scores[0] - scores[1], interval)
 
