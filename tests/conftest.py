@@ -114,6 +114,16 @@ def classifier(tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray, lab
 
 
 @pytest.fixture(scope="session")
+def tabular(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact of a small network over a table of four numbers."""
+    import zoo
+
+    rows = np.random.default_rng(0).normal(size=(60, 4))
+    data = zoo.data.arrays(rows, (rows[:, 0] > 0).astype(int))
+    return zoo.train("mlp", data, model={"units": (4,)}, epochs=1).export(tmp_path_factory.mktemp("made") / "table")
+
+
+@pytest.fixture(scope="session")
 def variational(tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray, labels: np.ndarray) -> Path:
     """The artifact of a small variational autoencoder of `pixels`, to which twos are anomalies."""
     import zoo

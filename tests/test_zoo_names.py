@@ -14,7 +14,7 @@ import tensorflow as tf
 from conftest import command
 from hypothesis import given
 from hypothesis import strategies as st
-from test_serving_attacks import asked, grpc, predict_pb2
+from test_serving_grpc import asked, grpc, predict_pb2
 from test_zoo_exports import alone
 
 import zoo

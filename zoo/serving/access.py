@@ -70,4 +70,6 @@ def _host_refusal(given: Sequence[bytes], hosts: Collection[str]) -> Refused | N
     name = (name if colon and port.isdigit() else text).removesuffix(".")
     if is_own(name) or name in hosts:
         return None
+    if not name:
+        return Refused(403, "expected the name of this server in the header Host")
     return Refused(403, f"this server is not known as {name[:100]!r}; start it with --allowed-hosts {name[:100]}")
