@@ -113,6 +113,7 @@ def _routes(app: FastAPI, host: Host, metrics: Metrics, predict: Any, infer: Any
         for code, text in {
             400: "what came is not what was expected",
             401: "no token, or another one",
+            403: "for a host that is not this server, where no token is asked for",
             404: "no such model or version",
             408: "the request did not arrive",
             413: "too many bytes, pixels or examples",

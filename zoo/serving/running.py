@@ -97,7 +97,7 @@ def serve(
         )
         config = uvicorn.Config(
             app,
-            http=partial(connections.Connection, crowd=connections.Crowd(most, log)),  # type: ignore[arg-type]
+            http=partial(connections.Connection, crowd=connections.Crowd(most, log)),
             ws="none",
             log_config=None,
             log_level="error",

@@ -1,7 +1,7 @@
 """Messages of gRPC and their tensors: what they would become is counted before it is made.
 
 A message of a hundred bytes may say that it holds a thousand million values: of one value, it is repeated. And one of
-two bytes a value, as empty strings are, takes a hundred times its size once it is read.
+two bytes a value, as empty strings are, takes twenty times its size once it is read.
 
 Source: tensorflow/core/framework/tensor.proto; protobuf.dev/programming-guides/encoding.
 """
