@@ -150,7 +150,7 @@ def _reason(path: Path, error: Exception) -> str:
 
 def _compare(network: keras.Model, again: keras.Model, inputs: np.ndarray) -> None:
     inputs = inputs.astype(np.float32)
-    before, after = (np.asarray(each.predict_on_batch(inputs), np.float32) for each in (network, again))
+    before, after = (np.asarray(each(inputs, training=False), np.float32) for each in (network, again))
     if before.shape != after.shape or not np.allclose(before, after, rtol=1e-4, atol=1e-5, equal_nan=True):
         raise InputError(
             f"{network.name} answers otherwise once it is saved and opened again; give each layer of your own a "
