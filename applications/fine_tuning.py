@@ -22,12 +22,14 @@ from zoo.data.dataset import Data, Part
 from zoo.data.images import Example, images
 from zoo.data.splits import UNKNOWN, stratified
 from zoo.errors import InputError
-from zoo.evaluation import AnyEvaluation, Evaluation, correct, score
+from zoo.evaluation import AnyEvaluation, Evaluation, score
 from zoo.exporting import Gate, check_readable
 from zoo.files import claimed, remove_run, run_folder
 from zoo.findings import Finding, of_rivals, of_scores
+from zoo.measures import correct
 from zoo.predictor import Predictor
 from zoo.progress import Stopwatch
+from zoo.settings import whole
 
 if TYPE_CHECKING:
     import keras
@@ -103,6 +105,7 @@ def fine_tune(
     if effort not in EFFORTS:
         raise InputError(f"expected effort to be one of {', '.join(EFFORTS)}, received {effort!r}")
     watch = Stopwatch()
+    seed = whole("seed", seed)
     job = Job(watch, seed, [])
     source = data.source if isinstance(data, Data) else Path(data)
     out = artifact.folder_for(source, out)
@@ -117,13 +120,16 @@ def fine_tune(
     if parent is not None:
         data = _without_parents(data, parent, job)
     with watch.stage("head"):
-        head = heads.fit(rows_of(data.train, vectors), data.train.targets, seed, len(data.classes))
+        head = heads.fit(
+            rows_of(data.train, vectors), data.train.targets, seed, len(data.classes), units=data.train.together
+        )
     if not head.folds:
         job.notes.append("too few images of a class for cross-validation: the head's strength is the default one")
     if head.weighted:
         counts = np.bincount(data.train.targets)
         job.notes.append(
-            f"classes are weighted: the largest has {counts.max()} training images, the smallest {counts.min()}"
+            f"classes are weighted: the largest has {counts.max()} training images, the smallest {counts.min()}; "
+            "probabilities are those of classes as frequent as there"
         )
     with claimed(_run_of(out, data, extractor, effort, recipe)) as run:
         data.save(run)
@@ -325,7 +331,7 @@ def _unfreeze(
 
     targets, rows = data.train.targets, rows_of(data.train, vectors)
     hot = targets if targets.ndim == 2 else np.eye(len(data.classes), dtype=np.int64)[targets]
-    outer = stratified(hot, data.train.digests, 0.25, job.seed)
+    outer = stratified(hot, data.train.together, 0.25, job.seed)
     if not outer.any() or (hot[~outer].sum(axis=0) == 0).any():
         job.notes.append("the last blocks stay frozen: too few training images for an inner split")
         return None
@@ -333,7 +339,8 @@ def _unfreeze(
         unfrozen = Unfrozen(extractor, head, data.train.inputs, targets, recipe)
     job.notes.append(unfrozen.way)
     with job.watch.stage("unfreeze"):
-        inner_head = heads.fit(rows[~outer], targets[~outer], job.seed, len(data.classes))
+        units = data.train.together
+        inner_head = heads.fit(rows[~outer], targets[~outer], job.seed, len(data.classes), units=units[~outer])
         before = inner_head.probabilities(rows[outer])
         history, after = unfrozen.choose(inner_head, np.flatnonzero(~outer), np.flatnonzero(outer))
         gain, error = gains(before, after, targets[outer])

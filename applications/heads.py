@@ -58,12 +58,21 @@ def simple(embeddings: np.ndarray, targets: np.ndarray, asked: np.ndarray, num_c
 
 
 def fit(
-    embeddings: np.ndarray, targets: np.ndarray, seed: int, num_classes: int, strength: float | None = None
+    embeddings: np.ndarray,
+    targets: np.ndarray,
+    seed: int,
+    num_classes: int,
+    strength: float | None = None,
+    *,
+    units: np.ndarray | None = None,
 ) -> Head:
     """Standardise, then logistic regression to convergence, its strength chosen by stratified cross-validation.
 
     Multinomial for one label an example, one against the rest for several. Of the strengths whose log loss is
     within one standard error of the best, the strongest penalty is taken (Breiman et al. 1984, section 3.4.3).
+
+    Where rare classes are given more weight, the probabilities are those of classes as frequent as here all the same:
+    the bias takes the weights back, so that what is learnt of rare classes is not paid for with odds that are wrong.
 
     Args:
         embeddings: float32 (examples, width).
@@ -71,19 +80,27 @@ def fit(
         seed: of the folds.
         num_classes: width of the output; every class has an example.
         strength: inverse of the L2 penalty; chosen where None.
+        units: int64 (examples,), as `zoo.data.Part.together` has them: examples with equal values, copies and groups,
+            are in one fold. None where each is for itself.
+
+    Source: for the bias, Elkan 2001, "The Foundations of Cost-Sensitive Learning", theorem 2; Saerens, Latinne and
+        Decaestecker 2002, "Adjusting the Outputs of a Classifier to New a Priori Probabilities", equation 2.4.
     """
+    units = np.arange(len(targets)) if units is None else units
     several = targets.ndim == 2
     counts = targets.sum(axis=0) if several else np.bincount(targets, minlength=num_classes)
     weighted = bool(counts.max() > IMBALANCE * counts.min()) and not several
-    folds = int(min(5, counts.min(), *((len(targets) - counts).tolist() if several else ())))
+    folds = min(5, _fewest_units(targets, units))
     folds = folds if folds > 1 and strength is None else 0
     if strength is None:
-        strength = _choose(embeddings, targets, folds, weighted, seed) if folds else 1e-2
+        strength = _choose(embeddings, targets, units, folds, weighted, seed) if folds else 1e-2
     fitted = estimator(several, strength, weighted)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a label that every example has, told by the intake instead
         fitted.fit(embeddings, targets)
     kernel, bias = _folded(fitted, several)
+    if weighted:
+        bias = (bias + np.log(counts / counts.sum())).astype(np.float32)
     return Head(kernel, bias, "sigmoid" if several else "softmax", strength, weighted, folds)
 
 
@@ -99,13 +116,24 @@ def estimator(several: bool, strength: float, weighted: bool) -> Any:
     return make_pipeline(StandardScaler(), OneVsRestClassifier(regression) if several else regression)
 
 
-def _choose(embeddings: np.ndarray, targets: np.ndarray, folds: int, weighted: bool, seed: int) -> float:
-    from sklearn.model_selection import KFold, StratifiedKFold
+def _fewest_units(targets: np.ndarray, units: np.ndarray) -> int:
+    """Copies and groups that have the class of fewest; of labels, that have or lack one."""
+    if targets.ndim == 1:
+        return min(len(np.unique(units[targets == each])) for each in np.unique(targets))
+    return min(len(np.unique(units[label == each])) for label in targets.T for each in (0, 1))
+
+
+def _choose(
+    embeddings: np.ndarray, targets: np.ndarray, units: np.ndarray, folds: int, weighted: bool, seed: int
+) -> float:
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
     several = targets.ndim == 2
-    splitter = (KFold if several else StratifiedKFold)(folds, shuffle=True, random_state=seed)
+    plain, grouped = (KFold, GroupKFold) if several else (StratifiedKFold, StratifiedGroupKFold)
+    alone = len(np.unique(units)) == len(units)
+    splitter = (plain if alone else grouped)(folds, shuffle=True, random_state=seed)
     losses = np.zeros((len(STRENGTHS), folds))
-    for fold, (inner, outer) in enumerate(splitter.split(embeddings, targets)):
+    for fold, (inner, outer) in enumerate(splitter.split(embeddings, targets, None if alone else units)):
         # One scaling a fold, fitted on its training side, serves all strengths.
         scaler, _ = estimator(several, 1.0, weighted)
         train, score = scaler.fit_transform(embeddings[inner]), scaler.transform(embeddings[outer])
@@ -116,11 +144,28 @@ def _choose(embeddings: np.ndarray, targets: np.ndarray, folds: int, weighted: b
                 # The choice needs no more precision than this; the final fit converges.
                 (model.estimator if several else model).set_params(tol=1e-3)
                 probabilities = model.fit(train, targets[inner]).predict_proba(score)
-            losses[row, fold] = log_loss(targets[outer], probabilities)
+            if weighted:
+                probabilities = _unweighted(probabilities, np.bincount(targets[inner])[model.classes_])
+            losses[row, fold] = log_loss(targets[outer], _spread(probabilities, model, targets))
     means = losses.mean(axis=1)
     best = int(means.argmin())
     allowed = means[best] + losses[best].std(ddof=1) / np.sqrt(folds)
     return STRENGTHS[int(np.flatnonzero(means <= allowed)[0])]
+
+
+def _unweighted(probabilities: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Probabilities of classes that were weighted alike, brought back to how often there are examples of each."""
+    found = probabilities * counts
+    return found / found.sum(axis=1, keepdims=True)
+
+
+def _spread(probabilities: np.ndarray, model: Any, targets: np.ndarray) -> np.ndarray:
+    """A column for every class of `targets`: a fold may lack one of few groups."""
+    if targets.ndim == 2 or probabilities.shape[1] == targets.max() + 1:
+        return probabilities
+    found = np.zeros((len(probabilities), targets.max() + 1))
+    found[:, model.classes_] = probabilities
+    return found
 
 
 def log_loss(targets: np.ndarray, probabilities: np.ndarray) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from applications import efficientnet_lite, torch_pickle
 from zoo import sums
 from zoo.errors import JobError
-from zoo.files import cache_folder, digest, whole_file
+from zoo.files import cache_folder, digest, reserve, whole_file
 
 
 class WeightsUnavailable(JobError):
@@ -90,6 +90,7 @@ def keras_file(name: str, *, include_top: bool = False) -> Path:
         model = efficientnet_lite.keras_model(name, include_top=include_top)
         efficientnet_lite.assign(model, arrays(name))
         with whole_file(path) as partial:
+            reserve(partial, 2**20 + sum(weight.nbytes for weight in model.get_weights()))
             model.save_weights(partial)
         sums.seal(path)
     return path

@@ -189,7 +189,7 @@ def _load(port: int, bodies: list[bytes], requests: int, clients: int) -> tuple[
 def bare(folder: Path, files: list[Path]) -> tuple[float, float]:
     """Photos a second of the server's runtime: decoding in threads beside it, and on pixels in memory."""
     from zoo.serving.answering import DEFAULT, IMAGE
-    from zoo.serving.hosting import opened_version
+    from zoo.serving.opening import opened_version
 
     answering = opened_version(folder)
     encoded = [file.read_bytes() for file in files] * 3

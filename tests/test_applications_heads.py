@@ -75,3 +75,57 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     rows, targets = examples(120, 3)
     first, second = heads.fit(rows, targets, 5, 3), heads.fit(rows, targets, 5, 3)
     assert (first.kernel == second.kernel).all() and (first.bias == second.bias).all()
+
+
+def copied(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Few examples of classes that are hard to tell, each five times with a little noise; and which belong together."""
+    rng = np.random.default_rng(0)
+    targets = np.arange(40) % 2
+    rows = rng.normal(size=(40, 60)) + 0.25 * targets[:, None]
+    several = np.repeat(np.arange(40), 5)
+    noise = 0 if kind == "copies" else 0.02
+    near = (rows[several] + noise * rng.normal(size=(200, 60))).astype(np.float32)
+    return near, targets[several], several
+
+
+@pytest.mark.parametrize("kind", ["copies", "near-copies"])
+def test_copies_and_groups_in_one_fold_choose_a_penalty_for_new_examples(kind: str) -> None:
+    rows, targets, units = copied(kind)
+    apart, together = heads.fit(rows, targets, 0, 2), heads.fit(rows, targets, 0, 2, units=units)
+    assert apart.strength == max(heads.STRENGTHS) and together.strength <= 1e-2
+    rng = np.random.default_rng(1)
+    asked = np.arange(2000) % 2
+    fresh = (rng.normal(size=(2000, 60)) + 0.25 * asked[:, None]).astype(np.float32)
+    losses = [heads.log_loss(asked, head.probabilities(fresh)) for head in (apart, together)]
+    assert losses[1] < 0.75 < losses[0]
+
+
+def test_several_labels_and_classes_of_few_groups_have_folds_too() -> None:
+    rows, targets, units = copied("near-copies")
+    hot = np.stack([targets, 1 - targets], axis=1)
+    assert heads.fit(rows, hot, 0, 2, units=units).strength <= 1e-1
+    few = np.flatnonzero((targets == 0) | (units < 4))  # two groups of the second class
+    assert heads.fit(rows[few], targets[few], 0, 2, units=units[few]).folds == 2
+    one = np.flatnonzero((targets == 0) | (units < 2))
+    assert heads.fit(rows[one], targets[one], 0, 2, units=units[one]).folds == 0
+
+
+@pytest.mark.parametrize("shares", [(0.92, 0.08), (0.6, 0.3, 0.1)])
+def test_probabilities_of_weighted_classes_are_as_frequent_as_they_say(shares: tuple[float, ...]) -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(len(shares), 6)) * 0.8
+
+    def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
+        targets = rng.choice(len(shares), count, p=shares)
+        return (centres[targets] + rng.normal(size=(count, 6))).astype(np.float32), targets
+
+    rows, targets = draw(2000)
+    fresh, asked = draw(20_000)
+    head = heads.fit(rows, targets, 0, len(shares))
+    said = head.probabilities(fresh)
+    assert head.weighted and np.abs(said.mean(axis=0) - shares).max() < 0.02
+    for low, high in ((0.02, 0.1), (0.1, 0.3), (0.5, 0.9)):  # calibrated in parts, not only on average
+        inside = (said[:, -1] > low) & (said[:, -1] < high)
+        assert said[inside, -1].mean() == pytest.approx((asked[inside] == len(shares) - 1).mean(), abs=0.05)
+    weighted = heads.estimator(False, head.strength, True).fit(rows, targets).predict_proba(fresh)
+    assert heads.log_loss(asked, said) < heads.log_loss(asked, weighted) - 0.02

@@ -9,12 +9,17 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 from conftest import foreign
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+# Commands that the page tells of in a sentence, so that every one there is runs here.
+FURTHER = ("zoo check digits", "zoo backbones")
 
 
 def examples() -> list[tuple[str, str]]:
@@ -25,13 +30,14 @@ def examples() -> list[tuple[str, str]]:
         else:
             lines = re.sub(r"\\\n\s*", " ", body).splitlines()
             found += [(kind, line[2:]) for line in lines if line.startswith(("$ zoo ", "$ curl "))]
-    return found
+    return [*found, *(("console", line) for line in FURTHER)]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_every_example_runs(workplace: Path) -> None:
-    assert len(examples()) >= 7
+    commands = {text.split()[1] for _, text in examples() if text.startswith("zoo ")}
+    assert commands == {entry.name for entry in entry_points(group="zoo.commands")}
     servers = []
     try:
         for kind, text in examples():

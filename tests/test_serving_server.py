@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +70,12 @@ class Client:
 
 
 @contextmanager
-def served(host: Host, **options: Any) -> Iterator[Client]:
+def served(host: Host, crowd: connections.Crowd | None = None, **options: Any) -> Iterator[Client]:
     app = application(host, **options)
+    protocol = partial(Connection, crowd=crowd or connections.Crowd())
     with running._socket("127.0.0.1", 0) as listening:
         listening.listen()
-        server = uvicorn.Server(uvicorn.Config(app, http=Connection, ws="none", log_level="error", lifespan="on"))
+        server = uvicorn.Server(uvicorn.Config(app, http=protocol, ws="none", log_level="error", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
@@ -197,7 +199,7 @@ def test_clients_that_stop_in_the_middle_hold_nothing_up(
 ) -> None:
     monkeypatch.setattr(front, "PATIENCE", 1.0)
     body = json.dumps({"instances": [b64(encoded(pixels[0]))]}).encode()
-    head = f"POST /v1/models/digits:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = f"POST /v1/models/digits:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     out = io.StringIO()
     with served(Host({"digits": classifier}, runtime="saved_model"), limits=Limits(queue=2), log=Log(out)) as client:
         slow = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(8)]
@@ -229,7 +231,7 @@ def test_a_token_is_asked_for(classifier: Path, pixels: np.ndarray) -> None:
 
 @pytest.mark.parametrize("text", ["short", "with a space", "ümlaut-long"])
 def test_a_weak_token_is_refused(text: str, workplace: Path) -> None:
-    with pytest.raises(InputError, match="at least 8"):
+    with pytest.raises(InputError, match="token of 8"):
         running.token_of(None, text)
     with pytest.raises(InputError, match="can't be read"):
         running.token_of("missing", None)
@@ -333,7 +335,7 @@ def test_a_head_without_end_is_refused(server: Client, before: bytes) -> None:
 
 def test_a_head_that_does_not_come_is_not_waited_for(server: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "PATIENCE", 0.2)
-    for begun in (b"", b"GET /v2 HTTP/1.1\r\n", b"GET /v2 HTTP/1.1\r\nHost: x\r\n\r\nGET /v2"):
+    for begun in (b"", b"GET /v2 HTTP/1.1\r\n", b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v2"):
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
             connection.sendall(begun)
             while connection.recv(10_000):

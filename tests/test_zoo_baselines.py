@@ -15,9 +15,10 @@ import zoo
 from zoo import baselines
 from zoo.composition import prepared
 from zoo.data import Data, arrays, samples
-from zoo.evaluation import evaluate, evaluate_values, goodness, paired
+from zoo.evaluation import evaluate, evaluate_values, goodness
 from zoo.findings import of_rivals, of_scores
 from zoo.generative.simple_models import areas_apart, filtered, of_anomalies
+from zoo.intervals import paired
 
 GOOD = ("great", "lovely", "moving", "clever")
 BAD = ("dull", "awful", "tired", "silly")

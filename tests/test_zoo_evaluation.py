@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from zoo.evaluation import evaluate, most_frequent, wilson
+from zoo.evaluation import evaluate, most_frequent
+from zoo.intervals import wilson
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -20,9 +20,12 @@ import zoo
 from zoo.data import Data, arrays
 from zoo.errors import InputError
 from zoo.findings import of_reconstructions, of_samples
+from zoo.generative import thresholds
 from zoo.generative.judging import GenerationEvaluation
-from zoo.generative.reconstruction import _log_probability, threshold
+from zoo.generative.reconstruction import _log_probability
+from zoo.generative.thresholds import promised, threshold
 from zoo.loop import History
+from zoo.preparing import prepare
 
 
 def digits(count: int = 1797) -> Data:
@@ -95,11 +98,63 @@ def test_windows_that_share_steps_with_learnt_ones_are_not_asked_for() -> None:
         zoo.train("sequence_autoencoder", zoo.data.sequences(series, target="level", window=100, horizon=1), epochs=1)
 
 
-def test_the_threshold_holds_its_promise_on_new_examples() -> None:
+@pytest.mark.parametrize("count", [100, 400, 4000])
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_the_threshold_holds_its_promise_on_new_examples(count: int, rate: float) -> None:
     rng = np.random.default_rng(0)
-    over = [(rng.normal(size=2000) > threshold(rng.normal(size=200), 0.1)).mean() for _ in range(200)]
-    assert 0.085 < np.mean(over) < 0.1
-    assert threshold(np.arange(5.0), 0.01) == 4.0
+    over = [np.exp(-threshold(rng.exponential(size=count), rate)) for _ in range(400)]  # share of all that exceeds it
+    error = np.sqrt(rate * (1 - rate) / count)
+    assert abs(np.mean(over) - rate) < 2 * error / np.sqrt(400) + 1 / count
+    assert np.mean(np.abs(np.array(over) - rate) < 2 * error) > 0.9
+    assert promised(count, rate) == rate
+
+
+def test_few_scores_promise_what_they_can() -> None:
+    assert promised(99, 0.01) == 0.01 and promised(98, 0.01) == 1 / 99 and promised(4, 0.01) == 0.2
+    assert threshold(np.arange(99.0), 0.01) == 98.0 and threshold(np.arange(5.0), 0.01) == 4.0
+    rng = np.random.default_rng(0)
+    for count in (5, 40, 98):
+        over = [np.exp(-threshold(rng.exponential(size=count), 0.01)) for _ in range(2000)]
+        assert np.mean(over) == pytest.approx(promised(count, 0.01), rel=0.1)
+
+
+def normal_rows(count: int, seed: int) -> tuple[Data, np.ndarray]:
+    """Rows of six factors in twenty columns, and 5,000 fresh ones."""
+    rng, mix = np.random.default_rng(seed), np.random.default_rng(99).normal(size=(6, 20))
+
+    def draw(rows: int) -> np.ndarray:
+        found = rng.normal(size=(rows, 6)) @ mix + 0.5 * rng.normal(size=(rows, 20))
+        return found.astype(np.float32)
+
+    return arrays(draw(count), np.arange(count) % 2, held_out=(draw(100), np.arange(100) % 2)), draw(5000)
+
+
+def test_too_few_rows_for_the_share_are_told_with_what_they_promise(tmp_path: Path) -> None:
+    trained = zoo.train("dense_autoencoder", normal_rows(40, 0)[0], model={"units": (16,)}, epochs=3)
+    assert "each scored by one of 5 networks that did not learn from it" in trained.card["threshold_from"]
+    assert trained.card["false_alarms_promised"] == pytest.approx(1 / 41)
+    (found,) = (each for each in trained.findings if each.symptom == "few normal examples")
+    assert "can promise 0.024 false alarms at best, not 0.01" in found.evidence
+    assert "get 99 normal examples" in found.remedy and "--false-alarms 0.02" in found.remedy
+
+
+@pytest.mark.slow
+def test_false_alarms_on_fresh_rows_are_those_asked_for_however_well_it_knows_the_learnt_ones() -> None:
+    data, fresh = normal_rows(150, 1)
+    trained = zoo.train("dense_autoencoder", data, model={"latent_dim": 4, "units": (64,)}, epochs=100)
+    limit, inputs = float(trained.model.threshold), {"numeric": fresh}
+    realised = (trained.model.score(inputs) > limit).mean()
+    assert realised < 0.01 + 2 * np.sqrt(0.01 * 0.99 / 150)
+    learnt = threshold(trained.model.score(trained.data.train.inputs), 0.01)
+    assert (trained.model.score(inputs) > learnt).mean() > realised  # as it was set before
+
+
+def test_folds_of_windows_share_no_step() -> None:
+    series = pandas.DataFrame({"level": np.sin(np.arange(200) / 5)})
+    data = zoo.data.sequences(series, target="level", window=10, horizon=1)
+    folds = thresholds._folds(prepare("sequence_autoencoder", data, {"units": 4}), 0)
+    assert sorted(np.concatenate([asked for _, asked in folds])) == list(range(len(data.train)))
+    assert all(np.abs(learnt[:, None] - asked).min() >= 10 for learnt, asked in folds)
 
 
 def test_a_bound_of_bits_is_that_of_a_probability() -> None:
@@ -295,5 +350,5 @@ def test_collapse_is_told(given: dict, real: float, fake: float, symptoms: set[s
 
 def test_a_threshold_that_does_not_hold_is_told() -> None:
     found = zoo.train("dense_autoencoder", digits(400), epochs=2).evaluation
-    symptoms = {finding.symptom for finding in of_reconstructions(replace(found, false_alarms=0.2), 0.01, 32)}
+    symptoms = {finding.symptom for finding in of_reconstructions(replace(found, false_alarms=0.2), 0.01, 32, 1000)}
     assert "false alarms" in symptoms

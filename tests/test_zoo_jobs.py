@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import command
+from conftest import command, photo
 
 from zoo import files
 from zoo.data import samples
@@ -213,6 +213,19 @@ def test_where_no_room_is_left_it_is_said_and_the_next_run_goes_on(xor: Path, ro
     metrics = json.loads(again.stdout)["metrics"]
     alone = json.loads(command(*TRAIN, "--json", "--out", "other/xor").stdout)["metrics"]
     assert metrics == alone and not list(Path("saved_models/xor").glob(".partial*"))
+
+
+@pytest.mark.slow
+def test_weights_that_do_not_fit_on_the_disk_end_no_process(workplace: Path) -> None:
+    """HDF5 fails once more at the end of the process, and takes it down."""
+    for label in "ab":
+        for index in range(4):
+            photo(Path("photos") / label / f"{index}.png", "ab".index(label), index)
+    named = os.environ | {"PYTHONPATH": str(ROOT), "ZOO_CACHE": str(workplace / "cache")}
+    program = [sys.executable, "-c", FULL, "300000", "finetune", "photos", "--input-size", "32"]
+    full = subprocess.run(program, env=named, text=True, capture_output=True)
+    assert full.returncode == 1 and "no space left to write" in full.stderr.splitlines()[-1], full
+    assert not list(Path("cache").rglob("*.h5")) and not list(Path("cache").rglob(".partial*"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

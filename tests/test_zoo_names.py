@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+import tensorflow as tf
 from conftest import command
 from hypothesis import given
 from hypothesis import strategies as st
-from test_serving_server import served
+from test_serving_attacks import asked, grpc, predict_pb2
 from test_zoo_exports import alone
 
 import zoo
@@ -65,7 +66,7 @@ def artifact(table: Path) -> Path:
         "train", "mlp", table, "--target", "verdict", "--set", "units=8", "--epochs", 2, "--out", table.parent / "odd"
     )
     assert made.returncode == 0, made.stderr
-    assert "column class is asked as column_class" in made.stdout
+    assert re.search(r"served, column .* is asked as .* and \d+ more, all in card.json", made.stdout.replace("\n", " "))
     return table.parent / "odd" / "1"
 
 
@@ -86,14 +87,23 @@ def test_it_is_served_under_the_names_of_its_tensors(artifact: Path, table: Path
     fields = {tensors.get(column, column): [float(row[column]) for row in rows] for column in NUMBERS}
     fields |= {tensors.get(column, column): [row[column] for row in rows] for column in WORDS}
     assert alone(artifact, **fields)["label"] == wanted
-    with served(Host({"odd": artifact}, runtime="saved_model")) as server:
+    with asked(Host({"odd": artifact}, runtime="saved_model")) as by_grpc:
+        server = by_grpc.client
         assert server("/v1/models")[1]["models"][0]["tensors"] == tensors
         status, found = server("/v1/models/odd:predict", {"inputs": fields})
         assert status == 200 and found["outputs"]["label"] == wanted
         kinds = {name: "FP32" if isinstance(values[0], float) else "BYTES" for name, values in fields.items()}
-        asked = [{"name": n, "shape": [3], "datatype": kinds[n], "data": values} for n, values in fields.items()]
-        status, found = server("/v2/models/odd/infer", {"inputs": asked})
+        given = [{"name": n, "shape": [3], "datatype": kinds[n], "data": values} for n, values in fields.items()]
+        status, found = server("/v2/models/odd/infer", {"inputs": given})
         assert status == 200 and found["outputs"][0]["data"] == wanted
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = "odd"
+        for name, values in fields.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+        assert [label.decode() for label in by_grpc(request).outputs["label"].string_val] == wanted
+        request.inputs["class"].CopyFrom(request.inputs.pop("column_class"))
+        with pytest.raises(grpc.RpcError, match="column_class"):
+            by_grpc(request)
 
 
 def test_autoencoders_over_such_a_table(table: Path, workplace: Path) -> None:

@@ -132,6 +132,39 @@ def test_what_could_not_be_opened_again_is_refused_before_the_first_step(
     assert not begun and "\n" not in str(error.value)
 
 
+@keras.saving.register_keras_serializable("test")
+class Fails(keras.layers.Layer):
+    def __init__(self, when: str = "always", **options: Any) -> None:
+        super().__init__(**options)
+        self.when = when
+
+    def call(self, rows: Any, training: bool = False) -> Any:
+        if self.when == "always" or training:
+            raise ArithmeticError(f"fails {self.when}")
+        return rows
+
+    def compute_output_spec(self, rows: Any, training: bool = False) -> Any:
+        return keras.KerasTensor(rows.shape, rows.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"when": self.when}
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (lambda: network(Fails()), "'own' can't answer: ArithmeticError.*fails always"),
+        (lambda: network(Fails("in training")), "'own' can't be trained: ArithmeticError.*fails in training"),
+        (lambda: keras.Sequential(network().layers, name="a b"), "'a b' can't answer: .*scope"),
+        (lambda: keras.Sequential(network().layers, name="größe"), "'größe' can't answer: .*scope"),
+    ],
+)
+def test_what_fails_of_itself_is_told_before_the_first_step(own: Callable[[], keras.Model], message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        zoo.train(own(), tables(rows()), epochs=1)
+    assert "\n" not in str(error.value) and "mend the layer or the name" in str(error.value)
+
+
 def test_a_scope_that_ends_with_the_process_registers_nothing() -> None:
     with keras.saving.custom_object_scope({"Doubled": Doubled}), pytest.raises(InputError, match="Doubled"):
         zoo.train(network(Doubled()), tables(rows()), epochs=1)

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zoo import InputError
+from zoo.data import arrays, tables
 from zoo.data import open as open_data
-from zoo.data import tables
 from zoo.data.frames import read
 from zoo.data.recognising import form_of
 from zoo.data.tables import read_labelled, read_raw
@@ -400,3 +400,35 @@ def test_many_rows_take_seconds() -> None:
     data = tables(frame)
     assert time.perf_counter() - start < 10
     assert abs(len(data.validation) - count / 5) <= 2
+
+
+def rare(kind: str) -> tuple[object, str]:
+    """A table, or sequences, one column of which says something in the held-out part alone; and the column's name."""
+    rows = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    late, rest = np.arange(60) == 59, np.arange(60) % 2
+    rows[:, 1] = np.where(late, 50_000, 3)
+    if kind == "sequence":
+        walk = rows.reshape(60, 1, 3).repeat(4, axis=1)
+        return arrays(walk[~late], rest[~late], held_out=(walk[late], rest[late])), "feature_1"
+    frame = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(target=rest)
+    if kind == "empty":
+        frame["b"] = np.where(late, 5.0, np.nan)
+    if kind == "tiny":
+        frame["b"] *= 1e-30
+    # Not by a column `split`: of such a table the reader looks at the training rows before it chooses columns.
+    read = (tables(frame, target="target", seed=seed) for seed in range(40))
+    data = next(found for found in read if "row 59" in found.held_out.names)
+    return data, "b"
+
+
+@pytest.mark.parametrize("kind", ["constant", "empty", "tiny", "sequence"])
+def test_a_column_that_says_something_in_the_held_out_part_alone_is_told_and_passed_over(kind: str) -> None:
+    from zoo.composition import prepared
+
+    data, name = rare(kind)
+    (note,) = (note for note in data.intake if note.name == f"column {name}")
+    assert note.action == "kept" and "in the training part" in note.reason and "remove the column" in note.reason
+    for part in data.parts.values():
+        found = prepared(data, part)
+        assert np.isfinite(found).all() and np.abs(found).max() < 10
+        assert np.abs(found[..., 1]).max() < 1e-30

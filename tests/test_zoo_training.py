@@ -57,6 +57,14 @@ def test_classes_are_learnt_and_stand_beside_simple_models() -> None:
     json.dumps(trained.card)
 
 
+def test_a_seed_is_a_whole_number_of_any_type() -> None:
+    weights = [train("mlp", table(), epochs=1, seed=s).network.get_weights() for s in (3, np.int64(3), np.uint8(3))]
+    assert all(np.array_equal(a, b) for other in weights[1:] for a, b in zip(weights[0], other, strict=True))
+    for wrong in (0.5, -1, 2**40, "3", None):
+        with pytest.raises(InputError, match="seed"):
+            train("mlp", table(), epochs=1, seed=wrong)
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_another() -> None:
     weights = [train("mlp", table(), model={"dropout": 0.2}, epochs=3, seed=s).network.get_weights() for s in (1, 1, 2)]
     assert all((a == b).all() for a, b in zip(*weights[:2], strict=True))
@@ -186,7 +194,7 @@ def broken(kind: str) -> Data:
         values[:, 4] = np.where(np.arange(40) == 7, 1e-42, 0)  # whose deviation float32 takes for 0
         return arrays(values, targets)
     if kind == "targets":
-        return arrays(values, np.linspace(0, 1e20, 40), task="regression")
+        return arrays(values, np.linspace(0, 1e38, 40), task="regression")
     data = arrays(values, values[:, 0] if kind == "target" else targets)
     if kind == "sequence":
         data = arrays(values.reshape(40, 3, 2), targets)
@@ -213,7 +221,7 @@ def broken(kind: str) -> Data:
         ("gru", "series", "row .*, column 'value', step 4: expected a finite number, received inf"),
         ("cnn", "image", r"input .*: expected finite numbers, received inf at \(1, 2, 0\)"),
         ("mlp", "target", "the target of input .* is not finite"),
-        ("mlp", "targets", "the target 'target' has mean 4.97.* and deviation .*: give it another unit"),
+        ("mlp", "targets", "the target 'target' has mean 4.97.* and deviation .*; give it another unit"),
     ],
 )
 def test_numbers_that_are_not_finite_are_named_before_the_first_step(builder: str, kind: str, message: str) -> None:

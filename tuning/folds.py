@@ -1,4 +1,4 @@
-"""Folds of cross-validation in which copies stay on one side."""
+"""Folds of cross-validation in which copies and groups stay on one side."""
 
 from __future__ import annotations
 
@@ -20,5 +20,4 @@ def folds_of(part: Part, folds: int, seed: int) -> list[tuple[np.ndarray, np.nda
 
     classes = part.targets.ndim == 1 and part.targets.dtype.kind == "i"
     splitter = (StratifiedGroupKFold if classes else GroupKFold)(folds, shuffle=True, random_state=seed)
-    copies = np.unique(np.asarray(part.digests), return_inverse=True)[1]
-    return list(splitter.split(np.zeros((len(part), 1)), part.targets if classes else None, copies))
+    return list(splitter.split(np.zeros((len(part), 1)), part.targets if classes else None, part.together))

@@ -134,7 +134,7 @@ class Heads:
             return folds_of(self.data.train, folds, self.seed)
         several = self.targets.ndim == 2
         hot = self.targets if several else np.eye(len(self.data.classes), dtype=np.int64)[self.targets]
-        held = stratified(hot, self.data.train.digests, 0.25, self.seed)
+        held = stratified(hot, self.data.train.together, 0.25, self.seed)
         if not held.any() or (hot[~held].sum(axis=0) == 0).any():
             raise InputError(f"{self.data.source}: too few training images of a class to choose by; add some")
         return [(np.flatnonzero(~held), np.flatnonzero(held))]
@@ -167,12 +167,17 @@ class Heads:
         if model.get("units", 0) and not model.get("unfreeze", 0):
             head, epochs = self._hidden(settings, fold, states, last, deadline, tell)
             return head(rows[asked]), epochs
-        found = heads.fit(rows[chosen], self.targets[chosen], self.seed, len(self.data.classes), model.get("strength"))
+        found = self._fitted(rows, chosen, model.get("strength"))
         if not model.get("unfreeze", 0):
             return found.probabilities(rows[asked]), []
         unfrozen = self._unfrozen(extractor, found, settings, last)
         history, answers = unfrozen.choose(found, chosen, asked)
         return answers, history.epochs
+
+    def _fitted(self, rows: np.ndarray, chosen: np.ndarray, strength: float | None = None) -> heads.Head:
+        """A linear head on the training examples at `chosen`."""
+        units, count = self.data.train.together[chosen], len(self.data.classes)
+        return heads.fit(rows[chosen], self.targets[chosen], self.seed, count, strength, units=units)
 
     def _features(self, backbone: str) -> tuple[Extractor, np.ndarray, np.ndarray]:
         """Extractor and embeddings of the training and the held-out part; computed once for a backbone."""
@@ -270,13 +275,13 @@ class Heads:
             answer, _ = self._hidden(settings, 0, states, epochs, None, lambda *_: None)
             whole, outputs = joined_hidden(extractor, *answer.parts), answer(asked)
         else:
-            found = heads.fit(rows, self.targets, self.seed, len(self.data.classes), model.get("strength"))
+            found = self._fitted(rows, np.arange(len(rows)), model.get("strength"))
             head |= {"strength": found.strength, "folds": found.folds, "weighted": found.weighted}
             outputs = found.probabilities(asked)
             if model.get("unfreeze", 0):
                 unfrozen = self._unfrozen(extractor, found, settings, None)
                 chosen = self.splits[0][0]
-                inner = heads.fit(rows[chosen], self.targets[chosen], self.seed, len(self.data.classes))
+                inner = self._fitted(rows, chosen)
                 history, _ = unfrozen.choose(inner, *self.splits[0])
                 whole = unfrozen.train(found, max(1, history.best_epoch))
                 outputs = artifact.outputs(whole, self.data.held_out.inputs, input_of(extractor))

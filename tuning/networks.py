@@ -79,7 +79,8 @@ class Networks:
             kind = "variational"
         self.objective: Objective = objective_of(objective, self.data.task if kind == "supervised" else kind)
         self.splits = self._splits()
-        self.sides = [Sides.of(self.task, *split) for split in self.splits]
+        self.tasks = [self.task.on(chosen) for chosen, _ in self.splits]
+        self.sides = [Sides.of(task, *split) for task, split in zip(self.tasks, self.splits, strict=True)]
         self.epochs = settled(self.task, len(self.splits[0][0]), **self._settings({}), epochs=epochs)["epochs"]
         images = self.task.inputs.ndim == 4
         self.graphs = nullcontext if images or keras.backend.backend() != "tensorflow" else unoptimized
@@ -165,7 +166,7 @@ class Networks:
             json.dumps([arguments, training["precision"]], sort_keys=True, default=str),
             lambda: self._built(shape, arguments, training["precision"]),
         )
-        task = self.task._replace(network=network)
+        task = self.tasks[fold]._replace(network=network)
         chosen, asked = self.splits[fold]
         how = settled(task, len(chosen), **training, epochs=self.epochs)
         states.mkdir(parents=True, exist_ok=True)
@@ -182,7 +183,7 @@ class Networks:
             reuse=self.reuse,
             metrics=[],
         )
-        return network, history, self._answers(network, self.task.inputs[asked])
+        return network, history, self._answers(task, task.inputs[asked])
 
     def _built(self, shape: tuple[int, ...], arguments: dict[str, Any], precision: str) -> keras.Model:
         network, _ = built(self.build, self.data, shape, arguments, precision)
@@ -195,8 +196,9 @@ class Networks:
         known = inspect.signature(self.trains).parameters
         return {name: given.get(name, known[name].default) for name in SETTINGS if name != "epochs"}
 
-    def _answers(self, network: keras.Model, inputs: np.ndarray) -> np.ndarray:
-        """What the objective looks at."""
+    def _answers(self, task: Prepared, inputs: np.ndarray) -> np.ndarray:
+        """What the objective looks at: of the network of `task`, asked for prepared `inputs`."""
+        network = task.network
         if self.task.kind == "autoencoder":
             if "bound" not in self.objective.name:
                 return np.asarray(network.score(inputs))
@@ -214,7 +216,7 @@ class Networks:
             np.asarray(network(inputs[start : start + BATCH].astype(np.float32), training=False))
             for start in range(0, len(inputs), BATCH)
         ]
-        return in_unit(np.concatenate(parts).astype(np.float32), inputs, self.task.scale)
+        return in_unit(np.concatenate(parts).astype(np.float32), inputs, task.scale)
 
     def finish(self, settings: Settings, epochs: int, states: Path) -> tuple[Trained, np.ndarray]:
         """The trained model of a trial, scored on the held-out part, and its answers there.
@@ -237,7 +239,8 @@ class Networks:
         if self.simple is None and self.task.kind == "supervised":
             asked = prepared(self.data, self.data.held_out)
             self.simple = baselines.outputs(self.data, self.task.inputs, asked, self.seed)
-        trained = finished(self.task._replace(network=network), network, history, card, choosing, self.simple)
+        task = self.tasks[0]._replace(network=network)
+        trained = finished(task, network, history, card, choosing, self.simple)
         if self.task.kind == "supervised":
             return trained, trained.outputs
-        return trained, self._answers(network, prepared(self.data, self.data.held_out))
+        return trained, self._answers(task, prepared(self.data, self.data.held_out))

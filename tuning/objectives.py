@@ -9,10 +9,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from tuning.results import Comparison
+from zoo import intervals, measures
 from zoo.errors import InputError
-from zoo.evaluation import correct, paired
-
-COSTLY = 300  # where the score of a resample is more than a mean
+from zoo.measures import correct
 
 
 class Objective(NamedTuple):
@@ -37,44 +36,8 @@ def _mean(name: str, direction: Literal["max", "min"], tasks: tuple[str, ...], e
     return Objective(name, direction, tasks, lambda targets, answers: float(each(targets, answers).mean()), each)
 
 
-def _likelihood(targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """Negative, logarithmic, float64 (examples,), in nats."""
-    likely = np.clip(answers.astype(np.float64), 1e-15, 1 - 1e-15)
-    if targets.ndim == 2:
-        return -(targets * np.log(likely) + (1 - targets) * np.log1p(-likely)).mean(axis=1)
-    return -np.log(likely[np.arange(len(targets)), targets])
-
-
-def _f1(targets: np.ndarray, answers: np.ndarray) -> float:
-    from sklearn.metrics import f1_score
-
-    told = (answers >= 0.5).astype(np.int64) if targets.ndim == 2 else answers.argmax(axis=1)
-    return float(f1_score(targets, told, average="macro", zero_division=0.0))
-
-
-def _balanced(targets: np.ndarray, answers: np.ndarray) -> float:
-    from sklearn.metrics import recall_score
-
-    return float(recall_score(targets, answers.argmax(axis=1), average="macro", zero_division=0.0))
-
-
-def _area(targets: np.ndarray, answers: np.ndarray) -> float:
-    """Mean over the classes that are there, one against the rest."""
-    from sklearn.metrics import roc_auc_score
-
-    hot = targets if targets.ndim == 2 else np.eye(answers.shape[1], dtype=np.int64)[targets]
-    there = [column for column in range(hot.shape[1]) if 0 < hot[:, column].sum() < len(hot)]
-    return float(np.mean([roc_auc_score(hot[:, column], answers[:, column]) for column in there])) if there else np.nan
-
-
-def _determination(targets: np.ndarray, answers: np.ndarray) -> float:
-    from sklearn.metrics import r2_score
-
-    return float(r2_score(targets, answers))
-
-
-def _squares(targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    return ((targets.astype(np.float64) - answers) ** 2).mean(axis=1)
+def _rmse(targets: np.ndarray, answers: np.ndarray) -> float:
+    return float(measures.squares(targets, answers).mean() ** 0.5)
 
 
 def _given(targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
@@ -84,14 +47,14 @@ def _given(targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
 CLASSES, LABELS, NUMBERS = ("classification",), ("classification", "multi_label"), ("regression", "forecasting")
 _KNOWN = (
     _mean("accuracy", "max", LABELS, lambda targets, answers: correct(targets, answers).astype(float)),
-    Objective("balanced_accuracy", "max", CLASSES, _balanced),
-    Objective("f1_macro", "max", LABELS, _f1),
-    Objective("roc_auc", "max", LABELS, _area),
-    _mean("log_loss", "min", LABELS, _likelihood),
-    Objective("r2", "max", NUMBERS, _determination),
-    _mean("mse", "min", NUMBERS, _squares),
-    Objective("rmse", "min", NUMBERS, lambda targets, answers: float(_squares(targets, answers).mean() ** 0.5)),
-    _mean("mae", "min", NUMBERS, lambda t, answers: np.abs(t.astype(np.float64) - answers).mean(axis=1)),
+    Objective("balanced_accuracy", "max", CLASSES, measures.balanced_accuracy),
+    Objective("f1_macro", "max", LABELS, measures.f1_macro),
+    Objective("roc_auc", "max", LABELS, measures.mean_area),
+    _mean("log_loss", "min", LABELS, measures.likelihoods),
+    Objective("r2", "max", NUMBERS, measures.determination),
+    _mean("mse", "min", NUMBERS, measures.squares),
+    Objective("rmse", "min", NUMBERS, _rmse),
+    _mean("mae", "min", NUMBERS, measures.distances),
     _mean("reconstruction_mse", "min", ("autoencoder",), _given),
     _mean("bound", "max", ("variational",), _given),
     Objective("frechet", "min", ("adversarial",), lambda targets, answers: float(answers[0])),
@@ -138,19 +101,26 @@ def compared(
         part: name of the examples.
         seed: of the resamples.
 
-    Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13, the percentile interval.
+    Source: see `zoo.intervals`.
     """
     scores = [objective.score(targets, answers) for answers in (best, default)]
     if "adversarial" in objective.tasks:  # a distance of two sets: there are no pairs
         interval = (float("-inf"), float("inf"))
     elif objective.each is not None:
-        interval = paired(objective.each(targets, best) - objective.each(targets, default), seed)
+        interval = intervals.paired(objective.each(targets, best) - objective.each(targets, default), seed)
     else:
-        rng, count, found = np.random.default_rng(seed), len(best), []
-        for _ in range(COSTLY):
-            drawn = rng.integers(0, count, count)
-            scored = [objective.score(targets[drawn], answers[drawn]) for answers in (best, default)]
-            found.append(scored[0] - scored[1])
-        low, high = np.nanpercentile(found, [2.5, 97.5])
-        interval = (float(low), float(high))
+
+        def gap(drawn: np.ndarray) -> float:
+            one, other = (objective.score(targets[drawn], answers[drawn]) for answers in (best, default))
+            return one - other
+
+        interval = intervals.bootstrap(gap, len(targets), seed)
+    if interval == (0, 0) and objective.name in ("f1_macro", "balanced_accuracy"):
+        interval = intervals.matched(0, 0, _fewest(targets))  # they decide alike on these; on others they may not
     return Comparison(part, len(targets), scores[0], scores[1], scores[0] - scores[1], interval)
+
+
+def _fewest(targets: np.ndarray) -> int:
+    """Examples of the class, or label, that has the fewest and has some."""
+    counts = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets)
+    return int(counts[counts > 0].min(initial=len(targets)))

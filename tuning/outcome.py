@@ -19,7 +19,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         score: value of the objective; of folds the mean.
-        spread: standard deviation over the folds; None for a single split.
+        spread: standard deviation over the folds, of a sample (ddof 1); None for a single split.
         epochs: trained.
         curve: one row an epoch; of folds those of the first.
         note: of what was cut short.
@@ -52,7 +52,7 @@ def combined(found: Sequence[tuple[float, list[dict[str, float]]]], planned: int
     if late and trained == 0:
         raise OutOfTime
     note = f"ended by the budget after {trained} of {planned} epochs" if late and trained < planned else ""
-    spread = float(np.std(scores)) if len(scores) > 1 else None
+    spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else None
     return Outcome(float(np.mean(scores)), spread, trained, curves[0], note)
 
 

@@ -56,8 +56,8 @@ class Comparison:
         best: the winner's value of the objective.
         default: that of the default configuration.
         difference: `best` less `default`.
-        interval: 95 % interval of the difference, by paired bootstrap over examples (Efron and Tibshirani 1993,
-            chapter 13); infinite where there are no pairs, as between sets of generated images.
+        interval: 95 % interval of the difference, as `zoo.intervals` has it for the same examples; infinite
+            where there are no pairs, as between sets of generated images.
     """
 
     part: str

@@ -18,6 +18,7 @@ from zoo.data.dataset import Data
 from zoo.data.dataset import open as open_data
 from zoo.errors import InputError
 from zoo.files import claimed, remove_run
+from zoo.settings import whole
 
 if TYPE_CHECKING:
     import keras
@@ -92,6 +93,7 @@ def search(
     """
     if budget is None and trials is None:
         budget = BUDGET
+    seed = whole("seed", seed)
     counts = {"trials": trials, "folds": folds, "epochs": epochs, "seed": seed, "workers": workers, "keep": keep}
     check_arguments(method, budget, objective, oracle, role, run, **counts)
     seconds = None if budget is None else seconds_of(budget)

@@ -154,6 +154,8 @@ def publish(
     known = {"classes": list(data.classes), "task": data.task, "data_fingerprint": data.fingerprint}
     if data.task in ("classification", "multi_label"):
         known["majority"] = most_frequent(data.train.targets).tolist()
+    else:
+        known["deviations"] = data.deviations
     evaluation: AnyEvaluation | None = None
 
     def prove(folder: Path) -> tuple[exporting.Parity, dict[str, Any]]:
@@ -162,7 +164,7 @@ def publish(
         # Read back: what is compared, and what the scores are held to, is the file that is shipped.
         shipped = loaded(folder / "model.keras")
         expected = outputs(shipped, asked, description)
-        differ = _differ(scores[positions], expected, data.task)
+        differ = _differ(scores[positions], expected, data)
         said = outputs(shipped, data.held_out.inputs, description) if differ else scores
         evaluation = replace(score(data, said), baselines=baselines or {})
         return exporting.compare(expected, answers(), data, asked), known | {"metrics": evaluation.to_dict()}
@@ -223,13 +225,13 @@ def staged(
         return _claim(partial, out)
 
 
-def _differ(scores: np.ndarray, shipped: np.ndarray, task: str) -> bool:
+def _differ(scores: np.ndarray, shipped: np.ndarray, data: Data) -> bool:
     """Whether two runtimes' outputs are further apart than their arithmetic explains, or answer otherwise."""
-    if np.abs(scores - shipped).max() > SAME * max(1.0, np.abs(shipped).max()):
+    if (np.abs(scores - shipped) > SAME * exporting.units(shipped, data.deviations)).any():
         return True
-    if task in ("regression", "forecasting"):
+    if data.task in ("regression", "forecasting"):
         return False
-    answers = [(each >= 0.5) if task == "multi_label" else each.argmax(axis=1) for each in (scores, shipped)]
+    answers = [(each >= 0.5) if data.task == "multi_label" else each.argmax(axis=1) for each in (scores, shipped)]
     return bool((answers[0] != answers[1]).any())
 
 

@@ -64,7 +64,7 @@ def outputs(data: Data, train: np.ndarray, held_out: np.ndarray, seed: int = 0) 
 
     targets, found = data.train.targets, {}
     if data.task == "regression":
-        found["mean"] = np.repeat(targets.mean(axis=0, keepdims=True), len(held_out), axis=0)
+        found["mean"] = np.repeat(targets.mean(axis=0, keepdims=True, dtype=np.float64), len(held_out), axis=0)
     if data.input.get("kind") == "text":
         rows, asked = np.asarray(data.train.inputs, object), np.asarray(data.held_out.inputs, object)
         models = [_of_text(rows, data)]
@@ -101,11 +101,23 @@ def few(rows: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def ridge(rows: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel float (width, values) and bias float (values,) of a ridge regression, its penalty by cross-validation."""
+    """Kernel float64 (width, values) and bias float64 (values,) of a ridge regression, its penalty by cross-validation.
+
+    One penalty serves all values, whatever their units.
+    """
     from sklearn.linear_model import RidgeCV
 
-    model = RidgeCV(alphas=np.logspace(-3, 3, 13)).fit(rows, targets)
-    return np.atleast_2d(model.coef_).T, np.atleast_1d(model.intercept_)
+    scaled, middle, spread = _in_deviations(targets)
+    model = RidgeCV(alphas=np.logspace(-3, 3, 13)).fit(rows, scaled)
+    return np.atleast_2d(model.coef_).T * spread, np.atleast_1d(model.intercept_) * spread + middle
+
+
+def _in_deviations(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Targets with mean 0 and deviation 1, float64; and what they had. Squares of tiny and huge ones leave float32."""
+    wide = targets.astype(np.float64)
+    middle, spread = wide.mean(axis=0), wide.std(axis=0)
+    spread = np.where(spread > 0, spread, 1)
+    return (wide - middle) / spread, middle, spread
 
 
 def nearest(rows: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -180,8 +192,7 @@ def _one(make: Callable[[], Any], rows: np.ndarray, targets: np.ndarray, asked: 
 
     if (targets == targets[0]).all():  # there is nothing to learn
         return np.repeat(targets[:1], len(asked))
-    middle, spread = (0, 1) if targets.dtype.kind == "i" else (targets.mean(), targets.std())
-    scaled = targets if targets.dtype.kind == "i" else (targets - middle) / spread
+    scaled, middle, spread = (targets, 0, 1) if targets.dtype.kind == "i" else _in_deviations(targets)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return make().fit(rows, scaled).predict(asked) * spread + middle
@@ -209,7 +220,7 @@ def _repeated(data: Data) -> dict[str, np.ndarray]:
     known, asked = data.train.inputs, data.held_out.inputs
     some = np.arange(0, len(known), max(1, len(known) // 2000))
     errors = [
-        np.square(season(length, known[some]) - data.train.targets[some]).mean()
+        np.square(season(length, known[some]) - data.train.targets[some].astype(np.float64)).mean()
         for length in range(1, known.shape[1] + 1)
     ]
     best = 1 + int(np.argmax(errors <= ALIKE * min(errors)))  # a multiple of the season is as near
@@ -239,5 +250,6 @@ def _ridge_of_words(rows: Any, targets: np.ndarray, asked: Any) -> np.ndarray:
     from sklearn.model_selection import GridSearchCV
 
     penalties = {"alpha": (0.03, 0.1, 0.3, 1, 3, 10)}
-    model = GridSearchCV(Ridge(solver="sparse_cg", tol=1e-3), penalties, cv=min(3, len(targets))).fit(rows, targets)
-    return model.predict(asked).reshape(asked.shape[0], -1)
+    scaled, middle, spread = _in_deviations(targets)
+    model = GridSearchCV(Ridge(solver="sparse_cg", tol=1e-3), penalties, cv=min(3, len(targets))).fit(rows, scaled)
+    return model.predict(asked).reshape(asked.shape[0], -1) * spread + middle

@@ -35,6 +35,7 @@ class Arrays:
         batch_size: examples a step; the last batch of an epoch may be smaller.
         seed: of the order.
         augment: of images, as `zoo.augmentation.augmentation` makes it; None for none.
+        chosen: positions of the examples that are dealt out, int64; all of them where None.
         whole: leave out the last batch of an epoch where it is smaller; the next epoch has other examples there.
     """
 
@@ -47,6 +48,7 @@ class Arrays:
         batch_size: int = 32,
         seed: int = 0,
         augment: keras.Model | None = None,
+        chosen: np.ndarray | None = None,
         whole: bool = False,
     ) -> None:
         self.columns = (
@@ -54,14 +56,15 @@ class Arrays:
         )
         self.batch_size, self.seed, self.augment = batch_size, seed, augment
         self.examples = len(targets)
-        self.dealt = self.examples // batch_size * batch_size if whole else self.examples
+        self.chosen = np.arange(self.examples) if chosen is None else chosen
+        self.dealt = len(self.chosen) // batch_size * batch_size if whole else len(self.chosen)
 
     def __len__(self) -> int:
         return math.ceil(self.dealt / self.batch_size)
 
     def order(self, number: int) -> np.ndarray:
         """Positions of the examples in epoch `number`, int32."""
-        return np.random.default_rng([self.seed, number]).permutation(self.examples)[: self.dealt].astype(np.int32)
+        return np.random.default_rng([self.seed, number]).permutation(self.chosen)[: self.dealt].astype(np.int32)
 
     def epoch(self, number: int) -> Iterator[tuple[Any, ...]]:
         """Batches of epoch `number` as NumPy arrays."""

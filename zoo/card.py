@@ -158,6 +158,8 @@ def _problem(card: Any) -> str | None:
         majority = card.get("majority")
         if not isinstance(majority, list) or len(majority) != len(classes) or not all(_is_flag(m) for m in majority):
             return f"expected majority, a 0 or 1 for each class, received {_shown(majority)}"
+    if "deviations" in card and not _are_deviations(card["deviations"], len(classes)):
+        return f"expected deviations, a number over 0 for each class, received {_shown(card['deviations'])}"
     if task == "reconstruction" and not _is_number(card.get("threshold")):
         return f"expected threshold, a number, received {_shown(card.get('threshold'))}"
     named = [card[name] for name in ("builder", "backbone") if name in card]
@@ -234,6 +236,10 @@ def _is_flag(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _are_deviations(value: Any, count: int) -> bool:
+    return isinstance(value, list) and len(value) == count and all(_is_number(each) and each > 0 for each in value)
 
 
 def _is_share(value: Any) -> bool:

@@ -49,6 +49,10 @@ def zoo() -> None:
     Every command explains itself: zoo COMMAND --help
     An error in full: add --debug
 
+    \b
+    Artifacts go to saved_models/ (--out names another place), runs in progress
+    to .runs/ ($ZOO_RUNS), what can be made again to your cache ($ZOO_CACHE).
+
     Tab completion: eval "$(_ZOO_COMPLETE=bash_source zoo)", or zsh_source, fish_source.
     """
 

@@ -16,7 +16,10 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     import keras
 
+UNIT = "unit_of_the_target"  # the layer that brings answers into it
 MEMORY = 8 << 30  # bytes of decoded images that are kept at once
+SMALLEST, LARGEST = 1e-34, 1e36  # deviation and size of targets, with room for what is learnt of them in float32
+NEAREST = 1e-6  # deviation of targets in units of their mean; float32 has seven digits
 
 
 class Scale(NamedTuple):
@@ -95,7 +98,7 @@ def image_input(part: Part, input_size: int | None) -> dict[str, object]:
     return {"kind": "images", "size": [input_size] * 2, "crop": 1.0, "channels": 3, "pixels": "RGB, 0-255"}
 
 
-def scaled(data: Data, inputs: np.ndarray) -> tuple[np.ndarray, Scale | None]:
+def scaled(data: Data, inputs: np.ndarray, chosen: np.ndarray | None = None) -> tuple[np.ndarray, Scale | None]:
     """The training targets as the network learns them, and what brings its answers back into their unit.
 
     Of a forecast the network learns what a linear autoregression leaves, so that one that knows nothing is as good
@@ -104,32 +107,48 @@ def scaled(data: Data, inputs: np.ndarray) -> tuple[np.ndarray, Scale | None]:
     Args:
         data: brings the targets.
         inputs: of the training part, as `prepared` gives them.
+        chosen: positions in it of the examples that are learnt from, which alone say the unit and the linear part;
+            all of them where None.
 
     Raises:
-        InputError: targets are too large or too close together for float32.
+        InputError: targets are constant, or differ by too little or too much for float32.
 
     Source: for forecasts, Zhang 2003, "Time series forecasting using a hybrid ARIMA and neural network model".
     """
-    targets = data.train.targets
     if data.task in ("classification", "multi_label"):
-        return targets, None
-    linear: dict[str, np.ndarray] = {}
-    if data.task == "forecasting":
-        rows = baselines.flat(inputs)
-        chosen = baselines.few(rows)
-        kernel, bias = baselines.ridge(rows[chosen], targets[chosen])
-        targets = targets - (rows @ kernel + bias)
-        linear = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
-    mean, deviation = targets.mean(axis=0, dtype=np.float64), targets.std(axis=0, dtype=np.float64)
-    wrong = (np.abs(targets).max(axis=0) > 1e18) | ((deviation > 0) & (deviation < 1e-18))
-    if wrong.any():  # squares of what is learnt, or of its errors, would leave float32
-        at = int(wrong.argmax())
-        raise InputError(
-            f"{data.source}: the target {data.classes[at]!r} has mean {mean[at]:g} and deviation {deviation[at]:g}; "
-            "expected values below 1e18 and a deviation above 1e-18: give it another unit"
-        )
-    scale = Scale(mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32), **linear)
-    return ((targets - scale.mean) / scale.deviation).astype(np.float32), scale
+        return data.train.targets, None
+    learnt = np.arange(len(inputs)) if chosen is None else chosen
+    targets = data.train.targets.astype(np.float64)  # squares of what is small or large leave float32
+    mean, deviation = targets[learnt].mean(axis=0), targets[learnt].std(axis=0)
+    _check_unit(data, targets[learnt], mean, deviation)
+    targets = (targets - mean) / deviation
+    if data.task == "regression":
+        return targets.astype(np.float32), Scale(mean.astype(np.float32), deviation.astype(np.float32))
+    rows = baselines.flat(inputs)
+    some = learnt[baselines.few(rows[learnt])]
+    kernel, bias = baselines.ridge(rows[some], targets[some])
+    targets -= rows @ kernel + bias
+    middle, spread = targets[learnt].mean(axis=0), targets[learnt].std(axis=0)
+    spread = np.where(spread > 0, spread, 1)
+    parts = (middle * deviation, spread * deviation, kernel * deviation, bias * deviation + mean)
+    return ((targets - middle) / spread).astype(np.float32), Scale(*(part.astype(np.float32) for part in parts))
+
+
+def _check_unit(data: Data, targets: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> None:
+    """Whether float32, in which models answer, holds such targets, float64 (examples, values)."""
+    large, equal = np.abs(targets).max(axis=0) > LARGEST, (targets == targets[0]).all(axis=0)
+    near = ~equal & (deviation < NEAREST * np.abs(mean))
+    for wrong, remedy in (
+        (equal, "expected different values in the training part: leave it out, or move rows that differ there"),
+        (large | (deviation < SMALLEST), "give it another unit: float32 holds values of 1e-34 to 1e36"),
+        (near, "subtract its mean: float32 rounds away differences so small beside it"),
+    ):
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise InputError(
+                f"{data.source}: the target {data.classes[at]!r} has mean {mean[at]:g} and deviation "
+                f"{0 if equal[at] else deviation[at]:g} in the training part; {remedy}"
+            )
 
 
 def in_unit(answers: np.ndarray, inputs: np.ndarray, scale: Scale | None) -> np.ndarray:
@@ -149,16 +168,20 @@ def composed(data: Data, network: keras.Model, scale: Scale | None) -> keras.Mod
     network.set_weights(weights)
     if isinstance(network, keras.Sequential):  # which has no output till it is called
         network = keras.Model(network.inputs[0], network.outputs[0], name=network.name)
+    unit = None
+    if scale is not None:
+        # Not Normalization: it squares deviations, and takes those below 1e-7 for that.
+        unit = keras.layers.Rescaling(scale.deviation.tolist(), scale.mean.tolist(), name=UNIT)
     if data.preprocess is None:
-        return network
+        if unit is None:
+            return network
+        return keras.Model(network.inputs[0], unit(network.outputs[0]), name=network.name)
     raw = keras.tree.map_structure(
         lambda t: keras.Input(t.shape[1:], dtype=t.dtype, name=t.name), data.preprocess.input
     )
     ready = data.preprocess(raw)
     outputs = network(ready)
-    if scale is not None:
-        # Not Normalization: it squares deviations, and takes those below 1e-7 for that.
-        unit = keras.layers.Rescaling(scale.deviation.tolist(), scale.mean.tolist(), name="unit_of_the_target")
+    if unit is not None:
         outputs = unit(outputs)
         if scale.kernel is not None:
             linear = keras.layers.Dense(len(scale.bias), name="linear_autoregression")

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo import measures
+from zoo.intervals import wilson
+from zoo.measures import correct
+
 if TYPE_CHECKING:
     from zoo.data.dataset import Data
-
-RESAMPLES = 2000  # Efron and Tibshirani 1993, section 13.3: 1,000 and more for an interval
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Evaluation:
         baseline: accuracy of always giving the most frequent training answer.
         log_loss: mean negative log likelihood, in nats; for several labels the mean over labels.
         roc_auc: area under the ROC curve, one against the rest, mean over classes; None where a class is missing.
-        f1_macro: mean F1 over classes.
+        f1_macro: mean F1 over the classes that some example has or is told to have; of several labels over all of them.
         classes: per class precision, recall, f1, support, how often it is predicted, and roc_auc.
         confusion: counts, row = true class, column = predicted; None for several labels.
         baselines: accuracy of simple models fitted on the same training part, by name.
@@ -100,13 +102,6 @@ def score(data: Data, outputs: np.ndarray, simple: Mapping[str, np.ndarray] | No
     return replace(found, baselines=right)
 
 
-def correct(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Bool (examples,): where the answer is right; of several labels, where all of them are."""
-    if targets.ndim == 2:
-        return ((probabilities >= 0.5) == targets).all(axis=1)
-    return probabilities.argmax(axis=1) == targets
-
-
 def goodness(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """Of each example a number, float64 (examples,), whose mean is the accuracy; of numbers, R²."""
     if targets.dtype.kind != "f":
@@ -114,17 +109,6 @@ def goodness(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     wide = targets.astype(np.float64)
     spread = wide.var(axis=0)
     return 1 - (np.square(wide - outputs) / np.where(spread > 0, spread, 1)).mean(axis=1)
-
-
-def paired(gaps: np.ndarray, seed: int) -> tuple[float, float]:
-    """95 % interval of the mean of `gaps`, what two models differ by on each example, by bootstrap over examples.
-
-    Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13, the percentile interval.
-    """
-    rng, count = np.random.default_rng(seed), len(gaps)
-    means = [gaps[rng.integers(0, count, count)].mean() for _ in range(RESAMPLES)]
-    low, high = np.nanpercentile(means, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def evaluate_values(targets: np.ndarray, values: np.ndarray, names: tuple[str, ...], part: str) -> RegressionEvaluation:
@@ -146,11 +130,9 @@ def evaluate_values(targets: np.ndarray, values: np.ndarray, names: tuple[str, .
 
 
 def _errors(targets: np.ndarray, values: np.ndarray) -> dict[str, float | None]:
-    from sklearn import metrics
-
-    mse = float(metrics.mean_squared_error(targets, values))
-    r2 = float(metrics.r2_score(targets, values)) if len(targets) > 1 else None
-    return {"mse": mse, "rmse": mse**0.5, "mae": float(metrics.mean_absolute_error(targets, values)), "r2": r2}
+    mse, mae = (float(each(targets, values).mean()) for each in (measures.squares, measures.distances))
+    r2 = measures.determination(targets, values) if len(targets) > 1 else None
+    return {"mse": mse, "rmse": mse**0.5, "mae": mae, "r2": r2}
 
 
 def evaluate(
@@ -173,19 +155,12 @@ def evaluate(
     if len(targets) != len(probabilities) or not len(targets):
         raise ValueError(f"expected as many targets as probabilities, received {len(targets)}, {len(probabilities)}")
     several = targets.ndim == 2
-    predicted = (probabilities >= 0.5).astype(np.int64) if several else probabilities.argmax(axis=1)
-    right = correct(targets, probabilities)
+    predicted, right = measures.predicted(targets, probabilities), correct(targets, probabilities)
     always = (targets == majority).all(axis=1) if several else targets == majority
-    hot = targets if several else np.eye(len(classes), dtype=np.int64)[targets]
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
         targets, predicted, labels=np.arange(len(classes)), zero_division=0.0
     )
-    areas = [
-        float(metrics.roc_auc_score(hot[:, column], probabilities[:, column]))
-        if len(set(hot[:, column])) == 2
-        else None
-        for column in range(len(classes))
-    ]
+    areas = measures.areas(targets, probabilities)
     often = predicted.sum(axis=0) if several else np.bincount(predicted, minlength=len(classes))
     rows = {
         name: {
@@ -201,21 +176,15 @@ def evaluate(
     confusion = None
     if not several:
         confusion = metrics.confusion_matrix(targets, predicted, labels=np.arange(len(classes))).tolist()
-    likely = probabilities.astype(np.float64)
-    if several:
-        loss = float(np.mean([metrics.log_loss(hot[:, c], likely[:, c], labels=[0, 1]) for c in range(len(classes))]))
-    else:
-        likely = likely / likely.sum(axis=1, keepdims=True)  # float32 sums to 1 within 1e-7, scikit-learn wants more
-        loss = float(metrics.log_loss(targets, likely, labels=np.arange(len(classes))))
     return Evaluation(
         part=part,
         examples=len(targets),
         accuracy=float(right.mean()),
         interval=wilson(int(right.sum()), len(right)),
         baseline=float(always.mean()),
-        log_loss=loss,
+        log_loss=float(measures.likelihoods(targets, probabilities).mean()),
         roc_auc=None if None in areas else float(np.mean(areas)),
-        f1_macro=float(np.mean(f1)),
+        f1_macro=measures.f1_macro(targets, probabilities),
         classes=rows,
         confusion=confusion,
     )
@@ -225,18 +194,6 @@ def most_frequent(targets: np.ndarray) -> np.ndarray | int:
     """The answer that is most often right in `targets`: a class, or a whole row of labels."""
     values, counts = np.unique(targets, axis=0, return_counts=True)
     return values[counts.argmax()]
-
-
-def wilson(right: int, count: int) -> tuple[float, float]:
-    """95 % interval of a proportion.
-
-    Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
-    """
-    z = 1.959964  # 97.5th percentile of the normal distribution
-    share, spread = right / count, z * z / count
-    centre = (share + spread / 2) / (1 + spread)
-    half = z * np.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
 
 
 AnyEvaluation = Evaluation | RegressionEvaluation

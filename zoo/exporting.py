@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from zoo.composition import UNIT
 from zoo.data import decoding, exportable
 from zoo.data.dataset import Data, Inputs, Part, chosen_inputs, label_text
 from zoo.errors import InputError, JobError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 TOLERANCE = 1e-5  # largest difference in a probability
+ROUNDED = 0.05  # of a value; times the tolerance eight times what float32 rounds it by at most
 GATE_EXAMPLES = 256
 Answers = dict[str, np.ndarray]
 WANTED = ("label", "probabilities", "prediction")
@@ -59,7 +61,8 @@ def saved_model(
 
     specs, assemble = specification(description)
     images = description["kind"] == "images"
-    both = keras.Model(model.inputs, [model.output, model.layers[-1].input]) if images else model
+    last = next((layer for layer in reversed(model.layers) if layer.name != UNIT), None) if images else None
+    both = keras.Model(model.inputs, [model.output, last.input]) if images else model
     names = tf.constant(classes)
 
     def answer(probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -123,7 +126,7 @@ class Parity(NamedTuple):
     Attributes:
         files: how many inputs were compared.
         formats: of those that are files, with their counts.
-        largest_difference: in any probability; of values, in units of the largest one if that is over 1.
+        largest_difference: in any probability; of values, in deviations of the training targets.
         label_differences: labels that differ although their margin is over the tolerance.
         tolerance: what was allowed.
         refused: name and reason of each file that the export does not read, as a damaged one.
@@ -246,6 +249,10 @@ class Asked(Protocol):
     task: str
     classes: tuple[str, ...]
 
+    @property
+    def deviations(self) -> list[float] | None:
+        """Of the training targets, one a value; None for classes, and where that is not known."""
+
 
 def compare(expected: np.ndarray, answered: Answered, data: Asked, inputs: Inputs) -> Parity:
     """Hold the answers of an export to those of the Keras model (`expected`) for `inputs`."""
@@ -255,7 +262,6 @@ def compare(expected: np.ndarray, answered: Answered, data: Asked, inputs: Input
     answers = answered.values
     received = answers["prediction"] if "prediction" in answers else answers["probabilities"]
     labels = answers["label"].tolist() if "label" in answers else [""] * len(received)
-    scale = max(1.0, float(np.abs(expected).max()))
     sure, wanted = np.zeros(len(expected), bool), [""] * len(expected)
     if data.task == "multi_label":
         sure = np.abs(expected - 0.5).min(axis=1) > TOLERANCE
@@ -266,8 +272,23 @@ def compare(expected: np.ndarray, answered: Answered, data: Asked, inputs: Input
         wanted = [data.classes[index] for index in expected.argmax(axis=1)]
     wrong = sum(known and label != want for known, label, want in zip(sure, labels, wanted, strict=True))
     same = received.shape == expected.shape and np.isfinite(received).all()
-    difference = float(np.abs(expected - received).max()) / scale if same else float("inf")
+    difference = float((np.abs(expected - received) / units(expected, data.deviations)).max()) if same else float("inf")
     return Parity(len(expected), formats_of(inputs), difference, int(wrong), TOLERANCE, answered.refused)
+
+
+def units(values: np.ndarray, deviations: Sequence[float] | None) -> np.ndarray:
+    """What differences of `values`, float32 (examples, values), are measured in: float64 (values,) or ().
+
+    Deviations of the targets, and at least so much that float32's rounding of a value is nothing; where they are not
+    known the largest value, or 1.
+
+    Args:
+        values: of the model that another one is held to.
+        deviations: of the training targets; None where they are not known, and for probabilities.
+    """
+    if deviations is None:
+        return np.float64(max(1.0, float(np.abs(values).max())))
+    return np.maximum(deviations, ROUNDED * np.abs(values).max(axis=0)).astype(np.float64)
 
 
 def formats_of(inputs: Inputs) -> dict[str, int]:

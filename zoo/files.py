@@ -261,6 +261,17 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def reserve(path: Path, size: int) -> None:
+    """Make sure of room for `size` bytes at `path`, for writers that end the process where it runs out, as HDF5 does.
+
+    Raises:
+        OSError: there is none.
+    """
+    with open(path, "wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
 @contextmanager
 def whole_folder(parent: Path) -> Iterator[Path]:
     """A new temporary folder in `parent`; whoever uses it renames it, and what is left of it is removed."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo.evaluation import Evaluation, goodness, paired
+from zoo.evaluation import Evaluation, goodness
+from zoo.intervals import paired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +36,7 @@ class Finding(NamedTuple):
             underfitting, learning rate too high, learning rate too low. Of their scores: simple model ahead,
             class (or label) hardly ever predicted, no better than the most frequent class, no better than the mean,
             few different examples. Of adversarial ones: mode collapse, saturated critic, blind critic, poor samples.
-            Of autoencoders: underfitting, posterior collapse, false alarms, simple model ahead.
+            Of autoencoders: underfitting, posterior collapse, few normal examples, false alarms, simple model ahead.
         evidence: the numbers that say so.
         remedy: what to try, the likeliest first.
     """
@@ -195,13 +196,16 @@ def of_samples(evaluation: GenerationEvaluation, history: History) -> tuple[Find
     return tuple(found)
 
 
-def of_reconstructions(evaluation: ReconstructionEvaluation, false_alarms: float, codes: int) -> tuple[Finding, ...]:
+def of_reconstructions(
+    evaluation: ReconstructionEvaluation, false_alarms: float, codes: int, usual: int
+) -> tuple[Finding, ...]:
     """What the reconstructions of an autoencoder tell.
 
     Args:
         evaluation: of it.
         false_alarms: share that was allowed over the threshold.
         codes: width of its code.
+        usual: how many normal examples the threshold was set on.
     """
     found = []
     simple = {name: row["mse"] for name, row in evaluation.baselines.items() if "mse" in row}
@@ -214,6 +218,12 @@ def of_reconstructions(evaluation: ReconstructionEvaluation, false_alarms: float
         evidence = f"{evaluation.active} of {codes} codes vary with the input"
         found.append(Finding("posterior collapse", evidence, "lower beta, or take a smaller latent_dim"))
     found += _ahead_by(evaluation)
+    if (usual + 1) * false_alarms < 1:
+        evidence = f"the threshold is set on {usual:,} normal examples, which can promise {1 / (usual + 1):.2g} false "
+        evidence += f"alarms at best, not {false_alarms:g}"
+        remedy = f"get {int(np.ceil(1 / false_alarms - 1e-9)) - 1:,} normal examples to learn from, or ask for more: "
+        found.append(Finding("few normal examples", evidence, f"{remedy}--false-alarms {1 / (usual + 1):.1g}"))
+        false_alarms = 1 / (usual + 1)
     spread = np.sqrt(false_alarms * (1 - false_alarms) / evaluation.examples)
     if evaluation.false_alarms > 2 * false_alarms + SURE * spread:
         evidence = f"{evaluation.false_alarms:.1%} of held-out normal examples are over the threshold, not"

@@ -26,10 +26,15 @@ SETTINGS = ("epochs", "batch_size", "patience", "optimizer", *RULE, "class_weigh
 
 
 class Sides(NamedTuple):
-    """Prepared inputs and targets to learn from, and those that choose the epoch; None for no choice."""
+    """Prepared inputs and targets to learn from, and those that choose the epoch; None for no choice.
+
+    `dealt`, where it is not None, are the positions in `learnt` that are learnt from: arrays that stay the same are
+    trained on by functions that are compiled once.
+    """
 
     learnt: tuple[np.ndarray, np.ndarray]
     choosing: tuple[np.ndarray, np.ndarray] | None
+    dealt: np.ndarray | None = None
 
     @classmethod
     def of(cls, task: Prepared, chosen: np.ndarray, choosing: np.ndarray) -> Sides:
@@ -108,6 +113,7 @@ def learn(
         batch_size=settings["batch_size"] * (network.critic_steps if adversarial else 1),
         seed=seed,
         augment=augmentation(settings["augment"], seed) if settings["augment"] else None,
+        chosen=sides.dealt,
         whole=adversarial,
     )
     steps = len(batches) * settings["epochs"]
@@ -154,7 +160,7 @@ def inner_split(task: Prepared, share: float, seed: int) -> tuple[np.ndarray, np
     if data.task == "regression":
         targets = np.argsort(np.argsort(targets[:, 0])) * 10 // count  # tenths, from the least to the largest
     hot = targets if targets.ndim == 2 else np.eye(targets.max() + 1, dtype=np.int64)[targets]
-    held = stratified(hot, data.train.digests, share, seed)
+    held = stratified(hot, data.train.together, share, seed)
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 

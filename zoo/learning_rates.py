@@ -17,6 +17,7 @@ from zoo.files import whole_file
 from zoo.loop import broken_weights
 from zoo.optimizers import optimizer as optimizer_of
 from zoo.preparing import loss_of, prepare
+from zoo.settings import whole
 
 if TYPE_CHECKING:
     import keras
@@ -87,6 +88,7 @@ def find_learning_rate(
             "expected 0 < lowest < highest, at least 10 steps and a batch_size of at least 1, received "
             f"lowest={lowest:g}, highest={highest:g}, steps={steps}, batch_size={batch_size}"
         )
+    seed = whole("seed", seed)
     task = prepare(builder, data, dict(model or {}), seed=seed)
     if task.kind == "adversarial":
         raise InputError(f"{task.name} has no loss that tells a good rate: its two networks move each other's")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import random
+import re
 import sys
 import tempfile
 import zipfile
@@ -83,6 +84,7 @@ def check(network: keras.Model, inputs: np.ndarray | None = None, export: Callab
                     f"{network.name} could not be opened again once it is saved: {_reason(path, error)}"
                 ) from error
             if inputs is not None:
+                _check_training(network, inputs)
                 _compare(network, again, inputs)
             if export is not None:
                 _export(network.name, Path(place, "exported"), export)
@@ -148,9 +150,47 @@ def _reason(path: Path, error: Exception) -> str:
     return f"{reason}; give each layer of your own a get_config that has all arguments of its __init__"
 
 
-def _compare(network: keras.Model, again: keras.Model, inputs: np.ndarray) -> None:
+def answers(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
+    """What a user's own model answers, an array of (examples, ...).
+
+    Raises:
+        InputError: it, or the name that it has, fails.
+    """
+    import keras
+
     inputs = inputs.astype(np.float32)
-    before, after = (np.asarray(each(inputs, training=False), np.float32) for each in (network, again))
+    try:
+        if keras.backend.backend() != "tensorflow":
+            return network.predict_on_batch(inputs)
+        import tensorflow as tf
+
+        # Once, so without what Keras keeps to predict: of many models in one process TensorFlow would warn of it.
+        run = tf.function(lambda rows: network(rows, training=False), autograph=False)
+        form = tf.TensorSpec([None, *inputs.shape[1:]], tf.float32)
+        return run.get_concrete_function(form)(tf.constant(inputs)).numpy()
+    except Exception as error:  # whatever a user's own layers raise
+        raise _failed(network, "can't answer", error) from error
+
+
+def _check_training(network: keras.Model, inputs: np.ndarray) -> None:
+    """Make the graph of a training step's forward pass, and do not run it."""
+    import tensorflow as tf
+
+    form = tf.TensorSpec([None, *inputs.shape[1:]], tf.float32)
+    try:
+        tf.function(lambda rows: network(rows, training=True), autograph=False).get_concrete_function(form)
+    except Exception as error:  # whatever a user's own layers raise
+        raise _failed(network, "can't be trained", error) from error
+
+
+def _failed(network: keras.Model, what: str, error: Exception) -> InputError:
+    told = re.sub(r"\x1b\[\d*m", "", str(error)).split("Arguments received by")[0]
+    reason = " ".join(f"{type(error).__name__}: {told}".split())[:300]
+    return InputError(f"{network.name!r} {what}: {reason}; mend the layer or the name that this is of")
+
+
+def _compare(network: keras.Model, again: keras.Model, inputs: np.ndarray) -> None:
+    before, after = (np.asarray(answers(each, inputs), np.float32) for each in (network, again))
     if before.shape != after.shape or not np.allclose(before, after, rtol=1e-4, atol=1e-5, equal_nan=True):
         raise InputError(
             f"{network.name} answers otherwise once it is saved and opened again; give each layer of your own a "

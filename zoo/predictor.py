@@ -139,6 +139,11 @@ class Predictor:
         """What is asked, as `zoo.data.Data` has it."""
         return self.card["task"]
 
+    @property
+    def deviations(self) -> list[float] | None:
+        """Of the training targets, one a value; None for classes, and for artifacts that do not say them."""
+        return self.card.get("deviations")
+
     @cached_property
     def model(self) -> keras.Model:
         """The Keras model: raw inputs to probabilities or values; of images, float32 pixels 0-255."""

@@ -46,6 +46,13 @@ class Prepared(NamedTuple):
     kind: Literal["supervised", "autoencoder", "adversarial"]
     scale: Scale | None
 
+    def on(self, chosen: np.ndarray) -> Prepared:
+        """The same, with the unit of the targets fitted on the training examples at `chosen`, int64, alone."""
+        if self.scale is None:
+            return self
+        targets, scale = scaled(self.data, self.inputs, chosen)
+        return self._replace(targets=targets, scale=scale)
+
 
 def prepare(
     builder: str | Callable[..., keras.Model] | keras.Model,
@@ -165,7 +172,7 @@ def check_fit(network: keras.Model, data: Data, inputs: np.ndarray) -> None:
                 f"{data.source}: expected labels from 0 to {outputs - 1}, {data.train.names[wrong[0]]} has "
                 f"{targets[wrong[0]]}"
             )
-        answer = np.asarray(network(inputs[:2].astype(np.float32), training=False))  # compiled for two, it pays not
+        answer = own_code.answers(network, inputs[:2])
         if np.isfinite(answer).all() and not np.allclose(answer.sum(axis=-1), 1, atol=1e-3):
             raise InputError(f"{network.name} gives no probabilities: expected a softmax at its end")
 

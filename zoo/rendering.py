@@ -147,8 +147,11 @@ def show_parity(parity: Mapping[str, Any], answer: str | None = "label") -> None
 
 def show_tensors(card: Mapping[str, Any]) -> None:
     """Columns whose tensors the exported model has under other names."""
-    for column, name in card.get("tensors", {}).items():
-        CONSOLE.print(f"served, column {literal(column)} is asked as {name}")
+    tensors = card.get("tensors", {})
+    told = [f"{literal(column)} is asked as {name}" for column, name in list(tensors.items())[:3]]
+    if told:
+        left = len(tensors) - len(told)
+        CONSOLE.print(f"served, column {', '.join(told)}" + (f" and {left} more, all in card.json" if left else ""))
 
 
 def _show_confusion(names: Sequence[str], counts: list[list[int]]) -> None:

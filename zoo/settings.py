@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import operator
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from hashlib import sha256
@@ -54,6 +55,21 @@ def numbers(text: str) -> tuple[int | None, ...]:
     if not all(each is None or (isinstance(each, int) and each > 0) for each in values):
         raise InputError(f"expected a shape as 28,28,1, received {text!r}")
     return values
+
+
+def whole(name: str, value: Any, least: int = 0, most: int = 2**31 - 1) -> int:
+    """A whole number of any type, NumPy's too, as Python's: libraries want that one.
+
+    Raises:
+        InputError: it is none, or outside of [`least`, `most`].
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InputError(f"expected a whole number for {name}, received {value!r}") from None
+    if not least <= number <= most:
+        raise InputError(f"expected {name} from {least} to {most}, received {number}")
+    return number
 
 
 def mark(*identity: Any) -> str:

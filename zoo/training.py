@@ -23,11 +23,12 @@ from zoo.evaluation import AnyEvaluation, score
 from zoo.exporting import Gate
 from zoo.files import claimed, run_folder, whole_file
 from zoo.findings import Finding, of_reconstructions, of_rivals, of_samples, of_scores
-from zoo.generative import generation, reconstruction
+from zoo.generative import generation, reconstruction, thresholds
 from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
 from zoo.loop import History
 from zoo.plots import learning_curves
 from zoo.preparing import Prepared, prepare
+from zoo.settings import whole
 
 if TYPE_CHECKING:
     import keras
@@ -165,10 +166,11 @@ def train(
     settings = {name: value for name, value in locals().items() if name in SETTINGS}
     if not 0 <= validation <= 0.5:
         raise InputError(f"expected validation in [0, 0.5], received validation={validation}")
-    arguments = dict(model or {})
+    seed, arguments = whole("seed", seed), dict(model or {})
     task = prepare(builder, data, arguments, precision=precision, input_size=input_size, normal=normal, seed=seed)
-    reconstruction.check_rate(false_alarms)
+    thresholds.check_rate(false_alarms)
     chosen, choosing = inner_split(task, validation, seed)
+    task = task.on(chosen)
     settings = settled(task, len(chosen), **settings)
     card = {"builder": task.name, "kind": task.kind, "model": arguments, "seed": seed}
     card |= {"training": settings | {"validation": validation}}
@@ -215,11 +217,13 @@ def finished(
         findings = of_samples(evaluation, history)
     elif task.kind == "autoencoder":
         normal, false_alarms = card["normal"], card["false_alarms"]
-        unseen = len(choosing) * false_alarms >= 1
-        held = choosing if unseen else np.arange(len(inputs))
-        card["threshold_from"] = f"{len(held)} training examples, {'not ' if unseen else ''}learnt from"
-        whole, outputs, evaluation = reconstruction.finish(network, data, inputs, held, normal, false_alarms, seed)
-        findings = of_reconstructions(evaluation, false_alarms, network.code_shape[-1])
+        how = card["training"]
+        usual = thresholds.usual(task, network, how, history.best_epoch, choosing, false_alarms, seed)
+        limit = thresholds.threshold(usual.scores, false_alarms)
+        promised = thresholds.promised(len(usual.scores), false_alarms)
+        card |= {"threshold_from": usual.source, "false_alarms_promised": promised}
+        whole, outputs, evaluation = reconstruction.finish(network, data, inputs, limit, normal, seed)
+        findings = of_reconstructions(evaluation, false_alarms, network.code_shape[-1], len(usual.scores))
     else:
         whole, asked = composed(data, network, task.scale), prepared(data, data.held_out)
         outputs = artifact.outputs(whole, asked if data.preprocess is None else data.held_out.inputs, data.input)

@@ -77,22 +77,28 @@ def assemble(
                     f"{source}: class {name!r} has one row ({alone}); expected at least two, one to learn from and "
                     f"one to hold out{hint}"
                 )
+    units = None
     if sides is not None:
         keep = _not_held_out(rows, sides, notes, contradictions_stay)
         if not keep.all():
             rows, sides = rows.chosen(np.flatnonzero(keep)), sides[keep]
             groups = None if groups is None else groups[keep]
         _groups_are_whole(source, sides, groups)
-    else:
-        held = splits.stratified(_labels(rows.targets, task), _units(rows.digests, groups), validation, seed)
+    if groups is not None:
+        units = _units(rows.digests, groups)
+    if sides is None:
+        held = splits.stratified(
+            _labels(rows.targets, task), _units(rows.digests, None) if units is None else units, validation, seed
+        )
         sides = np.where(held, "validation", "train").astype(object)
 
     parts: dict[str, Part | None] = {}
     for split in PARTS:
         where = np.flatnonzero(sides == split)
         found = rows.chosen(where)
+        linked = None if units is None else units[where]
         parts[split] = (
-            Part(found.inputs, found.targets, tuple(found.names), tuple(found.digests)) if len(where) else None
+            Part(found.inputs, found.targets, tuple(found.names), tuple(found.digests), linked) if len(where) else None
         )
     train = parts["train"]
     if train is None or (parts["validation"] is None and parts["test"] is None):

@@ -36,12 +36,15 @@ class Part:
             classes) of 0 and 1. Regression and forecasting: float32 (examples, values).
         names: what to call each example in a report; for images the path inside the folder.
         digests: sha256 of each input's content.
+        units: int64 (examples,); examples with equal values, which are of one group or copies, stay on one side of
+            every split. None where there are no groups: copies stay together.
     """
 
     inputs: Inputs
     targets: np.ndarray
     names: tuple[str, ...]
     digests: tuple[str, ...]
+    units: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -53,7 +56,13 @@ class Part:
             return tuple(values[position] for position in positions)
 
         inputs = chosen_inputs(self.inputs, positions)
-        return Part(inputs, self.targets[positions], pick(self.names), pick(self.digests))
+        units = None if self.units is None else self.units[positions]
+        return Part(inputs, self.targets[positions], pick(self.names), pick(self.digests), units)
+
+    @property
+    def together(self) -> np.ndarray:
+        """Int64 (examples,): examples with equal values stay on one side of every split."""
+        return np.unique(np.asarray(self.digests) if self.units is None else self.units, return_inverse=True)[1]
 
 
 def chosen_inputs(inputs: Inputs, positions: np.ndarray) -> Inputs:
@@ -104,6 +113,12 @@ class Data:
         if part is None:
             raise InputError(f"{self.source}: nothing is held out to score on; give it a val/ or test/ part")
         return part
+
+    @property
+    def deviations(self) -> list[float] | None:
+        """Of the training targets, one a value, where these are numbers; else None."""
+        targets = self.train.targets
+        return targets.std(axis=0, dtype=np.float64).tolist() if targets.dtype.kind == "f" else None
 
     @property
     def parts(self) -> dict[str, Part]:

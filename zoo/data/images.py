@@ -333,10 +333,12 @@ def _data(
 ) -> Data:
     hot = np.array([[name in example.labels for name in classes] for example in examples], dtype=np.int64)
     sides = [example.split for example in examples]
+    units = _units(examples)
     if not any(sides):
-        held = splits.stratified(hot, _units(examples), validation, seed)
+        held = splits.stratified(hot, units, validation, seed)
         sides = ["validation" if out else "train" for out in held]
     targets = hot if task == "multi_label" else hot.argmax(axis=1)
+    linked = np.unique(units, return_inverse=True)[1]
 
     def part(split: str) -> Part | None:
         chosen = [index for index, side in enumerate(sides) if side == split]
@@ -345,7 +347,7 @@ def _data(
         picked = [examples[index] for index in chosen]
         names = tuple(example.name for example in picked)
         paths, digests = tuple(example.path for example in picked), tuple(example.digest for example in picked)
-        return Part(paths, targets[chosen], names, digests)
+        return Part(paths, targets[chosen], names, digests, linked[chosen])
 
     train, held_out = part("train"), part("validation")
     test = part("test")

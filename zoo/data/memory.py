@@ -165,8 +165,9 @@ def _table(
     columns = [f"feature_{at}" for at in np.flatnonzero(~constant)]
 
     def preprocess(part: Part) -> Any:
-        from zoo.data.preprocessing import for_table
+        from zoo.data.preprocessing import for_table, unvarying
 
+        common["notes"].extend(unvarying(part.inputs["numeric"], columns))
         return for_table(part.inputs, 0)[0]
 
     description = {

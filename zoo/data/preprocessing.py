@@ -5,6 +5,7 @@ This module imports Keras; readers import it when they need it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from zoo.data.dataset import Note
+
+UNVARYING = float(np.finfo(np.float32).max)  # the deviation of a column that has none: all float32 over it are 0 to 1
 VALUES = 2**21  # of raw inputs that a model is given at a time
 
 
@@ -150,15 +154,40 @@ def spaced_words(texts: Any) -> Any:
 
 
 def moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means and deviations of the columns, float64; NaN is passed over, and a constant column has deviation 1.
+    """Means and deviations of the columns, float64; NaN is passed over.
+
+    Of a column that does not vary nothing can be learnt: its deviation is so large that whatever it holds later comes
+    out as 0. One without any value has mean 0.
 
     Args:
         values: float32 (rows, columns).
     """
     wide = values.astype(np.float64)
-    means, deviations = np.nanmean(wide, axis=0), np.nanstd(wide, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column of NaN alone
+        means, deviations = np.nan_to_num(np.nanmean(wide, axis=0)), np.nanstd(wide, axis=0)
     # Of equal values the deviation may be a rounding error rather than 0.
-    return means, np.where(deviations <= 1e-7 * np.abs(means), 1.0, deviations)
+    return means, np.where(deviations > 1e-7 * np.abs(means), deviations, UNVARYING)
+
+
+def unvarying(values: np.ndarray, names: Sequence[str]) -> list[Note]:
+    """Notes on the columns that tell nothing in the training part, though they may elsewhere.
+
+    Args:
+        values: float32 (rows, columns), of that part.
+        names: of the columns.
+    """
+    notes = []
+    for name, column, deviation in zip(names, values.T, moments(values)[1], strict=True):
+        known = column[~np.isnan(column)]
+        if deviation == UNVARYING and (not len(known) or len(known) == len(column)):
+            held = f"only {known[0]:g}" if len(known) else "no value"
+            reason = (
+                f"{held} in the training part, so that whatever it holds elsewhere is passed over; give the training "
+                "part rows where it differs, or remove the column"
+            )
+            notes.append(Note(f"column {name}", "kept", reason))
+    return notes
 
 
 def for_table(inputs: dict[str, np.ndarray], most: int) -> tuple[keras.Model, list[int]]:
@@ -176,7 +205,8 @@ def for_table(inputs: dict[str, np.ndarray], most: int) -> tuple[keras.Model, li
     if "numeric" in inputs:
         values = inputs["numeric"]
         means, deviations = moments(values)
-        indicators = np.flatnonzero(np.isnan(values).any(axis=0)).tolist()
+        missing = np.isnan(values)
+        indicators = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0)).tolist()
         entries["numeric"] = keras.Input((values.shape[1],), dtype="float32", name="numeric")
         ends.append(Numbers(means.tolist(), deviations.tolist(), indicators, name="numbers")(entries["numeric"]))
     if "categorical" in inputs:

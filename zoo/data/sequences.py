@@ -184,10 +184,12 @@ def assemble(
     length = inputs.shape[1] if len({len(each) for each in values}) == 1 else None
 
     def preprocess(part: Part) -> Any:
-        from zoo.data.preprocessing import for_sequences
+        from zoo.data.preprocessing import for_sequences, unvarying
 
         rows = part.inputs.reshape(-1, part.inputs.shape[2])
-        return for_sequences(rows[~np.isnan(rows).all(axis=1)], length)
+        rows = rows[~np.isnan(rows).all(axis=1)]
+        notes.extend(unvarying(rows, description["features"]))
+        return for_sequences(rows, length)
 
     return assembling.assemble(
         assembling.Rows(inputs, wanted, names, _digests(values)),

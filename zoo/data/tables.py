@@ -82,8 +82,10 @@ def tables(
         _, groups = np.unique(frames.strings(frame.values[group]).astype(str), return_inverse=True)
 
     def preprocess(part: Part) -> Any:
-        from zoo.data.preprocessing import for_table
+        from zoo.data.preprocessing import for_table, unvarying
 
+        if columns.numeric:
+            notes.extend(unvarying(part.inputs["numeric"], columns.numeric))
         model, dropped = for_table(part.inputs, CATEGORIES)
         for name, count in zip(columns.categorical, dropped, strict=False):
             if count:

@@ -84,6 +84,7 @@ def export(
     calibrate: str | Path | None = None,
     validate: str | Path | None = None,
     again: bool = False,
+    into: Path | None = None,
 ) -> list[Exported]:
     """Write an artifact in other formats, each proven to answer as the Keras model does.
 
@@ -96,6 +97,7 @@ def export(
         validate: labelled examples to compare on, as `zoo evaluate` takes them; the held-out ones of the run where
             None, or made-up inputs where those are gone.
         again: write formats that are there anew.
+        into: folder that has them, or will; ``formats/`` of the version where None.
 
     Returns:
         one for each of `formats`, in their order.
@@ -109,7 +111,7 @@ def export(
 
     names = _names(formats)
     found = artifact.load(path)
-    root = found.folder / "formats"
+    root = into or found.folder / "formats"
     if "saved_model" in names:
         card.read(found.folder, sums.SERVED)
     todo = [n for n in names if n != "saved_model" and (again or not (root / n / "manifest.json").is_file())]
@@ -119,7 +121,7 @@ def export(
         from zoo.formats import writing
 
         writing.make(found, todo, root, calibrate, validate)
-    made = [_there(name, found.folder, name in todo) for name in names]
+    made = [_there(name, found.folder, root, name in todo) for name in names]
     if "saved_model" in names:
         from zoo.formats import writing
 
@@ -137,7 +139,7 @@ def listed(path: str | Path) -> list[Exported]:
 
     folder = artifact.find(path)
     there = [name for name in FORMATS if (folder / "formats" / name / "manifest.json").is_file()]
-    return [_there(name, folder, False) for name in ("saved_model", *there)]
+    return [_there(name, folder, folder / "formats", False) for name in ("saved_model", *there)]
 
 
 def verify_format(folder: Path, found: Any, inputs: Inputs) -> list[str]:
@@ -185,9 +187,8 @@ def _check(name: str, known: dict[str, Any]) -> None:
         raise InputError(f"litert-int8 takes {described.takes}; this is a {what}: try litert")
 
 
-def _there(name: str, version: Path, new: bool) -> Exported:
+def _there(name: str, version: Path, root: Path, new: bool) -> Exported:
     if name == "saved_model":
         files = [*version.glob("saved_model.pb"), *version.glob("variables/*")]
         return Exported(name, version, False, {"format": name, "bytes": sum(file.stat().st_size for file in files)})
-    folder = version / "formats" / name
-    return Exported(name, folder, new, sums.require_format(folder))
+    return Exported(name, root / name, new, sums.require_format(root / name))

@@ -13,19 +13,20 @@ import numpy as np
 
 from zoo.data.dataset import label_text
 from zoo.errors import JobError
-from zoo.evaluation import correct, evaluate_values
-from zoo.exporting import Answered, Gate, Parity
+from zoo.evaluation import evaluate_values
+from zoo.exporting import Answered, Gate, Parity, units
 from zoo.files import cache_folder, whole_folder
 from zoo.formats import graphs
 from zoo.formats.process import LATENCY_BATCHES
 from zoo.formats.questions import Asked
+from zoo.measures import correct
 from zoo.predictor import outputs
 from zoo.warming import described
 
 if TYPE_CHECKING:
     import keras
 
-TOLERANCE = 1e-4  # largest difference of a float format, in units of the largest value if that is over 1
+TOLERANCE = 1e-4  # largest difference of a float format, in the unit that `zoo.exporting.units` says
 HALF = 2e-2  # of a model that computes in half precision from itself in float32
 MOST_LOST = 0.01  # accuracy, or R² of values, that an int8 model may lose
 Answers = dict[str, np.ndarray]
@@ -183,7 +184,8 @@ def compare(
             elif name == "score":  # a squared difference of nearly equal numbers has no digits to lose
                 largest = max(largest, _difference(np.sqrt(values), received, root=True))
             else:
-                largest = max(largest, _difference(values, received))
+                unit = units(values, card.get("deviations")) if name == "prediction" else None
+                largest = max(largest, _difference(values, received, unit))
     agree = measure = before = after = None
     name = next(iter(wanted.outputs["model"]))
     values, received = wanted.outputs["model"][name], found["model"].get(name)
@@ -222,12 +224,14 @@ def _flips(wanted: Answers, found: Answers, card: dict[str, Any], tolerance: flo
     return int((sure & (found["is_anomaly"] != wanted["is_anomaly"])).sum())
 
 
-def _difference(values: np.ndarray, received: np.ndarray | None, root: bool = False) -> float:
-    """Largest difference, in units of the largest value if that is over 1."""
+def _difference(
+    values: np.ndarray, received: np.ndarray | None, unit: np.ndarray | None = None, root: bool = False
+) -> float:
+    """Largest difference, in units of the largest value if that is over 1, or of `unit`."""
     if received is None or received.shape != values.shape or not np.isfinite(received).all():
         return float("inf")
     received = np.sqrt(np.maximum(received, 0)) if root else received
-    return float(np.abs(values - received).max()) / max(1.0, float(np.abs(values).max()))
+    return float((np.abs(values - received) / (units(values, None) if unit is None else unit)).max())
 
 
 def _several(values: Any) -> list[Any]:

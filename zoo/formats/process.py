@@ -41,12 +41,13 @@ def _litert(path: Path, part: dict[str, Any], threads: int | None) -> Answer:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     cores = threads or os.cpu_count()  # by itself it would take one
-    interpreter = Interpreter(str(path), num_threads=cores)
+    content = path.read_bytes()  # not by its path, from which it would be mapped: the file may be written over
+    interpreter = Interpreter(model_content=content, num_threads=cores)
     if interpreter.num_subgraphs() > 1:
         # Within a loop the XNNPACK delegate can miss that the batch is of another size than the last: wrong answers,
         # now and then. The kernels of LiteRT itself do not.
         plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        interpreter = Interpreter(str(path), num_threads=cores, experimental_op_resolver_type=plain)
+        interpreter = Interpreter(model_content=content, num_threads=cores, experimental_op_resolver_type=plain)
     interpreter.allocate_tensors()  # at the first answer it would tell of its delegate
     runner = interpreter.get_signature_runner("serving_default")
 
@@ -77,6 +78,7 @@ def _openvino(path: Path, part: dict[str, Any], threads: int | None) -> Answer:
     import openvino
 
     core = openvino.Core()
+    core.set_property({"ENABLE_MMAP": False})  # the file may be written over while the model is asked
     model = core.read_model(path)
     # On processors that have bfloat16 the default is to compute in it: 1e-2 off.
     exact: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}

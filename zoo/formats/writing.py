@@ -147,7 +147,7 @@ def _in_float32(found: Artifact, asked: Asked) -> tuple[keras.Model, Expected]:
 def _folder_in(root: Path) -> Iterator[Path]:
     """A new temporary folder in `root`, which is made, and removed again if nothing comes of it."""
     existed = root.is_dir()
-    root.mkdir(exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
     sweep(root)
     try:
         with whole_folder(root) as partial:

@@ -123,7 +123,7 @@ def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_js
 
     made = artifacts.load(artifact, "anomalies")
     found = made.anomalies(list(named(paths, sys.stdin)))
-    rate = made.card["false_alarms"]
+    rate = made.card.get("false_alarms_promised", made.card["false_alarms"])
     if csv_path:
         rendering.write_anomalies(found, made.threshold, csv_path)
     if as_json:

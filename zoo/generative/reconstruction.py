@@ -74,12 +74,6 @@ class ReconstructionEvaluation:
         return asdict(self)
 
 
-def check_rate(false_alarms: float) -> None:
-    """Raise InputError unless `false_alarms` is in (0, 1)."""
-    if not 0 < false_alarms < 1:
-        raise InputError(f"expected false_alarms between 0 and 1, received {false_alarms}")
-
-
 def normal_only(data: Data, normal: Sequence[str]) -> Data:
     """`data` with the training part's examples of the classes `normal` alone.
 
@@ -135,28 +129,12 @@ def check_fit(network: Autoencoder, data: Data, inputs: np.ndarray) -> None:
         raise InputError(f"{network.name} takes inputs of shape {wanted}, and {data.source} gives {inputs.shape[1:]}")
 
 
-def threshold(scores: np.ndarray, false_alarms: float) -> float:
-    """The score that a new normal example exceeds with a probability of at most `false_alarms`.
-
-    Args:
-        scores: float (examples,), of normal examples; if training did not see them, the probability is that of a new
-            example like them, else somewhat more.
-        false_alarms: in (0, 1).
-
-    Source: the quantile of split conformal prediction, Lei et al. 2018, "Distribution-Free Predictive Inference for
-        Regression", section 2.2.
-    """
-    rank = int(np.ceil((len(scores) + 1) * (1 - false_alarms)))
-    return float(np.sort(scores)[min(rank, len(scores)) - 1])
-
-
 def finish(
     network: Autoencoder,
     data: Data,
     inputs: np.ndarray,
-    held: np.ndarray,
+    threshold: float,
     normal: Sequence[str],
-    false_alarms: float,
     seed: int,
 ) -> tuple[Autoencoder, np.ndarray, ReconstructionEvaluation]:
     """Set the threshold of a trained autoencoder, put its preprocessing before it, and score it.
@@ -165,15 +143,14 @@ def finish(
         network: on prepared inputs.
         data: with the normal examples alone in its training part.
         inputs: of that part, prepared.
-        held: positions in it of the examples that the threshold is set on.
+        threshold: score above which an example is an anomaly.
         normal: classes that are; all where empty.
-        false_alarms: share of normal examples that may be over the threshold.
         seed: of what is drawn.
 
     Returns:
         raw inputs to reconstructions; the score of each held-out example, float32 (examples,); and the evaluation.
     """
-    network.threshold.assign(threshold(network.score(inputs[held]), false_alarms))
+    network.threshold.assign(threshold)
     whole = network.behind(data.preprocess)
     asked = prepared(data, data.held_out)
     scores = network.score(asked)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
@@ -16,16 +15,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from zoo import __version__
-from zoo.serving import open_inference, tf_rest
+from zoo.serving import access, open_inference, tf_rest
 from zoo.serving.answering import DEFAULT, IMAGE
-from zoo.serving.front import Front, Limits, parsed
+from zoo.serving.front import Front, Limits
 from zoo.serving.hosting import Host, Version
 from zoo.serving.observing import CONTENT_TYPE_LATEST, Log, Metrics
 from zoo.serving.page import PAGE
 from zoo.serving.refusals import Refused
 from zoo.signatures import renamed
 
-OPEN_PATHS = ("/", "/v2/health/live", "/v2/health/ready")  # no secret is asked for here
 LENGTH_HEADER = "inference-header-content-length"
 
 
@@ -34,6 +32,7 @@ def application(
     *,
     limits: Limits | None = None,
     token: str | None = None,
+    allowed_hosts: Collection[str] = (),
     metrics: Metrics | None = None,
     log: Log | None = None,
     beside: Callable[[Front], AbstractAsyncContextManager[None]] | None = None,
@@ -44,6 +43,8 @@ def application(
         host: the models.
         limits: of requests.
         token: that requests bear; None for no such check.
+        allowed_hosts: names of this server, which requests may be for where there is no token; as `access.refusal`
+            takes them.
         metrics: what is counted.
         log: where each request is told; None for nowhere.
         beside: what else runs while the server does.
@@ -57,7 +58,7 @@ def application(
         async with beside(front) if beside else nullcontext():
             yield
         await asyncio.get_running_loop().run_in_executor(None, host.close)
-        front.threads.shutdown()
+        front.close()
 
     app = FastAPI(
         title="zoo serve", version=__version__, lifespan=life, docs_url=None, redoc_url=None, description=__doc__ or ""
@@ -75,7 +76,7 @@ def application(
                 if kind.startswith("image/") and list(signatures[DEFAULT].inputs) == [IMAGE]:
                     asked = tf_rest.Asked(DEFAULT, [{IMAGE: body}], True)
                 else:
-                    asked = tf_rest.asked(parsed(body), signatures, front.limits.queue)
+                    asked = await front.read(body, lambda given: tf_rest.asked(given, signatures, front.limits.queue))
                 answers = await front.answers(found, asked.signature, asked.rows, facts)
             return _reply(tf_rest.answered(asked, answers, signatures[asked.signature]))
 
@@ -88,7 +89,9 @@ def application(
             text, binary = open_inference.split(body, request.headers.get(LENGTH_HEADER))
             with host.using(name, version) as found:
                 facts["version"], signatures = found.number, found.answering.signatures
-                asked = open_inference.asked(parsed(text), binary, signatures, front.limits.queue)
+                asked = await front.read(
+                    text, lambda given: open_inference.asked(given, binary, signatures, front.limits.queue)
+                )
                 answers = await front.answers(found, asked.signature, asked.rows, facts)
             signature = signatures[asked.signature]
             reply, length = open_inference.answered(asked, answers, signature, name, found.number)
@@ -98,7 +101,7 @@ def application(
 
     _routes(app, host, metrics, predict, infer)
     _failures(app)
-    app.add_middleware(_Told, log=log, metrics=metrics, token=token)
+    app.add_middleware(_Told, log=log, metrics=metrics, token=token, hosts=allowed_hosts)
     return app
 
 
@@ -254,10 +257,13 @@ def _reply(found: Any) -> Response:
 
 
 class _Told:
-    """Looks at the token, counts, times and logs each request."""
+    """Looks who asks, counts, times and logs each request."""
 
-    def __init__(self, app: Any, log: Log, metrics: Metrics, token: str | None) -> None:
+    def __init__(
+        self, app: Any, log: Log, metrics: Metrics, token: str | None = None, hosts: Collection[str] = ()
+    ) -> None:
         self.app, self.log, self.metrics, self.token = app, log, metrics, token
+        self.hosts = {host.lower().removesuffix(".") for host in hosts}
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -274,12 +280,15 @@ class _Told:
             await send(message)
 
         try:
-            if self._may(scope):
-                await self.app(scope, receive, watched)
+            # HEAD is answered as GET is; that there is no body the connection sees to.
+            asked = scope | {"method": "GET"} if scope["method"] == "HEAD" else scope
+            refused = access.refusal(scope["path"], scope["headers"], self.token, self.hosts)
+            if refused is None:
+                await self.app(asked, receive, watched)
             else:
-                facts["reason"] = "expected the header Authorization: Bearer TOKEN, with the token of this server"
-                refused = JSONResponse({"error": facts["reason"]}, 401, {"WWW-Authenticate": "Bearer"})
-                await refused(scope, receive, watched)
+                facts["reason"] = refused.reason
+                reply = JSONResponse({"error": refused.reason}, refused.status, refused.headers)
+                await reply(asked, receive, watched)
         except ClientDisconnect:  # nobody is there to be answered
             status, facts["reason"] = 499, "the client closed before its request was read"
         except Exception as error:
@@ -296,9 +305,3 @@ class _Told:
             client = scope["client"][0] if scope.get("client") else ""
             told = {"client": client, "method": scope["method"], "path": scope["path"][:200], "status": status}
             self.log("request", **told, ms=round(1000 * seconds, 1), **facts)
-
-    def _may(self, scope: dict[str, Any]) -> bool:
-        if self.token is None or scope["path"] in OPEN_PATHS:
-            return True
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        return hmac.compare_digest(given, b"Bearer " + self.token.encode())

@@ -34,6 +34,12 @@ from zoo.terminal import say
     help="Millions in an image; more: 413.",
 )
 @click.option("--token-file", type=click.Path(), help="Ask for the token in this file, or in $ZOO_TOKEN.")
+@click.option(
+    "--allowed-hosts",
+    default="",
+    help="Names under which others reach it, with commas between, where no token is asked for; * for any. IP addresses "
+    "and localhost always do.",
+)
 @click.option("--quiet", is_flag=True, help="No line a request in the log.")
 def serve(
     artifacts: tuple[str, ...],
@@ -46,6 +52,7 @@ def serve(
     max_request: float,
     max_pixels: float,
     token_file: str | None,
+    allowed_hosts: str,
     quiet: bool,
 ) -> None:
     """Serve ARTIFACTS over HTTP, each by its name or as NAME=ARTIFACT.
@@ -61,6 +68,7 @@ def serve(
     good one goes on. Ctrl-C or SIGTERM ends it when all that was accepted is answered.
     """
     import os
+    import sys
 
     from zoo.serving import running
 
@@ -76,6 +84,8 @@ def serve(
         request=int(max_request * 2**20),
         pixels=int(max_pixels * 1e6),
         token=token,
+        allowed_hosts=[name.strip() for name in allowed_hosts.split(",") if name.strip()],
         quiet=quiet,
         ready=lambda address: say(f"{address} answers; Ctrl-C ends it"),
+        say=say if sys.stdout.isatty() else lambda line: None,
     )

@@ -1,13 +1,13 @@
 """TensorFlow Serving's gRPC: Predict of its PredictionService, beside the HTTP server.
 
+Messages are taken as bytes and read in threads, where what they would become is counted before it is made.
+
 Source: tensorflow/serving, tensorflow_serving/apis/prediction_service.proto and predict.proto.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
-import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,20 +16,26 @@ from typing import Any
 import grpc
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import predict_pb2
 
 from zoo.errors import InputError
-from zoo.serving.answering import DEFAULT
-from zoo.serving.front import Front
+from zoo.serving import access, tensors
+from zoo.serving.answering import DEFAULT, Signature
+from zoo.serving.front import HELD, PATIENCE, Front
 from zoo.serving.hosting import Version
 from zoo.serving.observing import Log
 from zoo.serving.refusals import Refused, bad, too_large
 from zoo.serving.tf_rest import rows_of
 
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+HURRIED = 1.0  # seconds for a message to arrive in where others wait to send theirs
+IDLE = 30_000  # milliseconds of a connection without a call, after which its client is told to make another one
 CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
     404: grpc.StatusCode.NOT_FOUND,
+    408: grpc.StatusCode.RESOURCE_EXHAUSTED,
     413: grpc.StatusCode.INVALID_ARGUMENT,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
     503: grpc.StatusCode.UNAVAILABLE,
@@ -37,15 +43,23 @@ CODES = {
 
 
 @asynccontextmanager
-async def beside(front: Front, host: str, port: int, token: str | None, log: Log) -> AsyncIterator[None]:
+async def beside(
+    front: Front, host: str, port: int, token: str | None, log: Log, connections: int = 1024
+) -> AsyncIterator[None]:
     """A gRPC server, for as long as the block runs; what it accepted is answered before it ends.
 
     Raises:
         InputError: the port is in use.
     """
-    options = [("grpc.max_receive_message_length", front.limits.request), ("grpc.so_reuseport", 0)]
+    options = [
+        ("grpc.max_receive_message_length", front.limits.request),
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_allowed_incoming_connections", connections),
+        ("grpc.max_connection_idle_ms", IDLE),
+        ("grpc.server_handshake_timeout_ms", IDLE),
+    ]
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=front.limits.queue)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Predictions(front, token, log), server)
+    server.add_generic_rpc_handlers((Predictions(front, token, log),))
     try:
         bound = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     except RuntimeError as error:
@@ -58,7 +72,7 @@ async def beside(front: Front, host: str, port: int, token: str | None, log: Log
         await server.stop(grace=60)
 
 
-class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
+class Predictions(grpc.GenericRpcHandler):
     """Answers Predict; other calls are not implemented.
 
     Args:
@@ -69,17 +83,24 @@ class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def __init__(self, front: Front, token: str | None, log: Log) -> None:
         self.front, self.token, self.log = front, token, log
+        self._slots, self._sending = asyncio.Semaphore(HELD), 0
+        self._arriving: dict[asyncio.Timeout, float] = {}  # -> when it began
 
-    async def Predict(self, request: Any, context: Any) -> Any:
-        """Answers to examples."""
+    def service(self, handler_call_details: Any) -> Any:
+        """What answers a call: one of a stream, as then it is this program that says when a message may arrive."""
+        if handler_call_details.method == PREDICT:
+            return grpc.stream_unary_rpc_method_handler(self.predict)
+        return None
+
+    async def predict(self, messages: Any, context: Any) -> bytes:
+        """Answers to examples: a PredictResponse for a PredictRequest."""
         facts: dict[str, Any] = {"model": ""}
         started, status = time.perf_counter(), 200
         try:
-            if self.token is not None:
-                given = dict(context.invocation_metadata()).get("authorization", "")
-                if not hmac.compare_digest(str(given).encode(), f"Bearer {self.token}".encode()):
-                    raise Refused(401, "expected the metadatum authorization: Bearer TOKEN")
-            return await self._answer(request, facts)
+            given = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
+            if refused := access.token_refusal([str(value).encode() for value in given], self.token):
+                raise refused
+            return await self._answer(await self._message(context), facts)
         except Refused as error:
             status, facts["reason"] = error.status, error.reason
             await context.abort(CODES.get(error.status, grpc.StatusCode.UNKNOWN), error.reason)
@@ -96,44 +117,76 @@ class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
                 "request", client=context.peer(), path="Predict", status=status, ms=round(1000 * seconds, 1), **facts
             )
 
-    async def _answer(self, request: Any, facts: dict[str, Any]) -> Any:
-        spec = request.model_spec
-        version = str(spec.version.value) if spec.HasField("version") else None
-        with self.front.host.using(spec.name, version) as found:
-            facts |= {"model": spec.name, "version": found.number}
-            return await self._answered(request, found, facts)
+    async def _message(self, context: Any) -> bytes:
+        """The message of a call: a few arrive at a time, and fast where others wait."""
+        began = asyncio.get_running_loop().time()
+        for each, since in self._arriving.items() if self._slots.locked() else ():
+            if not each.expired():
+                each.reschedule(min(each.when() or began, max(began, since + HURRIED)))
+        self._sending += 1
+        try:
+            async with self._slots, asyncio.timeout(HURRIED if self._sending > HELD else PATIENCE) as patience:
+                self._arriving[patience] = asyncio.get_running_loop().time()
+                try:
+                    message = await context.read()
+                finally:
+                    del self._arriving[patience]
+        except TimeoutError as error:
+            raise Refused(408, "the request did not arrive in time") from error
+        finally:
+            self._sending -= 1
+        if not isinstance(message, bytes):
+            raise bad("expected a PredictRequest, received none")
+        return message
 
-    async def _answered(self, request: Any, found: Version, facts: dict[str, Any]) -> Any:
-        spec = request.model_spec
-        name, signatures = spec.signature_name or DEFAULT, found.answering.signatures
-        if name not in signatures:
-            raise bad(f"expected a signature_name out of {', '.join(signatures)}")
-        signature = signatures[name]
+    async def _answer(self, message: bytes, facts: dict[str, Any]) -> bytes:
+        with self.front.hold(len(message)):
+            work = self.front.threaded if tensors.few(message, tensors.SHORT) else self.front.one_by_one
+            request, size = await work(self._read, message, facts)
+            name, version = _model(request)
+            with self.front.hold(size), self.front.host.using(name, version) as found:
+                facts["version"] = found.number
+                return await self._answered(request, found, facts)
+
+    def _read(self, message: bytes, facts: dict[str, Any]) -> tuple[Any, int]:
+        """A PredictRequest, and bytes of the arrays that it holds."""
+        if not tensors.few(message):
+            raise too_large(f"expected a message of at most {tensors.FIELDS:,} fields; put numbers into tensor_content")
+        try:
+            request = predict_pb2.PredictRequest.FromString(message)
+        except DecodeError as error:
+            raise bad("expected a PredictRequest, received bytes that are none") from error
+        name, version = _model(request)
+        found = self.front.host.get(name, version)
+        facts |= {"model": name, "version": found.number}
+        limits, signature = self.front.limits, _signature(request, found)[1]
+        return request, tensors.check(request.inputs, signature.inputs, limits.queue, limits.request)
+
+    async def _answered(self, request: Any, found: Version, facts: dict[str, Any]) -> bytes:
+        name, signature = _signature(request, found)
         wanted = list(request.output_filter) or list(signature.outputs)
         if not set(wanted) <= set(signature.outputs):
             raise bad(f"expected outputs out of {', '.join(signature.outputs)}")
-        columns = {key: _values(key, tensor, self.front.limits.request) for key, tensor in request.inputs.items()}
-        if set(columns) != set(signature.inputs):
-            raise bad(f"expected the inputs {', '.join(signature.inputs)}")
+        columns = await self.front.threaded(tensors.columns, request.inputs)
         answers = await self.front.answers(found, name, rows_of(columns, self.front.limits.queue), facts)
         reply = predict_pb2.PredictResponse()
-        reply.model_spec.name, reply.model_spec.signature_name = spec.name, name
+        reply.model_spec.name, reply.model_spec.signature_name = request.model_spec.name, name
         reply.model_spec.version.value = found.number
         for key in wanted:
             values, dtype = [answer[key] for answer in answers], signature.outputs[key].dtype
             array = values if dtype == "string" else np.stack([np.asarray(value) for value in values]).astype(dtype)
             reply.outputs[key].CopyFrom(tf.make_tensor_proto(array))
-        return reply
+        return reply.SerializeToString()
 
 
-def _values(name: str, tensor: Any, most: int) -> list[Any]:
-    """One value an example. A tensor may hold one number for all of its shape, so its size is looked at first."""
-    if math.prod(max(1, each.size) for each in tensor.tensor_shape.dim) > most:
-        raise too_large(f"{name}: expected at most {most:,} values")
-    try:
-        found = tf.make_ndarray(tensor)
-    except (TypeError, ValueError, IndexError) as error:
-        raise bad(f"{name}: no tensor: {error}") from error
-    if not found.ndim:
-        raise bad(f"{name}: expected a batch, received one value")
-    return list(found)
+def _model(request: Any) -> tuple[str, str | None]:
+    """Name and version that a request is for."""
+    spec = request.model_spec
+    return spec.name, str(spec.version.value) if spec.HasField("version") else None
+
+
+def _signature(request: Any, found: Version) -> tuple[str, Signature]:
+    name, signatures = request.model_spec.signature_name or DEFAULT, found.answering.signatures
+    if name not in signatures:
+        raise bad(f"expected a signature_name out of {', '.join(signatures)}")
+    return name, signatures[name]

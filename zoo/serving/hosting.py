@@ -9,22 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from zoo import artifact, sums
+from zoo import artifact
 from zoo import card as cards
-from zoo.card import KINDS
-from zoo.errors import InputError, JobError
-from zoo.own_code import UnknownLayersError
-from zoo.serving.answering import DEFAULT, IMAGE, MAX_PIXELS, Answering, Both, Graph, Pixels, output_of
+from zoo.errors import InputError
+from zoo.serving.answering import MAX_PIXELS, Answering, Pixels
 from zoo.serving.batching import Batcher
+from zoo.serving.opening import Tell, opened_version
 from zoo.serving.refusals import Refused
-from zoo.warming import described
 
-RUNTIMES = ("auto", "openvino", "litert", "onnx", "saved_model")
 POLL = 2.0  # seconds between two looks for newer versions
-
-Tell = Callable[..., None]
 
 
 class Version:
@@ -89,7 +82,8 @@ class Host:
 
     Args:
         folders: name -> folder of an artifact or a version.
-        runtime: one of `RUNTIMES`; ``auto`` is OpenVINO for labels of images, and TensorFlow for the rest.
+        runtime: one of `zoo.serving.opening.RUNTIMES`; ``auto`` is OpenVINO for labels of images, and TensorFlow for
+            the rest.
         batch: examples at a time.
         most: pixels of an image.
         tell: called with an event's name and facts, for the log.
@@ -190,73 +184,6 @@ class Host:
         )
         if before is not None:
             before.batcher.close()
-
-
-def opened_version(
-    folder: Path, runtime: str = "auto", most: int = MAX_PIXELS, tell: Tell = lambda event, **facts: None
-) -> Answering:
-    """Open a version, and see that it answers.
-
-    Args:
-        folder: of the version.
-        runtime: one of `RUNTIMES`.
-        most: pixels of an image.
-        tell: called where TensorFlow has to answer in the place of OpenVINO, or there are no checksums.
-
-    Raises:
-        InputError: its files, or those of the format, are not as they were published, it has no such format, or is of
-            a kind that goes into none.
-    """
-    card = cards.read(folder, sums.SERVED)
-    if not sums.has(folder):
-        tell("without checksums", folder=str(folder), reason="made before there were any: its files can't be checked")
-    labels = card["input"].get("kind") == "images" and card["task"] in ("classification", "multi_label", "regression")
-    if runtime not in ("auto", "saved_model") and not labels:
-        raise InputError(f"{folder}: --runtime {runtime} is for labels of images; leave it out, or say saved_model")
-    found: Answering | None = None
-    if runtime == "auto" and labels:
-        try:
-            found = _pixels(folder, card, "openvino", most)
-        except (JobError, OSError, UnknownLayersError) as error:  # a folder that can't be written to, say
-            tell("without openvino", folder=str(folder), reason=" ".join(str(error).split())[:300])
-    elif runtime not in ("auto", "saved_model"):
-        found = _pixels(folder, card, runtime, most)
-    if found is None:
-        graph = Graph(folder, most)
-        _check_graph(graph, card, folder)
-        found = Both(graph, card, most) if labels else graph
-    if isinstance(found, Pixels):
-        height, width = card["input"]["size"]
-        blank = np.zeros((height, width, card["input"].get("channels", 3)), np.uint8)
-        answer = found.run(DEFAULT, [blank])[0]
-        values = answer[output_of(card)]
-        if len(values) != len(card["classes"]) or not np.isfinite(values).all():
-            raise InputError(f"{folder}: expected {len(card['classes'])} numbers for a blank image, received {values}")
-    return found
-
-
-def _check_graph(graph: Graph, card: dict[str, Any], folder: Path) -> None:
-    """Raise an InputError unless the SavedModel takes and answers what the card says."""
-    signature, kind = graph.signatures.get(DEFAULT), described(card).get("kind", "images")
-    names = {"images": {IMAGE}, "code": {"code", "label"} if card["classes"] else {"code"}}.get(kind, {kind})
-    fits = signature is not None and (kind == "table" or set(signature.inputs) == names)
-    if fits and card["task"] in KINDS["supervised"]:
-        name = "prediction" if card["task"] in ("regression", "forecasting") else "probabilities"
-        values = signature.outputs.get(name)
-        fits = values is not None and values.shape[-1] in (None, len(card["classes"]))
-    if not fits:
-        raise InputError(f"{folder}: its card.json and its SavedModel don't belong together; copy the version again")
-
-
-def _pixels(folder: Path, card: dict[str, Any], runtime: str, most: int) -> Pixels:
-    from zoo import formats
-    from zoo.runtimes import open_format
-
-    place = folder / "formats" / runtime
-    if not (place / "manifest.json").is_file():
-        formats.export(folder, [runtime])
-    run, name = open_format(place), output_of(card)
-    return Pixels(card, lambda pixels: run({"pixels": pixels})[name], runtime, most)
 
 
 def named(places: Sequence[str]) -> dict[str, Path]:

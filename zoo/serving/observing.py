@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-__all__ = ["CONTENT_TYPE_LATEST", "Log", "Metrics"]
+from zoo.errors import Notice
+
+__all__ = ["CONTENT_TYPE_LATEST", "Log", "Metrics", "gathered"]
 
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
@@ -59,3 +64,31 @@ class Log:
         with self._lock, suppress(OSError):  # who read the log is gone: the server goes on
             self._out.write(line + "\n")
             self._out.flush()
+
+
+@contextmanager
+def gathered(log: Log) -> Iterator[None]:
+    """Within the block, what libraries log and what this package warns of are events of `log`, as all else is."""
+    handler = _Handler(log)
+    root = logging.getLogger()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", category=Notice)
+        warnings.showwarning = lambda message, category, *_, **__: (
+            log("warning", reason=str(message)) if issubclass(category, Notice) else None
+        )
+        root.addHandler(handler)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+
+
+class _Handler(logging.Handler):
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.ERROR)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raised = record.exc_info[1] if record.exc_info else None
+        reason = f"{record.getMessage()} {type(raised).__name__ + ': ' if raised else ''}{raised or ''}"
+        self._log("error", source=record.name, reason=" ".join(reason.split())[:500])

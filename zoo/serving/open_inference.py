@@ -116,7 +116,7 @@ def _column(given: dict[str, Any], tensor: Tensor, binary: bytes, most: int | No
         raise bad(f"{name}: expected a shape, as [1]")
     enough(shape[0], most)
     strings = tensor.dtype == "string"
-    if kind != "BYTES" if strings else kind not in _NUMBERS and kind != "BOOL":
+    if kind != "BYTES" if strings else not isinstance(kind, str) or kind not in {*_NUMBERS, "BOOL"}:
         raise bad(f"{name}: expected datatype {_TYPES[tensor.dtype]}")
     count = math.prod(shape)
     length = _object(given.get("parameters"), "parameters").get("binary_data_size")

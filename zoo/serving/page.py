@@ -67,7 +67,8 @@ const chosen = () => models.find(each => each.name === $("model").value);
 function show() {
   const model = chosen(), image = model.inputs.length === 1 && model.inputs[0] === "image_bytes";
   const classes = model.classes.length ? `, ${model.classes.length} classes` : "";
-  const tensors = Object.entries(model.tensors).map(([column, name]) => `, ${column} is asked as ${name}`).join("");
+  const renamed = Object.entries(model.tensors).map(([column, name]) => `, ${column} is asked as ${name}`);
+  const tensors = renamed.slice(0, 3).join("") + (renamed.length > 3 ? ` and ${renamed.length - 3} more` : "");
   $("facts").textContent = `version ${model.version}, ${model.task}${classes}, ${model.runtime}${tensors}`;
   $("drop").hidden = !image;
   $("other").hidden = image;

@@ -7,11 +7,12 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError, JobError
 from zoo.serving.answering import MAX_PIXELS
+
+LONGEST_TOKEN = 4096  # a header with more may not reach the server
 
 
 def serve(
@@ -25,9 +26,11 @@ def serve(
     request: int = 16 * 2**20,
     pixels: int = MAX_PIXELS,
     token: str | None = None,
+    allowed_hosts: Sequence[str] = (),
     quiet: bool = False,
     grpc_port: int | None = None,
     ready: Callable[[str], None] = lambda address: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Serve artifacts until SIGTERM or SIGINT, after which every request that was accepted is still answered.
 
@@ -42,9 +45,12 @@ def serve(
         request: bytes of a request at most; more are refused with 413.
         pixels: of an image at most; more are refused with 413.
         token: that requests have to bear; None for no such check.
+        allowed_hosts: names under which others reach the server, where no token is asked for. IP addresses, localhost
+            and `host` always do; ``*`` is any.
         quiet: no line a request in the log.
         grpc_port: where TensorFlow Serving's gRPC is answered too; None for nowhere.
         ready: called with the address when all models answer.
+        say: called with a line for people about what takes long before that.
 
     Raises:
         InputError: an artifact can't be opened, the port is in use. JobError: the extra ``serve`` is missing.
@@ -53,11 +59,11 @@ def serve(
     try:
         import uvicorn
 
+        from zoo.serving import connections
         from zoo.serving.app import application
-        from zoo.serving.connections import Connection
         from zoo.serving.front import Limits
         from zoo.serving.hosting import Host, named
-        from zoo.serving.observing import Log, Metrics
+        from zoo.serving.observing import Log, Metrics, gathered
     except ImportError as error:
         raise JobError(f"needs {error.name}: pip install 'keras-model-zoo[serve]'") from error
     if grpc_port is not None and grpc_port == port:
@@ -66,27 +72,34 @@ def serve(
     if grpc_port is not None:
         _socket(host, grpc_port, "--grpc-port").close()  # in use: told before models are opened
     metrics, log = Metrics(), Log()
+    most = max(16, min(connections.MOST, (connections.room() - connections.SPARE) // (1 if grpc_port is None else 2)))
     if token is None and not is_local(host):
         log("open to all", host=host, reason="no token is asked for; --token-file asks for one")
 
     def tell(event: str, **facts: object) -> None:
         if event == "version broken":
             metrics.broken.labels(facts["model"]).inc()
+        if event == "writing format":
+            say(f"writing {facts['folder']}: {facts['reason']}")
         log(event, **facts)
 
-    with listening:
+    with listening, gathered(log):
         models = Host(
             named(artifacts), runtime=runtime, batch=batch, most=pixels, tell=tell, told=metrics.batches.observe
         )
         limits = Limits(request, queue)
         requests = Log(None) if quiet else log
         if grpc_port is not None:
-            beside = partial(_grpc(), host=host, port=grpc_port, token=token, log=requests)
-        app = application(models, limits=limits, token=token, metrics=metrics, log=requests, beside=beside)
+            beside = partial(_grpc(), host=host, port=grpc_port, token=token, log=requests, connections=most)
+        hosts = (host, *allowed_hosts)
+        app = application(
+            models, limits=limits, token=token, allowed_hosts=hosts, metrics=metrics, log=requests, beside=beside
+        )
         config = uvicorn.Config(
             app,
-            http=Connection,
+            http=partial(connections.Connection, crowd=connections.Crowd(most, log)),  # type: ignore[arg-type]
             ws="none",
+            log_config=None,
             log_level="error",
             access_log=False,
             server_header=False,
@@ -130,15 +143,18 @@ def token_of(path: str | None, given: str | None) -> str | None:
     Raises:
         InputError: it is none.
     """
+    where = "$ZOO_TOKEN" if path is None else path
     if path is not None:
         try:
-            given = Path(path).read_text(encoding="utf-8").strip()
+            with open(path, "rb") as file:  # a pipe too, as the shell's <(...)
+                given = file.read(LONGEST_TOKEN + 1).decode().strip()
         except OSError as error:
             raise InputError(f"{path}: the token can't be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: the token can't be read: it is no text") from error
-    if given is not None and not (given.isascii() and given.isprintable() and " " not in given and len(given) >= 8):
-        raise InputError("expected a token of at least 8 ASCII characters without spaces")
+    plain = given is not None and given.isascii() and given.isprintable() and " " not in given
+    if given is not None and not (plain and 8 <= len(given) <= LONGEST_TOKEN):
+        raise InputError(f"{where}: expected a token of 8 to {LONGEST_TOKEN:,} ASCII characters without spaces")
     return given
 
 

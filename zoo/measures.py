@@ -1,0 +1,99 @@
+"""Scores by scikit-learn's definitions, quick enough for resamples; in float64, whatever the unit of the targets.
+
+Targets and answers are as `zoo.data.Part` and a model have them: classes (examples,) and probabilities (examples,
+classes); several labels (examples, classes) of 0 and 1; numbers (examples, values).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def predicted(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The answers, like `targets`: of several labels those of at least 0.5, else the most probable class."""
+    return (probabilities >= 0.5).astype(np.int64) if targets.ndim == 2 else probabilities.argmax(axis=1)
+
+
+def correct(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Bool (examples,): where the answer is right; of several labels, where all of them are."""
+    same = predicted(targets, probabilities) == targets
+    return same.all(axis=1) if targets.ndim == 2 else same
+
+
+def f1_macro(targets: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean F1 over the classes that some example has or is told to have; of several labels, over all labels."""
+    told = predicted(targets, probabilities)
+    if targets.ndim == 2:
+        right, total = (told & targets).sum(axis=0), told.sum(axis=0) + targets.sum(axis=0)
+        return float((2 * right / np.maximum(total, 1)).mean())
+    right, has, said = (
+        np.bincount(each, minlength=1 + max(told.max(), targets.max()))
+        for each in (targets[told == targets], targets, told)
+    )
+    there = has + said > 0
+    return float((2 * right[there] / (has + said)[there]).mean())
+
+
+def balanced_accuracy(targets: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean recall over the classes that some example has."""
+    right = correct(targets, probabilities)
+    return float(np.mean([right[targets == each].mean() for each in np.unique(targets)]))
+
+
+def areas(targets: np.ndarray, probabilities: np.ndarray) -> list[float | None]:
+    """Area under the ROC curve of each class against the rest, ties half; None where all or no examples have it.
+
+    Source: Hanley and McNeil 1982, "The Meaning and Use of the Area under a ROC Curve": the share of pairs of an
+        example that has the class and one that has not whose probabilities are in the right order.
+    """
+    from scipy.stats import rankdata
+
+    hot = targets if targets.ndim == 2 else np.eye(probabilities.shape[1], dtype=np.int64)[targets]
+    having, ranks = hot.sum(axis=0), rankdata(probabilities, axis=0)
+    above = (ranks * hot).sum(axis=0) - having * (having + 1) / 2
+    pairs = having * (len(hot) - having)
+    return [float(each / count) if count else None for each, count in zip(above, pairs, strict=True)]
+
+
+def mean_area(targets: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean of `areas` over the classes that have one; NaN where none has."""
+    there = [area for area in areas(targets, probabilities) if area is not None]
+    return float(np.mean(there)) if there else float("nan")
+
+
+def likelihoods(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Negative log likelihood of each example, float64 (examples,), in nats; of several labels the mean over them.
+
+    Of one class an example the probabilities are taken to sum to 1, as scikit-learn wants them to.
+    """
+    likely = probabilities.astype(np.float64)
+    if targets.ndim == 1:
+        likely = likely / likely.sum(axis=1, keepdims=True)
+    smallest = np.finfo(np.float64).eps  # as scikit-learn clips
+    likely = np.clip(likely, smallest, 1 - smallest)
+    if targets.ndim == 2:
+        return -(targets * np.log(likely) + (1 - targets) * np.log1p(-likely)).mean(axis=1)
+    return -np.log(likely[np.arange(len(targets)), targets])
+
+
+def squares(targets: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mean squared error of each example over its values, float64 (examples,), in the squared unit."""
+    return np.square(targets.astype(np.float64) - values).mean(axis=1)
+
+
+def distances(targets: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mean absolute error of each example over its values, float64 (examples,)."""
+    return np.abs(targets.astype(np.float64) - values).mean(axis=1)
+
+
+def determination(targets: np.ndarray, values: np.ndarray) -> float:
+    """R², mean over values; NaN for fewer than two examples.
+
+    Where all targets are equal, it is 1 if they are hit and 0 if not.
+    """
+    if len(targets) < 2:
+        return float("nan")
+    wide = targets.astype(np.float64)
+    left, spread = np.square(wide - values).sum(axis=0), np.square(wide - wide.mean(axis=0)).sum(axis=0)
+    shares = np.divide(left, spread, out=(left > 0).astype(np.float64), where=spread > 0)
+    return float(1 - shares.mean())
