@@ -94,7 +94,7 @@ def test_tensorboard_logs_the_rate_that_is_learnt_at(tmp_path: Path) -> None:
     assert rates == pytest.approx([row["learning_rate"] for row in history.epochs], abs=1e-9) and max(rates) > 1e-4
 
 
-@pytest.mark.parametrize("name", ["adam", "momentum", "rmsprop"])
+@pytest.mark.parametrize("name", ["adam", *(pytest.param(n, marks=pytest.mark.slow) for n in ("momentum", "rmsprop"))])
 def test_a_file_of_a_checkpoint_is_loaded_and_goes_on_as_the_run_does(name: str, tmp_path: Path) -> None:
     path = tmp_path / "{epoch}.keras"
     rules = [optimizer(name, 1e-2, steps=9, weight_decay=0.01) for _ in range(2)]

@@ -73,7 +73,12 @@ def without_decay(rule: keras.optimizers.Optimizer) -> keras.optimizers.Optimize
     return rule
 
 
-@pytest.mark.parametrize("name", [*CASES, *RULES])
+QUICK = ("adam", "rmsprop", "momentum", "mixed_float16", "class weights", "a weight without gradient", *list(RULES)[:1])
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in (*CASES, *RULES)]
+)
 def test_ten_steps_are_those_of_keras(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     case = PLAIN | CASES.get(name, {})
     monkeypatch.setattr("zoo.fused.PARAMETERS", case["parameters"])

@@ -180,7 +180,10 @@ def test_one_network_in_turns_with_other_settings_is_scored_each_time() -> None:
         assert all(np.array_equal(one, other) for one, other in zip(weights, others, strict=True))
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision",
+    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("float32", "mixed_bfloat16")), "mixed_float16"],
+)
 def test_repeated_and_resumed_trainings_are_the_same_to_the_bit(precision: str, tmp_path: Any) -> None:
     """Past two thousand steps, after which the scale that float16 needs grows."""
     before = keras.config.dtype_policy()
