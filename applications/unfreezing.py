@@ -96,13 +96,16 @@ class Unfrozen:
         keras.utils.set_random_seed(recipe.seed)
         self.augmentation = _augmentation(recipe.augment, recipe.seed)
         self.pixels = self._pixels()
-        size = 4 * int(np.prod(self.lower.output_shape[1:])) * len(files) * (VIEWS + 1)
+        views = VIEWS if recipe.augment else 0  # which would be the image itself
+        size = 4 * int(np.prod(self.lower.output_shape[1:])) * len(files) * (views + 1)
         self.cached = size <= MEMORY
-        self.way = f"{VIEWS} augmented views of each image, cached below {cut} ({size / 2**20:.0f} MiB)"
+        what = f"{views} augmented views of each image" if views else "images as they are"
+        self.way = f"{what}, cached below {cut} ({size / 2**20:.0f} MiB)"
         if not self.cached:
-            self.way = f"augmented anew in each epoch: views below {cut} would take {size / 2**30:.1f} GiB of memory"
+            anew = "augmented" if views else "computed"
+            self.way = f"{anew} anew in each epoch: views below {cut} would take {size / 2**30:.1f} GiB of memory"
         self.plain = self._below(self.pixels, "freezing") if self.cached else None
-        self.views = [self._view(number) for number in range(VIEWS)] if self.cached else []
+        self.views = [self._view(number) for number in range(views)] if self.cached else []
 
     def choose(self, head: Head, inner: np.ndarray, outer: np.ndarray) -> tuple[loop.History, np.ndarray]:
         """Train on one side of an inner split and find the epoch by the other.
@@ -150,7 +153,7 @@ class Unfrozen:
     def _batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         if not self.cached:
             return self._augmented(self.pixels[indices], self.targets[indices])
-        views = rng.integers(0, VIEWS + 1, len(indices))
+        views = rng.integers(0, len(self.views) + 1, len(indices))
         versions = [(self.plain, self.targets), *self.views]
         inputs = np.stack([versions[view][0][index] for view, index in zip(views, indices, strict=True)])
         targets = np.stack([versions[view][1][index] for view, index in zip(views, indices, strict=True)])

@@ -253,6 +253,12 @@ def test_unfreezing_ships_what_the_inner_split_prefers_and_starts_from_ones_own_
 
 
 @pytest.mark.slow
+def test_images_that_are_not_augmented_have_one_view(folder: Path, workplace: Path, published: list[tuple]) -> None:
+    result = fine_tune(folder, input_size=SMALL, effort="max", epochs=1, augment=())
+    assert any("images as they are, cached below" in note for note in result.notes)
+
+
+@pytest.mark.slow
 def test_views_that_do_not_fit_in_memory_are_made_anew(
     folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch, published: list[tuple]
 ) -> None:

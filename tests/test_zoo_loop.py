@@ -9,6 +9,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -348,19 +349,56 @@ def test_another_structure_is_compiled_anew() -> None:
         assert len(history.epochs) == 1 and model.layers[0].kernel.shape[-1] == width
 
 
-def test_one_update_of_all_variables_is_the_update_of_each() -> None:
-    inputs, targets = blobs(200)
-    weights = []
-    for parameters in (0, 10**9):
-        keras.utils.set_random_seed(0)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("zoo.fused.PARAMETERS", parameters)
-            model = network()
-            rule = optimizer("adamw", 1e-2, steps=40, weight_decay=0.1)
-            fit(model, Arrays(inputs, targets, batch_size=16), optimizer=rule, **options(3))
-        weights.append(model.get_weights())
-    for one, each in zip(*weights, strict=True):
-        np.testing.assert_allclose(one, each, rtol=1e-4, atol=1e-6)
+@pytest.mark.parametrize("patience", [0, 1, 3])
+def test_patience_ends_training_where_that_of_keras_does(patience: int) -> None:
+    lengths = []
+    stopping = keras.callbacks.EarlyStopping(patience=patience)
+    for how in ({"patience": patience}, {"callbacks": [stopping]}):
+        batches, held = Arrays(*blobs(40), batch_size=8), Arrays(*blobs(60, seed=1))
+        history = fit(network(), batches, optimizer=keras.optimizers.Adam(0.1), validation=held, **how, **options(100))
+        lengths.append(len(history.epochs))
+    assert lengths[0] == lengths[1] and 1 < lengths[0] < 100
+    rule = keras.optimizers.Adam(0.1)
+    assert len(fit(network(), batches, optimizer=rule, patience=patience, **options(3)).epochs) == 3
+
+
+def test_a_deadline_without_validation_leaves_the_weights_of_the_last_whole_epoch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, kept = SimpleNamespace(now=0.0), []
+    monkeypatch.setattr("zoo.loop.time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    def late(epoch: int, logs: dict | None = None) -> None:
+        clock.now = float(epoch)
+
+    for deadline, epochs in ((-1.0, 0), (0.5, 1), (1.5, 2)):
+        model, clock.now = network(), 0.0
+        kept[:] = [model.get_weights()]
+        ends = keras.callbacks.LambdaCallback(
+            on_epoch_begin=late, on_epoch_end=lambda *_, model=model: kept.append(model.get_weights())
+        )
+        rule = keras.optimizers.SGD(0.1)
+        history = fit(model, Arrays(*blobs()), optimizer=rule, deadline=deadline, callbacks=[ends], **options(4))
+        assert len(history.epochs) == history.best_epoch == epochs == len(kept) - 1
+        assert all((one == other).all() for one, other in zip(model.get_weights(), kept[-1], strict=True))
+
+
+def test_weights_whose_loss_is_no_number_are_not_the_best() -> None:
+    model = network()
+    weights = model.get_weights()
+    model.set_weights([np.full_like(each, np.nan) for each in weights])
+    mend = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: model.set_weights(weights))
+    batches, held = Arrays(*blobs()), Arrays(*blobs(60, seed=1))
+    history = fit(model, batches, optimizer=keras.optimizers.SGD(0.1), validation=held, callbacks=[mend], **options(2))
+    assert history.best_epoch == 2 and np.isfinite(model.get_weights()[0]).all()
+
+
+def test_adamw_decays_as_that_of_keras_does_and_no_other_optimizer_unless_asked() -> None:
+    assert optimizer("adamw", steps=9).weight_decay == keras.optimizers.AdamW().weight_decay == 0.004
+    assert optimizer("adamw", steps=9, weight_decay=0.0).weight_decay == 0
+    for name in OPTIMIZERS:
+        assert optimizer(name, steps=9, weight_decay=0.1).weight_decay == 0.1
+        assert bool(optimizer(name, steps=9).weight_decay) == (name == "adamw")
 
 
 def test_a_deadline_breaks_off_the_epoch_and_keeps_the_best_one() -> None:

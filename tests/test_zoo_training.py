@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -249,6 +250,35 @@ def test_the_range_test_finds_rates_that_learn(tmp_path: Path) -> None:
     learnt = train("mlp", table(400), epochs=8, learning_rate=found.suggestion).history.epochs[-1]["loss"]
     lost = train("mlp", table(400), epochs=8, learning_rate=found.suggestion / 1000).history.epochs[-1]["loss"]
     assert learnt < lost
+
+
+def test_the_range_test_looks_at_the_weights_too() -> None:
+    norm = keras.layers.BatchNormalization()
+    model = keras.Sequential([keras.Input((2,)), norm, keras.layers.Dense(3, "softmax")])
+    norm.moving_mean.assign([0, np.nan])  # has no part in the loss of a batch
+    targets = np.arange(40) % 3
+    data = arrays(np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32), targets)
+    with pytest.raises(InputError, match="moving_mean are no longer finite after 1 steps"):
+        find_learning_rate(model, data)
+
+
+@pytest.mark.slow
+def test_many_trainings_in_one_process_write_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (60, 8, 8)).astype(np.uint8)
+    data, logger = arrays(images, np.arange(60) % 3), logging.getLogger("tensorflow")
+    logger.addHandler(caplog.handler)
+    try:
+        for number in range(6):
+            train("mlp", table(60), model={"units": (4 + number,)}, epochs=1)
+            train("variational_autoencoder", data, model={"latent_dim": 2, "filters": (4,)}, epochs=1)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert not [record.getMessage() for record in caplog.records if record.name.startswith("tensorflow")]
+
+
+def test_a_negative_patience_is_named() -> None:
+    with pytest.raises(InputError, match="patience of 0 or more, received -1"):
+        train("mlp", table(), patience=-1)
 
 
 @pytest.mark.parametrize("wrong", [{"lowest": 0.0}, {"steps": 3}, {"highest": 1e-9}])

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.compiling import states
+
 if TYPE_CHECKING:
     import keras
 
@@ -27,18 +29,12 @@ class Fresh:
         """The network of that name with its first weights; made by `build` where it is not there."""
         if name in self._known:
             model, values = self._known[name]
-            for variable, value in zip(_variables(model), values, strict=True):
+            for variable, value in zip(states(model), values, strict=True):
                 variable.assign(value)
         else:
             model = build()
-            self._known[name] = model, [np.array(variable) for variable in _variables(model)]
+            self._known[name] = model, [np.array(variable) for variable in states(model)]
         self._known.move_to_end(name)
         while len(self._known) > self.kept:
             self._known.popitem(last=False)
         return model
-
-
-def _variables(model: keras.Model) -> list[keras.Variable]:
-    """Weights, and the states of random layers."""
-    measured = {id(variable) for variable in model.metrics_variables}
-    return [variable for variable in model.variables if id(variable) not in measured]

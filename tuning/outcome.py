@@ -66,6 +66,8 @@ def teller(tell: Tell, epochs: int) -> keras.callbacks.Callback:
     import keras
 
     class Teller(keras.callbacks.Callback):
+        of_logs = True
+
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             tell(epoch + 1, epochs, (logs or {}).get("val_loss", (logs or {}).get("loss", float("nan"))))
 

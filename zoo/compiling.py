@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +13,20 @@ import numpy as np
 
 from zoo.batches import Arrays, Batches, check_finite
 from zoo.data.dataset import chosen_inputs
+from zoo.structures import structure
 
 if TYPE_CHECKING:
     import keras
 
+    from zoo.fused import Fused
+
 CHUNK = 64  # compiled steps between two looks at the clock, the progress bar and Ctrl-C
+# What compiling sets of a model, and a session needs again once another one has compiled the same model.
+COMPILED = ("optimizer", "loss", "_compile_loss", "_compile_metrics", "_loss_tracker", "_compile_config")
 
-
-Epoch = Callable[[Batches, int, Callable[[int], None]], dict[str, float]]
+Logs = Callable[[], dict[str, float]]
+Advance = Callable[[int, Logs], None]
+Epoch = Callable[[Batches, int, Advance, int], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,11 @@ class Session:
         model: compiled.
         optimizers: the model's; what they learn is theirs, `variables` aside.
         variables: of the model: weights and the states of its random layers.
-        train: takes batches, the number of an epoch and a function that is told of steps done; gives mean loss and
-            metrics.
+        train: takes batches, the number of an epoch, a function that is told of steps done and of a function that
+            gives loss and metrics so far, and the steps between two calls of it at most; gives mean loss and metrics.
         score: gives loss and metrics on the validation part.
+        fused: what updates all weights in place of the optimizer; None where it does so itself.
+        compiled: what compiling set of the model, by name.
     """
 
     model: keras.Model
@@ -42,11 +49,42 @@ class Session:
     variables: list[keras.Variable]
     train: Epoch
     score: Callable[[], dict[str, float]]
+    fused: Fused | None
+    compiled: dict[str, Any]
 
     @property
     def learnt(self) -> list[keras.Variable]:
-        """What the optimizers keep."""
-        return [variable for each in self.optimizers for variable in each.variables]
+        """What the optimizers keep, and the scale of the loss that float16 needs."""
+        kept = [variable for each in self.optimizers for variable in each.variables]
+        if self.fused is not None:
+            kept = self.fused.variables
+        if self.scaler is None:
+            return kept
+        inner = {id(variable) for variable in self.scaler.inner_optimizer.variables}
+        return [*kept, *(variable for variable in self.scaler.variables if id(variable) not in inner)]
+
+    @property
+    def scaler(self) -> keras.optimizers.LossScaleOptimizer | None:
+        """What scales the loss of a model in float16; Keras puts it around the optimizer."""
+        outer = self.compiled["optimizer"]
+        return None if any(outer is each for each in self.optimizers) else outer
+
+    def begin(self, values: Sequence[Any], rates: Any) -> None:
+        """Make the session as it was when it was compiled, but for the `values` of its variables and the rates."""
+        vars(self.model).update(self.compiled)
+        for variable, value in zip(self.variables, values, strict=True):
+            if variable is not value:
+                variable.assign(value)
+        for variable in self.learnt:
+            variable.assign(np.zeros(variable.shape, variable.dtype))  # as each of them begins, but for the scale
+        if self.scaler is not None:
+            self.scaler.dynamic_scale.assign(self.scaler.initial_scale)
+        self.optimizers[0]._learning_rate.table.assign(rates)
+
+    def give_back(self) -> None:
+        """Let the optimizer itself have what it would if it updated each weight, for whoever looks at it or saves."""
+        if self.fused is not None:
+            self.fused.give_back()
 
 
 def session(
@@ -65,19 +103,31 @@ def session(
     """
     import keras
 
-    kept = {id(each) for each in model.metrics_variables}
-    variables = [each for each in model.variables if id(each) not in kept]
+    variables = states(model)
     optimizers = optimizer if isinstance(optimizer, tuple) else (optimizer,)
     quick = keras.backend.backend() == "tensorflow" and isinstance(batches, Arrays)
-    if quick and not isinstance(optimizer, tuple):
+    model.compile(optimizer, loss, metrics=list(metrics), jit_compile=False)
+    known, fused = batches if isinstance(batches, Arrays) else validation, None
+    if known is not None and keras.backend.backend() == "tensorflow":
+        _make_metrics(model, known)
+    if quick and len(optimizers) == 1:
         from zoo.fused import Fused, fusable
 
-        if fusable(optimizer, model.trainable_variables):
-            optimizer = Fused(optimizer)
-    model.compile(optimizer, loss, metrics=list(metrics), jit_compile=False)
+        fused = Fused(optimizer, model.trainable_variables) if fusable(optimizer, model) else None
+    if model.built and not model.optimizer.built and (fused is None or model.optimizer is not optimizer):
+        model.optimizer.build(model.trainable_variables)
     constants = constants or Constants()
-    train = _train(model, batches, constants) if quick else _one_by_one(model)
-    return Session(model, optimizers, variables, train, _score(model, validation, constants))
+    with fused.in_place() if fused else nullcontext():
+        train = _train(model, batches, constants) if quick else _one_by_one(model)
+    score = _score(model, validation, constants)
+    compiled = {name: vars(model).get(name) for name in COMPILED}
+    return Session(model, optimizers, variables, train, score, fused, compiled)
+
+
+def states(model: keras.Model) -> list[keras.Variable]:
+    """Weights, and the states of random layers; nothing that metrics keep."""
+    measured = {id(variable) for variable in model.metrics_variables}
+    return [variable for variable in model.variables if id(variable) not in measured]
 
 
 class Constants:
@@ -141,73 +191,35 @@ class Reuse:
     ) -> Session:
         """One that is there, with the numbers of `model` and `optimizer`; a new one where none fits."""
         arguments = (model, batches, optimizer, loss, metrics, validation)
-        structure = _structure(*arguments)
-        if structure is None:
+        same = structure(*arguments)
+        if same is None:
             return session(*arguments, self.constants)
-        if structure in self._sessions:
-            found = self._sessions[structure]
-            if model is not found.model:
-                for variable, value in zip(found.variables, model.variables, strict=True):
-                    variable.assign(value)
-            for variable in found.learnt:
-                variable.assign(np.zeros(variable.shape, variable.dtype))  # as each of them begins
-            found.optimizers[0]._learning_rate.table.assign(optimizer._learning_rate.table)
+        if same in self._sessions:
+            found = self._sessions[same]
+            found.begin(states(model), optimizer._learning_rate.table)
         else:
-            found = self._sessions[structure] = session(*arguments, self.constants)
-        self._sessions.move_to_end(structure)
+            found = self._sessions[same] = session(*arguments, self.constants)
+        self._sessions.move_to_end(same)
         while len(self._sessions) > self.kept:
             self._sessions.popitem(last=False)
         return found
 
 
-def _structure(
-    model: keras.Model,
-    batches: Batches,
-    optimizer: Any,
-    loss: Any,
-    metrics: Sequence[Any],
-    validation: Arrays | None,
-) -> str | None:
-    """All that a compiled function is made of, but for numbers in variables; None where that is not known."""
-    import keras
-
-    from zoo.schedules import Schedule
-
-    rule = getattr(optimizer, "_learning_rate", None)
-    if (
-        keras.backend.backend() != "tensorflow"
-        or not isinstance(batches, Arrays)
-        or batches.augment is not None
-        or not isinstance(rule, Schedule)
-        or not all(isinstance(each, str) for each in metrics)
-        or not isinstance(loss, keras.losses.Loss | str | None)
-    ):
-        return None
-    layers = {layer.name: f"#{number}" for number, layer in enumerate(model._flatten_layers())}
-    described = json.dumps([type(model).__name__, model.get_config()], default=str)
-    for name, number in layers.items():
-        described = described.replace(f'"{name}"', f'"{number}"')
-    told = {key: value for key, value in optimizer.get_config().items() if key not in ("name", "learning_rate")}
-    parts = [described, type(optimizer).__name__, told, rule.steps, list(metrics)]
-    parts.append(loss.get_config() if isinstance(loss, keras.losses.Loss) else loss)
-    for arrays in (batches, validation):
-        if arrays is not None:
-            leaves = keras.tree.flatten(arrays.columns)
-            parts += [[id(leaf) for leaf in leaves], arrays.batch_size, arrays.dealt]
-    return json.dumps(parts, default=str)
-
-
 def _one_by_one(model: keras.Model) -> Epoch:
-    def train(batches: Batches, epoch: int, advance: Callable[[int], None]) -> dict[str, float]:
+    def train(batches: Batches, epoch: int, advance: Advance, chunk: int) -> dict[str, float]:
         sums, examples = Counter(), 0
+
+        def means() -> dict[str, float]:
+            return {name: value / examples for name, value in sums.items()}
+
         for batch in batches.epoch(epoch):
             if not isinstance(batches, Arrays):  # which are checked before
                 check_finite(batch, "batch ")
             found = model.train_on_batch(*batch, return_dict=True)  # forgets the batches before
             sums.update({name: float(value) * len(batch[1]) for name, value in found.items()})
             examples += len(batch[1])
-            advance(1)
-        return {name: value / examples for name, value in sums.items()}
+            advance(1, means)
+        return means()
 
     return train
 
@@ -215,12 +227,12 @@ def _one_by_one(model: keras.Model) -> Epoch:
 def _train(model: keras.Model, first: Arrays, constants: Constants) -> Epoch:
     run = _compiled(first, lambda batch: model.train_step(batch), model, first.augment, constants)
 
-    def train(batches: Batches, epoch: int, advance: Callable[[int], None]) -> dict[str, float]:
+    def train(batches: Batches, epoch: int, advance: Advance, chunk: int) -> dict[str, float]:
         model.reset_metrics()
-        order, size = batches.order(epoch), CHUNK * batches.batch_size
+        order, size = batches.order(epoch), chunk * batches.batch_size
         for start in range(0, len(order), size):
             run(order[start : start + size])
-            advance(math.ceil(len(order[start : start + size]) / batches.batch_size))
+            advance(math.ceil(len(order[start : start + size]) / batches.batch_size), lambda: _results(model))
         return _results(model)
 
     return train
@@ -246,6 +258,14 @@ def _score(model: keras.Model, validation: Arrays | None, constants: Constants) 
     return score
 
 
+def _make_metrics(model: keras.Model, arrays: Arrays) -> None:
+    """Let metrics make their variables, which Keras does at the first step: a loop in a graph does not allow it."""
+    first, before = np.arange(min(2, arrays.examples)), [(each, each.numpy()) for each in model.variables]
+    model.test_step(tuple(chosen_inputs(column, first) for column in arrays.columns))
+    for variable, value in before:  # a random layer has drawn, which a session that is used again does not
+        variable.assign(value)
+
+
 def _results(model: keras.Model) -> dict[str, float]:
     return {name: float(value) for name, value in model.get_metrics_result().items()}
 
@@ -261,13 +281,6 @@ def _compiled(
     import tensorflow as tf
 
     columns = constants.tensors(arrays.columns)
-    # Keras makes the variables of metrics and optimizer at the first step, which a loop in a graph does not allow.
-    if not model.optimizer.built or not model.metrics_variables:
-        first, before = np.arange(min(2, arrays.examples)), [(each, each.numpy()) for each in model.variables]
-        model.test_step(tuple(chosen_inputs(column, first) for column in arrays.columns))
-        for variable, value in before:  # a random layer has drawn, which a session that is used again does not
-            variable.assign(value)
-        model.optimizer.build(model.trainable_variables)
     model.reset_metrics()
 
     def body(start: tf.Tensor, positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -13,6 +13,7 @@ from zoo.data.splits import stratified
 from zoo.errors import InputError, JobError
 from zoo.generative import generation
 from zoo.loop import History, fit
+from zoo.optimizers import decay
 from zoo.optimizers import optimizer as optimizer_of
 from zoo.preparing import Prepared, loss_of
 
@@ -72,6 +73,8 @@ def settled(
         raise InputError(
             f"expected epochs and batch_size of at least 1, received epochs={epochs}, batch_size={batch_size}"
         )
+    if patience is not None and patience < 0:
+        raise InputError(f"expected a patience of 0 or more, received {patience}")
     if task.kind != "supervised" and class_weights:
         raise InputError(f"class_weights are for a model that tells classes; leave them out for {task.name}")
     if task.kind == "adversarial":
@@ -81,6 +84,7 @@ def settled(
         epochs = epochs or int(np.clip(STEPS * batch_size // count, 20, 200))
     patience = max(5, epochs // 3) if patience is None else patience
     found = {"epochs": epochs, "batch_size": batch_size, "patience": patience, **others}
+    found["weight_decay"] = decay(found["optimizer"], found["weight_decay"])
     return found | {"class_weights": class_weights, "augment": list(augment)}
 
 

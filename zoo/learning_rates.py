@@ -10,9 +10,11 @@ import numpy as np
 
 from zoo import progress
 from zoo.batches import Arrays
+from zoo.compiling import states
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.files import whole_file
+from zoo.loop import broken_weights
 from zoo.optimizers import optimizer as optimizer_of
 from zoo.preparing import loss_of, prepare
 from zoo.settings import whole
@@ -107,12 +109,14 @@ def find_learning_rate(
             mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
             smooth = mean / (1 - SMOOTHING ** (number + 1))
             least = min(losses, default=smooth)
-            if not np.isfinite(smooth) or smooth - least > (DIVERGED - 1) * abs(least):
+            broken = broken_weights(states(task.network))  # whatever their loss is: ReLU can hide NaN
+            if broken or not np.isfinite(smooth) or smooth - least > (DIVERGED - 1) * abs(least):
                 break
             losses.append(smooth)
             advance(1)
     values = np.array(losses)
     if len(values) < 5:
-        raise InputError(f"the loss is {loss:g} after {number + 1} steps: begin at a rate below {lowest:g}")
+        reason = broken or f"the loss is {loss:g}"
+        raise InputError(f"{reason} after {number + 1} steps: begin at a rate below {lowest:g}")
     least = int(values.argmin())
     return RangeTest(rates[: len(values)], values, float(rates[least]) / 10, float(rates[least]))

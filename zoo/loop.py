@@ -11,8 +11,9 @@ import numpy as np
 
 from zoo import progress
 from zoo.batches import Arrays, Batches, check_finite
+from zoo.callbacks import Watchers, check
 from zoo.checkpoints import Checkpoint
-from zoo.compiling import Reuse, session
+from zoo.compiling import Logs, Reuse, session
 
 if TYPE_CHECKING:
     import keras
@@ -60,19 +61,21 @@ def fit(
         loss: a Keras loss; None for a model that brings its own.
         metrics: Keras metrics to report beside the loss.
         validation: examples that choose the epoch.
-        patience: epochs without improvement after which training ends; None for no early end.
+        patience: epochs without improvement after which training ends, 0 as 1; None for no early end.
         stop_at: epochs to train, where fewer than the schedule's: a choice made by an earlier run is repeated.
         checkpoint: where to go on from, and what to keep up to date; None to start anew and keep nothing.
-        callbacks: Keras callbacks; their events of training and epochs are called.
-        deadline: of `time.monotonic`; the epoch in which it passes is broken off and does not count.
+        callbacks: Keras callbacks, called as Keras does, but for batches of the validation part.
+        deadline: of `time.monotonic`; the epoch in which it passes is broken off and does not count, nor do the
+            weights it left.
         reuse: compiled functions of models before, for many short trainings.
 
     Raises:
-        InputError: an example is not finite: told before the first step where `batches` are `Arrays`.
+        InputError: a callback can't work here; an example is not finite: told before the first step where `batches`
+            are `Arrays`.
         FloatingPointError: the loss or a weight is no longer finite.
     """
-    import keras
-
+    several = optimizer if isinstance(optimizer, tuple) else (optimizer,)
+    callbacks = check(callbacks, several, validation is not None)
     if isinstance(batches, Arrays):
         check_finite(batches.columns)
     if validation is not None:
@@ -84,58 +87,68 @@ def fit(
     best = _Best(model)
     rows: list[dict[str, float]] = []
     if checkpoint is not None:
-        model.optimizer.build(model.trainable_variables)  # of several the model has built each
         changed = getattr(batches, "augment", None)
         state = [*made.variables, *made.learnt, *(changed.variables if changed else [])]
         rows, best.epoch, best.loss, best.weights = checkpoint.restore(state)
     if validation is not None and not rows:
         best.start(made.score()["loss"])
-    watchers = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs)
-    watchers.on_train_begin()
+    watchers = Watchers(made, callbacks, epochs, len(batches))
+    watchers.all.on_train_begin()
     last = min(epochs, stop_at or epochs)
-    if rows and patience is not None and validation is not None and len(rows) - best.epoch >= patience:
+    if rows and validation is not None and _impatient(len(rows) - best.epoch, patience):
         last = len(rows)  # it had ended
-    whole = True
+    whole, before = True, model.get_weights() if deadline is not None and validation is None else None
     with progress.bar("training", last * len(batches)) as advance:
         advance(len(rows) * len(batches))
 
-        def stepped(steps: int) -> None:
+        def stepped(steps: int, logs: Logs) -> None:
             advance(steps)
+            watchers.stepped(logs)
             if deadline is not None and time.monotonic() > deadline:
                 raise _OutOfTime
 
         for epoch in range(len(rows), last):
-            watchers.on_epoch_begin(epoch)
+            watchers.began(epoch)
             try:
-                row = made.train(batches, epoch, stepped)
+                row = made.train(batches, epoch, stepped, watchers.chunk)
             except _OutOfTime:
                 whole = False
                 break
             rate = float(made.optimizers[0].learning_rate)
-            broken = f"the training loss is {row['loss']}" if not np.isfinite(row["loss"]) else _broken(made.variables)
-            if broken:
+            finite = np.isfinite(row["loss"])
+            reason = broken_weights(made.variables) if finite else f"the training loss is {row['loss']}"
+            if reason:
                 raise FloatingPointError(
-                    f"{broken} in epoch {epoch + 1}; lower the learning rate ({rate:.3g} now), or clip gradients"
+                    f"{reason} in epoch {epoch + 1}; lower the learning rate ({rate:.3g} now), or clip gradients"
                 )
-            row |= {f"val_{name}": value for name, value in made.score().items()} if validation is not None else {}
+            row |= {f"val_{name}": value for name, value in watchers.scored(validation is not None).items()}
             rows.append(row | {"learning_rate": rate})
             waited = best.look(epoch + 1, row.get("val_loss"))
-            watchers.on_epoch_end(epoch, dict(rows[-1]))
+            before = before and model.get_weights()
+            watchers.all.on_epoch_end(epoch, dict(rows[-1]))
             if checkpoint is not None:
                 checkpoint.keep(state, rows, best.epoch, best.loss, best.weights)
-            if model.stop_training or (patience is not None and waited >= patience):
+            if model.stop_training or _impatient(waited, patience):
                 break
-    watchers.on_train_end()
+    made.give_back()
+    watchers.all.on_train_end(dict(rows[-1]) if rows else None)
     if checkpoint is not None and whole:
         checkpoint.keep(state, rows, best.epoch, best.loss, best.weights, last=True)
     if validation is not None:
         best.restore()
+    elif not whole:
+        model.set_weights(before)
     if model is not given:
         given.set_weights(model.get_weights())
     return History(len(rows) if validation is None else best.epoch, rows)
 
 
-def _broken(variables: Sequence[keras.Variable]) -> str:
+def _impatient(waited: int, patience: int | None) -> bool:
+    """Whether to wait no longer: the epoch that is best is never one without improvement, whatever the patience."""
+    return patience is not None and waited >= max(1, patience)
+
+
+def broken_weights(variables: Sequence[keras.Variable]) -> str:
     """Which variable is no longer finite, in words; empty where all are. Their loss may be: ReLU can hide NaN."""
     import keras
 
@@ -157,7 +170,9 @@ class _Best:
         self.epoch, self.loss, self.weights = 0, float("inf"), None
 
     def start(self, loss: float) -> None:
-        self.loss, self.weights = loss, self.model.get_weights()
+        if np.isfinite(loss):  # else any epoch of which the loss is a number is better
+            self.loss = loss
+        self.weights = self.model.get_weights()
 
     def look(self, epoch: int, loss: float | None) -> int:
         """Epochs since the best one, this one included."""

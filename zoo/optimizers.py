@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 OPTIMIZERS = {"sgd": 0.05, "momentum": 0.02, "rmsprop": 1e-3, "adam": 1e-3, "adamw": 1e-3}
 """Name -> the learning rate it is used with where none is asked for."""
 
+WEIGHT_DECAY = 0.004  # of adamw, where none is asked for: Keras' default
+
 SCHEDULES = ("constant", "cosine", "exponential", "step")
 
 
@@ -23,7 +25,7 @@ def optimizer(
     schedule: str = "cosine",
     warm_up: float = 0.05,
     momentum: float = 0.9,
-    weight_decay: float = 0.0,
+    weight_decay: float | None = None,
     clip_norm: float | None = 1.0,
     betas: tuple[float, float] = (0.9, 0.999),
 ) -> keras.optimizers.Optimizer:
@@ -38,7 +40,8 @@ def optimizer(
             hundredth; ``step``: a tenth after half and a hundredth after three quarters (He et al. 2016).
         warm_up: share of the steps in which the rate rises from 0, in [0, 1); Goyal et al. 2017.
         momentum: for ``momentum``, in [0, 1).
-        weight_decay: decoupled from the gradient, for every optimizer; 0 for none.
+        weight_decay: decoupled from the gradient, for every optimizer, 0 or more; as with Keras, 0.004 for ``adamw``
+            and none for the others where None. ``adamw`` with 0 is ``adam``.
         clip_norm: largest norm of all gradients together, over 0 (Pascanu et al. 2013); None for no clipping.
         betas: for ``adam`` and ``adamw``, how much of the means of gradients and their squares is kept at each step.
 
@@ -48,6 +51,7 @@ def optimizer(
     if name not in OPTIMIZERS:
         raise InputError(f"expected an optimizer out of {', '.join(OPTIMIZERS)}, received {name!r}")
     rate = OPTIMIZERS[name] if learning_rate is None else learning_rate
+    weight_decay = decay(name, weight_decay)
     if schedule not in SCHEDULES:
         raise InputError(f"expected a schedule out of {', '.join(SCHEDULES)}, received {schedule!r}")
     for label, value, fits in (
@@ -76,3 +80,10 @@ def optimizer(
     if weight_decay or name == "adamw":
         extra["weight_decay"] = weight_decay
     return make[name](Schedule(schedule, rate, max(1, steps), warm_up), global_clipnorm=clip_norm, **extra)
+
+
+def decay(name: str, weight_decay: float | None) -> float:
+    """The weight decay of the optimizer `name`, where None is asked for its default."""
+    if weight_decay is None:
+        return WEIGHT_DECAY if name == "adamw" else 0.0
+    return weight_decay

@@ -156,8 +156,18 @@ def answers(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
     Raises:
         InputError: it, or the name that it has, fails.
     """
+    import keras
+
+    inputs = inputs.astype(np.float32)
     try:
-        return network.predict_on_batch(inputs.astype(np.float32))
+        if keras.backend.backend() != "tensorflow":
+            return network.predict_on_batch(inputs)
+        import tensorflow as tf
+
+        # Once, so without what Keras keeps to predict: of many models in one process TensorFlow would warn of it.
+        run = tf.function(lambda rows: network(rows, training=False), autograph=False)
+        form = tf.TensorSpec([None, *inputs.shape[1:]], tf.float32)
+        return run.get_concrete_function(form)(tf.constant(inputs)).numpy()
     except Exception as error:  # whatever a user's own layers raise
         raise _failed(network, "can't answer", error) from error
 

@@ -43,7 +43,8 @@ class Trained:
     Attributes:
         model: raw inputs to probabilities or values, with the weights of the best epoch; of an autoencoder, to
             reconstructions; of adversarial networks the generator.
-        network: the builder's model in it, on prepared inputs.
+        network: the builder's model in it, on prepared inputs. A file that it is saved in is opened by
+            `keras.models.load_model` with its optimizer where `zoo.schedules` and the builder's module are imported.
         data: the splits, and what was left out of them.
         history: losses and metrics, epoch by epoch.
         evaluation: scores on the held-out part.
@@ -102,7 +103,7 @@ def train(
     schedule: str = "cosine",
     warm_up: float = 0.05,
     momentum: float = 0.9,
-    weight_decay: float = 0.0,
+    weight_decay: float | None = None,
     clip_norm: float | None = 1.0,
     patience: int | None = None,
     class_weights: bool = False,
@@ -137,9 +138,10 @@ def train(
         schedule: constant, cosine, exponential or step.
         warm_up: share of the steps in which the rate rises, in [0, 1).
         momentum: for the optimizer momentum.
-        weight_decay: decoupled; 0 for none.
+        weight_decay: decoupled, 0 for none; where None 0.004 for adamw, as with Keras, and 0 for the others.
         clip_norm: largest norm of the gradients; None for no clipping.
-        patience: epochs without improvement after which training ends; a third of `epochs`, at least 5, where None.
+        patience: epochs without improvement after which training ends; a third of `epochs`, at least 5, where None. 0
+            is as 1, as with Keras: the first epoch without improvement is the last.
         class_weights: weight the classes by the inverse of their frequency.
         augment: of images, any of flip, crop, color, randaugment.
         precision: float32, mixed_float16 or mixed_bfloat16.
@@ -152,7 +154,10 @@ def train(
         seed: of the weights, the order, the inner split and everything random.
         run: folder to keep history and state in. Training that was killed goes on there, to the same result.
         tensorboard: folder for TensorBoard's logs.
-        callbacks: Keras callbacks; their events of training and epochs are called.
+        callbacks: Keras callbacks. They work as with Keras, on the events of training, epochs, validation and
+            batches; an epoch takes longer where one waits for batches. What is done here anyway is refused, as
+            BackupAndRestore; so is one that sets the learning rate, which follows the schedule. Their own state is not
+            kept where a run goes on after a kill.
 
     Raises:
         InputError: wrong data or arguments, as labels that don't fit the model's output.

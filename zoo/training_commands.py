@@ -79,7 +79,7 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
 @click.option("--epochs", type=int, help="At most; the best is kept.  [default: 20 to 200, fewer for larger data]")
 @click.option("--learning-rate", type=float, help="At its peak.  [default: the optimizer's; 5e-4 for GANs]")
 @click.option("--schedule", default="cosine", show_default=True, help="constant, cosine, exponential, step.")
-@click.option("--weight-decay", default=0.0, show_default=True, help="Decoupled from the gradient.")
+@click.option("--weight-decay", type=float, help="Decoupled from the gradient.  [default: 0.004 for adamw, else 0]")
 @click.option("--clip-norm", default=1.0, show_default=True, help="Largest norm of the gradients.")
 @click.option("--patience", type=int, help="Epochs without gain before the end.  [default: a third of the epochs]")
 @click.option("--class-weights", is_flag=True, help="Weight the classes by the inverse of their frequency.")
@@ -109,11 +109,13 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     from zoo.builders import registry
     from zoo.diagnosis import diagnose
     from zoo.files import claimed, remove_run, run_folder
+    from zoo.optimizers import decay
     from zoo.settings import arguments, mark
     from zoo.training import train as train_model
 
     model = arguments(registry.builder(builder), options.pop("settings"))
     out = artifact.folder_for(Path(path), options.pop("out"))
+    options["weight_decay"] = decay(options["optimizer"], options["weight_decay"])
     run = run_folder(out, mark(builder, path, model, options))
     data = read(path, options, options["seed"])
     options["augment"] = [name for name in options["augment"].split(",") if name not in ("", "none")]

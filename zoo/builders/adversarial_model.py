@@ -117,6 +117,14 @@ class Adversarial(Composite):
         optimizer[0].build(self.generator.trainable_variables)
         optimizer[1].build(self.critic.trainable_variables)
 
+    def get_compile_config(self) -> dict[str, Any]:
+        """Both optimizers, for a model that is saved."""
+        return {"optimizers": [keras.optimizers.serialize(each) for each in (self.optimizer, self.critic_optimizer)]}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Set the optimizers of `get_compile_config`."""
+        self.compile(tuple(keras.optimizers.deserialize(each) for each in config["optimizers"]))
+
     def train_step(self, data: Any) -> dict[str, Any]:
         """`critic_steps` of the critic on a share of the images each, then one of the generator."""
         images, labels, *_ = keras.utils.unpack_x_y_sample_weight(data)

@@ -65,7 +65,7 @@ class Judge:
         found = tuple(np.zeros((len(pixels), shape[-1]), np.float32) for shape in self.model.output_shape)
         for start in range(0, len(pixels), BATCH):
             batch = pixels[start : start + BATCH].astype(np.float32)
-            for values, answer in zip(found, self.model.predict_on_batch(batch), strict=True):
+            for values, answer in zip(found, self.model(batch, training=False), strict=True):
                 values[start : start + BATCH] = answer
         return found
 

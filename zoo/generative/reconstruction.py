@@ -246,7 +246,7 @@ def with_noise(images: np.ndarray, noise: float, seed: int) -> np.ndarray:
 def _variational(network: Any, inputs: np.ndarray, asked: np.ndarray, seed: int) -> dict[str, Any]:
     """Bound and active codes."""
     bound = float(bounds(network, inputs, asked, seed).mean())
-    mean = np.asarray(network.encoder.predict(_some(inputs, seed), verbose=0)[0])
+    mean = network.encode(_some(inputs, seed))
     found: dict[str, Any] = {"bound": bound, "active": int((mean.var(axis=0) > INACTIVE).sum())}
     if inputs.ndim == 4:
         found["bits"] = -bound / float(np.prod(inputs.shape[1:])) / float(np.log(2))
@@ -266,10 +266,16 @@ def bounds(network: VariationalAutoencoder, inputs: np.ndarray, asked: np.ndarra
         asked: prepared inputs.
         seed: of what is drawn.
     """
+    from keras import ops
+
+    from zoo.builders.models import BATCH
+    from zoo.data.preprocessing import apply
+
     rng, some = np.random.default_rng([seed, 1]), _some(inputs, seed)
 
     def drawn(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        mean, log_variance = (np.asarray(each) for each in network.encoder.predict(rows, verbose=0))
+        both = apply(lambda batch: ops.concatenate(network.encoder(batch, training=False), axis=-1), rows, BATCH)
+        mean, log_variance = np.split(both, 2, axis=-1)
         codes = mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape, np.float32)
         return mean, log_variance, network.decode(codes)
 
