@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.data import splits
-from zoo.data.dataset import Data, Inputs, Note, Part, Task, chosen_inputs
+from zoo.data.dataset import Data, Inputs, Note, Part, Task, chosen_inputs, near_equal
 from zoo.errors import InputError
 
 BINS = 10  # quantiles of a number by which a split is stratified
@@ -122,6 +122,7 @@ def as_data(
     description: dict[str, Any],
 ) -> Data:
     """`Data` of parts by their names; the rest as its fields."""
+    alike = near_equal(classes) if task in ("classification", "multi_label") else []
     return Data(
         parts["train"],
         parts["validation"],
@@ -131,7 +132,7 @@ def as_data(
         preprocess,
         fingerprint,
         Path(source),
-        tuple(sorted(notes)),
+        (*alike, *sorted(notes)),
         description,
     )
 

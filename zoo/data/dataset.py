@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +16,12 @@ from zoo.errors import InputError
 
 Task = Literal["classification", "multi_label", "regression", "forecasting"]
 Inputs = tuple[Any, ...] | np.ndarray | dict[str, np.ndarray]
+
+_DIFFERENCES: dict[str, Callable[[str], str]] = {  # between names that look like one
+    "spaces": lambda name: " ".join(name.split()),
+    "case": str.casefold,
+    "Unicode normal form": partial(unicodedata.normalize, "NFC"),
+}
 
 
 class Note(NamedTuple):
@@ -168,6 +177,28 @@ class Data:
             writer = csv.writer(file)
             writer.writerow(["path", "action", "reason"])
             writer.writerows(self.intake)
+
+
+def near_equal(classes: Iterable[str]) -> list[Note]:
+    """Notes on classes whose names are alike but for case, spaces or the Unicode normal form."""
+
+    def folded(name: str, without: str = "") -> str:
+        for difference, change in _DIFFERENCES.items():
+            name = name if difference == without else change(name)
+        return name
+
+    alike: dict[str, list[str]] = {}
+    for name in classes:
+        alike.setdefault(folded(name), []).append(name)
+    notes = []
+    for names in alike.values():
+        if len(names) > 1:
+            found = [each for each in _DIFFERENCES if len({folded(name, each) for name in names}) > 1]
+            show = ascii if "Unicode normal form" in found else repr  # which is not to be seen
+            reason = f"{len(names)} classes, their names alike but for {' and '.join(found)}"
+            reason += "; give them one name if they are one class"
+            notes.append(Note(" and ".join(map(show, names[:5])), "kept", reason))
+    return notes
 
 
 def label_text(target: np.ndarray | int, classes: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.data import decoding, exportable, manifests, splits
-from zoo.data.dataset import Data, Note, Part, Task
+from zoo.data.dataset import Data, Note, Part, Task, near_equal
 from zoo.data.walking import walk
 from zoo.errors import InputError
 from zoo.files import read_bytes
@@ -361,7 +361,8 @@ def _data(
             raise InputError(f"{path}: class {name!r} has {count} training image(s); expected at least two")
     rows = [(e.name, e.digest, e.labels, side) for e, side in zip(examples, sides, strict=True)]
     fingerprint = sha256(json.dumps([classes, rows]).encode()).hexdigest()
-    return Data(train, held_out, test, task, classes, None, fingerprint, path, tuple(sorted(notes)))
+    intake = (*near_equal(classes), *sorted(notes))
+    return Data(train, held_out, test, task, classes, None, fingerprint, path, intake)
 
 
 def _units(examples: Sequence[Example]) -> list[str]:
