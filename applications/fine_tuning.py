@@ -194,8 +194,8 @@ def judged(
         seed: of the bootstrap.
     """
     evaluation = score(data, scores, simple)
-    findings = of_rivals(data.held_out.targets, scores, simple, seed)
-    return evaluation, findings + of_scores(evaluation, data.held_out.digests, weighted=weighted or None)
+    findings = of_scores(evaluation, data.held_out.digests, weighted=weighted or None)
+    return evaluation, findings + of_rivals(data.held_out.targets, scores, simple, seed)
 
 
 def extractor_of(

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from zoo.composition import prepared, scaled
+from zoo import probes
+from zoo.composition import Scale, in_unit, prepared, scaled
 from zoo.data.dataset import Data
 from zoo.errors import InputError
-from zoo.findings import Finding
+from zoo.findings import CHECKED_APART, Finding
 from zoo.loop import History
-from zoo.preparing import loss_of
+from zoo.probes import Examples
 from zoo.training import Trained
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
-EXAMPLES = 256
+EXAMPLES = 256  # that gradients and units are looked at on
+ASKED = 1000  # that losses are compared on
 VANISHED = 1e-3  # gradient of the first layer with weights over that of the last one
-EXPLODED = 100.0  # gradient of a layer over its weights
-DEAD = 0.2  # share of a layer's units
-OVERFIT = 1.5  # validation loss at the end over its least
-RISES = 0.3  # share of epochs in which the training loss went up
-WILD = 3.0  # times the loss of a guess
-SLOPE = 0.05  # share of the loss that one step would still gain
-SLOW = 0.9  # training loss at the end over that of a guess
+EXPLODED = 1e3  # gradient of a layer over its weights
+DEAD = 0.4  # share of a layer's units
+WILD = 10.0  # times the loss of a constant answer
+ROUGH = 0.08  # change of a change of the loss from one epoch to the next, over the loss of a constant answer
+RISES = 0.004  # what the training loss rises by, mean over the epochs, over that of a constant answer
+STUCK = 0.9  # loss over that of a constant answer
+HARMED = 0.5  # the same, from which on a bad beginning matters
+BAD = 0.2  # the same, from which on units that died and a loss that does not settle matter
+GAP = 0.5  # held-out loss less that of training examples, over that of a constant answer
+SURE = 2.0  # standard errors
+
+TOO_HIGH = "lower the learning rate tenfold; zoo lr-find shows where it is stable"
+REGULARISE = "add dropout, L2 or augmentation, stop earlier (validation=0.1), make the network smaller, get more data"
 
 
 def diagnose(
@@ -34,9 +42,12 @@ def diagnose(
 ) -> tuple[Finding, ...]:
     """Look for what keeps a network from learning, or from learning what it should.
 
-    Gradients and units are looked at on up to 256 training examples, with the weights that the network has now; the
-    rest is read from the losses of the epochs, and from the scores of what `zoo.train` trained. Of autoencoders and
-    adversarial networks the scores alone are read.
+    Of what is wrong with a network that has targets one cause is told, and not what follows from it; where there is
+    none, what the scores tell. A run that learnt is not blamed for a rough way there: its loss is held against that of
+    a constant answer, and is looked at with the weights that were kept. Where a validation part chose the epoch, what
+    the network learnt by heart after it has cost nothing, and is no finding. Whether gradients and units were well
+    before training is looked at on a copy with initial weights anew. Of autoencoders and adversarial networks the
+    scores alone are read.
 
     Args:
         model: what `zoo.train` gave; or a network on prepared inputs, trained or not.
@@ -44,183 +55,226 @@ def diagnose(
         history: of the training; not needed beside what `zoo.train` gave, else None for an untrained network.
 
     Returns:
-        what was found, empty where nothing was.
+        what was found, the likeliest cause first; empty where nothing was.
 
     Raises:
         InputError: a network without data, or not TensorFlow beneath Keras.
 
-    Source: for the gradients, Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward
-        neural networks", section 4.2.
+    Source: for the gradients at the beginning, Glorot and Bengio 2010, "Understanding the difficulty of training deep
+        feedforward neural networks", section 4.2; for under- and overfitting, Goodfellow, Bengio and Courville 2016,
+        "Deep Learning", section 5.2; for rates, the same, section 11.4.1, and Smith 2017, "Cyclical Learning Rates
+        for Training Neural Networks", section 3.3; for what is learnt by heart, Zhang et al. 2017, "Understanding
+        deep learning requires rethinking generalization", section 2.
     """
     import keras
 
-    found: list[Finding] = []
+    scores: tuple[Finding, ...] = ()
     if isinstance(model, Trained):
         if model.card["kind"] != "supervised":
             return model.findings
-        found += model.findings
+        scores = model.findings
         model, data, history = model.network, model.data, model.history
     if data is None:
         raise InputError("expected the data that the network learns, as the second argument")
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"diagnosing needs TensorFlow beneath Keras, which runs on {keras.backend.backend()}")
-    chosen = np.random.default_rng(0).permutation(len(data.train))[:EXAMPLES]
     inputs = prepared(data, data.train)
-    targets, _ = scaled(data, inputs)
-    inputs = inputs[chosen].astype(np.float32)
-    before = model.get_weights()
-    found += [*_gradients(model, inputs, targets[chosen], data.task), *_units(model, inputs)]
-    model.set_weights(before)  # looking as training does moves the means of batch normalization
-    if history is not None and history.epochs:
-        penalty = float(sum(map(float, model.losses)))
-        slope = _slope(model, inputs, targets[chosen], data.task)
-        found += _losses(history, _guess(data, targets), penalty, slope, forecast=data.task == "forecasting")
-    return tuple(found)
+    targets, scale = scaled(data, inputs)
+    if (inputs == inputs[:1]).all():
+        evidence = f"all {len(inputs):,} training examples have the same input"
+        cause = Finding("constant inputs", evidence, "look what was read: columns, files, or pixels that never change")
+    elif history is None or not history.epochs:
+        cause = next(_of_weights(model, _some(inputs, targets, data.task, EXAMPLES)), None)
+    else:
+        run = Run.of(model, history, Examples(inputs, targets, data.task), _held_out(data, scale))
+        cause = next(_causes(run), None)
+    if cause is None:
+        return scores
+    return (cause, *(finding for finding in scores if finding.symptom in CHECKED_APART))
 
 
-def _gradients(network: keras.Model, inputs: np.ndarray, targets: np.ndarray, task: str) -> list[Finding]:
-    import tensorflow as tf
-
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(loss_of(task)(targets, network(inputs, training=True)))
-    kernels = [weight for weight in network.trainable_weights if len(weight.shape) > 1]
-    gradients = tape.gradient(loss, [weight.value for weight in kernels])
-    sizes = [0.0 if gradient is None else _size(gradient) for gradient in gradients]
-    relative = max(size / max(_size(kernel), 1e-12) for size, kernel in zip(sizes, kernels, strict=True))
-    if not np.isfinite(sizes).all() or relative > EXPLODED:
-        return [
-            Finding(
-                "exploding gradients",
-                f"up to {relative:.1e} times the size of the layer's weights",
-                "initialise by He or Glorot, add batch normalization, clip the gradients (clip_norm=1)",
-            )
-        ]
-    if len(sizes) > 1 and sizes[0] < VANISHED * sizes[-1]:
-        return [
-            Finding(
-                "vanishing gradients",
-                f"mean size {sizes[0]:.1e} in the first layer with weights, {sizes[-1]:.1e} in the last",
-                "take relu with He initialization instead of sigmoid or tanh, add batch normalization, use fewer "
-                "layers or residual connections",
-            )
-        ]
-    return []
+def _some(inputs: np.ndarray, targets: np.ndarray, task: str, most: int) -> Examples:
+    chosen = np.random.default_rng(0).permutation(len(inputs))[:most]
+    return Examples(inputs[chosen].astype(np.float32), targets[chosen], task)
 
 
-def _slope(network: keras.Model, inputs: np.ndarray, targets: np.ndarray, task: str) -> float:
-    """Share by which one step down the gradient lowers the loss: what training left undone.
+def _held_out(data: Data, scale: Scale | None) -> Examples:
+    """Examples of the held-out part, the targets as the network learns them."""
+    part = data.held_out
+    part = part.chosen(np.random.default_rng(0).permutation(len(part))[:ASKED])
+    asked, targets = prepared(data, part), part.targets
+    if scale is not None:
+        targets = (targets - in_unit(np.zeros_like(targets), asked, scale)) / scale.deviation
+    return Examples(asked.astype(np.float32), targets, data.task)
 
-    The step changes weights by up to a tenth of their size, whatever the gradient's.
+
+class Run(NamedTuple):
+    """A training and what is measured on its end.
+
+    Attributes:
+        network: with the weights that were kept.
+        beginning: the same network, untrained.
+        seen: training examples, a few.
+        loss: of training examples, with the weights that were kept.
+        held_out: float64 (examples,): loss of each held-out example.
+        constant: of a constant answer to training examples.
+        gains: float64 (examples,): loss of a constant answer less `held_out`.
+        losses, chosen: float64 (epochs,): training and validation loss with penalties; NaN where there is none.
+        penalties: at the beginning and now.
+        rate: the highest, in words.
     """
-    import tensorflow as tf
 
-    weights = network.trainable_weights
+    network: keras.Model
+    beginning: keras.Model
+    seen: Examples
+    loss: float
+    held_out: np.ndarray
+    constant: float
+    gains: np.ndarray
+    losses: np.ndarray
+    chosen: np.ndarray
+    penalties: tuple[float, float]
+    rate: str
 
-    def loss() -> tf.Tensor:
-        return tf.reduce_mean(loss_of(task)(targets, network(inputs, training=False)))
-
-    with tf.GradientTape() as tape:
-        now = loss()
-    gradients = [
-        tf.zeros_like(weight.value) if gradient is None else tf.convert_to_tensor(gradient)
-        for weight, gradient in zip(weights, tape.gradient(now, [weight.value for weight in weights]), strict=True)
-    ]
-    steepness = float(tf.linalg.global_norm(gradients))
-    size = float(tf.linalg.global_norm([weight.value for weight in weights]))
-    before, after = [weight.numpy() for weight in weights], []
-    for step in (0.01, 0.03, 0.1):
-        for weight, value, gradient in zip(weights, before, gradients, strict=True):
-            weight.assign(value - step * size / max(steepness, 1e-12) * gradient)
-        after.append(float(loss()))
-    for weight, value in zip(weights, before, strict=True):
-        weight.assign(value)
-    return 1 - min(after) / max(float(now), 1e-12)
-
-
-def _size(values: tf.Tensor) -> float:
-    """Root of the mean square; of a sparse gradient too."""
-    import tensorflow as tf
-
-    return float(tf.sqrt(tf.reduce_mean(tf.square(tf.convert_to_tensor(values)))))
-
-
-def _units(network: keras.Model, inputs: np.ndarray) -> list[Finding]:
-    """Units of relu layers that answer 0 to every example."""
-    import keras
-
-    def rectifies(layer: keras.layers.Layer) -> bool:
-        function = getattr(layer, "activation", None)
-        return isinstance(layer, keras.layers.ReLU) or getattr(function, "__name__", "") == "relu"
-
-    layers = [layer for layer in network.layers if rectifies(layer)]
-    if not layers:
-        return []
-    outputs = [layer.output for layer in layers]
-    answers = keras.tree.flatten(keras.Model(network.input, outputs)(inputs, training=True))
-    shares = [float((np.asarray(a).reshape(-1, a.shape[-1]).max(axis=0) <= 0).mean()) for a in answers]
-    worst = int(np.argmax(shares))
-    if shares[worst] <= DEAD:
-        return []
-    return [
-        Finding(
-            "dead units",
-            f"{shares[worst]:.0%} of the units of {layers[worst].name} answer 0 to all of {len(inputs)} examples",
-            "lower the learning rate, take leaky_relu or elu, initialise by He, add batch normalization",
+    @classmethod
+    def of(cls, network: keras.Model, history: History, known: Examples, asked: Examples) -> Run:
+        """Measure it on all training examples and on held-out ones."""
+        inputs, targets, task = known
+        loss, held_out = probes.losses(network, _some(inputs, targets, task, ASKED), asked)
+        beginning = probes.untrained(network)
+        rates = [row["learning_rate"] for row in history.epochs if "learning_rate" in row]
+        return cls(
+            network,
+            beginning,
+            _some(inputs, targets, task, EXAMPLES),
+            float(loss.mean()),
+            held_out,
+            float(probes.losses_of_constant(targets, known).mean()),
+            probes.losses_of_constant(targets, asked) - held_out,
+            np.array([row["loss"] for row in history.epochs]),
+            np.array([row.get("val_loss", np.nan) for row in history.epochs]),
+            (float(sum(map(float, beginning.losses))), float(sum(map(float, network.losses)))),
+            f"{max(rates):.1e}" if rates else "as it is",
         )
-    ]
+
+    @property
+    def least(self) -> float:
+        """Training loss that was reached: with the weights kept, or in the last epoch."""
+        return min(self.loss, float(self.losses[-1]) - self.penalties[1])
 
 
-def _losses(history: History, guess: float, penalty: float, slope: float, *, forecast: bool) -> list[Finding]:
-    """What the losses say, beside that of a `guess`, the penalty in the last one, and what a step would still gain."""
-    loss = np.array([row["loss"] for row in history.epochs])
-    chosen = np.array([row.get("val_loss", np.nan) for row in history.epochs])
-    rates = [row["learning_rate"] for row in history.epochs if "learning_rate" in row]
-    rate = f"{max(rates):.1e}" if rates else "as it is"
-    steps = np.diff(loss)
-    rose = float((steps > 0.01 * loss[:-1]).mean()) if len(steps) else 0.0
-    begin, end = loss[0] - penalty, loss[-1] - penalty
-    too_high = Finding(
-        "learning rate too high",
-        f"the training loss was {begin:.3g} in the first epoch and is {end:.3g} at the end, where a guess has "
-        f"{guess:.3g}; it rose in {rose:.0%} of the epochs (rate {rate})",
-        "lower the learning rate tenfold; zoo lr-find shows where it is stable",
-    )
-    threw_off = not penalty and begin > WILD * guess and end < begin / 2  # a penalty falls on its own
-    if threw_off or (len(steps) >= 4 and rose > RISES):
-        return [too_high]
-    found = []
-    if end > SLOW * guess:
-        evidence = f"the training loss is {end:.3g} after {len(loss)} epochs, where a guess has {guess:.3g}"
-        if slope > SLOPE:
-            remedy = "raise the learning rate tenfold; zoo lr-find shows how far, or train for more epochs"
-            evidence = f"{evidence}, and one step down the gradient would take {slope:.0%} off it (rate {rate})"
-            return [Finding("learning rate too low", evidence, remedy)]
-        if end > WILD * guess:
-            return [too_high]
-        remedy = "make the network wider or deeper, regularise less, look whether the features tell the target"
-        if not forecast:  # what a linear autoregression leaves may be noise
-            found.append(Finding("underfitting", evidence, remedy))
-    if np.isfinite(chosen).any():
-        least = float(np.nanmin(chosen))
-        if chosen[-1] > OVERFIT * least and loss[-1] < least:
-            found.append(
-                Finding(
-                    "overfitting",
-                    f"the validation loss was {least:.3g} in epoch {int(np.nanargmin(chosen)) + 1} and is "
-                    f"{chosen[-1]:.3g} at the end, the training loss {loss[-1]:.3g}",
-                    "add dropout, L2 or augmentation, stop earlier, make the network smaller, get more data",
-                )
-            )
-    return found
+def _causes(run: Run) -> Iterator[Finding]:
+    """What keeps the network from learning, causes before what follows from them."""
+    harmed = run.loss > HARMED * run.constant
+    begun = list(_of_weights(run.beginning, run.seen, ", before training")) if harmed else []
+    yield from (finding for finding in begun if finding.symptom == "exploding gradients")
+    yield from _thrown(run)
+    yield from begun
+    yield from _stuck(run) if run.least > STUCK * run.constant else _by_heart(run)
 
 
-def _guess(data: Data, targets: np.ndarray) -> float:
-    """Loss of the best answer that does not look at the input, in nats or squared units of the scaled target."""
-    if data.task in ("regression", "forecasting"):
-        return float(np.mean(targets.var(axis=0)))
-    if data.task == "multi_label":
-        shares = np.clip(targets.mean(axis=0), 1e-7, 1 - 1e-7)
-        return float(-np.mean(shares * np.log(shares) + (1 - shares) * np.log(1 - shares)))
-    shares = np.bincount(targets) / len(targets)
-    shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum())
+def _of_weights(network: keras.Model, seen: Examples, when: str = "") -> Iterator[Finding]:
+    """What the gradients and units of a network tell of its weights, before they learn."""
+    first, last, relative, _ = probes.gradients(network, seen)
+    if relative > EXPLODED:
+        yield Finding(
+            "exploding gradients",
+            f"up to {relative:.1e} times the size of the layer's weights{when}",
+            "initialise by He or Glorot, add batch normalization, clip the gradients (clip_norm=1)",
+        )
+    dead, layer = probes.dead_units(network, seen.inputs)
+    if dead > DEAD:
+        yield Finding(
+            "dead units",
+            f"{dead:.0%} of the units of {layer} answer 0 to all of {len(seen.inputs)} examples{when}",
+            "initialise by He with a bias of 0, take leaky_relu or elu, add batch normalization",
+        )
+    elif first < VANISHED * last:
+        yield Finding(
+            "vanishing gradients",
+            f"mean size {first:.1e} in the first layer with weights, {last:.1e} in the last{when}",
+            "take relu with He initialization instead of sigmoid or tanh, add batch normalization, use fewer layers or "
+            "residual connections",
+        )
+
+
+def _thrown(run: Run) -> Iterator[Finding]:
+    """Signs of too high a learning rate: thrown off, never settling, or with the units dead that were not."""
+    most, begin = float(np.nanmax([*run.losses, *run.chosen[:1]])), 0.0
+    if most > WILD * run.constant + run.penalties[0]:
+        begin = probes.gradients(run.beginning, run.seen).loss + run.penalties[0]
+    if 0 < 2 * begin < most:
+        evidence = f"the loss rose to {most:.3g}, where untrained weights have {begin:.3g}"
+    elif run.loss > BAD * run.constant and (rough := _roughness(run)) > ROUGH:
+        evidence = f"from epoch to epoch the loss goes up and down by {rough:.0%} of what a constant answer has"
+    elif not run.penalties[0] and (died := _died(run)):
+        evidence = died
+    else:
+        return
+    yield Finding("learning rate too high", f"{evidence} (rate {run.rate})", TOO_HIGH)
+
+
+def _roughness(run: Run) -> float:
+    """How much the loss goes up and down, over that of a constant answer; 0 where that of training settles.
+
+    A steady rise or fall is none. The validation loss is taken where there is one: that of training is noisy by
+    dropout too.
+    """
+    rises = np.maximum(np.diff(run.losses), 0)
+    curve = run.chosen if np.isfinite(run.chosen).all() else run.losses
+    curve = curve[len(curve) // 3 :]  # the first fall is steep
+    if len(curve) < 5 or rises.mean() < RISES * run.constant:
+        return 0.0
+    scale = max(run.constant, float(np.median(curve)))  # a penalty that falls is larger
+    return float(np.median(np.abs(np.diff(curve, 2)))) / scale
+
+
+def _died(run: Run) -> str:
+    """That most units of a layer died in training, in words; empty where they did not, or it learnt all the same."""
+    if run.loss < BAD * run.constant:
+        return ""
+    dead, layer = probes.dead_units(run.network, run.seen.inputs)
+    before, _ = probes.dead_units(run.beginning, run.seen.inputs)
+    if dead - before < DEAD:
+        return ""
+    return f"{dead:.0%} of the units of {layer} came to answer 0 to everything"
+
+
+def _stuck(run: Run) -> Iterator[Finding]:
+    """Why the training loss is no better than that of a constant answer."""
+    evidence = f"the training loss is {run.loss:.3g} after {len(run.losses)} epochs, where a constant answer has "
+    evidence += f"{run.constant:.3g}"
+    if run.penalties[0] > WILD * run.constant:
+        evidence += f", and the penalty was {run.penalties[0]:.3g} before training"
+        yield Finding("underfitting", evidence, "lower l1 and l2 a hundredfold, or leave them out")
+    if run.loss > WILD * run.constant:
+        yield Finding("learning rate too high", f"{evidence} (rate {run.rate})", TOO_HIGH)
+    if run.seen.task == "forecasting":  # what a linear autoregression leaves may be noise
+        return
+    after = probes.descended(run.network, run.seen, STUCK * run.constant)
+    if after < STUCK * run.constant:
+        evidence += f", and {probes.STEPS} steps down the gradient take it to {after:.3g} (rate {run.rate})"
+        remedy = "raise the learning rate tenfold; zoo lr-find shows how far, or train for more epochs"
+        yield Finding("learning rate too low", evidence, remedy)
+    remedy = "make the network wider or deeper, regularise less, look whether the features tell the target"
+    yield Finding("underfitting", evidence, remedy)
+
+
+def _by_heart(run: Run) -> Iterator[Finding]:
+    """What was learnt of the training examples and does not hold for others."""
+    held_out = float(run.held_out.mean())
+    evidence = f"the loss of held-out examples is {held_out:.3g}, that of training examples {run.loss:.3g}"
+    constant = f"a constant answer to them has {held_out + run.gains.mean():.3g}"
+    validated = np.isfinite(run.chosen).any()
+    gap = held_out - run.loss
+    if not validated and gap > max(GAP * run.constant, SURE * _error(run.held_out)):
+        yield Finding("overfitting", f"{evidence}; {constant}", REGULARISE)
+    elif validated and run.gains.mean() <= 0 and run.least < HARMED * run.constant and run.seen.task != "forecasting":
+        evidence = f"the training loss came to {run.least:.3g}, and {evidence}; {constant}"
+        remedy = "look whether targets stand beside their own inputs, and whether the inputs can tell them; get more "
+        yield Finding("inputs that do not tell the target", evidence, f"{remedy}examples, make the network smaller")
+
+
+def _error(values: np.ndarray) -> float:
+    """Standard error of the mean."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("inf")

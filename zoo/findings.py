@@ -27,16 +27,19 @@ TELLING = 0.7  # area under the ROC curve from which on another threshold finds 
 DIFFERENT = 30  # contents, from which on a score says something of others
 FEWEST = 5  # examples below which their scores are chance
 
+CHECKED_APART = ("few different examples",)  # what is wrong whatever the training did
+
 
 class Finding(NamedTuple):
     """One thing that is wrong.
 
     Attributes:
-        symptom: of networks with targets: vanishing gradients, exploding gradients, dead units, overfitting,
-            underfitting, learning rate too high, learning rate too low. Of their scores: simple model ahead,
-            class (or label) hardly ever predicted, no better than the most frequent class, no better than the mean,
-            few different examples. Of adversarial ones: mode collapse, saturated critic, blind critic, poor samples.
-            Of autoencoders: underfitting, posterior collapse, few normal examples, false alarms, simple model ahead.
+        symptom: of networks with targets: constant inputs, exploding gradients, learning rate too high, dead units,
+            vanishing gradients, learning rate too low, underfitting, overfitting, inputs that do not tell the target.
+            Of their scores: class (or label) hardly ever predicted, no better than the most frequent class, no better
+            than the mean, few different examples, simple model ahead. Of adversarial ones: mode collapse, saturated
+            critic, blind critic, poor samples. Of autoencoders: posterior collapse, underfitting, few normal examples,
+            false alarms, simple model ahead.
         evidence: the numbers that say so.
         remedy: what to try, the likeliest first.
     """
@@ -129,7 +132,7 @@ def _of_copies(digests: Sequence[str]) -> list[Finding]:
 def of_rivals(
     targets: np.ndarray, outputs: np.ndarray, simple: Mapping[str, np.ndarray], seed: int = 0
 ) -> tuple[Finding, ...]:
-    """Which simple model does better by accuracy or R², if any does: the best one.
+    """Which simple model does better by accuracy or R², and more than by chance, if any does: the best one.
 
     Args:
         targets: of held-out examples, as `zoo.data.Part` has them.
@@ -142,8 +145,11 @@ def of_rivals(
     best = max(rivals, key=lambda name: rivals[name].mean(), default=None)
     if best is None or rivals[best].mean() <= own.mean():
         return ()
+    interval = paired(rivals[best] - own, seed)
+    if interval[0] <= 0:  # it may be chance
+        return ()
     measure = "R²" if targets.dtype.kind == "f" else "accuracy"
-    return (ahead(best, measure, rivals[best].mean(), own.mean(), len(own), paired(rivals[best] - own, seed)),)
+    return (ahead(best, measure, rivals[best].mean(), own.mean(), len(own), interval),)
 
 
 def ahead(
@@ -162,8 +168,7 @@ def ahead(
     evidence = f"{name} does better on these {count:,} examples: {measure} {simple:.4g} against {own:.4g}"
     if interval is not None:
         low, high = interval
-        chance = "it may be chance" if low <= 0 else "more than chance"
-        evidence += f", a difference of {simple - own:.3g} (95 % interval {low:.3g} to {high:.3g}: {chance})"
+        evidence += f", a difference of {simple - own:.3g} (95 % interval {low:.3g} to {high:.3g})"
     return Finding("simple model ahead", evidence, "take it, or try zoo tune, another builder or more examples")
 
 
@@ -209,14 +214,14 @@ def of_reconstructions(
     """
     found = []
     simple = {name: row["mse"] for name, row in evaluation.baselines.items() if "mse" in row}
-    for name, mse in simple.items():
-        if evaluation.mse > mse:
-            evidence = f"the squared error is {evaluation.mse:.3g}, where {name} have {mse:.3g}"
-            remedy = "train longer, raise the learning rate, give it more filters or units, or a lower beta"
-            found.append(Finding("underfitting", evidence, remedy))
+    best = min(simple, key=simple.__getitem__, default=None)
     if evaluation.active is not None and evaluation.active < max(1, INACTIVE * codes):
         evidence = f"{evaluation.active} of {codes} codes vary with the input"
         found.append(Finding("posterior collapse", evidence, "lower beta, or take a smaller latent_dim"))
+    elif best is not None and evaluation.mse > simple[best]:  # which follows from a collapse
+        evidence = f"the squared error is {evaluation.mse:.3g}, where {best} have {simple[best]:.3g}"
+        remedy = "train longer, raise the learning rate, give it more filters or units, or a lower beta"
+        found.append(Finding("underfitting", evidence, remedy))
     found += _ahead_by(evaluation)
     if (usual + 1) * false_alarms < 1:
         evidence = f"the threshold is set on {usual:,} normal examples, which can promise {1 / (usual + 1):.2g} false "
@@ -243,5 +248,7 @@ def _ahead_by(evaluation: ReconstructionEvaluation) -> list[Finding]:
         best, own = max(simple, key=simple.__getitem__, default=None), getattr(evaluation, name)
         if best is not None and own is not None and simple[best] > own:
             interval = evaluation.differences.get(best) if name == "roc_auc" else None
+            if interval is not None and interval[0] <= 0:  # it may be chance
+                continue
             found.append(ahead(best, measure, simple[best], own, count, interval))
     return found

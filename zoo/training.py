@@ -231,8 +231,8 @@ def finished(
             simple = baselines.outputs(data, inputs, asked, seed)
         evaluation = score(data, outputs, simple)
         weighted = card["training"].get("class_weights")
-        findings = of_rivals(data.held_out.targets, outputs, simple, seed)
-        findings += of_scores(evaluation, data.held_out.digests, weighted=weighted)
+        findings = of_scores(evaluation, data.held_out.digests, weighted=weighted)
+        findings += of_rivals(data.held_out.targets, outputs, simple, seed)
     card["findings"] = [str(finding) for finding in findings]
     return Trained(whole, network, data, history, evaluation, outputs, card, findings)
 

@@ -1,0 +1,180 @@
+"""What is measured on a network to tell why it does not learn: gradients, units, losses, what training left undone."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from zoo.preparing import loss_of
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+STEPS = 20  # down the gradient, to see whether there is something left to learn
+STRIDES = (0.001, 0.003, 0.01, 0.03, 0.1)  # sizes of a step, as shares of the size of the weights
+FEWEST = 8  # units of a layer, of which a share says something
+BATCH = 256
+
+
+class Examples(NamedTuple):
+    """Prepared inputs float32 (examples, ...), targets as the network learns them, and the task."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    task: str
+
+
+class Gradients(NamedTuple):
+    """Root mean squares of the gradients of kernels.
+
+    Attributes:
+        first, last: of the first and the last layer with weights.
+        relative: the largest one over that of the layer's own weights; infinite where one is not finite.
+        loss: as in training, without penalties.
+    """
+
+    first: float
+    last: float
+    relative: float
+    loss: float
+
+
+def untrained(network: keras.Model) -> keras.Model:
+    """The same network with other initial weights, the same at every call."""
+    before = random.getstate()
+    random.seed(0)  # where Keras takes the seeds of initial weights from
+    try:
+        return type(network).from_config(network.get_config())
+    finally:
+        random.setstate(before)
+
+
+def gradients(network: keras.Model, seen: Examples) -> Gradients:
+    """Those of the loss on `seen`, as in training."""
+    import tensorflow as tf
+
+    kernels = [weight for weight in network.trainable_weights if len(weight.shape) > 1]
+
+    @tf.function
+    def found() -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(loss_of(seen.task)(seen.targets, network(seen.inputs, training=True)))
+        return loss, tape.gradient(loss, [weight.value for weight in kernels], unconnected_gradients="zero")
+
+    before = network.get_weights()
+    loss, slopes = found()
+    network.set_weights(before)  # training moves the means of batch normalization
+    if not kernels or min(map(_size, kernels)) == 0:  # a layer that begins with zeros hides those before it, on purpose
+        return Gradients(1.0, 1.0, 0.0, float(loss))
+    sizes = [_size(slope) for slope in slopes]
+    relative = max(size / _size(kernel) for size, kernel in zip(sizes, kernels, strict=True))
+    return Gradients(sizes[0], sizes[-1], relative if np.isfinite(sizes).all() else float("inf"), float(loss))
+
+
+def _size(values: tf.Tensor) -> float:
+    """Root of the mean square; of a sparse gradient too."""
+    import tensorflow as tf
+
+    return float(tf.sqrt(tf.reduce_mean(tf.square(tf.convert_to_tensor(values)))))
+
+
+def dead_units(network: keras.Model, inputs: np.ndarray) -> tuple[float, str]:
+    """The largest share of a relu layer's units that answer 0 to all `inputs`, and the layer's name.
+
+    Layers of a few units, any of which may be dead by chance, are passed over; 0 without others.
+    """
+    import keras
+
+    def rectifies(layer: keras.layers.Layer) -> bool:
+        function = getattr(layer, "activation", None)
+        return isinstance(layer, keras.layers.ReLU) or getattr(function, "__name__", "") == "relu"
+
+    layers = [layer for layer in network.layers if rectifies(layer) and layer.output.shape[-1] >= FEWEST]
+    if not layers:
+        return 0.0, ""
+    before = network.get_weights()
+    outputs = keras.Model(network.input, [layer.output for layer in layers])(inputs, training=True)
+    network.set_weights(before)
+    answers = [np.asarray(answer) for answer in keras.tree.flatten(outputs)]
+    shares = [float((answer.reshape(-1, answer.shape[-1]).max(axis=0) <= 0).mean()) for answer in answers]
+    worst = int(np.argmax(shares))
+    return shares[worst], layers[worst].name
+
+
+def losses(network: keras.Model, *several: Examples) -> list[np.ndarray]:
+    """Float64 (examples,) for each of `several`: the losses, as in prediction, without penalties."""
+    import tensorflow as tf
+
+    answer = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=True)
+
+    def answers(inputs: np.ndarray) -> np.ndarray:
+        batches = [inputs[at : at + BATCH] for at in range(0, len(inputs), BATCH)]
+        return np.concatenate([answer(batch).numpy().astype(np.float64) for batch in batches])
+
+    return [_losses(answers(asked.inputs), asked) for asked in several]
+
+
+def losses_of_constant(known: np.ndarray, asked: Examples) -> np.ndarray:
+    """Float64 (examples,): the loss of each where the mean, or the shares, of the targets `known` are the answer."""
+    if asked.task == "classification":
+        count = int(max(known.max(), asked.targets.max())) + 1
+        answer = np.bincount(known, minlength=count) / len(known)
+    else:
+        answer = known.mean(axis=0, dtype=np.float64)
+    return _losses(np.repeat(answer[None], len(asked.targets), axis=0), asked)
+
+
+def _losses(answers: np.ndarray, asked: Examples) -> np.ndarray:
+    """Nats, or squared units of the scaled target; what Keras' losses are the mean of."""
+    if asked.task in ("regression", "forecasting"):
+        return np.square(answers - asked.targets).mean(axis=1)
+    shares = np.clip(answers, 1e-7, 1 - 1e-7)
+    if asked.task == "multi_label":
+        return -np.where(asked.targets == 1, np.log(shares), np.log(1 - shares)).mean(axis=1)
+    return -np.log(shares[np.arange(len(shares)), asked.targets])
+
+
+def descended(network: keras.Model, seen: Examples, enough: float) -> float:
+    """The loss on `seen` after up to 20 steps down its gradient and that of the penalties, the weights then as before.
+
+    Each step goes as far as is best, up to a tenth of the size of the weights, whatever the gradient's; they end where
+    the loss is below `enough`.
+    """
+    import tensorflow as tf
+
+    weights, before = network.trainable_weights, network.get_weights()
+
+    @tf.function
+    def loss() -> tuple[tf.Tensor, tf.Tensor]:
+        """With penalties, and without."""
+        plain = tf.reduce_mean(loss_of(seen.task)(seen.targets, network(seen.inputs, training=False)))
+        return tf.add_n([plain, *network.losses]), plain
+
+    @tf.function
+    def slope() -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            whole, _ = loss()
+        return tape.gradient(whole, [weight.value for weight in weights], unconnected_gradients="zero")
+
+    def go(start: list[np.ndarray], downhill: list[tf.Tensor], stride: float) -> tuple[float, float]:
+        for weight, value, gradient in zip(weights, start, downhill, strict=True):
+            weight.assign(value - stride * gradient)
+        whole, plain = loss()
+        return float(whole), float(plain)
+
+    now, plain = map(float, loss())
+    for _ in range(STEPS):
+        downhill, start = [tf.convert_to_tensor(each) for each in slope()], [weight.numpy() for weight in weights]
+        length = float(tf.linalg.global_norm([weight.value for weight in weights]))
+        length /= max(float(tf.linalg.global_norm(downhill)), 1e-12)
+        after, best = min((go(start, downhill, stride * length)[0], stride * length) for stride in STRIDES)
+        if not after < now:
+            break
+        now, plain = go(start, downhill, best)
+        if plain < enough:
+            break
+    network.set_weights(before)
+    return plain
