@@ -17,7 +17,7 @@ from test_serving_server import served
 import zoo
 from zoo.data import tables
 from zoo.errors import InputError, Notice
-from zoo.own_code import import_file
+from zoo.own_code import answers, import_file
 from zoo.serving.hosting import Host
 
 LAYERS = """
@@ -309,3 +309,15 @@ def test_a_model_with_several_outputs_by_name_is_refused() -> None:
     model = keras.Model(entry, {"answer": keras.layers.Dense(2, activation="softmax")(entry)})
     with pytest.raises(InputError, match="one output"):
         zoo.train(model, tables(rows()), epochs=1)
+
+
+def test_a_name_that_no_graph_takes_leaves_nothing_behind() -> None:
+    inputs = np.zeros((4, 2), np.float32)
+    for name in ("größe", "of a\nline"):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "softmax")], name=name)
+        with pytest.raises(InputError, match="can't answer"):
+            answers(model, inputs)
+        assert keras.layers.Dense(1, name="next").name == "next"
+        later = keras.layers.Dense(1, name="later")
+        later.build((None, 2))
+        assert later.kernel.path == "later/kernel"

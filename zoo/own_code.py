@@ -167,7 +167,8 @@ def answers(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
         # Once, so without what Keras keeps to predict: of many models in one process TensorFlow would warn of it.
         run = tf.function(lambda rows: network(rows, training=False), autograph=False)
         form = tf.TensorSpec([None, *inputs.shape[1:]], tf.float32)
-        return run.get_concrete_function(form)(tf.constant(inputs)).numpy()
+        # In a thread of its own: of a name that no graph takes Keras would keep a scope, and all later layers be in it.
+        return _in_thread(lambda: run.get_concrete_function(form)(tf.constant(inputs)).numpy())
     except Exception as error:  # whatever a user's own layers raise
         raise _failed(network, "can't answer", error) from error
 
@@ -178,7 +179,8 @@ def _check_training(network: keras.Model, inputs: np.ndarray) -> None:
 
     form = tf.TensorSpec([None, *inputs.shape[1:]], tf.float32)
     try:
-        tf.function(lambda rows: network(rows, training=True), autograph=False).get_concrete_function(form)
+        run = tf.function(lambda rows: network(rows, training=True), autograph=False)
+        _in_thread(lambda: run.get_concrete_function(form))
     except Exception as error:  # whatever a user's own layers raise
         raise _failed(network, "can't be trained", error) from error
 
