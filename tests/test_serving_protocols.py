@@ -9,6 +9,7 @@ import struct
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -199,6 +200,8 @@ def test_what_png_can_not_hold_is_the_same_pixels(mode: str) -> None:
     values = np.random.default_rng(0).integers(0, 256, (9, 7, len(Image.new(mode, (1, 1)).getbands())), np.uint8)
     bands = [Image.fromarray(values[..., at]) for at in range(values.shape[-1])]
     Image.merge(mode, bands).save(buffer, "TIFF", exif=turned)
+    if mode == "YCbCr" and int(PIL.__version__.split(".")[0]) < 13:
+        pytest.skip("Pillow reads no TIFF of plain YCbCr before 13.0")
     found = decoding.decode(_readable(buffer.getvalue()), (7, 9))
     assert np.array_equal(found, decoding.decode(buffer.getvalue(), (7, 9)))
 
