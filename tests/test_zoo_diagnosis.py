@@ -123,7 +123,7 @@ def rare(count: int = 600) -> Data:
         (
             "mlp",
             shuffled(table()),
-            {"epochs": 60, "learning_rate": 0.01, "patience": 60},
+            {"epochs": 150, "learning_rate": 0.01, "patience": 150, "model": {"units": (128,)}},
             "inputs that do not tell the target",
         ),
         ("mlp", constant(table()), {}, "constant inputs"),

@@ -16,6 +16,7 @@ import zoo
 from zoo.builders import mlp
 from zoo.data import Data, arrays, sequences
 from zoo.data.dataset import Part
+from zoo.diagnosis import diagnose
 from zoo.errors import InputError, JobError
 from zoo.learning_rates import find_learning_rate
 from zoo.training import train
@@ -269,7 +270,7 @@ def test_many_trainings_in_one_process_write_nothing(caplog: pytest.LogCaptureFi
     logger.addHandler(caplog.handler)
     try:
         for number in range(6):
-            train("mlp", table(60), model={"units": (4 + number,)}, epochs=1)
+            diagnose(train("mlp", table(600), model={"units": (4 + number,)}, epochs=1))
             train("variational_autoencoder", data, model={"latent_dim": 2, "filters": (4,)}, epochs=1)
     finally:
         logger.removeHandler(caplog.handler)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -58,14 +59,13 @@ def gradients(network: keras.Model, seen: Examples) -> Gradients:
 
     kernels = [weight for weight in network.trainable_weights if len(weight.shape) > 1]
 
-    @tf.function
     def found() -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(loss_of(seen.task)(seen.targets, network(seen.inputs, training=True)))
         return loss, tape.gradient(loss, [weight.value for weight in kernels], unconnected_gradients="zero")
 
     before = network.get_weights()
-    loss, slopes = found()
+    loss, slopes = _compiled(found)()
     network.set_weights(before)  # training moves the means of batch normalization
     if not kernels or min(map(_size, kernels)) == 0:  # a layer that begins with zeros hides those before it, on purpose
         return Gradients(1.0, 1.0, 0.0, float(loss))
@@ -108,11 +108,12 @@ def losses(network: keras.Model, *several: Examples) -> list[np.ndarray]:
     """Float64 (examples,) for each of `several`: the losses, as in prediction, without penalties."""
     import tensorflow as tf
 
-    answer = tf.function(lambda inputs: network(inputs, training=False), reduce_retracing=True)
+    form = tf.TensorSpec([None, *several[0].inputs.shape[1:]], several[0].inputs.dtype)
+    answer = _compiled(lambda inputs: network(inputs, training=False), form)
 
     def answers(inputs: np.ndarray) -> np.ndarray:
         batches = [inputs[at : at + BATCH] for at in range(0, len(inputs), BATCH)]
-        return np.concatenate([answer(batch).numpy().astype(np.float64) for batch in batches])
+        return np.concatenate([answer(tf.constant(batch)).numpy().astype(np.float64) for batch in batches])
 
     return [_losses(answers(asked.inputs), asked) for asked in several]
 
@@ -125,6 +126,13 @@ def losses_of_constant(known: np.ndarray, asked: Examples) -> np.ndarray:
     else:
         answer = known.mean(axis=0, dtype=np.float64)
     return _losses(np.repeat(answer[None], len(asked.targets), axis=0), asked)
+
+
+def _compiled(function: Callable[..., Any], *forms: tf.TensorSpec) -> Callable[..., Any]:
+    """A graph of `function`. TensorFlow warns of one that is called a few times where there are many such."""
+    import tensorflow as tf
+
+    return tf.function(function).get_concrete_function(*forms)
 
 
 def _losses(answers: np.ndarray, asked: Examples) -> np.ndarray:
@@ -147,17 +155,17 @@ def descended(network: keras.Model, seen: Examples, enough: float) -> float:
 
     weights, before = network.trainable_weights, network.get_weights()
 
-    @tf.function
-    def loss() -> tuple[tf.Tensor, tf.Tensor]:
+    def losses() -> tuple[tf.Tensor, tf.Tensor]:
         """With penalties, and without."""
         plain = tf.reduce_mean(loss_of(seen.task)(seen.targets, network(seen.inputs, training=False)))
         return tf.add_n([plain, *network.losses]), plain
 
-    @tf.function
-    def slope() -> list[tf.Tensor]:
+    def slopes() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            whole, _ = loss()
+            whole, _ = losses()
         return tape.gradient(whole, [weight.value for weight in weights], unconnected_gradients="zero")
+
+    loss, slope = _compiled(losses), _compiled(slopes)
 
     def go(start: list[np.ndarray], downhill: list[tf.Tensor], stride: float) -> tuple[float, float]:
         for weight, value, gradient in zip(weights, start, downhill, strict=True):

@@ -68,7 +68,7 @@ def whole(name: str, value: Any, least: int = 0, most: int = 2**31 - 1) -> int:
     except TypeError:
         raise InputError(f"expected a whole number for {name}, received {value!r}") from None
     if not least <= number <= most:
-        raise InputError(f"expected {name} from {least} to {most}, received {number}")
+        raise InputError(f"expected {name} of at least {least} and at most {most}, received {number}")
     return number
 
 

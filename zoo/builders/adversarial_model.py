@@ -117,8 +117,10 @@ class Adversarial(Composite):
         optimizer[0].build(self.generator.trainable_variables)
         optimizer[1].build(self.critic.trainable_variables)
 
-    def get_compile_config(self) -> dict[str, Any]:
-        """Both optimizers, for a model that is saved."""
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Both optimizers, for a model that is saved; None where it was not compiled."""
+        if not self.compiled:
+            return None
         return {"optimizers": [keras.optimizers.serialize(each) for each in (self.optimizer, self.critic_optimizer)]}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
