@@ -71,7 +71,7 @@ def test_scores_of_forecasts_do_not_know_the_unit() -> None:
 def test_a_simple_model_that_is_better_is_told_in_every_unit(unit: float) -> None:
     targets = (np.arange(200.0)[:, None] * unit).astype(np.float32)
     (found,) = of_rivals(targets, np.full_like(targets, 100 * unit), {"exact": targets})
-    assert "R² 1 against" in found.evidence and "more than chance" in found.evidence
+    assert "R² 1 against" in found.evidence
 
 
 @pytest.mark.slow
