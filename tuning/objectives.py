@@ -13,7 +13,7 @@ from zoo import intervals, measures
 from zoo.errors import InputError
 from zoo.measures import correct
 
-ALIKE = ("f1_macro", "balanced_accuracy", "roc_auc")  # scores of decisions and orders, which few examples may not tell
+DECIDED = ("accuracy", "f1_macro", "balanced_accuracy", "roc_auc")  # models that decide alike here may not elsewhere
 
 
 class Objective(NamedTuple):
@@ -24,14 +24,14 @@ class Objective(NamedTuple):
         direction: ``max`` or ``min``: which is better.
         tasks: what it fits.
         score: of targets and answers, as `zoo.data.Part` and a model have them.
-        each: values, one an example, whose mean is the score; None where it is no mean.
+        parts: of the score, one an example, as `zoo.measures` says; None for a distance of two sets.
     """
 
     name: str
     direction: Literal["max", "min"]
     tasks: tuple[str, ...]
     score: Callable[[np.ndarray, np.ndarray], float]
-    each: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    parts: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
 def _mean(name: str, direction: Literal["max", "min"], tasks: tuple[str, ...], each: Callable) -> Objective:
@@ -49,13 +49,13 @@ def _given(targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
 CLASSES, LABELS, NUMBERS = ("classification",), ("classification", "multi_label"), ("regression", "forecasting")
 _KNOWN = (
     _mean("accuracy", "max", LABELS, lambda targets, answers: correct(targets, answers).astype(float)),
-    Objective("balanced_accuracy", "max", CLASSES, measures.balanced_accuracy),
-    Objective("f1_macro", "max", LABELS, measures.f1_macro),
-    Objective("roc_auc", "max", LABELS, measures.mean_area),
+    Objective("balanced_accuracy", "max", CLASSES, measures.balanced_accuracy, measures.recall_parts),
+    Objective("f1_macro", "max", LABELS, measures.f1_macro, measures.f1_parts),
+    Objective("roc_auc", "max", LABELS, measures.mean_area, measures.area_parts),
     _mean("log_loss", "min", LABELS, measures.likelihoods),
-    Objective("r2", "max", NUMBERS, measures.determination),
+    Objective("r2", "max", NUMBERS, measures.determination, measures.determination_parts),
     _mean("mse", "min", NUMBERS, measures.squares),
-    Objective("rmse", "min", NUMBERS, _rmse),
+    Objective("rmse", "min", NUMBERS, _rmse, measures.root_parts),
     _mean("mae", "min", NUMBERS, measures.distances),
     _mean("reconstruction_mse", "min", ("autoencoder",), _given),
     _mean("bound", "max", ("variational",), _given),
@@ -93,7 +93,7 @@ def objective_of(name: str | None, task: str) -> Objective:
 def compared(
     objective: Objective, targets: np.ndarray, best: np.ndarray, default: np.ndarray, part: str, seed: int
 ) -> Comparison:
-    """Two models' answers on the same examples, with a paired bootstrap interval of the difference.
+    """Two models' answers on the same examples, with a paired interval of the difference.
 
     Args:
         objective: what is compared.
@@ -106,19 +106,11 @@ def compared(
     Source: see `zoo.intervals`.
     """
     scores = [objective.score(targets, answers) for answers in (best, default)]
-    if "adversarial" in objective.tasks:  # a distance of two sets: there are no pairs
-        interval = (float("-inf"), float("inf"))
-    elif objective.each is not None:
-        interval = intervals.paired(objective.each(targets, best) - objective.each(targets, default), seed)
-    else:
-
-        def gap(drawn: np.ndarray) -> float:
-            one, other = (objective.score(targets[drawn], answers[drawn]) for answers in (best, default))
-            return one - other
-
-        interval = intervals.bootstrap(gap, len(targets), seed)
-    if interval == (0, 0) and objective.name in ALIKE:
-        interval = intervals.matched(0, 0, _fewest(targets))  # they decide alike on these; on others they may not
+    interval = (float("-inf"), float("inf"))  # of two sets there are no pairs
+    if objective.parts is not None:
+        interval = intervals.paired(objective.parts(targets, best) - objective.parts(targets, default), seed)
+    if interval == (0, 0) and objective.name in DECIDED:
+        interval = intervals.matched(0, 0, len(targets) if objective.name == "accuracy" else _fewest(targets))
     return Comparison(part, len(targets), scores[0], scores[1], scores[0] - scores[1], interval)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from zoo.baselines import few, flat, most_near, nearest
+from zoo.intervals import paired
+from zoo.measures import ordered_parts
 
 MOST = 20_000  # examples that principal components and a forest are fitted on
 COMPONENTS = 256  # of a linear filter
@@ -103,20 +105,8 @@ def areas_apart(odd: np.ndarray, scores: np.ndarray, others: np.ndarray) -> tupl
         odd: bool (examples,), which are anomalies; some are, and some are not.
         scores: float (examples,), larger for anomalies.
         others: the same of another model.
-
-    Source: DeLong, DeLong and Clarke-Pearson 1988, "Comparing the Areas under Two or More Correlated Receiver
-        Operating Characteristic Curves: A Nonparametric Approach".
     """
-
-    def below(values: np.ndarray, among: np.ndarray) -> np.ndarray:
-        """Share of `among` below each of `values`, of equal ones half."""
-        among = np.sort(among)
-        return (np.searchsorted(among, values, "left") + np.searchsorted(among, values, "right")) / (2 * len(among))
-
-    anomalous = below(scores[odd], scores[~odd]) - below(others[odd], others[~odd])
-    normal = below(others[~odd], others[odd]) - below(scores[~odd], scores[odd])
-    half = 1.96 * np.sqrt(anomalous.var() / len(anomalous) + normal.var() / len(normal))
-    return float(anomalous.mean() - half), float(anomalous.mean() + half)
+    return paired(ordered_parts(odd, scores) - ordered_parts(odd, others), 0)
 
 
 def _some(rows: np.ndarray, seed: int) -> np.ndarray:
