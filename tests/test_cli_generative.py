@@ -42,6 +42,8 @@ def test_anomalies_are_told_with_threshold_and_what_could_not_be_read(variationa
     assert [row["is_anomaly"] for row in found[:5]] == [str(int(score > card["threshold"])) for score in scores]
     count = sum(score > card["threshold"] for score in scores)
     assert f"{count} of 5 are anomalies" in done.stdout and f"{card['threshold']:.5g}" in done.stdout
+    low, high = (100 * each for each in card["false_alarms_between"])
+    assert f"({low:.2g} to {high:.2g} %)" in done.stdout and low < 5 < high
     assert "5 % of normal examples" in done.stdout and "1 could not be read" in done.stdout
     assert "unreadable" in done.stdout and "every input: found.csv" in done.stdout
 

@@ -118,6 +118,14 @@ def test_few_scores_promise_what_they_can() -> None:
         assert np.mean(over) == pytest.approx(promised(count, 0.01), rel=0.1)
 
 
+@pytest.mark.parametrize(("count", "rate"), [(40, 0.01), (144, 0.01), (400, 0.1)])
+def test_the_share_of_false_alarms_lies_where_it_is_told_to(count: int, rate: float) -> None:
+    rng = np.random.default_rng(1)
+    over = np.array([np.exp(-threshold(rng.exponential(size=count), rate)) for _ in range(2000)])
+    low, high = thresholds.between(count, rate)
+    assert np.mean(over < low) == pytest.approx(0.025, abs=0.012) == np.mean(over > high)
+
+
 def normal_rows(count: int, seed: int) -> tuple[Data, np.ndarray]:
     """Rows of six factors in twenty columns, and 5,000 fresh ones."""
     rng, mix = np.random.default_rng(seed), np.random.default_rng(99).normal(size=(6, 20))

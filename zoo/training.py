@@ -221,7 +221,8 @@ def finished(
         usual = thresholds.usual(task, network, how, history.best_epoch, choosing, false_alarms, seed)
         limit = thresholds.threshold(usual.scores, false_alarms)
         promised = thresholds.promised(len(usual.scores), false_alarms)
-        card |= {"threshold_from": usual.source, "false_alarms_promised": promised}
+        between = thresholds.between(len(usual.scores), false_alarms)
+        card |= {"threshold_from": usual.source, "false_alarms_promised": promised, "false_alarms_between": between}
         whole, outputs, evaluation = reconstruction.finish(network, data, inputs, limit, normal, seed)
         findings = of_reconstructions(evaluation, false_alarms, network.code_shape[-1], len(usual.scores))
     else:

@@ -129,7 +129,7 @@ def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_js
     if as_json:
         say_json(rendering.anomalies_found(found, made.threshold, rate))
     else:
-        rendering.show_anomalies(found, made.threshold, rate)
+        rendering.show_anomalies(found, made.threshold, rate, made.card.get("false_alarms_between"))
         if csv_path:
             say(f"every input: {csv_path}")
     if all(each.error for each in found):

@@ -116,7 +116,9 @@ def show_duel(history: History) -> None:
     )
 
 
-def show_anomalies(found: Sequence[Anomaly], threshold: float, false_alarms: float) -> None:
+def show_anomalies(
+    found: Sequence[Anomaly], threshold: float, false_alarms: float, between: Sequence[float] | None = None
+) -> None:
     """The most anomalous first, those that can't be read last, and how many there are."""
     table = Table("input", "score", "")
     ordered = ranked(found)
@@ -130,9 +132,10 @@ def show_anomalies(found: Sequence[Anomaly], threshold: float, false_alarms: flo
         CONSOLE.print(f"and {len(ordered) - MOST} more: --csv or --json has them all")
     scored = sum(not each.error for each in found)
     unread = f"; {len(found) - scored} could not be read" if scored < len(found) else ""
+    likely = f" ({100 * between[0]:.2g} to {100 * between[1]:.2g} %)" if between else ""
     CONSOLE.print(
         f"[bold]{sum(bool(each.is_anomaly) for each in found)} of {scored} are anomalies[/]: their score is over "
-        f"{threshold:.5g}, as that of {100 * false_alarms:.3g} % of normal examples may be{unread}"
+        f"{threshold:.5g}, as that of {100 * false_alarms:.3g} % of normal examples may be{likely}{unread}"
     )
 
 

@@ -42,13 +42,29 @@ def threshold(scores: np.ndarray, false_alarms: float) -> float:
     Source: the quantile of split conformal prediction, Lei et al. 2018, "Distribution-Free Predictive Inference for
         Regression", section 2.2.
     """
-    rank = int(np.ceil((len(scores) + 1) * (1 - false_alarms) - 1e-9))
-    return float(np.sort(scores)[min(rank, len(scores)) - 1])
+    return float(np.sort(scores)[_rank(len(scores), false_alarms) - 1])
+
+
+def _rank(count: int, false_alarms: float) -> int:
+    return min(int(np.ceil((count + 1) * (1 - false_alarms) - 1e-9)), count)
 
 
 def promised(count: int, false_alarms: float) -> float:
     """The share of false alarms that `count` scores can promise: no less than that of a new largest one among them."""
     return max(false_alarms, 1 / (count + 1))
+
+
+def between(count: int, false_alarms: float) -> tuple[float, float]:
+    """95 % interval of the share of false alarms on new examples, with a threshold that `count` scores set.
+
+    Source: Vovk 2012, "Conditional Validity of Inductive Conformal Predictors", section 2: the share has a beta
+        distribution.
+    """
+    from scipy.stats import beta
+
+    rank = _rank(count, false_alarms)
+    low, high = beta.ppf([0.025, 0.975], count + 1 - rank, rank)
+    return float(low), float(high)
 
 
 def usual(
