@@ -19,7 +19,7 @@ from conftest import command, foreign, photo
 from zoo import artifact
 
 SMALL = ["--input-size", "32"]
-KILLS = int(os.environ.get("ZOO_KILLS", 6))  # at random moments; each takes half a minute
+KILLS = int(os.environ.get("ZOO_KILLS", 3))  # at random moments; each takes half a minute
 
 
 def zoo(*arguments: object, **options: object) -> subprocess.CompletedProcess:

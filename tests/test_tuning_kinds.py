@@ -20,8 +20,6 @@ PAIRS = [
     ("cnn", "random"),
     ("lstm", "bayesian"),
     ("conv_autoencoder", "random"),
-    ("variational_autoencoder", "grid"),
-    ("fine_tune", "grid"),
     ("fine_tune", "hyperband"),
 ]
 OBJECTIVES = {"cnn": "log_loss", "lstm": "accuracy", "fine_tune": "log_loss"}
@@ -83,7 +81,7 @@ def test_every_kind_goes_on_after_a_cut_to_what_it_finds_without(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["cnn", "lstm", "variational_autoencoder", "gan"])
+@pytest.mark.parametrize("kind", ["cnn", "variational_autoencoder", "gan"])
 def test_the_winner_of_every_kind_is_an_artifact(
     kind: str, pixels: np.ndarray, labels: np.ndarray, folder: Path, workplace: Path
 ) -> None:
@@ -121,9 +119,9 @@ def test_last_blocks_are_searched_where_the_space_asks_for_them(folder: Path, wo
         model = {"unfreeze": hp.Choice("unfreeze", [2, 1])}
         return {"model": model, "training": {"unfreeze_rate": 1e-4, "augment": ("flip",)}}
 
-    given = {"space": blocks, "trials": 2, "epochs": 2, "input_size": 64, "folds": 0, "objective": "log_loss"}
+    given = {"space": blocks, "trials": 1, "epochs": 2, "input_size": 64, "folds": 0, "objective": "log_loss"}
     result = tuning.search(folder, "fine_tune", run="mine", **given)
-    assert [trial.status for trial in result.trials] == ["completed"] * 3
+    assert [(trial.status, trial.values["unfreeze"]) for trial in result.trials] == [("completed", 2), ("completed", 1)]
     problem = Heads(folder, epochs=2, input_size=64, folds=0)
     settings = {"model": {"unfreeze": 2}, "training": {"unfreeze_rate": 1e-4, "augment": ("flip",)}}
     fitted, answers = problem.finish(settings, 2, Path("mine/again"))
