@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from zoo import card as cards
-from zoo import exporting, sums, warming
+from zoo import example, exporting, sums, warming
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.evaluation import AnyEvaluation, most_frequent, score
@@ -171,6 +171,7 @@ def publish(
 
     def export(folder: Path) -> None:
         exporting.saved_model(model, folder, classes=data.classes, task=data.task, description=description)
+        example.write(folder, data.train, description)
 
     return staged(model, card, out=out, run=run, export=export, prove=prove), evaluation
 

@@ -17,7 +17,8 @@ NAME = "SHA256SUMS"
 FORMATS = "formats"  # folder of what is exported later; each format in it has a manifest of its own
 MANIFEST = "manifest.json"
 LOADED = ("card.json", "model.keras")  # what `zoo.load` opens
-SERVED = (*LOADED, "saved_model.pb", "fingerprint.pb", "variables/", "assets/", "assets.extra/")  # and a server
+GRAPH = ("saved_model.pb", "fingerprint.pb", "variables/", "assets/", "assets.extra/")
+SERVED = (*LOADED, *GRAPH, "example.json")  # and a server
 _LINE = re.compile(rb"(\\?)([0-9a-f]{64}) [ *](.+)", re.S)
 _ESCAPES = {b"\\\\": b"\\", b"\\n": b"\n", b"\\r": b"\r"}  # of names, in lines that begin with a backslash
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import artifact
+from zoo import artifact, example
 from zoo.composition import prepared
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError
@@ -209,6 +209,7 @@ def publish(
 
     def export(folder: Path) -> None:
         exporting.autoencoder(model, folder, data.input)
+        example.write(folder, data.train, data.input)
 
     def prove(folder: Path) -> tuple[Parity, dict[str, Any]]:
         return exporting.compare_autoencoder(folder, asked, data.input, gate), known
