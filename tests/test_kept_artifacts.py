@@ -108,3 +108,32 @@ def test_they_are_served(kept: Path) -> None:
         for name in NAMES:
             status, reply = client(f"/v1/models/{name}/metadata")
             assert status == 200 and "serving_default" in json.dumps(reply)
+
+
+def test_a_form_is_made_of_them(kept: Path) -> None:
+    with served(Host({name: kept / name for name in NAMES}, runtime="saved_model")) as client:
+        found = {name: client(f"/v1/models/{name}/inputs")[1]["inputs"] for name in NAMES}
+        models = client("/v1/models")[1]["models"]
+    errors = {each["name"]: each["errors"] for each in models}
+    assert [each["threshold"] is not None for each in models] == [name == "reconstruction" for name in NAMES]
+    assert found["generation"] == [{"name": "code", "type": "code", "length": 4}]
+    assert found["fine_tuned"] == [{"name": "image_bytes", "type": "image"}]
+    (text,) = found["classification"]
+    assert (
+        set(text["words"]) == {"good", "bad", "film", "plot", "long", "short", "actor", "scene"} and text["length"] == 6
+    )
+    things = [
+        {"name": "size", "column": "size", "type": "number"},
+        {"name": "kind_of_thing", "column": "kind of thing", "type": "category", "categories": ["a", "b", "ü"]},
+    ]
+    label = {"name": "label", "column": "label", "type": "category", "categories": ["no", "yes"]}
+    assert found["multi_label"] == [*things, label]
+    numbers = [{"name": name, "column": name, "type": "number"} for name in ("large", "rare")]
+    assert found["reconstruction"] == [*things, *numbers]
+    steps = {"name": "sequence", "type": "sequence", "shorter": False}
+    assert found["forecasting"] == [steps | {"features": ["value"], "length": 7}]
+    assert found["regression"] == [steps | {"features": ["feature_0", "feature_1"], "length": 5}]
+    assert errors["forecasting"] == {
+        f"value +{step}": pytest.approx(mae, abs=0.01) for step, mae in ((1, 0.254), (2, 0.236))
+    }
+    assert errors["classification"] == {}

@@ -14,6 +14,7 @@ from zoo import card as cards
 from zoo.errors import InputError
 from zoo.serving.answering import MAX_PIXELS, Answering, Pixels
 from zoo.serving.batching import Batcher
+from zoo.serving.inputs import inputs_of
 from zoo.serving.opening import Tell, opened_version
 from zoo.serving.refusals import Refused
 
@@ -34,6 +35,7 @@ class Version:
         self.folder, self.number = folder, _number(folder)
         self.answering = answering
         self.card = cards.read(folder, ("card.json",))
+        self.inputs = inputs_of(folder, self.card, answering)
         lanes = 2 if isinstance(answering, Pixels) and answering.runtime == "openvino" else 1
         self.batcher = Batcher(answering.run, batch, lanes, told)
 
