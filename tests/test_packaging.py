@@ -34,7 +34,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packages = ("zoo", "applications", "tuning")
     assert {f"{package}/py.typed" for package in packages} <= names
     assert {
-        path.relative_to(ROOT).as_posix() for package in packages for path in (ROOT / package).rglob("*.py")
+        path.relative_to(ROOT).as_posix()
+        for package in packages
+        for path in (ROOT / package).rglob("*.*")
+        if path.suffix in (".py", ".html", ".css", ".js")
     } <= names
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "build"))]
     environment = place / "environment"

@@ -131,9 +131,23 @@ def test_it_tells_what_it_serves(server: Client) -> None:
     ):
         assert server(path)[0] == 200
     status, page = server("/")
-    assert status == 200 and "Drop a photo" in page
+    assert status == 200 and "<style>" in page and "Drop a photo" in page
     status, text = server("/metrics")
     assert status == 200 and 'zoo_requests_total{code="200",model="digits",protocol="v1"}' in text
+
+
+def test_it_tells_what_a_request_is_made_of(server: Client, tabular: Path) -> None:
+    assert server("/v1/models/digits/inputs") == (200, {"inputs": [{"name": "image_bytes", "type": "image"}]})
+    assert server("/v1/models/nobody/inputs")[0] == server("/v1/models/digits/versions/9/inputs")[0] == 404
+    with served(Host({"table": tabular}, runtime="saved_model")) as client:
+        _, found = client("/v1/models/table/versions/1/inputs")
+        kept = (tabular / "example.json").read_bytes()
+        row = json.loads(kept)["instances"][0]
+        assert found["inputs"] == [
+            {"name": name, "column": name, "type": "number", "example": value} for name, value in row.items()
+        ]
+        status, reply = client("/v1/models/table:predict", kept)  # the example is a request
+        assert status == 200 and reply["predictions"][0]["label"] == zoo.load(tabular).predict(row)[0].label
 
 
 def test_bad_requests_are_refused_with_a_reason(server: Client, pixels: np.ndarray) -> None:

@@ -181,11 +181,15 @@ def _routes(app: FastAPI, host: Host, metrics: Metrics, predict: Any, infer: Any
         signature = found.answering.signatures[DEFAULT]
         return _reply(open_inference.metadata(name, [found.number], found.answering.runtime, signature))
 
+    async def fields(request: Request, name: str, version: str | None) -> Any:
+        return _reply({"inputs": host.get(name, version).inputs})
+
     async def model_ready(request: Request, name: str, version: str | None) -> Any:
         return _reply({"name": name, "ready": host.get(name, version) is not None})
 
     add(f"{one}{{of}}:predict", "POST", "Answers to examples", predict, _V1)
     add(f"{one}{{of}}/metadata", "GET", "What a model takes and answers", described)
+    add(f"{one}{{of}}/inputs", "GET", "What a request is made of, with an example of training", fields)
     add(f"{one}{{of}}", "GET", "Which versions there are", status)
     add("/v2/models/{name}{of}/infer", "POST", "Answers to examples", infer, _V2)
     add("/v2/models/{name}{of}/ready", "GET", "Whether a model answers", model_ready)
@@ -237,6 +241,8 @@ def _described(name: str, version: Version) -> dict[str, Any]:
         "classes": list(card.get("classes", ())),
         "inputs": list(signature.inputs),
         "tensors": renamed(card["input"]),
+        "threshold": card.get("threshold"),
+        "errors": {name: scores.get("mae") for name, scores in card.get("metrics", {}).get("values", {}).items()},
     }
 
 
