@@ -8,7 +8,10 @@ const FEW = 8; // classes that are shown at once
 
 function answer(model, said) {
   for (const id of ["drawing", "picture", "labels", "more"]) $(id).hidden = true;
-  if (said.probabilities) classes(model, said);
+  if ([said.probabilities, said.prediction, said.score].flat().includes(null)) { // numbers that overflow in the model
+    headline("no answer");
+    $("beside").textContent = "The model comes to no finite number for this.";
+  } else if (said.probabilities) classes(model, said);
   else if (said.prediction) values(model, said.prediction);
   else if ("is_anomaly" in said) verdict(model, said);
   else if (said.image_bytes) picture(said.image_bytes.b64);
@@ -48,23 +51,25 @@ function bar([name, share]) {
 }
 
 function values(model, prediction) {
-  const off = model.classes.map(name => model.errors[name] === undefined ? "" : ` off by ${short(model.errors[name])}`);
+  const off = model.classes.map(name => model.errors[name] === undefined ? "" : `off by ${short(model.errors[name])}`);
   if (prediction.length === 1) {
     headline(short(prediction[0]), model.classes[0]);
-    if (off[0]) $("beside").textContent = `on held-out examples it was${off[0]} on average`;
+    if (off[0]) $("beside").textContent = `On held-out examples it was ${off[0]} on average.`;
     return;
   }
   for (const [at, value] of prediction.entries()) {
     const told = made("dd", short(value));
-    if (off[at]) told.append(made("small", `${off[at]} on average on held-out examples`, "hint"));
+    if (off[at]) told.append(" ", made("small", off[at], "hint"));
     $("values").append(made("dt", model.classes[at] ?? `value ${at + 1}`), told);
   }
+  if (off.some(Boolean)) $("beside").textContent = "Off by so much on average, on held-out examples.";
 }
 
 function verdict(model, said) {
   headline(said.is_anomaly ? "anomaly" : "normal");
-  $("beside").textContent = `score ${short(said.score)}; over ${short(model.threshold)} it is an anomaly`;
+  $("beside").textContent = `Score ${short(said.score)}; over ${short(model.threshold)} it is an anomaly.`;
   if (model.kind !== "images") return;
+  $("beside").append(" This is what the model makes of your photo:");
   const rows = said.reconstruction, height = rows.length, width = rows[0].length, canvas = $("drawing");
   Object.assign(canvas, {width, height, hidden: false});
   sized(canvas, width);

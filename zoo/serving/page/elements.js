@@ -28,7 +28,6 @@ const listed = (names, most = 20) =>
   names.slice(0, most).join(", ") + (names.length > most ? ` and ${names.length - most} more` : "");
 
 function short(value) {
-  if (value === null) return "no number";
   const size = Math.abs(value);
   if (size && (size < 1e-4 || size >= 1e9)) return value.toPrecision(4);
   const whole = size < 1 ? 1 : Math.floor(Math.log10(size)) + 1; // digits before the point, none of which is rounded

@@ -58,7 +58,7 @@ async function predict(body, headers, source, notes = []) {
     $("time").textContent = `${Math.round(performance.now() - started)} ms`;
     $("json").textContent = cut(JSON.stringify(found, null, 1));
     copies(headers, source);
-    $("found").hidden = false;
+    $("found").hidden = $("again").hidden = false;
     $("said").scrollIntoView({block: "nearest"});
   } catch (error) {
     if (mine === latest) fail(error);
@@ -74,13 +74,13 @@ function fail(error) {
 
 function clear() {
   for (const id of ["wrong", "headline", "unsure", "beside", "values", "notes"]) $(id).replaceChildren();
-  $("found").hidden = true;
+  $("found").hidden = $("again").hidden = true;
 }
 
 async function show() {
   const model = chosen(), mine = ++latest;
-  const classes = model.classes.length && !model.task.match(/regression|forecasting/);
-  const count = classes ? `, ${model.classes.length} classes` : "";
+  const named = ["classification", "multi_label", "generation"].includes(model.task) && model.classes.length;
+  const count = named ? `, ${named} classes` : "";
   $("facts").textContent = `version ${model.version}, ${model.task.replace("_", "-")}${count}, ${model.runtime}`;
   clear();
   $("request").hidden = true;
@@ -120,7 +120,7 @@ async function send(file) {
 
 $("model").addEventListener("change", () => show().catch(fail));
 $("request").addEventListener("submit", submit);
-$("found").addEventListener("click", copy);
+$("again").addEventListener("click", copy);
 $("access").addEventListener("submit", event => {
   event.preventDefault();
   token = $("token").value;
