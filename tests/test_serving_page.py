@@ -195,6 +195,7 @@ def test_a_photo_is_dropped_and_labels_are_seen(browser: Any, kept: dict[str, Pa
     wanted = zoo.load(kept["old fine_tuned"]).predict([photo])[0]
     host = Host({"Small Photos": kept["old fine_tuned"]}, runtime="saved_model", most=20_000)
     with served(host, token=SECRET, limits=Limits(request=50_000)) as client:
+        assert client("/v1/models/Small%20Photos/inputs")[0] == 401 and client("/", method="HEAD") == (200, "")
         page = Page(browser, client.port)
         until(lambda: page.one("#token").is_displayed())
         assert "wants its token" in page.text("#wrong") and browser.switch_to.active_element == page.one("#token")

@@ -132,6 +132,8 @@ def test_it_tells_what_it_serves(server: Client) -> None:
         assert server(path)[0] == 200
     status, page = server("/")
     assert status == 200 and "<style>" in page and "Drop a photo" in page
+    assert 'src="' not in page and "http" not in page  # all of it is in one answer, and nothing is of others
+    assert server("/", method="HEAD") == (200, "")
     status, text = server("/metrics")
     assert status == 200 and 'zoo_requests_total{code="200",model="digits",protocol="v1"}' in text
 

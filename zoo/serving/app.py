@@ -122,7 +122,7 @@ def _routes(app: FastAPI, host: Host, metrics: Metrics, predict: Any, infer: Any
         }.items()
     }
 
-    @app.get("/", response_class=HTMLResponse, summary="A page to drop a photo on")
+    @app.get("/", response_class=HTMLResponse, summary="A page on which a person asks the models")
     async def page() -> HTMLResponse:
         return HTMLResponse(PAGE)
 

@@ -121,7 +121,7 @@ function copy(event) {
   const id = event.target.dataset.copy;
   if (!id) return;
   getSelection().selectAllChildren($(id));
-  document.execCommand("copy"); // navigator.clipboard is there for https and this machine alone
+  document.execCommand("copy"); // there is no navigator.clipboard over plain HTTP
   event.target.textContent = "Copied";
   setTimeout(() => { event.target.textContent = "Copy"; }, 2000);
 }
