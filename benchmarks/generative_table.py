@@ -30,10 +30,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # convolutions train half a
 import numpy as np
 
 import zoo
-from zoo import sheets
 from zoo.data import Data, arrays, idx
 from zoo.errors import InputError
 from zoo.generative.reconstruction import with_noise
+from zoo.pictures import sheets
 
 RESULTS = Path(".runs/generative_table")
 SEEDS = 3

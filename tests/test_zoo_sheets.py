@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo import InputError, sheets
-from zoo.plots import latent_space
+from zoo import InputError
+from zoo.pictures import sheets
+from zoo.pictures.plots import latent_space
 
 
 def noise(count: int, height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:
@@ -176,7 +177,7 @@ def test_latents_are_drawn(tmp_path: Path, dimensions: int, suffix: str) -> None
 
 
 def test_latents_of_one_dimension_lie_on_a_line_and_of_more_on_their_components() -> None:
-    from zoo.plots import _plane
+    from zoo.pictures.plots import _plane
 
     line = np.array([[1.0], [2.0], [4.0]])
     assert _plane(line)[0].tolist() == [[1, 0], [2, 0], [4, 0]]

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from zoo import progress, rendering, sheets, terminal
+from zoo import progress, rendering, terminal
 from zoo.data import Note
+from zoo.pictures import sheets
 from zoo.screen import CONSOLE, Screen, literal
 
 NASTY = {
@@ -146,7 +147,7 @@ def test_bars_and_pictures_take_any_name(
 ) -> None:
     import numpy as np
 
-    from zoo.plots import latent_space
+    from zoo.pictures.plots import latent_space
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with progress.bar("[/] [red]\x1b]0;", 1) as advance:

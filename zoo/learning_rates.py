@@ -43,7 +43,7 @@ class RangeTest(NamedTuple):
 
     def plot(self, path: str | Path) -> None:
         """Draw loss over rate; the suffix of `path` chooses the format, as ``.png`` or ``.svg``."""
-        from zoo.plots import figure
+        from zoo.pictures.plots import figure
 
         with whole_file(path) as partial, figure(partial, Path(path).suffix) as axes:
             axes.plot(self.rates, self.losses)

@@ -26,7 +26,7 @@ from zoo.findings import Finding, of_reconstructions, of_rivals, of_samples, of_
 from zoo.generative import generation, reconstruction, thresholds
 from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
 from zoo.loop import History
-from zoo.plots import learning_curves
+from zoo.pictures.plots import learning_curves
 from zoo.preparing import Prepared, prepare
 from zoo.settings import whole
 

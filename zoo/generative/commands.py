@@ -31,9 +31,9 @@ def generate(artifact: str, count: int | None, label: str | None, seed: int, out
     from pathlib import Path
 
     from zoo import artifact as artifacts
-    from zoo import sheets
     from zoo.errors import InputError
     from zoo.generative.generator import Generator
+    from zoo.pictures import sheets
 
     made = artifacts.load(artifact, "generate")
     conditional = isinstance(made, Generator)
@@ -75,11 +75,12 @@ def reconstruct(
     import sys
 
     from zoo import artifact as artifacts
-    from zoo import rendering, sheets
+    from zoo import rendering
     from zoo.data.image_sources import named
     from zoo.errors import InputError
     from zoo.generative import rendering as tables
     from zoo.generative import side_by_side
+    from zoo.pictures import sheets
 
     made = artifacts.load(artifact, "reconstruct")
     paths = list(named(files, sys.stdin))
@@ -156,7 +157,7 @@ def latent(artifact: str, path: str, out: str, seed: int) -> None:
     from zoo import artifact as artifacts
     from zoo import rendering
     from zoo.generative import latents
-    from zoo.plots import latent_space
+    from zoo.pictures.plots import latent_space
 
     found = latents.of_path(artifacts.load(artifact, "latent"), path, seed=seed)
     latent_space(found.codes, found.targets, found.classes, out)

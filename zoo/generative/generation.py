@@ -17,7 +17,7 @@ from zoo.errors import InputError
 from zoo.generative import exporting, judging
 from zoo.generative.judging import GenerationEvaluation
 from zoo.optimizers import optimizer as optimizer_of
-from zoo.sheets import sheet
+from zoo.pictures.sheets import sheet
 
 if TYPE_CHECKING:
     import keras

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo import sheets
 from zoo.data.dataset import Note
 from zoo.errors import InputError
 from zoo.generative import rendering
 from zoo.generative.reconstructor import Reconstructor
 from zoo.generative.rendering import Reconstructed
+from zoo.pictures import sheets
 
 DRAWN = 160  # images in a picture, at most: ten bands
 
