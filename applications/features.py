@@ -20,9 +20,9 @@ import numpy as np
 from applications import efficientnet_lite, weights
 from applications.embedding_cache import EmbeddingCache
 from zoo import progress, runtimes, sums
-from zoo.data import decoding
 from zoo.errors import Notice
 from zoo.files import cache_folder, digest
+from zoo.kinds.images import decoding
 
 if TYPE_CHECKING:
     import keras

@@ -21,7 +21,7 @@ from zoo import loop, progress
 from zoo.augmentation import AUGMENTATIONS as PLAIN
 from zoo.augmentation import augmentation
 from zoo.batches import Arrays
-from zoo.data import decoding
+from zoo.kinds.images import decoding
 from zoo.optimizers import optimizer
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ import recipes
 from applications import efficientnet_lite, weights
 from applications.features import Extractor, embed
 from zoo import runtimes
-from zoo.data import decoding
-from zoo.data.images import labelled
+from zoo.kinds.images import decoding
+from zoo.kinds.images.folders import labelled
 
 NAME = "efficientnet_lite0"
 

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import zoo
-from zoo.data import decoding
+from zoo.kinds.images import decoding
 
 
 def main(folder: str, artifact: str) -> None:

@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     from zoo import artifact
-    from zoo.data.images import labelled
+    from zoo.kinds.images.folders import labelled
 
     place = tempfile.mkdtemp()
     if options.artifact is None:

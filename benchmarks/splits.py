@@ -87,7 +87,7 @@ def main() -> None:
 
     from applications import heads
     from applications.features import Extractor, embed
-    from zoo.data.images import labelled
+    from zoo.kinds.images.folders import labelled
 
     vectors, _ = embed(labelled(options.photos)[0], Extractor("efficientnet_lite0", "imagenet", 224, 0.875))
     rows = np.stack([vectors[digest] for part in both for digest in part.digests])

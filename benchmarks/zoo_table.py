@@ -101,7 +101,7 @@ def fashion_10k(folder: Path) -> Iterator[Data]:
 
 def vowels(_: Path) -> Iterator[Data]:
     """Nine speakers; the archive's own split."""
-    from zoo.data.samples import write
+    from zoo.kinds.samples import write
 
     folder = RESULTS / "japanese_vowels"
     if not folder.is_dir():
@@ -113,7 +113,7 @@ def weather(name: str, target: str, window: int, horizon: int) -> Callable[[Path
     """The last fifth of the time is held out."""
 
     def read(_: Path) -> Iterator[Data]:
-        from zoo.data.samples import write
+        from zoo.kinds.samples import write
 
         folder = RESULTS / name
         if not folder.is_dir():

@@ -12,7 +12,7 @@ from conftest import shared
 
 from applications import efficientnet_lite, torch_pickle, weights
 from zoo import runtimes, sums
-from zoo.data import decoding
+from zoo.kinds.images import decoding
 
 NAMES = list(efficientnet_lite.VARIANTS)
 

@@ -11,9 +11,9 @@ from conftest import photo
 from applications import features
 from applications.features import Extractor, embed
 from zoo import runtimes
-from zoo.data import decoding
-from zoo.data.images import labelled
 from zoo.files import cache_folder
+from zoo.kinds.images import decoding
+from zoo.kinds.images.folders import labelled
 
 EXTRACTOR = Extractor("efficientnet_lite0", "imagenet", 32, 1.0)
 

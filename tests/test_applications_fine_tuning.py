@@ -20,7 +20,8 @@ from applications.backbones import BACKBONES
 from applications.features import Extractor
 from applications.fine_tuning import Job, embedded, judged
 from zoo import InputError, JobError, artifact, exporting
-from zoo.data import decoding, images
+from zoo.data import images
+from zoo.kinds.images import decoding
 from zoo.progress import Stopwatch
 
 SMALL = 32  # pixels: the least input of the default backbone, for tests that are not about quality

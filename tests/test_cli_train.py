@@ -42,7 +42,7 @@ def test_an_image_folder_and_idx_files(workplace: Path, folder: Path) -> None:
     assert "logistic regression" in trained.stdout
     asked = command("predict", "photos", str(folder / "red"), "--json")
     assert {row["label"] for row in json.loads(asked.stdout)} == {"red"}
-    from zoo.data.idx import write
+    from zoo.kinds.images.idx import write
 
     rng = np.random.default_rng(0)
     labels = np.arange(120) % 2

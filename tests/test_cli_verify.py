@@ -127,7 +127,7 @@ def test_labelled_and_unlabelled_pictures_are_asked(copied: Path, pixels: np.nda
     assert set(reasons) == {"broken.png", "scan.tiff"} and "TIFF" in reasons["scan.tiff"]
     with pytest.raises(InputError, match="nothing to ask"):
         verifying.verify(copied, tmp_path / "pictures" / "broken.png")
-    from zoo.data.idx import write
+    from zoo.kinds.images.idx import write
 
     (tmp_path / "idx").mkdir()
     write(tmp_path / "idx", pixels[:20], np.arange(20) % 2)

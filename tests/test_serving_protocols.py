@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from zoo.data import decoding
+from zoo.kinds.images import decoding
 from zoo.serving import open_inference, tf_rest
 from zoo.serving.answering import Signature, Tensor, _readable, checked
 from zoo.serving.refusals import Refused

@@ -14,11 +14,12 @@ from conftest import command, shared
 import zoo
 from zoo import baselines
 from zoo.composition import prepared
-from zoo.data import Data, arrays, samples
+from zoo.data import Data, arrays
 from zoo.evaluation import evaluate, evaluate_values, goodness
 from zoo.findings import of_rivals, of_scores
 from zoo.generative.simple_models import areas_apart, filtered, of_anomalies
 from zoo.intervals import paired
+from zoo.kinds import samples
 
 GOOD = ("great", "lovely", "moving", "clever")
 BAD = ("dull", "awful", "tired", "silly")

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 
-from zoo.data import decoding
-from zoo.data.decoding import DecodeError, crop_box, decode, orientation, probe
+from zoo.kinds.images import decoding
+from zoo.kinds.images.decoding import DecodeError, crop_box, decode, orientation, probe
 
 VARIANTS = {"photo": ((224, 224), 0.875), "wide": ((9, 31), 1.0), "small": ((33, 20), 0.6)}
 PHOTOS = Path(__file__).parents[2] / "shared" / "data"
@@ -168,7 +168,7 @@ HUGE = encode(Image.new("1", (30_000, 30_000)), "PNG")
 def graph(tmp_path_factory):
     """The graph as a server has it: saved and loaded again. Called with a variant and files."""
     tf = pytest.importorskip("tensorflow")
-    from zoo.data import decoding_graph
+    from zoo.kinds.images import decoding_graph
 
     functions = {}
     for name, (size, crop) in VARIANTS.items():
@@ -337,7 +337,7 @@ def test_threads_read_the_same():
 
 
 def test_tensorflow_is_not_imported():
-    code = "import sys, zoo.data.decoding; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    code = "import sys, zoo.kinds.images.decoding; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode == 0
 
 

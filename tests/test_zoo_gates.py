@@ -20,11 +20,12 @@ from test_zoo_decoding import FILES, bmp, encode, graph, picture  # noqa: F401, 
 import zoo
 from applications import fine_tune
 from zoo import artifact, exporting, verifying
-from zoo.data import decoding, exportable, images
+from zoo.data import images
 from zoo.errors import InputError, JobError
 from zoo.exporting import Gate
 from zoo.files import cache_folder
 from zoo.formats import writing
+from zoo.kinds.images import decoding, exportable
 from zoo.parity_process import packed, unpacked
 
 KEPT = Path(__file__).parent / "artifacts_0_1_0"

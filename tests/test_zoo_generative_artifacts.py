@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.data import forecasts, sequences, tables
+from zoo.data import sequences, tables
 from zoo.errors import InputError
 from zoo.generative import codes, latents
+from zoo.kinds import series as forecasts
 
 ALONE = """
 import json, sys, numpy as np
@@ -351,7 +352,7 @@ def test_codes_of_a_path_and_its_classes(variational: Path, waves: Path, tmp_pat
     assert flat.targets is None and flat.classes == () and len(flat.codes) == 4
     series(30).to_csv(tmp_path / "series.csv", index=False)
     assert latents.of_path(zoo.load(waves), tmp_path / "series.csv").codes.shape == (19, 4)
-    from zoo.data.idx import write
+    from zoo.kinds.images.idx import write
 
     (tmp_path / "squares").mkdir()
     write(tmp_path / "squares", np.arange(20 * 64).reshape(20, 8, 8) % 251, np.arange(20) % 2)

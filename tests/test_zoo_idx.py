@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from zoo import InputError
 from zoo.data import arrays, idx
 from zoo.data import open as open_data
-from zoo.data.idx import read, read_labelled, write
+from zoo.kinds.images.idx import read, read_labelled, write
 
 
 def some(count: int = 40, seed: int = 0, channels: tuple[int, ...] = ()) -> tuple[np.ndarray, np.ndarray]:

@@ -15,8 +15,8 @@ import pytest
 from conftest import command, photo
 
 from zoo import files
-from zoo.data import samples
 from zoo.errors import InputError, JobError, Notice
+from zoo.kinds import samples
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ("train", "mlp", "xor/xor.csv", "--epochs", "3")

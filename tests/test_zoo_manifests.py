@@ -13,8 +13,9 @@ import pytest
 from conftest import command, photo, shared
 
 from zoo import artifact, files
-from zoo.data import csv_files, images, manifests
+from zoo.data import csv_files, images
 from zoo.errors import InputError
+from zoo.kinds.images import manifests
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_pipes_and_devices_are_no_data_sets(workplace: Path, suffix: str) -> Non
 
 @pytest.mark.usefixtures("alarm")
 def test_files_to_predict_are_ordinary_ones_or_told(pictures: Path) -> None:
-    from zoo.data.image_sources import expanded
+    from zoo.kinds.images.sources import expanded
     from zoo.predictor import decoded
 
     special(Path("p"), ".png")

@@ -20,8 +20,8 @@ from test_zoo_exports import alone
 import zoo
 from zoo.errors import InputError
 from zoo.formats import export
+from zoo.kinds.signatures import columns, renamed
 from zoo.serving.hosting import Host
-from zoo.signatures import columns, renamed
 
 NUMBERS = ["self", "a", "None", "args", "kwargs", "name", "1", "a b", "é", "inputs", "x" * 300, "a:b", "probability"]
 NUMBERS += ["file", "allow_pickle"]

@@ -7,7 +7,7 @@ import pytest
 
 from zoo import InputError
 from zoo.data import open as open_data
-from zoo.data import samples
+from zoo.kinds import samples
 
 TABLES = {
     "iris": (150, 4, ("setosa", "versicolor", "virginica")),

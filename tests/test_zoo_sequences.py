@@ -11,8 +11,9 @@ from hypothesis.extra.numpy import arrays as any_array
 
 from zoo import InputError
 from zoo.data import open as open_data
-from zoo.data import samples, sequences, windows
-from zoo.data.sequences import read_labelled, read_raw
+from zoo.data import sequences, windows
+from zoo.kinds import samples
+from zoo.kinds.sequences import read_labelled, read_raw
 
 HEADER = "#a comment\n@problemName test\n@timeStamps false\n@univariate false\n@classLabel true a b\n@data\n"
 

@@ -17,8 +17,8 @@ from conftest import command, foreign
 from PIL import Image
 
 from zoo import cli
-from zoo.data import decoding
 from zoo.errors import Notice
+from zoo.kinds.images import decoding
 from zoo.startup import hushed
 
 ROOT = Path(__file__).parents[1]

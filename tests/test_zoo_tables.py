@@ -14,8 +14,8 @@ from zoo import InputError
 from zoo.data import arrays, tables
 from zoo.data import open as open_data
 from zoo.data.frames import read
-from zoo.data.recognising import form_of
-from zoo.data.tables import read_labelled, read_raw
+from zoo.kinds.recognising import form_of
+from zoo.kinds.tables import read_labelled, read_raw
 
 
 def titanic(rows: int = 200, seed: int = 0) -> pd.DataFrame:

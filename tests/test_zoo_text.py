@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from zoo import InputError
 from zoo.data import open as open_data
 from zoo.data import text
-from zoo.data.text import read_labelled, read_raw
+from zoo.kinds.texts import read_labelled, read_raw
 
 GOOD, BAD = ("a warm, moving film", "what a delight!"), ("a dull and endless bore", "isn't it awful?")
 

@@ -14,8 +14,8 @@ import pytest
 import zoo
 from zoo import warming
 from zoo.data import sequences, tables, text
-from zoo.data.decoding import probe
-from zoo.signatures import feeds
+from zoo.kinds.images.decoding import probe
+from zoo.kinds.signatures import feeds
 
 
 def in_a_session(folder: Path, requests: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:

@@ -22,12 +22,12 @@ from zoo.batches import Arrays
 from zoo.checkpoints import Checkpoint
 from zoo.compiling import Reuse, unoptimized
 from zoo.data.dataset import Data, Part
-from zoo.data.images import Example
 from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation import AnyEvaluation
 from zoo.exporting import Gate
 from zoo.findings import Finding
+from zoo.kinds.images.folders import Example
 from zoo.loop import fit
 from zoo.optimizers import optimizer
 from zoo.progress import Stopwatch

@@ -22,8 +22,8 @@ from zoo.evaluation import AnyEvaluation, most_frequent, score
 from zoo.files import check_writable, sweep, whole_folder
 from zoo.generative.generator import Generator
 from zoo.generative.reconstructor import Reconstructor
+from zoo.kinds.signatures import renamed
 from zoo.predictor import Predictor, loaded, outputs
-from zoo.signatures import renamed
 
 if TYPE_CHECKING:
     import keras

@@ -91,7 +91,7 @@ class _Samples(click.Command):
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """One line a sample."""
-        from zoo.data.samples import SAMPLES
+        from zoo.kinds.samples import SAMPLES
 
         with formatter.section("Samples"):
             formatter.write_dl(list(SAMPLES.items()))
@@ -102,7 +102,7 @@ class _Samples(click.Command):
 @click.argument("folder", type=click.Path())
 def sample(name: str, folder: str) -> None:
     """Write a real data set to FOLDER, to begin with."""
-    from zoo.data import samples
+    from zoo.kinds import samples
 
     count = samples.write(name, folder)
     say(f"{count:,} examples in {folder}")
@@ -183,7 +183,7 @@ def predict(artifact: str, paths: tuple[str, ...], top: int, csv_path: str | Non
 
     from zoo import artifact as artifacts
     from zoo import rendering
-    from zoo.data.image_sources import named
+    from zoo.kinds.images.sources import named
 
     results = artifacts.load(artifact, "predict").predict_files(list(named(paths, sys.stdin)))
     if csv_path:

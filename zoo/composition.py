@@ -9,9 +9,9 @@ import numpy as np
 
 from zoo import baselines, progress
 from zoo.batches import not_finite
-from zoo.data import decoding
 from zoo.data.dataset import Data, Part
 from zoo.errors import InputError
+from zoo.kinds.images import decoding
 
 if TYPE_CHECKING:
     import keras

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Part
-from zoo.signatures import feeds
+from zoo.kinds.signatures import feeds
 
 NAME = "example.json"
 MOST = 100_000  # characters; a longer example shows nobody what an input is like

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from zoo.composition import UNIT
-from zoo.data import decoding, exportable
 from zoo.data.dataset import Data, Inputs, Part, chosen_inputs, label_text
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder, whole_folder
+from zoo.kinds.images import decoding, exportable
+from zoo.kinds.signatures import feeds, specification
 from zoo.parity_process import packed, unpacked
-from zoo.signatures import feeds, specification
 
 if TYPE_CHECKING:
     import keras
@@ -39,7 +39,7 @@ def saved_model(
     """Write `model` to `folder` as a SavedModel that needs no code of this project.
 
     Its signature ``serving_default`` takes raw inputs. Images: ``image_bytes``, string (batch,) of encoded files.
-    Tables: a tensor (batch,) a column, float32 or string, named as `zoo.signatures.columns` says. Text: ``text``,
+    Tables: a tensor (batch,) a column, float32 or string, named as `zoo.kinds.signatures.columns` says. Text: ``text``,
     string (batch,). Sequences: ``sequence``, float32 (batch, length, features).
 
     It answers with ``label`` string (batch,), ``probability`` float32 (batch,) and ``probabilities`` float32 (batch,

@@ -15,23 +15,25 @@ import numpy as np
 
 from zoo import progress, sums
 from zoo.card import check_model, read
-from zoo.data import decoding, image_sources, splits
+from zoo.data import splits
 from zoo.data.dataset import Inputs, Note, Part, label_text
 from zoo.errors import InputError, Notice
 from zoo.evaluation import AnyEvaluation, RegressionEvaluation, evaluate, evaluate_values
 from zoo.files import whole_file
 from zoo.findings import Finding, of_scores
+from zoo.kinds.images import decoding
+from zoo.kinds.images import sources as image_sources
+from zoo.kinds.signatures import feeds
 from zoo.own_code import UnknownLayersError, unknown
-from zoo.signatures import feeds
 
 if TYPE_CHECKING:
     import keras
 
 READERS = {
-    "images": "zoo.data.image_sources",
-    "sequence": "zoo.data.sequences",
-    "table": "zoo.data.tables",
-    "text": "zoo.data.text",
+    "images": "zoo.kinds.images.sources",
+    "sequence": "zoo.kinds.sequences",
+    "table": "zoo.kinds.tables",
+    "text": "zoo.kinds.texts",
 }
 LAYERS = (
     "zoo.builders.adversarial_model",
@@ -360,7 +362,7 @@ def decoded(sources: Iterable[Any], description: dict[str, Any]) -> tuple[list[n
     """Decode images as a model takes them.
 
     Args:
-        sources: as the second of the pairs of `zoo.data.image_sources.expanded`.
+        sources: as the second of the pairs of `zoo.kinds.images.sources.expanded`.
         description: `zoo.data.Data.input` of the model.
 
     Returns:

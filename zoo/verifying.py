@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from zoo import artifact, exporting, sums, warming
-from zoo.data import exportable, image_sources
 from zoo.data.dataset import Inputs, Note, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.exporting import Gate, Parity
 from zoo.generative.generator import Generator
 from zoo.generative.reconstructor import Reconstructor
+from zoo.kinds.images import exportable, sources
 from zoo.own_code import UnknownLayersError
 from zoo.predictor import READERS, Predictor, decoded, outputs
 
@@ -176,13 +176,13 @@ def _inputs(asked: Artifact, source: Any, seed: int) -> tuple[Inputs, list[Note]
 
 
 def _images(asked: Artifact, source: Any) -> tuple[list[str], Inputs, dict[int, str]]:
-    from zoo.data.idx import holds, read_labelled
+    from zoo.kinds.images.idx import holds, read_labelled
 
     description = asked.card["input"]
     if isinstance(source, str | Path) and holds(Path(source)):
         part, _ = read_labelled(source, description, tuple(asked.card["classes"]))
         return list(part.names), part.inputs, {}
-    pairs = list(image_sources.expanded(source))
+    pairs = list(sources.expanded(source))
     items = tuple(item for _, item in pairs)
     _, errors = decoded(items, description)
     for at, item in enumerate(items):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data.dataset import Inputs, chosen_inputs
-from zoo.signatures import feeds
+from zoo.kinds.signatures import feeds
 
 if TYPE_CHECKING:
     import keras
@@ -58,7 +58,7 @@ def write(folder: Path, card: Mapping[str, Any], model: keras.Model, name: str) 
 
 
 def described(card: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``serving_default`` takes, as `zoo.signatures.feeds` wants it: the card's input, or codes of a generator."""
+    """What ``serving_default`` takes, as `zoo.kinds.signatures.feeds` wants it: the card's input, or codes of a generator."""
     return {"kind": "code"} if card.get("task") == "generation" else card.get("input", card)
 
 
@@ -73,7 +73,7 @@ def made_up(card: Mapping[str, Any], model: keras.Model, count: int, seed: int) 
 
     Returns:
         images: a tuple of encoded files, JPEG and PNG in turn; else what `zoo.data.Part.inputs` has, of a generator
-        ``code`` and perhaps ``label``. `zoo.signatures.feeds` takes it with `described`.
+        ``code`` and perhaps ``label``. `zoo.kinds.signatures.feeds` takes it with `described`.
     """
     rng, description = np.random.default_rng(seed), described(card)
     kind = description.get("kind", "images")

@@ -16,7 +16,8 @@ import numpy as np
 
 import zoo
 from benchmarks.reliability.table import Row
-from zoo.data import Data, Part, samples
+from zoo.data import Data, Part
+from zoo.kinds import samples
 
 if TYPE_CHECKING:
     import keras

@@ -21,7 +21,7 @@ from PIL import Image
 
 from applications import fine_tune
 from benchmarks.reliability.table import Row
-from zoo.data import decoding, exportable
+from zoo.kinds.images import decoding, exportable
 
 SIZE = (64, 64)
 MUTATIONS = 300
@@ -29,7 +29,7 @@ GRAPH = """
 import json, sys
 from pathlib import Path
 import zoo, tensorflow as tf
-from zoo.data.decoding_graph import decode_batch
+from zoo.kinds.images.decoding_graph import decode_batch
 one = tf.TensorSpec([None], tf.string)
 graph = tf.function(lambda encoded: decode_batch(encoded, (64, 64), 1.0), input_signature=[one]).get_concrete_function()
 for line in sys.stdin:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from zoo.data.dataset import Data, Note, Part, open
-from zoo.data.idx import idx
-from zoo.data.images import images
-from zoo.data.memory import arrays
-from zoo.data.sequences import sequences, windows
-from zoo.data.tables import tables
-from zoo.data.text import text
+from zoo.kinds.arrays import arrays
+from zoo.kinds.images.folders import images
+from zoo.kinds.images.idx import idx
+from zoo.kinds.sequences import sequences, windows
+from zoo.kinds.tables import tables
+from zoo.kinds.texts import text
 
 __all__ = ["Data", "Note", "Part", "arrays", "idx", "images", "open", "sequences", "tables", "text", "windows"]

@@ -224,7 +224,7 @@ def open(path: str | Path, **options: Any) -> Data:
     Raises:
         InputError: nothing readable is there, or the form has no such option.
     """
-    from zoo.data import recognising
+    from zoo.kinds import recognising
 
     form = recognising.form_of(path, options)
     recognising.check_options(form, path, options)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zoo import warming
-from zoo.data import exportable
 from zoo.data.dataset import Inputs, Part, chosen_inputs
 from zoo.errors import InputError
 from zoo.files import digest
+from zoo.kinds.images import exportable
 from zoo.predictor import READERS, Predictor, decoded, raw
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def calibration(artifact: Artifact, calibrate: str | Path | None) -> Inputs:
             )
         inputs: Inputs = np.stack(decoded(files, description)[0])
     elif images:
-        from zoo.data.image_sources import expanded
+        from zoo.kinds.images.sources import expanded
 
         sources = [source for _, source in expanded(calibrate) if not isinstance(source, str)]
         pixels, _ = decoded(_spread(sources, CALIBRATED), description)

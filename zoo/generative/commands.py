@@ -76,10 +76,10 @@ def reconstruct(
 
     from zoo import artifact as artifacts
     from zoo import rendering
-    from zoo.data.image_sources import named
     from zoo.errors import InputError
     from zoo.generative import rendering as tables
     from zoo.generative import side_by_side
+    from zoo.kinds.images.sources import named
     from zoo.pictures import sheets
 
     made = artifacts.load(artifact, "reconstruct")
@@ -119,8 +119,8 @@ def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_js
     import sys
 
     from zoo import artifact as artifacts
-    from zoo.data.image_sources import named
     from zoo.generative import rendering
+    from zoo.kinds.images.sources import named
 
     made = artifacts.load(artifact, "anomalies")
     found = made.anomalies(list(named(paths, sys.stdin)))

@@ -9,8 +9,8 @@ import numpy as np
 
 from zoo.data.dataset import Inputs, chosen_inputs
 from zoo.exporting import GATE_EXAMPLES, TOLERANCE, Gate, Parity, formats_of, module_of
+from zoo.kinds.signatures import specification
 from zoo.predictor import loaded, raw
-from zoo.signatures import specification
 
 if TYPE_CHECKING:
     import keras

@@ -76,8 +76,8 @@ def of_path(reconstructor: Reconstructor, path: str | Path, *, most: int = MOST,
 
 
 def _images(reconstructor: Reconstructor, path: Path) -> _Examples:
-    from zoo.data.idx import holds, idx
-    from zoo.data.images import UNLABELLED, labelled
+    from zoo.kinds.images.folders import UNLABELLED, labelled
+    from zoo.kinds.images.idx import holds, idx
 
     if holds(path):
         data = idx(path)

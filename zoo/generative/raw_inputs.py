@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo import progress
-from zoo.data import image_sources
 from zoo.errors import InputError
+from zoo.kinds.images import sources as image_sources
 from zoo.predictor import READERS, decoded
 
 BATCH = 256  # images in memory at once
@@ -108,7 +108,7 @@ def _rows(source: Any, description: dict[str, Any]) -> Batch:
 
 def _windows(source: Any, description: dict[str, Any]) -> tuple[list[str], np.ndarray, dict[int, str]]:
     """All windows of a series, or of several arrays."""
-    from zoo.data.forecasts import read_windows
+    from zoo.kinds.series import read_windows
 
     if not isinstance(source, list | tuple):
         return read_windows(source, description)

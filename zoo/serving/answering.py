@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from zoo.data import decoding, exportable
 from zoo.data.dataset import label_text
+from zoo.kinds.images import decoding, exportable
 from zoo.serving.refusals import bad, too_large
 
 DEFAULT = "serving_default"

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from zoo import __version__
+from zoo.kinds.signatures import renamed
 from zoo.serving import access, open_inference, tf_rest
 from zoo.serving.answering import DEFAULT, IMAGE
 from zoo.serving.front import Front, Limits
@@ -22,7 +23,6 @@ from zoo.serving.hosting import Host, Version
 from zoo.serving.observing import CONTENT_TYPE_LATEST, Log, Metrics
 from zoo.serving.page import PAGE
 from zoo.serving.refusals import Refused
-from zoo.signatures import renamed
 
 LENGTH_HEADER = "inference-header-content-length"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo import example
+from zoo.kinds.signatures import columns
 from zoo.serving.answering import DEFAULT, IMAGE, Answering
-from zoo.signatures import columns
 
 
 def inputs_of(folder: Path, card: dict[str, Any], answering: Answering) -> list[dict[str, Any]]:

@@ -19,8 +19,8 @@ def caches(work: Path) -> Row:
     from PIL import Image
 
     from applications.features import Extractor, embed
-    from zoo.data.images import labelled
     from zoo.files import cache_folder
+    from zoo.kinds.images.folders import labelled
 
     rng = np.random.default_rng(2)
     for at in range(24):

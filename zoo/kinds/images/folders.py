@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data import decoding, exportable, manifests, splits
+from zoo.data import splits
 from zoo.data.dataset import Data, Note, Part, Task, near_equal
 from zoo.data.walking import walk
 from zoo.errors import InputError
 from zoo.files import read_bytes
+from zoo.kinds.images import decoding, exportable, manifests
 
 SPLITS = {
     "train": "train",

@@ -1,15 +1,15 @@
 """Which images the graph of an exported model reads, seen from their bytes and without TensorFlow.
 
-`zoo.data.decoding` reads more than `zoo.data.decoding_graph` does: TIFF, animations, some BMP and GIF files. Each of
-those is known here before training. Not known are damaged files that one of the readers gives up and the other does
-not.
+`zoo.kinds.images.decoding` reads more than `zoo.kinds.images.decoding_graph` does: TIFF, animations, some BMP and GIF
+files. Each of those is known here before training. Not known are damaged files that one of the readers gives up and the
+other does not.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from zoo.data.decoding import GRAPH_FORMATS, probe
+from zoo.kinds.images.decoding import GRAPH_FORMATS, probe
 
 _BMP_HEADERS = (40, 52, 56, 64, 108, 124)
 

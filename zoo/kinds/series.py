@@ -135,12 +135,12 @@ def forecasts(
 
 
 def read_raw(source: Any, description: dict[str, Any]) -> tuple[list[str], np.ndarray, dict[int, str]]:
-    """The last window of a series, from which the next values are predicted: see `zoo.data.sequences.read_raw`."""
+    """The last window of a series, from which the next values are predicted: see `zoo.kinds.sequences.read_raw`."""
     return _read(source, description, last=True)
 
 
 def read_windows(source: Any, description: dict[str, Any]) -> tuple[list[str], np.ndarray, dict[int, str]]:
-    """Every window of a series, named by its last row: else as `zoo.data.sequences.read_raw`.
+    """Every window of a series, named by its last row: else as `zoo.kinds.sequences.read_raw`.
 
     Raises:
         InputError: as that, or rows of a file that are not sorted by time.
@@ -196,7 +196,7 @@ def _every(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def read_labelled(source: Any, description: dict[str, Any]) -> tuple[Part, list[Note]]:
-    """All windows of a series, or those of its held-out part: see `zoo.data.sequences.read_labelled`."""
+    """All windows of a series, or those of its held-out part: see `zoo.kinds.sequences.read_labelled`."""
     window, horizon = description["window"], description["horizon"]
     frame = frames.read(source, header=description.get("header"))
     frames.require(frame, description["features"], "a feature the model was trained on")

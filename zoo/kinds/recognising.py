@@ -12,15 +12,15 @@ from typing import Any
 
 from zoo.data import csv_files, targets
 from zoo.data.dataset import Data
-from zoo.data.idx import holds
 from zoo.errors import InputError
+from zoo.kinds.images.idx import holds
 
 READERS = {  # form -> module and function, and what to call it in a message
-    "images": ("zoo.data.images:images", "images"),
-    "idx": ("zoo.data.idx:idx", "IDX files"),
-    "table": ("zoo.data.tables:tables", "a table"),
-    "text": ("zoo.data.text:text", "text"),
-    "sequence": ("zoo.data.sequences:sequences", "sequences"),
+    "images": ("zoo.kinds.images.folders:images", "images"),
+    "idx": ("zoo.kinds.images.idx:idx", "IDX files"),
+    "table": ("zoo.kinds.tables:tables", "a table"),
+    "text": ("zoo.kinds.texts:text", "text"),
+    "sequence": ("zoo.kinds.sequences:sequences", "sequences"),
 }
 EXPECTED = (
     "expected a folder of images or of .txt files with one sub-folder a class, a manifest of images (.csv with the "

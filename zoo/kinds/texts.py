@@ -17,9 +17,9 @@ from zoo.data import assembling, frames, targets
 from zoo.data.csv_files import SUFFIXES
 from zoo.data.dataset import Data, Note, Part, Task
 from zoo.data.frames import Frame
-from zoo.data.images import Example, _folder, check_names, walk
 from zoo.errors import InputError
 from zoo.files import read_bytes
+from zoo.kinds.images.folders import Example, _folder, check_names, walk
 
 LONGEST = 400  # words a text, unless asked for
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")  # as IMDB has it

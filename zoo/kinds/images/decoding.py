@@ -1,7 +1,7 @@
 """The one decoder: an encoded image in, the pixels a model sees out. Pillow and NumPy only.
 
-`zoo.data.decoding_graph` gives the same pixels, bit for bit, in TensorFlow operations, so every rule here is integer
-arithmetic that both can follow. In this order:
+`zoo.kinds.images.decoding_graph` gives the same pixels, bit for bit, in TensorFlow operations, so every rule here is
+integer arithmetic that both can follow. In this order:
 
 1. the first frame of an animation, on its whole canvas;
 2. the high byte of 16-bit samples, which is also what Pillow and libpng do;

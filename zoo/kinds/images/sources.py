@@ -10,8 +10,8 @@ from typing import Any, TextIO
 import numpy as np
 
 from zoo.data.dataset import Note, Part
-from zoo.data.images import labelled, walk
 from zoo.errors import InputError
+from zoo.kinds.images.folders import labelled, walk
 
 
 def read_labelled(
@@ -28,8 +28,8 @@ def read_labelled(
     Raises:
         InputError: a label that the model does not know, or not one label an image.
     """
-    from zoo.data.idx import holds
-    from zoo.data.idx import read_labelled as read_idx
+    from zoo.kinds.images.idx import holds
+    from zoo.kinds.images.idx import read_labelled as read_idx
 
     if holds(Path(path)):
         return read_idx(path, description, classes, task)

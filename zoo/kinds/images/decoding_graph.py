@@ -1,4 +1,4 @@
-"""`zoo.data.decoding.decode` in TensorFlow operations, for exported models: the same pixels, bit for bit.
+"""`zoo.kinds.images.decoding.decode` in TensorFlow operations, for exported models: the same pixels, bit for bit.
 
 Only what TensorFlow decodes exactly is left to it: JPEG, PNG, still WebP, and GIF frames that were cut out and made
 opaque first. BMP is read here. What can't be given exactly is refused by an assertion that says so. Of damaged files
@@ -16,8 +16,8 @@ from fractions import Fraction
 
 import tensorflow as tf
 
-from zoo.data import decoding
-from zoo.data.resizing_graph import resize
+from zoo.kinds.images import decoding
+from zoo.kinds.images.resizing_graph import resize
 
 Step = Callable[[tf.Tensor], tf.Tensor]
 Read = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
@@ -25,7 +25,7 @@ Read = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 @tf.autograph.experimental.do_not_convert  # nothing to convert
 def decode_batch(image_bytes: tf.Tensor, size: tuple[int, int], crop: float = 1.0) -> tf.Tensor:
-    """Decode a batch of encoded images, as `zoo.data.decoding.decode` does each.
+    """Decode a batch of encoded images, as `zoo.kinds.images.decoding.decode` does each.
 
     Args:
         image_bytes: string (batch,), each a JPEG, PNG, GIF, BMP or WebP file.
@@ -51,7 +51,7 @@ def decode_batch(image_bytes: tf.Tensor, size: tuple[int, int], crop: float = 1.
 
 
 def grey(pixels: tf.Tensor) -> tf.Tensor:
-    """Luma of uint8 RGB pixels (..., 3), uint8 (..., 1); as `zoo.data.decoding.grey`."""
+    """Luma of uint8 RGB pixels (..., 3), uint8 (..., 1); as `zoo.kinds.images.decoding.grey`."""
     weighted = tf.reduce_sum(tf.cast(pixels, tf.int32) * tf.constant([19595, 38470, 7471]), axis=-1, keepdims=True)
     return tf.cast(tf.bitwise.right_shift(weighted + 0x8000, 16), tf.uint8)
 

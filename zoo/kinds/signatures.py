@@ -96,7 +96,7 @@ def _pixels(size: tuple[int, int], crop: float, channels: int) -> Callable[[tf.T
     """Decoding, traced once in a process: that takes seconds."""
     import tensorflow as tf
 
-    from zoo.data.decoding_graph import decode_batch, grey
+    from zoo.kinds.images.decoding_graph import decode_batch, grey
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def pixels(image_bytes: tf.Tensor) -> tf.Tensor:

@@ -9,10 +9,10 @@ import numpy as np
 
 from zoo.data import assembling
 from zoo.data.dataset import Data, Note, Part, Task
-from zoo.data.idx import describe
-from zoo.data.sequences import assemble as assemble_sequences
 from zoo.data.targets import positions, sorted_classes
 from zoo.errors import InputError
+from zoo.kinds.images.idx import describe
+from zoo.kinds.sequences import assemble as assemble_sequences
 
 WHERE = "the arrays"
 

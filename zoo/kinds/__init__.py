@@ -1,0 +1,1 @@
+"""What goes into a model: how it is recognised, read and asked."""

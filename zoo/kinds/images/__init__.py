@@ -1,0 +1,1 @@
+"""Images: folders and files of them, and the one decoder."""
