@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.baselines import most_near, neighbours
+from zoo.evaluation.baselines import most_near, neighbours
 
 # Inverse strengths of the L2 penalty, on standardised embeddings: the range in which cross-validation finds its
 # choice for 10 to 10,000 images.

@@ -21,7 +21,7 @@ from tuning.rendering import Live, show_result
 from tuning.report import page, write
 from tuning.results import Comparison, SearchResult, TrialResult
 from tuning.sentences import beside, compared, duration, failures, settings_text, validated
-from zoo.evaluation import evaluate, evaluate_values
+from zoo.evaluation.scores import evaluate, evaluate_values
 
 HOSTILE = "</script><script>alert(1)</script> <img src=x onerror=alert(2)> & \"quoted\" 'too' {{data}} \u2028 \ud800"
 GAIN = Comparison("test", 2000, 0.893, 0.887, 0.006, (0.001, 0.011))

@@ -12,13 +12,13 @@ import pytest
 from conftest import command, shared
 
 import zoo
-from zoo import baselines
 from zoo.composition import prepared
 from zoo.data import Data, arrays
-from zoo.evaluation import evaluate, evaluate_values, goodness
-from zoo.findings import of_rivals, of_scores
-from zoo.generative.simple_models import areas_apart, filtered, of_anomalies
-from zoo.intervals import paired
+from zoo.evaluation import baselines
+from zoo.evaluation.findings import of_rivals, of_scores
+from zoo.evaluation.intervals import paired
+from zoo.evaluation.scores import evaluate, evaluate_values, goodness
+from zoo.evaluation.simple_models import areas_apart, filtered, of_anomalies
 from zoo.kinds import samples
 
 GOOD = ("great", "lovely", "moving", "clever")

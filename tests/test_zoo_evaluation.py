@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from zoo.evaluation import evaluate, most_frequent
-from zoo.intervals import wilson
+from zoo.evaluation.intervals import wilson
+from zoo.evaluation.scores import evaluate, most_frequent
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -19,9 +19,9 @@ import pytest
 import zoo
 from zoo.data import Data, arrays
 from zoo.errors import InputError
-from zoo.findings import of_reconstructions, of_samples
+from zoo.evaluation.findings import of_reconstructions, of_samples
+from zoo.evaluation.judging import GenerationEvaluation
 from zoo.generative import thresholds
-from zoo.generative.judging import GenerationEvaluation
 from zoo.generative.reconstruction import _log_probability
 from zoo.generative.thresholds import promised, threshold
 from zoo.loop import History

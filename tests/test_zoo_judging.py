@@ -13,10 +13,10 @@ from sklearn.datasets import load_digits
 from zoo.composition import image_input
 from zoo.data import Data, arrays, images
 from zoo.errors import InputError
-from zoo.evaluation import most_frequent
+from zoo.evaluation.distributions import frechet, pca_gaussian, precision_recall
+from zoo.evaluation.judging import Judge, judge, judged
+from zoo.evaluation.scores import most_frequent
 from zoo.files import cache_folder
-from zoo.generative.distributions import frechet, pca_gaussian, precision_recall
-from zoo.generative.judging import Judge, judge, judged
 from zoo.training import train
 
 

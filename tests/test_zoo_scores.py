@@ -11,9 +11,9 @@ from sklearn import metrics
 
 from tuning.objectives import OBJECTIVES, compared
 from tuning.outcome import combined
-from zoo import intervals, measures
-from zoo.evaluation import evaluate, evaluate_values, most_frequent
-from zoo.findings import of_rivals
+from zoo.evaluation import intervals, measures
+from zoo.evaluation.findings import of_rivals
+from zoo.evaluation.scores import evaluate, evaluate_values, most_frequent
 
 KINDS = ("ordinary", "absent class", "answered but absent", "one class", "ties", "all right")
 

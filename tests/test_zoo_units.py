@@ -15,9 +15,9 @@ from sklearn.datasets import load_diabetes
 import zoo
 from zoo import exporting
 from zoo.errors import InputError
-from zoo.evaluation import evaluate_values
+from zoo.evaluation.findings import of_rivals
+from zoo.evaluation.scores import evaluate_values
 from zoo.exporting import Answered
-from zoo.findings import of_rivals
 from zoo.formats import gate
 from zoo.formats.gate import Expected
 from zoo.preparing import prepare

@@ -24,9 +24,9 @@ from zoo.compiling import Reuse, unoptimized
 from zoo.data.dataset import Data, Part
 from zoo.data.splits import stratified
 from zoo.errors import InputError
-from zoo.evaluation import AnyEvaluation
+from zoo.evaluation.findings import Finding
+from zoo.evaluation.scores import AnyEvaluation
 from zoo.exporting import Gate
-from zoo.findings import Finding
 from zoo.kinds.images.folders import Example
 from zoo.loop import fit
 from zoo.optimizers import optimizer

@@ -18,13 +18,14 @@ from tuning.folds import check_folds, folds_of
 from tuning.fresh import Fresh
 from tuning.objectives import Objective, objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
-from zoo import baselines, own_code
+from zoo import own_code
 from zoo.builders.registry import builder as builder_of
 from zoo.checkpoints import Checkpoint
 from zoo.compiling import Reuse, unoptimized
 from zoo.composition import in_unit, prepared
 from zoo.data.dataset import Data
 from zoo.errors import InputError
+from zoo.evaluation import baselines
 from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
 from zoo.optimizers import OPTIMIZERS
 from zoo.preparing import Prepared, built, is_own, prepare

@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from tuning.results import Comparison
-from zoo import intervals, measures
 from zoo.errors import InputError
-from zoo.measures import correct
+from zoo.evaluation import intervals, measures
+from zoo.evaluation.measures import correct
 
 DECIDED = ("accuracy", "f1_macro", "balanced_accuracy", "roc_auc")  # models that decide alike here may not elsewhere
 
@@ -24,7 +24,7 @@ class Objective(NamedTuple):
         direction: ``max`` or ``min``: which is better.
         tasks: what it fits.
         score: of targets and answers, as `zoo.data.Part` and a model have them.
-        parts: of the score, one an example, as `zoo.measures` says; None for a distance of two sets.
+        parts: of the score, one an example, as `zoo.evaluation.measures` says; None for a distance of two sets.
     """
 
     name: str
@@ -103,7 +103,7 @@ def compared(
         part: name of the examples.
         seed: of the resamples.
 
-    Source: see `zoo.intervals`.
+    Source: see `zoo.evaluation.intervals`.
     """
     scores = [objective.score(targets, answers) for answers in (best, default)]
     interval = (float("-inf"), float("inf"))  # of two sets there are no pairs

@@ -56,7 +56,7 @@ class Comparison:
         best: the winner's value of the objective.
         default: that of the default configuration.
         difference: `best` less `default`.
-        interval: 95 % interval of the difference, as `zoo.intervals` has it for the same examples; infinite
+        interval: 95 % interval of the difference, as `zoo.evaluation.intervals` has it for the same examples; infinite
             where there are no pairs, as between sets of generated images.
     """
 

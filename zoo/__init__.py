@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checke
     from zoo.diagnosis import diagnose as diagnose
     from zoo.errors import InputError as InputError
     from zoo.errors import JobError as JobError
-    from zoo.evaluation import evaluate as evaluate
+    from zoo.evaluation.scores import evaluate as evaluate
     from zoo.formats import export as export
     from zoo.generative.generator import Generator as Generator
     from zoo.generative.reconstructor import Anomaly as Anomaly
@@ -40,7 +40,7 @@ _PUBLIC = {
     "builders": "zoo.builders",
     "data": "zoo.data",
     "diagnose": "zoo.diagnosis",
-    "evaluate": "zoo.evaluation",
+    "evaluate": "zoo.evaluation.scores",
     "export": "zoo.formats",
     "find_learning_rate": "zoo.learning_rates",
     "load": "zoo.artifact",

@@ -18,7 +18,7 @@ from zoo import card as cards
 from zoo import example, exporting, sums, warming
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError, JobError
-from zoo.evaluation import AnyEvaluation, most_frequent, score
+from zoo.evaluation.scores import AnyEvaluation, most_frequent, score
 from zoo.files import check_writable, sweep, whole_folder
 from zoo.generative.generator import Generator
 from zoo.generative.reconstructor import Reconstructor

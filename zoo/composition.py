@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from zoo import baselines, progress
+from zoo import progress
 from zoo.batches import not_finite
 from zoo.data.dataset import Data, Part
 from zoo.errors import InputError
+from zoo.evaluation import baselines
 from zoo.kinds.images import decoding
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from zoo import probes
 from zoo.composition import Scale, in_unit, prepared, scaled
 from zoo.data.dataset import Data
 from zoo.errors import InputError
-from zoo.findings import CHECKED_APART, Finding
+from zoo.evaluation.findings import CHECKED_APART, Finding
 from zoo.loop import History
 from zoo.probes import Examples
 from zoo.training import Trained

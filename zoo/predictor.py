@@ -18,9 +18,9 @@ from zoo.card import check_model, read
 from zoo.data import splits
 from zoo.data.dataset import Inputs, Note, Part, label_text
 from zoo.errors import InputError, Notice
-from zoo.evaluation import AnyEvaluation, RegressionEvaluation, evaluate, evaluate_values
+from zoo.evaluation.findings import Finding, of_scores
+from zoo.evaluation.scores import AnyEvaluation, RegressionEvaluation, evaluate, evaluate_values
 from zoo.files import whole_file
-from zoo.findings import Finding, of_scores
 from zoo.kinds.images import decoding
 from zoo.kinds.images import sources as image_sources
 from zoo.kinds.signatures import feeds

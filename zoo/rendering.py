@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from zoo.evaluation import RegressionEvaluation
+from zoo.evaluation.judging import GenerationEvaluation
+from zoo.evaluation.scores import RegressionEvaluation
 from zoo.generative import rendering as generative
-from zoo.generative.judging import GenerationEvaluation
 from zoo.generative.reconstruction import ReconstructionEvaluation
 from zoo.screen import CONSOLE, literal
 
 if TYPE_CHECKING:
     from zoo.data import Data, Note, Part
-    from zoo.findings import Finding
+    from zoo.evaluation.findings import Finding
     from zoo.loop import History
     from zoo.predictor import EvaluationReport, Prediction
     from zoo.training import AnyScores

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import artifact, baselines
+from zoo import artifact
 from zoo.card import plain
 from zoo.checkpoints import Checkpoint
 from zoo.composition import composed, prepared
 from zoo.data.dataset import Data
 from zoo.errors import InputError
-from zoo.evaluation import AnyEvaluation, score
+from zoo.evaluation import baselines
+from zoo.evaluation.findings import Finding, of_reconstructions, of_rivals, of_samples, of_scores
+from zoo.evaluation.scores import AnyEvaluation, score
 from zoo.exporting import Gate
 from zoo.files import claimed, run_folder, whole_file
-from zoo.findings import Finding, of_reconstructions, of_rivals, of_samples, of_scores
 from zoo.generative import generation, reconstruction, thresholds
 from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
 from zoo.loop import History
@@ -207,7 +208,7 @@ def finished(
         history: how.
         card: what is known of it; what is found here is added.
         choosing: positions in the training part that chose the epoch.
-        simple: what simple models say of the held-out part, as `zoo.baselines.outputs` gives it; they are fitted
+        simple: what simple models say of the held-out part, as `zoo.evaluation.baselines.outputs` gives it; they are fitted
             where None.
     """
     data, inputs, seed = task.data, task.inputs, card["seed"]

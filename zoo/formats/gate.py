@@ -13,13 +13,13 @@ import numpy as np
 
 from zoo.data.dataset import label_text
 from zoo.errors import JobError
-from zoo.evaluation import evaluate_values
+from zoo.evaluation.measures import correct
+from zoo.evaluation.scores import evaluate_values
 from zoo.exporting import Answered, Gate, Parity, units
 from zoo.files import cache_folder, whole_folder
 from zoo.formats import graphs
 from zoo.formats.process import LATENCY_BATCHES
 from zoo.formats.questions import Asked
-from zoo.measures import correct
 from zoo.predictor import outputs
 from zoo.warming import described
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import artifact
-from zoo.baselines import few, flat
 from zoo.composition import prepared
 from zoo.data.dataset import Data
 from zoo.errors import InputError
-from zoo.generative import exporting, judging
-from zoo.generative.judging import GenerationEvaluation
+from zoo.evaluation import judging
+from zoo.evaluation.baselines import few, flat
+from zoo.evaluation.judging import GenerationEvaluation
+from zoo.generative import exporting
 from zoo.optimizers import optimizer as optimizer_of
 from zoo.pictures.sheets import sheet
 

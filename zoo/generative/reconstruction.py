@@ -13,10 +13,11 @@ from zoo import artifact, example
 from zoo.composition import prepared
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError
+from zoo.evaluation import judging, simple_models
+from zoo.evaluation.judging import GenerationEvaluation
+from zoo.evaluation.simple_models import areas_apart, telling
 from zoo.exporting import gate_sample
-from zoo.generative import exporting, generation, judging, simple_models
-from zoo.generative.judging import GenerationEvaluation
-from zoo.generative.simple_models import areas_apart, telling
+from zoo.generative import exporting, generation
 
 if TYPE_CHECKING:
     from zoo.builders.models import Autoencoder, VariationalAutoencoder

@@ -14,7 +14,7 @@ from rich.table import Table
 from zoo.screen import CONSOLE, literal
 
 if TYPE_CHECKING:
-    from zoo.generative.judging import GenerationEvaluation
+    from zoo.evaluation.judging import GenerationEvaluation
     from zoo.generative.reconstruction import ReconstructionEvaluation
     from zoo.generative.reconstructor import Anomaly
     from zoo.loop import History

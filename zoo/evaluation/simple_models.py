@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.baselines import few, flat, most_near, nearest
-from zoo.intervals import paired
-from zoo.measures import ordered_parts
+from zoo.evaluation.baselines import few, flat, most_near, nearest
+from zoo.evaluation.intervals import paired
+from zoo.evaluation.measures import ordered_parts
 
 MOST = 20_000  # examples that principal components and a forest are fitted on
 COMPONENTS = 256  # of a linear filter

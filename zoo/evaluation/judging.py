@@ -13,8 +13,8 @@ import numpy as np
 
 from zoo.composition import prepared
 from zoo.errors import InputError, Notice
+from zoo.evaluation.distributions import frechet, pca_gaussian, precision_recall
 from zoo.files import cache_folder, digest, whole_file
-from zoo.generative.distributions import frechet, pca_gaussian, precision_recall
 
 if TYPE_CHECKING:
     import keras

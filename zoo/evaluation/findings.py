@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo.evaluation import Evaluation, goodness
-from zoo.intervals import paired
+from zoo.evaluation.intervals import paired
+from zoo.evaluation.scores import Evaluation, goodness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zoo.evaluation import AnyEvaluation, RegressionEvaluation
-    from zoo.generative.judging import GenerationEvaluation
+    from zoo.evaluation.judging import GenerationEvaluation
+    from zoo.evaluation.scores import AnyEvaluation, RegressionEvaluation
     from zoo.generative.reconstruction import ReconstructionEvaluation
     from zoo.loop import History
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import measures
-from zoo.intervals import wilson
-from zoo.measures import correct
+from zoo.evaluation import measures
+from zoo.evaluation.intervals import wilson
+from zoo.evaluation.measures import correct
 
 if TYPE_CHECKING:
     from zoo.data.dataset import Data
@@ -91,7 +91,8 @@ def score(data: Data, outputs: np.ndarray, simple: Mapping[str, np.ndarray] | No
     Args:
         data: brings targets, classes and the majority of its training part.
         outputs: float32 (examples of `data.held_out`, classes): probabilities, or the values asked for.
-        simple: name of a simple model -> its outputs on the same examples, as `zoo.baselines.outputs` gives them.
+        simple: name of a simple model -> its outputs on the same examples, as `zoo.evaluation.baselines.outputs` gives
+            them.
     """
     part, targets = "test" if data.test is not None else "validation", data.held_out.targets
     if data.task in ("regression", "forecasting"):
