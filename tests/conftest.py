@@ -138,7 +138,7 @@ def variational(tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray, la
 def conditional(tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray, labels: np.ndarray) -> Path:
     """The artifact of small conditional adversarial networks."""
     import zoo
-    from zoo.generative import generation
+    from zoo.tasks import generation
 
     data = zoo.data.arrays(pixels, labels, classes=["nought", "one", "two"])
     with pytest.MonkeyPatch.context() as patch:

@@ -68,7 +68,7 @@ def test_defaults_are_the_builders_and_the_trainings_own(name: str) -> None:
 
 def test_defaults_of_adversarial_training_are_those_of_the_zoo() -> None:
     from zoo.builders.adversarial_model import Adversarial
-    from zoo.generative import generation
+    from zoo.tasks import generation
 
     assert (generation.BATCH, Adversarial.RATE) == (64, 5e-4)
 

@@ -21,11 +21,11 @@ from zoo.data import Data, arrays
 from zoo.errors import InputError
 from zoo.evaluation.findings import of_reconstructions, of_samples
 from zoo.evaluation.judging import GenerationEvaluation
-from zoo.generative import thresholds
-from zoo.generative.reconstruction import _log_probability
-from zoo.generative.thresholds import promised, threshold
 from zoo.loop import History
 from zoo.preparing import prepare
+from zoo.tasks import thresholds
+from zoo.tasks.reconstruction import _log_probability
+from zoo.tasks.thresholds import promised, threshold
 
 
 def digits(count: int = 1797) -> Data:
@@ -244,7 +244,7 @@ def test_training_that_was_cut_off_goes_on_to_the_same_networks(
     builder: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zoo.checkpoints.Checkpoint.__init__.__defaults__", (0.0,))
-    monkeypatch.setattr("zoo.generative.generation.has_judge", lambda data: False)  # it takes longer than all else
+    monkeypatch.setattr("zoo.tasks.generation.has_judge", lambda data: False)  # it takes longer than all else
     arguments = {"model": {"latent_dim": 4, "filters": (4, 8)}, "epochs": 4, "batch_size": 32}
 
     class Cut(keras.callbacks.Callback):

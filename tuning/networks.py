@@ -203,11 +203,11 @@ class Networks:
         if self.task.kind == "autoencoder":
             if "bound" not in self.objective.name:
                 return np.asarray(network.score(inputs))
-            from zoo.generative.reconstruction import bounds
+            from zoo.tasks.reconstruction import bounds
 
             return bounds(network, self.task.inputs, inputs, self.seed)
         if self.task.kind == "adversarial":
-            from zoo.generative.generation import judged_samples
+            from zoo.tasks.generation import judged_samples
 
             images = network.generate(1000, seed=self.seed + 1)
             labels = np.arange(len(images)) % network.num_classes if network.num_classes else None

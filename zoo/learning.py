@@ -11,11 +11,11 @@ from zoo.augmentation import augmentation
 from zoo.batches import Arrays
 from zoo.data.splits import stratified
 from zoo.errors import InputError, JobError
-from zoo.generative import generation
 from zoo.loop import History, fit
 from zoo.optimizers import decay
 from zoo.optimizers import optimizer as optimizer_of
 from zoo.preparing import Prepared, loss_of
+from zoo.tasks import generation
 
 if TYPE_CHECKING:
     import keras

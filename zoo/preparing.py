@@ -17,7 +17,8 @@ from zoo.data.dataset import Data
 from zoo.data.dataset import open as open_data
 from zoo.errors import InputError
 from zoo.exporting import check_readable, saved_model
-from zoo.generative import exporting, generation, reconstruction
+from zoo.generative import exporting
+from zoo.tasks import generation, reconstruction
 
 if TYPE_CHECKING:
     import keras

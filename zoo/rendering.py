@@ -11,8 +11,8 @@ from rich.table import Table
 from zoo.evaluation.judging import GenerationEvaluation
 from zoo.evaluation.scores import RegressionEvaluation
 from zoo.generative import rendering as generative
-from zoo.generative.reconstruction import ReconstructionEvaluation
 from zoo.screen import CONSOLE, literal
+from zoo.tasks.reconstruction import ReconstructionEvaluation
 
 if TYPE_CHECKING:
     from zoo.data import Data, Note, Part

@@ -24,12 +24,12 @@ from zoo.evaluation.findings import Finding, of_reconstructions, of_rivals, of_s
 from zoo.evaluation.scores import AnyEvaluation, score
 from zoo.exporting import Gate
 from zoo.files import claimed, run_folder, whole_file
-from zoo.generative import generation, reconstruction, thresholds
 from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
 from zoo.loop import History
 from zoo.pictures.plots import learning_curves
 from zoo.preparing import Prepared, prepare
 from zoo.settings import whole
+from zoo.tasks import generation, reconstruction, thresholds
 
 if TYPE_CHECKING:
     import keras

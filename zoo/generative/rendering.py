@@ -15,9 +15,9 @@ from zoo.screen import CONSOLE, literal
 
 if TYPE_CHECKING:
     from zoo.evaluation.judging import GenerationEvaluation
-    from zoo.generative.reconstruction import ReconstructionEvaluation
     from zoo.generative.reconstructor import Anomaly
     from zoo.loop import History
+    from zoo.tasks.reconstruction import ReconstructionEvaluation
 
 MOST = 20  # rows of a table in a terminal
 

@@ -17,7 +17,8 @@ from zoo.evaluation import judging, simple_models
 from zoo.evaluation.judging import GenerationEvaluation
 from zoo.evaluation.simple_models import areas_apart, telling
 from zoo.exporting import gate_sample
-from zoo.generative import exporting, generation
+from zoo.generative import exporting
+from zoo.tasks import generation
 
 if TYPE_CHECKING:
     from zoo.builders.models import Autoencoder, VariationalAutoencoder
