@@ -19,7 +19,8 @@ import numpy as np
 
 from applications import efficientnet_lite, weights
 from applications.embedding_cache import EmbeddingCache
-from zoo import progress, runtimes, sums
+from zoo import progress
+from zoo.artifacts import checksums, runtimes
 from zoo.errors import Notice
 from zoo.files import cache_folder, digest
 from zoo.kinds.images import decoding
@@ -97,12 +98,12 @@ class Extractor:
             return runtimes.openvino_runtime(model)
         path = cache_folder("openvino") / f"{self.key}.xml"
         files = path, path.with_suffix(".bin")
-        kept = sums.sealed(*files)
+        kept = checksums.sealed(*files)
         if count < CONVERT_FROM and not kept:
             return runtimes.keras_runtime(self.keras_model)
         if not kept:
             runtimes.convert(self.keras_model, path)
-            sums.seal(*files)
+            checksums.seal(*files)
         return runtimes.openvino_runtime(path)
 
 

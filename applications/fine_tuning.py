@@ -16,18 +16,18 @@ import numpy as np
 from applications import heads
 from applications.backbones import find
 from applications.features import Extractor, embed
-from zoo import artifact
+from zoo.artifacts import artifact
+from zoo.artifacts.predictor import Predictor
+from zoo.artifacts.saved_model import Gate, check_readable
 from zoo.data.dataset import Data, Part
 from zoo.data.splits import UNKNOWN, stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding, of_rivals, of_scores
 from zoo.evaluation.measures import correct
 from zoo.evaluation.scores import AnyEvaluation, Evaluation, score
-from zoo.exporting import Gate, check_readable
 from zoo.files import claimed, remove_run, run_folder
 from zoo.kinds.images import decoding
 from zoo.kinds.images.folders import Example, images
-from zoo.predictor import Predictor
 from zoo.progress import Stopwatch
 from zoo.settings import whole
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from applications import efficientnet_lite, torch_pickle
-from zoo import sums
+from zoo.artifacts import checksums
 from zoo.errors import JobError
 from zoo.files import cache_folder, digest, reserve, whole_file
 
@@ -86,11 +86,11 @@ def keras_file(name: str, *, include_top: bool = False) -> Path:
     """
     top = "" if include_top else "-notop"
     path = cache_folder("weights") / f"{name}-{CHECKPOINTS[name].sha256[:8]}{top}.weights.h5"
-    if not sums.sealed(path):
+    if not checksums.sealed(path):
         model = efficientnet_lite.keras_model(name, include_top=include_top)
         efficientnet_lite.assign(model, arrays(name))
         with whole_file(path) as partial:
             reserve(partial, 2**20 + sum(weight.nbytes for weight in model.get_weights()))
             model.save_weights(partial)
-        sums.seal(path)
+        checksums.seal(path)
     return path

@@ -21,7 +21,7 @@ import recipes
 
 from applications import efficientnet_lite, weights
 from applications.features import Extractor, embed
-from zoo import runtimes
+from zoo.artifacts import runtimes
 from zoo.kinds.images import decoding
 from zoo.kinds.images.folders import labelled
 

@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    from zoo import artifact
+    from zoo.artifacts import artifact
     from zoo.kinds.images.folders import labelled
 
     place = tempfile.mkdtemp()

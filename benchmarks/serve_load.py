@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--runtime", default="auto")
     options = parser.parse_args()
-    from zoo import artifact
+    from zoo.artifacts import artifact
 
     files = sorted(file for file in options.photos.rglob("*") if file.suffix.lower() in (".jpg", ".png"))[:60]
     predicted = artifact.load(options.artifact).predict(files)

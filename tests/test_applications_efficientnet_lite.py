@@ -11,7 +11,7 @@ import pytest
 from conftest import shared
 
 from applications import efficientnet_lite, torch_pickle, weights
-from zoo import runtimes, sums
+from zoo.artifacts import checksums, runtimes
 from zoo.kinds.images import decoding
 
 NAMES = list(efficientnet_lite.VARIANTS)
@@ -111,7 +111,7 @@ def test_converted_weights_that_are_damaged_are_made_again(tmp_path: Path, monke
     path.write_bytes(whole[:1_000_000] + bytes(200_000) + whole[1_200_000:])
     with pytest.warns(UserWarning, match=f"{path.name} is damaged, and made again"):
         weights.keras_file("efficientnet_lite0")
-    assert sums.sealed(path) and path.stat().st_size == len(whole)
+    assert checksums.sealed(path) and path.stat().st_size == len(whole)
 
 
 def _convert(cache: str, results: multiprocessing.Queue) -> None:

@@ -10,7 +10,7 @@ from conftest import photo
 
 from applications import features
 from applications.features import Extractor, embed
-from zoo import runtimes
+from zoo.artifacts import runtimes
 from zoo.files import cache_folder
 from zoo.kinds.images import decoding
 from zoo.kinds.images.folders import labelled

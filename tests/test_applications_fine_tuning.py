@@ -19,7 +19,8 @@ from applications import FineTuned, fine_tune
 from applications.backbones import BACKBONES
 from applications.features import Extractor
 from applications.fine_tuning import Job, embedded, judged
-from zoo import InputError, JobError, artifact, exporting
+from zoo import InputError, JobError
+from zoo.artifacts import artifact, saved_model
 from zoo.data import images
 from zoo.kinds.images import decoding
 from zoo.progress import Stopwatch
@@ -181,7 +182,7 @@ def test_the_same_seed_gives_the_same_weights(
 def test_an_export_that_differs_publishes_nothing(
     folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export = exporting.saved_model
+    export = saved_model.saved_model
 
     def broken(model: object, place: Path, **options: object) -> None:
         head = model.layers[-1]
@@ -189,7 +190,7 @@ def test_an_export_that_differs_publishes_nothing(
         head.set_weights([kernel * 0.9, bias])  # after model.keras was written
         export(model, place, **options)
 
-    monkeypatch.setattr(exporting, "saved_model", broken)
+    monkeypatch.setattr(saved_model, "saved_model", broken)
     with pytest.raises(JobError, match="no version was published") as caught:
         fine_tune(folder, input_size=SMALL, out="saved_models/broken")
     assert not artifact.versions(Path("saved_models/broken"))
@@ -204,13 +205,13 @@ def test_an_export_that_differs_publishes_nothing(
 def test_an_export_that_can_not_be_run_leaves_the_model_in_the_run_folder(
     folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export = exporting.saved_model
+    export = saved_model.saved_model
 
     def truncated(model: object, place: Path, **options: object) -> None:
         export(model, place, **options)
         os.truncate(place / "saved_model.pb", 1000)
 
-    monkeypatch.setattr(exporting, "saved_model", truncated)
+    monkeypatch.setattr(saved_model, "saved_model", truncated)
     with pytest.raises(JobError, match="can't be run"):
         fine_tune(folder, input_size=SMALL, out="saved_models/broken")
     assert not list(Path("saved_models/broken").iterdir())

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import command, foreign, photo
 
-from zoo import artifact
+from zoo.artifacts import artifact
 
 SMALL = ["--input-size", "32"]
 KILLS = int(os.environ.get("ZOO_KILLS", 3))  # at random moments; each takes half a minute

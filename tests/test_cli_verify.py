@@ -15,7 +15,8 @@ from conftest import command
 from PIL import Image
 
 import zoo
-from zoo import sums, verifying
+from zoo import verifying
+from zoo.artifacts import checksums
 from zoo.data import tables
 from zoo.errors import InputError
 
@@ -42,9 +43,9 @@ def test_a_changed_byte_in_any_file_is_found(copied: Path) -> None:
             found = verifying.verify(copied)
             assert not found.passed and found.parity is None and "not those that were published" in found.failure
             name = file.relative_to(copied).as_posix()
-            assert name == sums.NAME or found.problems == [f"changed: {name}"], (name, at, found.problems)
+            assert name == checksums.NAME or found.problems == [f"changed: {name}"], (name, at, found.problems)
         file.write_bytes(whole)
-    assert sums.check(copied) == []
+    assert checksums.check(copied) == []
 
 
 def test_what_is_wrong_is_said(copied: Path) -> None:
@@ -78,7 +79,7 @@ def test_further_formats_are_checked_by_their_manifests(copied: Path) -> None:
     (place / "model.bin").write_bytes(b"1234")
     told = {"model.bin": {"sha256": sha256(b"1234").hexdigest(), "bytes": 4}}
     (place / "manifest.json").write_text(json.dumps({"files": told}))
-    assert sums.check(copied) == []
+    assert checksums.check(copied) == []
     (place / "model.bin").write_bytes(b"1235")
     found = verifying.verify(copied)
     assert found.problems == [] and found.formats == {"mine": ["changed: model.bin"]} and not found.passed
@@ -87,7 +88,7 @@ def test_further_formats_are_checked_by_their_manifests(copied: Path) -> None:
 
 @pytest.mark.slow
 def test_an_artifact_of_before_is_still_asked(copied: Path) -> None:
-    (copied / sums.NAME).unlink()
+    (copied / checksums.NAME).unlink()
     with pytest.raises(InputError, match="expected the file SHA256SUMS.*copy the version again"):
         verifying.verify(copied)
     card = json.loads((copied / "card.json").read_text())
@@ -103,12 +104,12 @@ def test_an_artifact_of_before_is_still_asked(copied: Path) -> None:
 
 
 def test_a_model_that_answers_otherwise_is_found(copied: Path) -> None:
-    from zoo.predictor import loaded
+    from zoo.artifacts.predictor import loaded
 
     model = loaded(copied / "model.keras")
     model.layers[-1].bias.assign(np.array(model.layers[-1].bias) + [0.1, 0, 0])
     model.save(copied / "model.keras")
-    sums.write(copied)  # whoever changes a model can do the sums again
+    checksums.write(copied)  # whoever changes a model can do the sums again
     found = verifying.verify(copied)
     assert found.problems == [] and found.parity.largest_difference > 1e-3 and not found.passed
     assert "does not answer as the Keras model does" in list(found.lines())[-1]

@@ -105,7 +105,7 @@ def test_a_hidden_head_is_exported_as_plain_layers_that_answer_as_it_does(folder
     settings = {"model": {"units": 16, "strength": 0.1, "dropout": 0.2}, "training": {"learning_rate": 1e-2}}
     fitted, answers = problem.finish(settings, 4, Path("mine/again"))
     from applications.fine_tuning import input_of
-    from zoo import artifact
+    from zoo.artifacts import artifact
 
     extractor = problem.known["efficientnet_lite0"][0]
     pixels = artifact.outputs(fitted.model, fitted.data.held_out.inputs, input_of(extractor))

@@ -12,8 +12,8 @@ import pytest
 from test_kept_artifacts import KEPT, NAMES
 
 import zoo
-from zoo import card as cards
-from zoo import sums
+from zoo.artifacts import card as cards
+from zoo.artifacts import checksums
 from zoo.errors import InputError
 
 NEEDED = ("task", "classes", "input")
@@ -57,7 +57,7 @@ def damaged(card: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_missing_or_of_another_type_is_refused(kept: Path, name: str, tmp_path: Path) -> None:
-    card = cards.read(kept / name / "1", sums.SERVED)
+    card = cards.read(kept / name / "1", checksums.SERVED)
     assert "format" not in card
     if card["input"]["kind"] == "images":  # the very first cards of images had no kind
         first = {key: value for key, value in card["input"].items() if key != "kind"}
@@ -109,7 +109,7 @@ def test_a_card_of_a_newer_version_says_to_update(kept: Path, tmp_path: Path) ->
 def test_what_is_published_has_a_format_and_needs_its_checksums(classifier: Path, tmp_path: Path) -> None:
     assert next(iter(json.loads((classifier / "card.json").read_text()).items())) == ("format", cards.FORMAT)
     copied = shutil.copytree(classifier, tmp_path / "1")
-    (copied / sums.NAME).unlink()  # as while it is copied in
+    (copied / checksums.NAME).unlink()  # as while it is copied in
     with pytest.raises(InputError, match="expected the file SHA256SUMS, which is not there; copy the version again"):
         zoo.load(copied)
 
@@ -134,6 +134,6 @@ def test_the_model_is_held_to_the_card(
     card = json.loads((copied / "card.json").read_text())
     harm(card)
     (copied / "card.json").write_text(json.dumps(card))
-    sums.write(copied)  # whoever changes a card can do the sums again
+    checksums.write(copied)  # whoever changes a card can do the sums again
     with pytest.raises(InputError, match=f"its card.json and its model.keras don't belong together: {reason}"):
         zoo.load(copied).model  # noqa: B018, loads it

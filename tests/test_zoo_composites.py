@@ -343,7 +343,8 @@ def test_the_seed_decides_the_weights(name: str) -> None:
 
 def test_what_was_saved_loads_in_a_new_process(tmp_path: Path) -> None:
     make("gan").save(tmp_path / "model.keras")
-    code = "import sys, pathlib; from zoo.predictor import loaded; print(loaded(pathlib.Path(sys.argv[1])).name)"
+    code = "import sys, pathlib; from zoo.artifacts.predictor import loaded\n"
+    code += "print(loaded(pathlib.Path(sys.argv[1])).name)"
     command = [sys.executable, "-c", code, str(tmp_path / "model.keras")]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.stdout.strip().endswith("gan"), result.stderr[-500:]

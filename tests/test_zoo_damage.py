@@ -14,10 +14,11 @@ from conftest import command
 from test_kept_artifacts import KEPT
 
 import zoo
-from zoo import formats, sums
+from zoo import formats
+from zoo.artifacts import checksums
+from zoo.artifacts.runtimes import open_format
 from zoo.errors import InputError
 from zoo.files import digest
-from zoo.runtimes import open_format
 from zoo.serving import deploying, hosting
 from zoo.serving.hosting import Host
 
@@ -102,12 +103,12 @@ def test_a_format_of_another_model_is_not_opened(copied: Path, classifier: Path)
 
 def test_formats_of_before_have_a_manifest_alone(copied: Path) -> None:
     place = copied / "formats" / "openvino"
-    (place / sums.NAME).unlink()
-    with pytest.raises(InputError, match=f"missing: {sums.NAME}"):
+    (place / checksums.NAME).unlink()
+    with pytest.raises(InputError, match=f"missing: {checksums.NAME}"):
         open_format(place)
-    manifest = json.loads((place / sums.MANIFEST).read_text())
+    manifest = json.loads((place / checksums.MANIFEST).read_text())
     del manifest["model_sha256"]
-    (place / sums.MANIFEST).write_text(json.dumps(manifest))
+    (place / checksums.MANIFEST).write_text(json.dumps(manifest))
     open_format(place)
     zero(place / "model.bin")
     with pytest.raises(InputError, match=r"changed: model.bin"):
@@ -155,7 +156,7 @@ def test_files_that_nobody_opens_may_be_missing_or_added(copied: Path, tmp_path:
 
 
 def test_versions_of_before_there_were_checksums_are_told(copied: Path) -> None:
-    (copied / sums.NAME).unlink()
+    (copied / checksums.NAME).unlink()
     events = []
     Host({"photos": copied}, tell=lambda event, **facts: events.append(event)).close()
     assert events == ["without checksums", "version ready"]
@@ -164,7 +165,7 @@ def test_versions_of_before_there_were_checksums_are_told(copied: Path) -> None:
 RECORDS: dict[str, Callable[[Path], object]] = {
     "is missing": lambda record: record.unlink(),
     "is not as it was published": lambda record: record.write_text(record.read_text().replace("train", "test", 1)),
-    "is damaged": lambda record: (zero(record), sums.write(record.parent.parent)),
+    "is damaged": lambda record: (zero(record), checksums.write(record.parent.parent)),
 }
 
 
@@ -185,23 +186,23 @@ def test_scores_that_may_be_of_training_examples_are_told(copied: Path, harm: st
 
 
 def test_sums_that_are_damaged_vouch_for_nothing(copied: Path) -> None:
-    listed = (copied / sums.NAME).read_bytes().splitlines(keepends=True)
-    (copied / sums.NAME).write_bytes(b"".join(line for line in listed if b"model.keras" not in line))
+    listed = (copied / checksums.NAME).read_bytes().splitlines(keepends=True)
+    (copied / checksums.NAME).write_bytes(b"".join(line for line in listed if b"model.keras" not in line))
     with pytest.raises(InputError, match="unexpected: model.keras"):
         zoo.load(copied)
-    (copied / sums.NAME).write_bytes(b"".join(listed)[9:])
-    with pytest.raises(InputError, match=f"changed: {sums.NAME}, whose line"):
+    (copied / checksums.NAME).write_bytes(b"".join(listed)[9:])
+    with pytest.raises(InputError, match=f"changed: {checksums.NAME}, whose line"):
         zoo.load(copied)
-    HARMS["a folder"](copied / sums.NAME)
-    with pytest.raises(InputError, match=f"unreadable: {sums.NAME}: Is a directory"):
+    HARMS["a folder"](copied / checksums.NAME)
+    with pytest.raises(InputError, match=f"unreadable: {checksums.NAME}: Is a directory"):
         zoo.load(copied)
 
 
 def test_a_look_takes_milliseconds(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(bytes(20 << 20))
-    sums.write(tmp_path)
+    checksums.write(tmp_path)
     started = time.perf_counter()
-    sums.require(tmp_path)
+    checksums.require(tmp_path)
     assert time.perf_counter() - started < 3 * _taken(tmp_path / "model.keras") + 0.05
 
 

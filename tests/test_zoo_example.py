@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zoo import example
+from zoo.artifacts import example
 from zoo.data.dataset import Part
 
 TABLE = {"kind": "table", "numeric": ["a b", "n"], "categorical": ["city"]}

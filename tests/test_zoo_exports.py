@@ -12,7 +12,7 @@ import pandas
 import pytest
 
 import zoo
-from zoo import exporting
+from zoo.artifacts import saved_model
 from zoo.data import sequences, tables, text
 from zoo.errors import InputError, JobError
 
@@ -156,13 +156,13 @@ def test_a_forecast_is_asked_for_with_a_series(workplace: Path) -> None:
 
 def test_an_export_that_answers_otherwise_publishes_nothing(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = zoo.train("mlp", tables(passengers()), model={"units": (4,)}, epochs=2)
-    export = exporting.saved_model
+    export = saved_model.saved_model
 
     def wrong(model: object, place: Path, **options: object) -> None:
         model.set_weights([weight + 0.01 for weight in model.get_weights()])
         export(model, place, **options)
 
-    monkeypatch.setattr(exporting, "saved_model", wrong)
+    monkeypatch.setattr(saved_model, "saved_model", wrong)
     with pytest.raises(JobError, match="not equal to the trained one"):
         trained.export("saved_models/wrong")
     assert not list(Path("saved_models/wrong").iterdir())

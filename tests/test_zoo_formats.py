@@ -19,14 +19,15 @@ import pandas
 import pytest
 
 import zoo
-from zoo import formats, sums
+from zoo import formats
+from zoo.artifacts import checksums
+from zoo.artifacts.predictor import loaded, outputs
+from zoo.artifacts.runtimes import open_format
 from zoo.builders.registry import BUILDERS, builder
 from zoo.data import Data, sequences, tables, text
 from zoo.errors import InputError, JobError
 from zoo.files import digest
 from zoo.formats import converting, graphs, questions
-from zoo.predictor import loaded, outputs
-from zoo.runtimes import open_format
 
 FLOAT = ("litert", "onnx", "openvino")
 PICTURES = {"kind": "images", "size": [16, 16], "crop": 1.0, "channels": 1, "pixels": "grey, 0-255"}
@@ -204,7 +205,7 @@ def test_it_answers_as_the_model_in_batches_of_any_size(name: str, workplace: Pa
         assert set(manifest["latency_ms"]) == {"1", "32"}
         for file, told in manifest["files"].items():
             assert told == {"sha256": digest(each.folder / file), "bytes": (each.folder / file).stat().st_size}
-        assert {p.name for p in each.folder.iterdir()} == {*manifest["files"], "manifest.json", sums.NAME}
+        assert {p.name for p in each.folder.iterdir()} == {*manifest["files"], "manifest.json", checksums.NAME}
         assert all(spec["shape"][0] is None and spec["meaning"] for spec in manifest["inputs"].values())
         answer = open_format(each.folder)
         whole = answer(inputs)
@@ -367,7 +368,7 @@ def test_a_version_that_answers_otherwise_is_told(classifier: Path, workplace: P
     model = zoo.load(folder).model
     model.layers[-1].set_weights([-weight for weight in model.layers[-1].get_weights()])
     model.save(folder / "model.keras")
-    sums.write(folder)
+    checksums.write(folder)
     with pytest.raises(JobError, match="the SavedModel answers otherwise than the model: over 64 inputs"):
         zoo.export(folder, "saved_model")
 

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 import zoo
+from zoo.artifacts import codes, latents
 from zoo.data import sequences, tables
 from zoo.errors import InputError
-from zoo.generative import codes, latents
 from zoo.kinds import series as forecasts
 
 ALONE = """
@@ -91,9 +91,9 @@ def test_each_artifact_is_loaded_as_what_it_is(variational: Path, conditional: P
     assert "variational_autoencoder of images" in repr(found[0]) and "nought" in repr(found[1])
     assert found[1].classes == ("nought", "one", "two")
     with pytest.raises(InputError, match="is a variational_autoencoder, .* zoo predict; ask it with: zoo anomalies, "):
-        zoo.artifact.load(variational, "predict")
+        zoo.artifacts.artifact.load(variational, "predict")
     with pytest.raises(InputError, match="is a conditional_gan, which does not answer zoo anomalies.*zoo generate"):
-        zoo.artifact.load(conditional, "anomalies")
+        zoo.artifacts.artifact.load(conditional, "anomalies")
 
 
 def test_answers_are_those_of_the_model(variational: Path, pixels: np.ndarray) -> None:

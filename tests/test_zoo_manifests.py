@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import command, photo, shared
 
-from zoo import artifact, files
+from zoo import files
+from zoo.artifacts import artifact
 from zoo.data import csv_files, images
 from zoo.errors import InputError
 from zoo.kinds.images import manifests
@@ -134,8 +135,8 @@ def test_pipes_and_devices_are_no_data_sets(workplace: Path, suffix: str) -> Non
 
 @pytest.mark.usefixtures("alarm")
 def test_files_to_predict_are_ordinary_ones_or_told(pictures: Path) -> None:
+    from zoo.artifacts.predictor import decoded
     from zoo.kinds.images.sources import expanded
-    from zoo.predictor import decoded
 
     special(Path("p"), ".png")
     asked = [file for path in ("p", "p/pipe.png", "p/zero.png", "/dev/zero") for _, file in expanded(path)]

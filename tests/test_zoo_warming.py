@@ -12,7 +12,7 @@ import pandas
 import pytest
 
 import zoo
-from zoo import warming
+from zoo.artifacts import warming
 from zoo.data import sequences, tables, text
 from zoo.kinds.images.decoding import probe
 from zoo.kinds.signatures import feeds

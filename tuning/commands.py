@@ -82,7 +82,8 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
         say_json(result.to_dict(), default=str)
         return
     from tuning.rendering import show_result
-    from zoo import artifact, rendering
+    from zoo import rendering
+    from zoo.artifacts import artifact
 
     show_result(result)
     made = artifact.load(result.artifact)

@@ -17,7 +17,8 @@ from tuning.folds import check_folds, folds_of
 from tuning.fresh import Fresh
 from tuning.objectives import objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
-from zoo import artifact
+from zoo.artifacts import artifact
+from zoo.artifacts.saved_model import Gate
 from zoo.batches import Arrays
 from zoo.checkpoints import Checkpoint
 from zoo.compiling import Reuse, unoptimized
@@ -26,7 +27,6 @@ from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
 from zoo.evaluation.scores import AnyEvaluation
-from zoo.exporting import Gate
 from zoo.kinds.images.folders import Example
 from zoo.loop import fit
 from zoo.optimizers import optimizer

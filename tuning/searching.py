@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tuning.job import FINE_TUNE, Search, claim, portable, run_folder
 from tuning.objectives import OBJECTIVES, objective_of
 from tuning.results import SearchResult
-from zoo import artifact
+from zoo.artifacts import artifact
 from zoo.data.dataset import Data
 from zoo.data.dataset import open as open_data
 from zoo.errors import InputError

@@ -13,37 +13,37 @@ from zoo import startup
 if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
     from zoo import builders as builders
     from zoo import data as data
-    from zoo.artifact import load as load
+    from zoo.artifacts.artifact import load as load
+    from zoo.artifacts.generator import Generator as Generator
+    from zoo.artifacts.predictor import Prediction as Prediction
+    from zoo.artifacts.predictor import Predictor as Predictor
+    from zoo.artifacts.reconstructor import Anomaly as Anomaly
+    from zoo.artifacts.reconstructor import Reconstructor as Reconstructor
     from zoo.diagnosis import diagnose as diagnose
     from zoo.errors import InputError as InputError
     from zoo.errors import JobError as JobError
     from zoo.evaluation.scores import evaluate as evaluate
     from zoo.formats import export as export
-    from zoo.generative.generator import Generator as Generator
-    from zoo.generative.reconstructor import Anomaly as Anomaly
-    from zoo.generative.reconstructor import Reconstructor as Reconstructor
     from zoo.learning_rates import find_learning_rate as find_learning_rate
-    from zoo.predictor import Prediction as Prediction
-    from zoo.predictor import Predictor as Predictor
     from zoo.training import train as train
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Anomaly": "zoo.generative.reconstructor",
-    "Generator": "zoo.generative.generator",
+    "Anomaly": "zoo.artifacts.reconstructor",
+    "Generator": "zoo.artifacts.generator",
     "InputError": "zoo.errors",
     "JobError": "zoo.errors",
-    "Prediction": "zoo.predictor",
-    "Predictor": "zoo.predictor",
-    "Reconstructor": "zoo.generative.reconstructor",
+    "Prediction": "zoo.artifacts.predictor",
+    "Predictor": "zoo.artifacts.predictor",
+    "Reconstructor": "zoo.artifacts.reconstructor",
     "builders": "zoo.builders",
     "data": "zoo.data",
     "diagnose": "zoo.diagnosis",
     "evaluate": "zoo.evaluation.scores",
     "export": "zoo.formats",
     "find_learning_rate": "zoo.learning_rates",
-    "load": "zoo.artifact",
+    "load": "zoo.artifacts.artifact",
     "train": "zoo.training",
 }
 __all__ = ["__version__", *_PUBLIC]

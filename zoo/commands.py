@@ -147,8 +147,8 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
     Where PATH has train, val and test parts, the held-out one is scored, else all of it; what the model was trained on
     is left out.
     """
-    from zoo import artifact as artifacts
     from zoo import rendering
+    from zoo.artifacts import artifact as artifacts
 
     report = artifacts.load(artifact, "evaluate").evaluate(path)
     if csv_path:
@@ -181,8 +181,8 @@ def predict(artifact: str, paths: tuple[str, ...], top: int, csv_path: str | Non
     """
     import sys
 
-    from zoo import artifact as artifacts
     from zoo import rendering
+    from zoo.artifacts import artifact as artifacts
     from zoo.kinds.images.sources import named
 
     results = artifacts.load(artifact, "predict").predict_files(list(named(paths, sys.stdin)))

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from zoo import own_code
+from zoo.artifacts import further_signatures
+from zoo.artifacts.saved_model import check_readable, saved_model
 from zoo.batches import not_finite
 from zoo.composition import Scale, composed, image_input, prepared, scaled
 from zoo.data.dataset import Data
 from zoo.data.dataset import open as open_data
 from zoo.errors import InputError
-from zoo.exporting import check_readable, saved_model
-from zoo.generative import exporting
 from zoo.tasks import generation, reconstruction
 
 if TYPE_CHECKING:
@@ -105,14 +105,16 @@ def prepare(
         generation.check_fit(network, data, inputs)
         if is_own(builder):
             made, names = network.average, data.classes if network.num_classes else ()
-            own_code.check(network.generator, export=lambda folder: exporting.generator(made, folder, tuple(names)))
+            own_code.check(
+                network.generator, export=lambda folder: further_signatures.generator(made, folder, tuple(names))
+            )
         return Prepared(data, network, name, inputs, data.train.targets, "adversarial", None)
     if isinstance(network, Autoencoder):
         reconstruction.check_fit(network, data, inputs)
         data = reconstruction.windows_apart(data)
         if is_own(builder):
             whole = network.behind(data.preprocess)
-            own_code.check(network, export=lambda folder: exporting.autoencoder(whole, folder, data.input))
+            own_code.check(network, export=lambda folder: further_signatures.autoencoder(whole, folder, data.input))
         return Prepared(data, network, name, inputs, np.zeros(len(inputs), np.int32), "autoencoder", None)
     check_fit(network, data, inputs)
     targets, scale = scaled(data, inputs)

@@ -15,10 +15,10 @@ from zoo.screen import CONSOLE, literal
 from zoo.tasks.reconstruction import ReconstructionEvaluation
 
 if TYPE_CHECKING:
+    from zoo.artifacts.predictor import EvaluationReport, Prediction
     from zoo.data import Data, Note, Part
     from zoo.evaluation.findings import Finding
     from zoo.loop import History
-    from zoo.predictor import EvaluationReport, Prediction
     from zoo.training import AnyScores
 
 MOST_NOTES = 10

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import artifact
-from zoo.card import plain
+from zoo.artifacts import artifact
+from zoo.artifacts.card import plain
+from zoo.artifacts.saved_model import Gate
 from zoo.checkpoints import Checkpoint
 from zoo.composition import composed, prepared
 from zoo.data.dataset import Data
@@ -22,7 +23,6 @@ from zoo.errors import InputError
 from zoo.evaluation import baselines
 from zoo.evaluation.findings import Finding, of_reconstructions, of_rivals, of_samples, of_scores
 from zoo.evaluation.scores import AnyEvaluation, score
-from zoo.exporting import Gate
 from zoo.files import claimed, run_folder, whole_file
 from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
 from zoo.loop import History

@@ -105,7 +105,8 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     """
     from pathlib import Path
 
-    from zoo import artifact, rendering
+    from zoo import rendering
+    from zoo.artifacts import artifact
     from zoo.builders import registry
     from zoo.diagnosis import diagnose
     from zoo.files import claimed, remove_run, run_folder

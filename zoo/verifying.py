@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from zoo import artifact, exporting, sums, warming
+from zoo.artifacts import artifact, checksums, saved_model, warming
+from zoo.artifacts.generator import Generator
+from zoo.artifacts.predictor import READERS, Predictor, decoded, outputs
+from zoo.artifacts.reconstructor import Reconstructor
+from zoo.artifacts.saved_model import Gate, Parity
 from zoo.data.dataset import Inputs, Note, chosen_inputs
 from zoo.errors import InputError, JobError
-from zoo.exporting import Gate, Parity
-from zoo.generative.generator import Generator
-from zoo.generative.reconstructor import Reconstructor
 from zoo.kinds.images import exportable, sources
 from zoo.own_code import UnknownLayersError
-from zoo.predictor import READERS, Predictor, decoded, outputs
 
 MADE_UP = 64  # inputs, where none are given
 MOST = 2000  # of those given, chosen at random
@@ -63,14 +63,14 @@ class Verification:
     def lines(self) -> Iterator[str]:
         """The same as people read it."""
         if self.files is None:
-            yield f"{self.artifact} was made before there were checksums ({sums.NAME}): its files can't be checked"
+            yield f"{self.artifact} was made before there were checksums ({checksums.NAME}): its files can't be checked"
         else:
             yield from self.problems
             told = f"{len(self.problems)} problems" if self.problems else "none changed, missing or unexpected"
             yield f"{self.files} files with checksums: {told}"
         for name, problems in self.formats.items():
-            yield from (f"{sums.FORMATS}/{name}: {problem}" for problem in problems)
-            yield f"{sums.FORMATS}/{name}: {f'{len(problems)} problems' if problems else 'as it was exported'}"
+            yield from (f"{checksums.FORMATS}/{name}: {problem}" for problem in problems)
+            yield f"{checksums.FORMATS}/{name}: {f'{len(problems)} problems' if problems else 'as it was exported'}"
         yield from (f"left out {note.name}: {note.reason}" for note in self.left_out)
         yield from (f"not read by the SavedModel {n}: {why}" for n, why in (self.parity.refused if self.parity else ()))
         if self.parity is None:
@@ -99,11 +99,11 @@ def verify(path: str | Path, source: Any = None, seed: int = 0) -> Verification:
         InputError: no artifact, or nothing that can be read in `source`.
     """
     folder = artifact.find(path)
-    known = sums.has(folder)
-    problems = sums.check(folder) if known else []
-    files = sums.count(folder) if known else None
+    known = checksums.has(folder)
+    problems = checksums.check(folder) if known else []
+    files = checksums.count(folder) if known else None
     bad = [problem for problem in problems if not problem.startswith("unexpected")]
-    formats = {place.name: sums.check_format(place) for place in sums.formats(folder)}
+    formats = {place.name: checksums.check_format(place) for place in checksums.formats(folder)}
     found: dict[str, Any] = {"files": files, "problems": problems, "formats": formats}
     if bad:
         return Verification(folder, **found, failure="its files are not those that were published")
@@ -114,7 +114,7 @@ def verify(path: str | Path, source: Any = None, seed: int = 0) -> Verification:
             inputs, found["left_out"], found["compared"] = _inputs(asked, source, seed)
             found["parity"] = _parity(asked, inputs, gate, seed)
             for name, wrong in formats.items():
-                wrong += [] if wrong else _format(folder / sums.FORMATS / name, asked, inputs)
+                wrong += [] if wrong else _format(folder / checksums.FORMATS / name, asked, inputs)
         except JobError as error:
             found["failure"] = str(error)
     return Verification(folder, **found)
@@ -148,8 +148,8 @@ def _parity(asked: Artifact, inputs: Inputs, gate: Gate, seed: int) -> Parity:
     if isinstance(asked, Predictor):
         answers = gate.ask(asked.folder, inputs, asked.card["input"])
         expected = outputs(asked.model, inputs, asked.card["input"])
-        return exporting.compare(expected, answers(), asked, inputs)
-    from zoo.generative.exporting import compare_autoencoder, compare_generator
+        return saved_model.compare(expected, answers(), asked, inputs)
+    from zoo.artifacts.further_signatures import compare_autoencoder, compare_generator
 
     if isinstance(asked, Reconstructor):
         return compare_autoencoder(asked.folder, inputs, asked.card["input"], gate)
@@ -161,7 +161,7 @@ def _inputs(asked: Artifact, source: Any, seed: int) -> tuple[Inputs, list[Note]
     if isinstance(asked, Generator):
         if source is not None:
             raise InputError(f"{asked.folder} makes images of drawn codes; expected nothing to ask it, leave out PATH")
-        return {}, [], f"{exporting.GATE_EXAMPLES} drawn codes"
+        return {}, [], f"{saved_model.GATE_EXAMPLES} drawn codes"
     if source is None:
         return warming.made_up(asked.card, asked.model, MADE_UP, seed), [], f"{MADE_UP} made-up inputs"
     read = _images if asked.card["input"].get("kind", "images") == "images" else _rows

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import sums
+from zoo.artifacts import checksums
 from zoo.errors import InputError
 
 OFF = 0.02  # of the share that is held out, from which on groups change sides
@@ -139,8 +139,8 @@ def trained_on(version: Path, started: bool) -> tuple[set[str], str | None]:
     for name in ("splits.csv", "trained_before.txt")[: 1 + started]:
         try:
             content = (version / "run" / name).read_text(encoding="utf-8", errors="surrogateescape")
-            if sums.has(version):
-                sums.require(version, (f"run/{name}",))
+            if checksums.has(version):
+                checksums.require(version, (f"run/{name}",))
             found |= _digests(content, name)
         except FileNotFoundError:
             doubts.append(f"run/{name} is missing")

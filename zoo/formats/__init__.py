@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zoo import card, sums
+from zoo.artifacts import card, checksums
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -107,13 +107,13 @@ def export(
             is there is not as it was exported.
         JobError: a format can't hold the model, or answers otherwise; it is not published. Those before it are.
     """
-    from zoo import artifact
+    from zoo.artifacts import artifact
 
     names = _names(formats)
     found = artifact.load(path)
     root = into or found.folder / "formats"
     if "saved_model" in names:
-        card.read(found.folder, sums.SERVED)
+        card.read(found.folder, checksums.SERVED)
     todo = [n for n in names if n != "saved_model" and (again or not (root / n / "manifest.json").is_file())]
     for name in todo:
         _check(name, found.card)
@@ -135,7 +135,7 @@ def listed(path: str | Path) -> list[Exported]:
     Raises:
         InputError: no artifact, or a format in it is not as it was exported.
     """
-    from zoo import artifact
+    from zoo.artifacts import artifact
 
     folder = artifact.find(path)
     there = [name for name in FORMATS if (folder / "formats" / name / "manifest.json").is_file()]
@@ -191,4 +191,4 @@ def _there(name: str, version: Path, root: Path, new: bool) -> Exported:
     if name == "saved_model":
         files = [*version.glob("saved_model.pb"), *version.glob("variables/*")]
         return Exported(name, version, False, {"format": name, "bytes": sum(file.stat().st_size for file in files)})
-    return Exported(name, root / name, new, sums.require_format(root / name))
+    return Exported(name, root / name, new, checksums.require_format(root / name))

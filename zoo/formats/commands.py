@@ -46,8 +46,8 @@ def export(
     """
     from pathlib import Path
 
-    from zoo import artifact as artifacts
     from zoo import formats as exporting
+    from zoo.artifacts import artifact as artifacts
     from zoo.formats import rendering
     from zoo.serving import deploying
 

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zoo.artifacts.predictor import outputs
+from zoo.artifacts.saved_model import Answered, Gate, Parity, units
+from zoo.artifacts.warming import described
 from zoo.data.dataset import label_text
 from zoo.errors import JobError
 from zoo.evaluation.measures import correct
 from zoo.evaluation.scores import evaluate_values
-from zoo.exporting import Answered, Gate, Parity, units
 from zoo.files import cache_folder, whole_folder
 from zoo.formats import graphs
 from zoo.formats.process import LATENCY_BATCHES
 from zoo.formats.questions import Asked
-from zoo.predictor import outputs
-from zoo.warming import described
 
 if TYPE_CHECKING:
     import keras
 
-TOLERANCE = 1e-4  # largest difference of a float format, in the unit that `zoo.exporting.units` says
+TOLERANCE = 1e-4  # largest difference of a float format, in the unit that `zoo.artifacts.saved_model.units` says
 HALF = 2e-2  # of a model that computes in half precision from itself in float32
 MOST_LOST = 0.01  # accuracy, or R² of values, that an int8 model may lose
 Answers = dict[str, np.ndarray]

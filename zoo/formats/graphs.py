@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zoo.artifacts.predictor import loaded
 from zoo.data.dataset import Inputs
-from zoo.predictor import loaded
 
 if TYPE_CHECKING:
     import keras
@@ -45,7 +45,7 @@ def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
     """What the model of an artifact is outside of Keras: one graph, of an autoencoder also its two halves.
 
     Args:
-        model: as `zoo.predictor.loaded` gives it.
+        model: as `zoo.artifacts.predictor.loaded` gives it.
         card: of the artifact.
     """
     if card["task"] == "generation":

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo import warming
+from zoo.artifacts import warming
+from zoo.artifacts.predictor import READERS, Predictor, decoded, raw
 from zoo.data.dataset import Inputs, Part, chosen_inputs
 from zoo.errors import InputError
 from zoo.files import digest
 from zoo.kinds.images import exportable
-from zoo.predictor import READERS, Predictor, decoded, raw
 
 if TYPE_CHECKING:
     import keras
 
-    from zoo.generative.generator import Generator
-    from zoo.generative.reconstructor import Reconstructor
+    from zoo.artifacts.generator import Generator
+    from zoo.artifacts.reconstructor import Reconstructor
 
     Artifact = Predictor | Reconstructor | Generator
 

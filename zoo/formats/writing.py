@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import progress, sums
+from zoo import progress
+from zoo.artifacts import checksums
+from zoo.artifacts.predictor import raw
+from zoo.artifacts.saved_model import Gate
 from zoo.data.dataset import Inputs
 from zoo.errors import InputError, JobError
-from zoo.exporting import Gate
 from zoo.files import digest, sweep, whole_folder
 from zoo.formats import FORMATS, converting, gate, graphs, questions
 from zoo.formats.gate import Expected
 from zoo.formats.questions import Asked
-from zoo.predictor import raw
 
 if TYPE_CHECKING:
     import keras
@@ -81,7 +82,7 @@ def make(
                     reason = verdict.reason()
                     raise JobError(f"{name} answers otherwise than the model, so it was not published: {reason}")
                 _write(partial, manifest | _proven(verdict, asked.origin, latency) | _sizes(partial))
-                sums.write(partial)
+                checksums.write(partial)
                 _publish(partial, root / name)
                 advance(1)
 

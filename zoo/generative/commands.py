@@ -30,9 +30,9 @@ def generate(artifact: str, count: int | None, label: str | None, seed: int, out
     """Make new images with ARTIFACT: adversarial networks, or a variational autoencoder of images."""
     from pathlib import Path
 
-    from zoo import artifact as artifacts
+    from zoo.artifacts import artifact as artifacts
+    from zoo.artifacts.generator import Generator
     from zoo.errors import InputError
-    from zoo.generative.generator import Generator
     from zoo.pictures import sheets
 
     made = artifacts.load(artifact, "generate")
@@ -74,8 +74,8 @@ def reconstruct(
     """
     import sys
 
-    from zoo import artifact as artifacts
     from zoo import rendering
+    from zoo.artifacts import artifact as artifacts
     from zoo.errors import InputError
     from zoo.generative import rendering as tables
     from zoo.generative import side_by_side
@@ -118,7 +118,7 @@ def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_js
     """
     import sys
 
-    from zoo import artifact as artifacts
+    from zoo.artifacts import artifact as artifacts
     from zoo.generative import rendering
     from zoo.kinds.images.sources import named
 
@@ -154,9 +154,9 @@ def latent(artifact: str, path: str, out: str, seed: int) -> None:
 
     Of more than 5,000 examples so many are chosen at random.
     """
-    from zoo import artifact as artifacts
     from zoo import rendering
-    from zoo.generative import latents
+    from zoo.artifacts import artifact as artifacts
+    from zoo.artifacts import latents
     from zoo.pictures.plots import latent_space
 
     found = latents.of_path(artifacts.load(artifact, "latent"), path, seed=seed)

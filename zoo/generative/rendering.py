@@ -14,8 +14,8 @@ from rich.table import Table
 from zoo.screen import CONSOLE, literal
 
 if TYPE_CHECKING:
+    from zoo.artifacts.reconstructor import Anomaly
     from zoo.evaluation.judging import GenerationEvaluation
-    from zoo.generative.reconstructor import Anomaly
     from zoo.loop import History
     from zoo.tasks.reconstruction import ReconstructionEvaluation
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from zoo.artifacts.reconstructor import Reconstructor
 from zoo.data.dataset import Note
 from zoo.errors import InputError
 from zoo.generative import rendering
-from zoo.generative.reconstructor import Reconstructor
 from zoo.generative.rendering import Reconstructed
 from zoo.pictures import sheets
 

@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from zoo import artifact, card, sums
+from zoo.artifacts import artifact, card, checksums
 from zoo.errors import InputError
 from zoo.files import whole_file
 from zoo.serving import deployments
@@ -143,7 +143,7 @@ def _version(path: str | Path) -> Path:
     folder = artifact.find(path).resolve()
     if artifact.version_number(folder.name) is None:
         raise InputError(f"{folder}: expected a folder whose name is a version, as TensorFlow Serving wants it: NAME/1")
-    card.read(folder, sums.SERVED)
+    card.read(folder, checksums.SERVED)
     return folder
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zoo import artifact
-from zoo import card as cards
+from zoo.artifacts import artifact
+from zoo.artifacts import card as cards
 from zoo.errors import InputError
 from zoo.serving.answering import MAX_PIXELS, Answering, Pixels
 from zoo.serving.batching import Batcher

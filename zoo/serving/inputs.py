@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo import example
+from zoo.artifacts import example
 from zoo.kinds.signatures import columns
 from zoo.serving.answering import DEFAULT, IMAGE, Answering
 

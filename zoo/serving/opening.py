@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from zoo import card as cards
-from zoo import sums
-from zoo.card import KINDS
+from zoo.artifacts import card as cards
+from zoo.artifacts import checksums
+from zoo.artifacts.card import KINDS
+from zoo.artifacts.warming import described
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder, check_writable, digest
 from zoo.own_code import UnknownLayersError
 from zoo.serving.answering import DEFAULT, IMAGE, MAX_PIXELS, Answering, Both, Graph, Pixels, output_of
-from zoo.warming import described
 
 RUNTIMES = ("auto", "openvino", "litert", "onnx", "saved_model")
 
@@ -38,8 +38,8 @@ def opened_version(
         InputError: its files, or those of the format, are not as they were published, it has no such format, or is of
             a kind that goes into none.
     """
-    card = cards.read(folder, sums.SERVED)
-    if not sums.has(folder):
+    card = cards.read(folder, checksums.SERVED)
+    if not checksums.has(folder):
         tell("without checksums", folder=str(folder), reason="made before there were any: its files can't be checked")
     labels = card["input"].get("kind") == "images" and card["task"] in ("classification", "multi_label", "regression")
     if runtime not in ("auto", "saved_model") and not labels:
@@ -63,7 +63,7 @@ def opened_version(
         values = answer[output_of(card)]
         if len(values) != len(card["classes"]) or not np.isfinite(values).all():
             raise InputError(f"{folder}: expected {len(card['classes'])} numbers for a blank image, received {values}")
-    cards.read(folder, sums.SERVED)  # what was opened is what was checked: nobody wrote it meanwhile
+    cards.read(folder, checksums.SERVED)  # what was opened is what was checked: nobody wrote it meanwhile
     return found
 
 
@@ -81,11 +81,11 @@ def _check_graph(graph: Graph, card: dict[str, Any], folder: Path) -> None:
 
 
 def _pixels(folder: Path, card: dict[str, Any], runtime: str, most: int, tell: Tell) -> Pixels:
-    from zoo.runtimes import open_format
+    from zoo.artifacts.runtimes import open_format
 
     place = _format(folder, runtime, tell)
     run, name = open_format(place), output_of(card)
-    sums.require_format(place)
+    checksums.require_format(place)
     return Pixels(card, lambda pixels: run({"pixels": pixels})[name], runtime, most)
 
 
@@ -93,14 +93,14 @@ def _format(folder: Path, name: str, tell: Tell) -> Path:
     """The folder of a format. One that a version lacks is written, to the cache where the version can't be."""
     from zoo import formats
 
-    place = folder / sums.FORMATS / name
-    if (place / sums.MANIFEST).is_file():
+    place = folder / checksums.FORMATS / name
+    if (place / checksums.MANIFEST).is_file():
         return place
     try:
         check_writable(place)
     except InputError:
         place = cache_folder("formats") / digest(folder / "model.keras") / name
-        if (place / sums.MANIFEST).is_file() and not sums.check_format(place):
+        if (place / checksums.MANIFEST).is_file() and not checksums.check_format(place):
             return place
     started = time.monotonic()
     tell("writing format", format=name, folder=str(place), reason="the version has none; done once, up to a minute")

@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import artifact
+from zoo.artifacts import artifact, further_signatures
 from zoo.composition import prepared
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.evaluation import judging
 from zoo.evaluation.baselines import few, flat
 from zoo.evaluation.judging import GenerationEvaluation
-from zoo.generative import exporting
 from zoo.optimizers import optimizer as optimizer_of
 from zoo.pictures.sheets import sheet
 
 if TYPE_CHECKING:
     import keras
 
+    from zoo.artifacts.saved_model import Gate, Parity
     from zoo.builders.adversarial_model import Adversarial
-    from zoo.exporting import Gate, Parity
 
 BATCH = 64
 STEPS = 6000  # of the generator, where no number of epochs is asked for
@@ -175,10 +174,10 @@ def publish(
         judging.judge(data).model.save(run / "judge.keras")
 
     def export(folder: Path) -> None:
-        exporting.generator(model, folder, tuple(classes))
+        further_signatures.generator(model, folder, tuple(classes))
 
     def prove(folder: Path) -> tuple[Parity, dict[str, Any]]:
-        return exporting.compare_generator(folder, tuple(classes), gate, seed), known
+        return further_signatures.compare_generator(folder, tuple(classes), gate, seed), known
 
     return artifact.staged(model, card, out=out, run=run, export=export, prove=prove)
 

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import artifact, example
+from zoo.artifacts import artifact, example, further_signatures
+from zoo.artifacts.saved_model import gate_sample
 from zoo.composition import prepared
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError
 from zoo.evaluation import judging, simple_models
 from zoo.evaluation.judging import GenerationEvaluation
 from zoo.evaluation.simple_models import areas_apart, telling
-from zoo.exporting import gate_sample
-from zoo.generative import exporting
 from zoo.tasks import generation
 
 if TYPE_CHECKING:
+    from zoo.artifacts.saved_model import Gate, Parity
     from zoo.builders.models import Autoencoder, VariationalAutoencoder
-    from zoo.exporting import Gate, Parity
 
 EXAMPLES = 2000  # that a deviation or a bound is estimated on
 FITTED = 5000  # images that a filter is fitted on
@@ -210,11 +209,11 @@ def publish(
         judging.judge(data).model.save(run / "judge.keras")
 
     def export(folder: Path) -> None:
-        exporting.autoencoder(model, folder, data.input)
+        further_signatures.autoencoder(model, folder, data.input)
         example.write(folder, data.train, data.input)
 
     def prove(folder: Path) -> tuple[Parity, dict[str, Any]]:
-        return exporting.compare_autoencoder(folder, asked, data.input, gate), known
+        return further_signatures.compare_autoencoder(folder, asked, data.input, gate), known
 
     return artifact.staged(model, card, out=out, run=run, export=export, prove=prove)
 

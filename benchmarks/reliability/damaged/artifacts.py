@@ -103,7 +103,7 @@ def _openers(
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     import zoo
     from zoo import verifying
-    from zoo.runtimes import open_format
+    from zoo.artifacts.runtimes import open_format
     from zoo.serving.answering import DEFAULT
     from zoo.serving.hosting import Host
 
@@ -155,13 +155,13 @@ def _openers(
 
 def _tried(damage: Damage, asked: Asked, place: Path) -> dict[str, str]:
     """How each of those that open the damaged copy ends."""
-    from zoo import sums
+    from zoo.artifacts import checksums
     from zoo.errors import InputError, JobError
 
     version = Path(shutil.copytree(asked.version, place / "1"))
     damage.harm(version)
-    if damage.repaired and (version / sums.NAME).is_file():
-        sums.write(version)
+    if damage.repaired and (version / checksums.NAME).is_file():
+        checksums.write(version)
     ends = {}
     openers = _openers(version, asked.version, asked.source, asked.labelled, asked.fields)
     for name, opened in openers:

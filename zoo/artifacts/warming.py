@@ -58,7 +58,7 @@ def write(folder: Path, card: Mapping[str, Any], model: keras.Model, name: str) 
 
 
 def described(card: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``serving_default`` takes, as `zoo.kinds.signatures.feeds` wants it: the card's input, or codes of a generator."""
+    """What ``serving_default`` takes, as `zoo.kinds.signatures.feeds` wants it: the card's input, or codes."""
     return {"kind": "code"} if card.get("task") == "generation" else card.get("input", card)
 
 

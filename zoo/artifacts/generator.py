@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.artifacts import codes
+from zoo.artifacts.predictor import opened
 from zoo.errors import InputError
-from zoo.generative import codes
-from zoo.predictor import opened
 
 if TYPE_CHECKING:
     import keras

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo import progress, sums
-from zoo.card import check_model, read
+from zoo import progress
+from zoo.artifacts import checksums
+from zoo.artifacts.card import check_model, read
 from zoo.data import splits
 from zoo.data.dataset import Inputs, Note, Part, label_text
 from zoo.errors import InputError, Notice
@@ -326,7 +327,7 @@ def _served(folder: Path, card: dict[str, Any]) -> Callable[[Any], np.ndarray]:
     """`Predictor._ask` of the SavedModel of a version."""
     import tensorflow as tf
 
-    description = read(folder, sums.SERVED)["input"]
+    description = read(folder, checksums.SERVED)["input"]
     graph = tf.saved_model.load(str(folder))
     name = "prediction" if card["task"] in ("regression", "forecasting") else "probabilities"
     images = description.get("kind", "images") == "images"
@@ -350,7 +351,7 @@ def raw(inputs: Inputs, description: dict[str, Any]) -> np.ndarray | dict[str, n
 def outputs(model: keras.Model, inputs: Inputs, description: dict[str, Any]) -> np.ndarray:
     """What `model` says of raw `inputs`, as `zoo.data.Part` has them: float32 (examples, classes or values)."""
     if isinstance(inputs, tuple):
-        from zoo.runtimes import keras_runtime
+        from zoo.artifacts.runtimes import keras_runtime
 
         return np.stack(list(keras_runtime(model)(_pixels(file, description) for file in inputs)))
     from zoo.data.preprocessing import apply

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from zoo import card as cards
-from zoo import example, exporting, sums, warming
+from zoo.artifacts import card as cards
+from zoo.artifacts import checksums, example, saved_model, warming
+from zoo.artifacts.generator import Generator
+from zoo.artifacts.predictor import Predictor, loaded, outputs
+from zoo.artifacts.reconstructor import Reconstructor
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.evaluation.scores import AnyEvaluation, most_frequent, score
 from zoo.files import check_writable, sweep, whole_folder
-from zoo.generative.generator import Generator
-from zoo.generative.reconstructor import Reconstructor
 from zoo.kinds.signatures import renamed
-from zoo.predictor import Predictor, loaded, outputs
 
 if TYPE_CHECKING:
     import keras
@@ -122,7 +122,7 @@ def publish(
     *,
     out: Path,
     run: Path,
-    gate: exporting.Gate,
+    gate: saved_model.Gate,
     seed: int,
     baselines: dict[str, Any] | None = None,
 ) -> tuple[Path, AnyEvaluation]:
@@ -149,7 +149,7 @@ def publish(
         JobError: the export can't be run or differs from the model; nothing is published.
     """
     description = card["input"]
-    positions = exporting.gate_sample(data.held_out, seed)
+    positions = saved_model.gate_sample(data.held_out, seed)
     asked = chosen_inputs(data.held_out.inputs, np.array(positions))
     known = {"classes": list(data.classes), "task": data.task, "data_fingerprint": data.fingerprint}
     if data.task in ("classification", "multi_label"):
@@ -158,7 +158,7 @@ def publish(
         known["deviations"] = data.deviations
     evaluation: AnyEvaluation | None = None
 
-    def prove(folder: Path) -> tuple[exporting.Parity, dict[str, Any]]:
+    def prove(folder: Path) -> tuple[saved_model.Parity, dict[str, Any]]:
         nonlocal evaluation
         answers = gate.ask(folder, asked, description)
         # Read back: what is compared, and what the scores are held to, is the file that is shipped.
@@ -167,10 +167,10 @@ def publish(
         differ = _differ(scores[positions], expected, data)
         said = outputs(shipped, data.held_out.inputs, description) if differ else scores
         evaluation = replace(score(data, said), baselines=baselines or {})
-        return exporting.compare(expected, answers(), data, asked), known | {"metrics": evaluation.to_dict()}
+        return saved_model.compare(expected, answers(), data, asked), known | {"metrics": evaluation.to_dict()}
 
     def export(folder: Path) -> None:
-        exporting.saved_model(model, folder, classes=data.classes, task=data.task, description=description)
+        saved_model.saved_model(model, folder, classes=data.classes, task=data.task, description=description)
         example.write(folder, data.train, description)
 
     return staged(model, card, out=out, run=run, export=export, prove=prove), evaluation
@@ -183,7 +183,7 @@ def staged(
     out: Path,
     run: Path,
     export: Callable[[Path], None],
-    prove: Callable[[Path], tuple[exporting.Parity, dict[str, Any]]],
+    prove: Callable[[Path], tuple[saved_model.Parity, dict[str, Any]]],
 ) -> Path:
     """Write the next version of `out` whole or not at all.
 
@@ -222,13 +222,13 @@ def staged(
             full["tensors"] = tensors
         cards.write(partial, full)
         shutil.copytree(run, partial / "run", ignore=shutil.ignore_patterns(".*", *FAILED))
-        sums.write(partial)
+        checksums.write(partial)
         return _claim(partial, out)
 
 
 def _differ(scores: np.ndarray, shipped: np.ndarray, data: Data) -> bool:
     """Whether two runtimes' outputs are further apart than their arithmetic explains, or answer otherwise."""
-    if (np.abs(scores - shipped) > SAME * exporting.units(shipped, data.deviations)).any():
+    if (np.abs(scores - shipped) > SAME * saved_model.units(shipped, data.deviations)).any():
         return True
     if data.task in ("regression", "forecasting"):
         return False

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zoo.artifacts.predictor import READERS
+from zoo.artifacts.reconstructor import Reconstructor
 from zoo.data.dataset import Note
 from zoo.errors import InputError
-from zoo.generative.reconstructor import Reconstructor
-from zoo.predictor import READERS
 
 MOST = 5000  # examples; more than that cover each other in a picture
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zoo.artifacts import codes
+from zoo.artifacts.predictor import opened
+from zoo.artifacts.raw_inputs import Batch, as_long, batches
 from zoo.errors import InputError
-from zoo.generative import codes
-from zoo.generative.raw_inputs import Batch, as_long, batches
-from zoo.predictor import opened
 
 if TYPE_CHECKING:
     from zoo.builders.models import Autoencoder

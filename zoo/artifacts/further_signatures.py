@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.artifacts.predictor import loaded, raw
+from zoo.artifacts.saved_model import GATE_EXAMPLES, TOLERANCE, Gate, Parity, formats_of, module_of
 from zoo.data.dataset import Inputs, chosen_inputs
-from zoo.exporting import GATE_EXAMPLES, TOLERANCE, Gate, Parity, formats_of, module_of
 from zoo.kinds.signatures import specification
-from zoo.predictor import loaded, raw
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +24,7 @@ __all__ = ["GATE_EXAMPLES", "autoencoder", "compare_autoencoder", "compare_gener
 def autoencoder(model: Autoencoder, folder: Path, description: dict[str, Any]) -> None:
     """Write an autoencoder to `folder` as a SavedModel that needs no code of this project.
 
-    Its signature ``serving_default`` takes raw inputs as `zoo.exporting.saved_model` says, and answers with
+    Its signature ``serving_default`` takes raw inputs as `zoo.artifacts.saved_model.saved_model` says, and answers with
     ``reconstruction`` float32 (batch, ...), of images pixels 0-255, else of prepared features; ``score`` float32
     (batch,), the mean squared error; and ``is_anomaly`` bool (batch,), whether that is over the threshold. Sequences
     have the length that the model was trained on, rows of NaN after the end of shorter ones.

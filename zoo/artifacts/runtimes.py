@@ -93,11 +93,11 @@ def open_format(
     Raises:
         InputError: there is no such format or part, it is not as it was exported, or its runtime is not installed.
     """
-    from zoo import sums
+    from zoo.artifacts import checksums
     from zoo.formats import process
 
     folder = Path(folder)
-    manifest = sums.require_format(folder)
+    manifest = checksums.require_format(folder)
     if part != "model" and part not in manifest.get("parts", {}):
         raise InputError(f"{folder}: expected the part model, or of an autoencoder encoder or decoder; received {part}")
     try:

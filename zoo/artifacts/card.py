@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import sums
+from zoo.artifacts import checksums
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,12 +49,13 @@ def plain(value: Any) -> Any:
     return re.sub(r" at 0x[0-9a-fA-F]+", "", named)  # where it is in memory is that of one process
 
 
-def read(folder: Path, opened: Collection[str] = sums.LOADED) -> dict[str, Any]:
+def read(folder: Path, opened: Collection[str] = checksums.LOADED) -> dict[str, Any]:
     """The card of a version, and a look at the files that are to be opened: everything that opens one begins here.
 
     Args:
         folder: of the version.
-        opened: as `zoo.sums.require` takes it. Versions of before there were checksums are taken without.
+        opened: as `zoo.artifacts.checksums.require` takes it. Versions of before there were checksums are taken
+            without.
 
     Raises:
         InputError: the card can't be read, is of a newer version of this package, lacks something or says what can't
@@ -70,10 +71,10 @@ def read(folder: Path, opened: Collection[str] = sums.LOADED) -> dict[str, Any]:
             f"{folder}: its {NAME} has format {written}, and this version of keras-model-zoo reads up to {FORMAT}; "
             "update it: pip install --upgrade keras-model-zoo"
         )
-    if sums.has(folder):
-        sums.require(folder, opened)
+    if checksums.has(folder):
+        checksums.require(folder, opened)
     elif isinstance(card, dict) and card.get("format") == FORMAT:
-        raise InputError(f"{folder}: expected the file {sums.NAME}, which is not there; copy the version again")
+        raise InputError(f"{folder}: expected the file {checksums.NAME}, which is not there; copy the version again")
     if problem := _problem(card):
         raise InputError(f"{folder}: its {NAME} is damaged: {problem}; copy the version again, or export it anew")
     return card

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo import progress
+from zoo.artifacts.predictor import READERS, decoded
 from zoo.errors import InputError
 from zoo.kinds.images import sources as image_sources
-from zoo.predictor import READERS, decoded
 
 BATCH = 256  # images in memory at once
 
@@ -40,7 +40,7 @@ def batches(source: Any, description: dict[str, Any]) -> Iterator[Batch]:
     """The inputs of `source` one batch after the other: of images 256, else a file.
 
     Args:
-        source: as `zoo.generative.reconstructor.Reconstructor` takes it.
+        source: as `zoo.artifacts.reconstructor.Reconstructor` takes it.
         description: `zoo.data.Data.input` of the model.
 
     Raises:

@@ -1,0 +1,1 @@
+"""The versioned folder that training leaves: written, proven, opened and asked."""
