@@ -15,10 +15,10 @@ from conftest import command
 from PIL import Image
 
 import zoo
-from zoo import verifying
 from zoo.artifacts import checksums
 from zoo.data import tables
 from zoo.errors import InputError
+from zoo.formats import verifying
 
 
 def verify(*arguments: object) -> CompletedProcess[str]:

@@ -17,7 +17,7 @@ import pytest
 from test_serving_server import served
 
 import zoo
-from zoo import verifying
+from zoo.formats import verifying
 from zoo.serving.hosting import Host
 
 KEPT = Path(__file__).parent / "artifacts_0_1_0"

@@ -19,14 +19,13 @@ from test_zoo_decoding import FILES, bmp, encode, graph, picture  # noqa: F401, 
 
 import zoo
 from applications import fine_tune
-from zoo import verifying
 from zoo.artifacts import artifact, saved_model
 from zoo.artifacts.parity_process import packed, unpacked
 from zoo.artifacts.saved_model import Gate
 from zoo.data import images
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder
-from zoo.formats import writing
+from zoo.formats import verifying, writing
 from zoo.kinds.images import decoding, exportable
 
 KEPT = Path(__file__).parent / "artifacts_0_1_0"

@@ -20,7 +20,7 @@ def verify(artifact: str, path: str | None, seed: int, as_json: bool) -> None:
     Asked are made-up inputs, or what is in PATH: a file or folder of the kind that the model takes, with or without
     labels. The exit code is 1 where a file is changed, missing or unexpected, or an answer differs.
     """
-    from zoo import verifying
+    from zoo.formats import verifying
 
     found = verifying.verify(artifact, path, seed)
     if as_json:
