@@ -17,12 +17,13 @@ import numpy as np
 from applications import backbones
 from applications.features import Extractor
 from applications.heads import Head, log_loss
-from zoo import loop, progress
-from zoo.augmentation import AUGMENTATIONS as PLAIN
-from zoo.augmentation import augmentation
-from zoo.batches import Arrays
+from zoo import progress
 from zoo.kinds.images import decoding
-from zoo.optimizers import optimizer
+from zoo.training import loop
+from zoo.training.augmentation import AUGMENTATIONS as PLAIN
+from zoo.training.augmentation import augmentation
+from zoo.training.batches import Arrays
+from zoo.training.optimizers import optimizer
 
 if TYPE_CHECKING:
     import keras

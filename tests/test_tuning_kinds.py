@@ -57,7 +57,7 @@ def test_every_kind_goes_on_after_a_cut_to_what_it_finds_without(
     workplace: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("zoo.training.Trained.export", lambda trained, out, run: Path(out))
+    monkeypatch.setattr("zoo.training.run.Trained.export", lambda trained, out, run: Path(out))
     monkeypatch.setattr("tuning.heads.Fitted.export", lambda fitted, out, run: Path(out))
     data = data_for(kind, pixels, labels, folder)
     whole = search(kind, method, data, "whole")

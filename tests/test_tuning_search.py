@@ -56,7 +56,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unexported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials are what is tested: the export, tested elsewhere, takes longer than all of them."""
-    monkeypatch.setattr("zoo.training.Trained.export", lambda trained, out, run: Path(out))
+    monkeypatch.setattr("zoo.training.run.Trained.export", lambda trained, out, run: Path(out))
 
 
 def found(result: SearchResult) -> list[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from tuning.space_checks import check, space_of
 from tuning.spaces import SPACES, fine_tune
 from zoo.builders.registry import BUILDERS, builder
 from zoo.errors import InputError
-from zoo.optimizers import OPTIMIZERS
+from zoo.training.optimizers import OPTIMIZERS
 
 SHAPES = {"cnn": (8, 8, 1), "resnet": (8, 8, 1), "mlp": (5,), "perceptron": (5,)}  # others: images that halve twice
 SHAPES |= dict.fromkeys(("rnn", "lstm", "gru", "sequence_autoencoder"), (6, 2))

@@ -12,7 +12,6 @@ import pytest
 from conftest import command, shared
 
 import zoo
-from zoo.composition import prepared
 from zoo.data import Data, arrays
 from zoo.evaluation import baselines
 from zoo.evaluation.findings import of_rivals, of_scores
@@ -20,6 +19,7 @@ from zoo.evaluation.intervals import paired
 from zoo.evaluation.scores import evaluate, evaluate_values, goodness
 from zoo.evaluation.simple_models import areas_apart, filtered, of_anomalies
 from zoo.kinds import samples
+from zoo.training.composition import prepared
 
 GOOD = ("great", "lovely", "moving", "clever")
 BAD = ("dull", "awful", "tired", "silly")

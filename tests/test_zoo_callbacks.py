@@ -16,11 +16,11 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.batches import Arrays
-from zoo.callbacks import INSTEAD
 from zoo.errors import InputError
-from zoo.loop import fit
-from zoo.optimizers import optimizer
+from zoo.training.batches import Arrays
+from zoo.training.callbacks import INSTEAD
+from zoo.training.loop import fit
+from zoo.training.optimizers import optimizer
 
 pytestmark = pytest.mark.numerical
 
@@ -127,7 +127,7 @@ def test_a_trained_network_is_loaded_by_a_process_that_knows_its_layers(
     data = zoo.data.arrays(RNG.integers(0, 255, (60, 8, 8)).astype(np.uint8), np.arange(60) % 3)
     monkeypatch.setattr("zoo.tasks.generation.has_judge", lambda data: False)  # which takes longer than all else
     small = {"latent_dim": 2, "filters": (4,)}
-    code = "import keras, zoo.schedules, zoo.builders.adversarial_model\n"
+    code = "import keras, zoo.training.schedules, zoo.builders.adversarial_model\n"
     for name, model in {"mlp": {"units": (8,)}, "variational_autoencoder": small, "dcgan": small}.items():
         how = {"epochs": 1, "batch_size": 16, "optimizer": "adamw"}
         network = zoo.train(name, data, model=model, **how).network
@@ -181,7 +181,7 @@ def test_a_remote_monitor_is_told_of_each_epoch() -> None:
 
 @pytest.mark.parametrize("large", [False, True])
 def test_callbacks_that_set_the_rate_do_so_where_no_schedule_does(large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.fused.PARAMETERS", 0 if large else 10**6)
+    monkeypatch.setattr("zoo.training.fused.PARAMETERS", 0 if large else 10**6)
     falling = known.LearningRateScheduler(lambda epoch, rate: rate / 2)
     _, history = ours([falling], keras.optimizers.SGD(0.8))
     assert [row["learning_rate"] for row in history.epochs] == pytest.approx([0.4, 0.2, 0.1])

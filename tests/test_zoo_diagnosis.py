@@ -13,9 +13,9 @@ from sklearn import datasets
 import zoo
 from zoo.builders import mlp
 from zoo.data import Data, arrays
-from zoo.diagnosis import diagnose
 from zoo.errors import InputError
-from zoo.training import train
+from zoo.training.diagnosis import diagnose
+from zoo.training.run import train
 
 
 def table(count: int = 400, noise: float = 1.0, seed: int = 0) -> Data:

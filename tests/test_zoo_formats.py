@@ -79,7 +79,7 @@ def written(place: Path, model: Any, card: dict[str, Any]) -> Path:
 
 def network(name: str, data: Data, *shape: int | None, task: str = "classification", **arguments: Any) -> Any:
     """A builder's model with its reader's before it."""
-    from zoo.composition import Scale, composed
+    from zoo.training.composition import Scale, composed
 
     count = len(data.classes)
     scale = None

@@ -21,11 +21,11 @@ from zoo.data import Data, arrays
 from zoo.errors import InputError
 from zoo.evaluation.findings import of_reconstructions, of_samples
 from zoo.evaluation.judging import GenerationEvaluation
-from zoo.loop import History
-from zoo.preparing import prepare
 from zoo.tasks import thresholds
 from zoo.tasks.reconstruction import _log_probability
 from zoo.tasks.thresholds import promised, threshold
+from zoo.training.loop import History
+from zoo.training.preparing import prepare
 
 
 def digits(count: int = 1797) -> Data:
@@ -243,7 +243,7 @@ def test_a_generator_comes_nearer_and_sheets_are_kept(workplace: Path) -> None:
 def test_training_that_was_cut_off_goes_on_to_the_same_networks(
     builder: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoo.checkpoints.Checkpoint.__init__.__defaults__", (0.0,))
+    monkeypatch.setattr("zoo.training.checkpoints.Checkpoint.__init__.__defaults__", (0.0,))
     monkeypatch.setattr("zoo.tasks.generation.has_judge", lambda data: False)  # it takes longer than all else
     arguments = {"model": {"latent_dim": 4, "filters": (4, 8)}, "epochs": 4, "batch_size": 32}
 
@@ -265,8 +265,8 @@ def test_training_that_was_cut_off_goes_on_to_the_same_networks(
 @pytest.mark.slow
 def test_a_killed_process_goes_on_with_both_optimizers(workplace: Path) -> None:
     code = (
-        "import sys, numpy as np, zoo, zoo.checkpoints\n"
-        "from zoo.checkpoints import Checkpoint; Checkpoint.__init__.__defaults__ = (0.0,)\n"
+        "import sys, numpy as np, zoo, zoo.training.checkpoints\n"
+        "from zoo.training.checkpoints import Checkpoint; Checkpoint.__init__.__defaults__ = (0.0,)\n"
         "from zoo.generative import generation; generation.has_judge = lambda data: False\n"
         "from zoo.data import arrays; from sklearn.datasets import load_digits\n"
         "d = load_digits(); x = (d.images[:400] * 15).astype('uint8'); y = d.target[:400]\n"

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from zoo.composition import image_input
 from zoo.data import Data, arrays, images
 from zoo.errors import InputError
 from zoo.evaluation.distributions import frechet, pca_gaussian, precision_recall
 from zoo.evaluation.judging import Judge, judge, judged
 from zoo.evaluation.scores import most_frequent
 from zoo.files import cache_folder
-from zoo.training import train
+from zoo.training.composition import image_input
+from zoo.training.run import train
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def trained(digits: Data) -> Judge:
 def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Judges of two epochs, in a cache of their own."""
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("zoo.training.train", lambda *given, **options: train(*given, **options | {"epochs": 2}))
+    monkeypatch.setattr("zoo.training.run.train", lambda *given, **options: train(*given, **options | {"epochs": 2}))
 
 
 def normal(count: int, width: int = 4, seed: int = 0) -> np.ndarray:
@@ -166,7 +166,7 @@ def test_a_judge_is_kept_and_one_that_is_damaged_is_trained_anew(digits: Data, m
     assert set(json.loads(files[0].read_text())) >= {"accuracy", "examples"}
 
     with monkeypatch.context() as patched:
-        patched.setattr("zoo.training.train", None)  # it is not trained again
+        patched.setattr("zoo.training.run.train", None)  # it is not trained again
         again = judge(digits)
     assert (again.accuracy, again.examples, again.classes) == (first.accuracy, first.examples, first.classes)
     assert all((a == b).all() for a, b in zip(again.look(asked), first.look(asked), strict=True))

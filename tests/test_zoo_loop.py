@@ -15,13 +15,13 @@ import keras
 import numpy as np
 import pytest
 
-from zoo import compiling
-from zoo.batches import Arrays, not_finite
-from zoo.checkpoints import Checkpoint
-from zoo.compiling import Reuse
 from zoo.errors import InputError
-from zoo.loop import fit
-from zoo.optimizers import OPTIMIZERS, SCHEDULES, optimizer
+from zoo.training import compiling
+from zoo.training.batches import Arrays, not_finite
+from zoo.training.checkpoints import Checkpoint
+from zoo.training.compiling import Reuse
+from zoo.training.loop import fit
+from zoo.training.optimizers import OPTIMIZERS, SCHEDULES, optimizer
 
 pytestmark = pytest.mark.numerical
 
@@ -284,8 +284,8 @@ def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_process_that_is_killed_goes_on_to_the_same_model(workplace: Path) -> None:
     code = (
-        "import sys, numpy as np, zoo, zoo.checkpoints; zoo.checkpoints.EVERY = 0\n"
-        "from zoo.checkpoints import Checkpoint; Checkpoint.__init__.__defaults__ = (0.0,)\n"
+        "import sys, numpy as np, zoo, zoo.training.checkpoints; zoo.training.checkpoints.EVERY = 0\n"
+        "from zoo.training.checkpoints import Checkpoint; Checkpoint.__init__.__defaults__ = (0.0,)\n"
         "from zoo.data import arrays\n"
         "from sklearn.datasets import load_digits\n"
         "d = load_digits(); x = d.data.astype('float32'); y = d.target.astype('int64')\n"
@@ -366,7 +366,7 @@ def test_a_deadline_without_validation_leaves_the_weights_of_the_last_whole_epoc
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock, kept = SimpleNamespace(now=0.0), []
-    monkeypatch.setattr("zoo.loop.time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr("zoo.training.loop.time", SimpleNamespace(monotonic=lambda: clock.now))
 
     def late(epoch: int, logs: dict | None = None) -> None:
         clock.now = float(epoch)

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.batches import Arrays
-from zoo.compiling import unoptimized
-from zoo.loop import fit
-from zoo.optimizers import OPTIMIZERS, optimizer
+from zoo.training.batches import Arrays
+from zoo.training.compiling import unoptimized
+from zoo.training.loop import fit
+from zoo.training.optimizers import OPTIMIZERS, optimizer
 
 pytestmark = pytest.mark.numerical
 
@@ -81,7 +81,7 @@ QUICK = ("adam", "rmsprop", "momentum", "mixed_float16", "class weights", "a wei
 )
 def test_ten_steps_are_those_of_keras(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     case = PLAIN | CASES.get(name, {})
-    monkeypatch.setattr("zoo.fused.PARAMETERS", case["parameters"])
+    monkeypatch.setattr("zoo.training.fused.PARAMETERS", case["parameters"])
     keras.utils.set_random_seed(0)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(case["policy"])

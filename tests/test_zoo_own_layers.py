@@ -17,8 +17,8 @@ from test_serving_server import served
 import zoo
 from zoo.data import tables
 from zoo.errors import InputError, Notice
-from zoo.own_code import answers, import_file
 from zoo.serving.hosting import Host
+from zoo.training.own_code import answers, import_file
 
 LAYERS = """
 import keras

@@ -10,13 +10,13 @@ import keras
 import numpy as np
 import pytest
 
-from zoo import compiling
-from zoo.batches import Arrays
-from zoo.checkpoints import Checkpoint
-from zoo.compiling import Reuse, unoptimized
-from zoo.loop import fit
-from zoo.optimizers import optimizer
-from zoo.structures import structure
+from zoo.training import compiling
+from zoo.training.batches import Arrays
+from zoo.training.checkpoints import Checkpoint
+from zoo.training.compiling import Reuse, unoptimized
+from zoo.training.loop import fit
+from zoo.training.optimizers import optimizer
+from zoo.training.structures import structure
 
 pytestmark = pytest.mark.numerical
 

@@ -423,7 +423,7 @@ def rare(kind: str) -> tuple[object, str]:
 
 @pytest.mark.parametrize("kind", ["constant", "empty", "tiny", "sequence"])
 def test_a_column_that_says_something_in_the_held_out_part_alone_is_told_and_passed_over(kind: str) -> None:
-    from zoo.composition import prepared
+    from zoo.training.composition import prepared
 
     data, name = rare(kind)
     (note,) = (note for note in data.intake if note.name == f"column {name}")

@@ -16,10 +16,10 @@ import zoo
 from zoo.builders import mlp
 from zoo.data import Data, arrays, sequences
 from zoo.data.dataset import Part
-from zoo.diagnosis import diagnose
 from zoo.errors import InputError, JobError
-from zoo.learning_rates import find_learning_rate
-from zoo.training import train
+from zoo.training.diagnosis import diagnose
+from zoo.training.learning_rates import find_learning_rate
+from zoo.training.run import train
 
 pytestmark = pytest.mark.numerical
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)

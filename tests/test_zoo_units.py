@@ -20,8 +20,8 @@ from zoo.evaluation.findings import of_rivals
 from zoo.evaluation.scores import evaluate_values
 from zoo.formats import gate
 from zoo.formats.gate import Expected
-from zoo.preparing import prepare
-from zoo.training import Trained
+from zoo.training.preparing import prepare
+from zoo.training.run import Trained
 
 UNITS = (6e-10, 1e-12, 1e-25, 1e18, 1e30)
 

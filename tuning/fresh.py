@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.compiling import states
+from zoo.training.compiling import states
 
 if TYPE_CHECKING:
     import keras

@@ -19,18 +19,18 @@ from tuning.objectives import objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
 from zoo.artifacts import artifact
 from zoo.artifacts.saved_model import Gate
-from zoo.batches import Arrays
-from zoo.checkpoints import Checkpoint
-from zoo.compiling import Reuse, unoptimized
 from zoo.data.dataset import Data, Part
 from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
 from zoo.evaluation.scores import AnyEvaluation
 from zoo.kinds.images.folders import Example
-from zoo.loop import fit
-from zoo.optimizers import optimizer
 from zoo.progress import Stopwatch
+from zoo.training.batches import Arrays
+from zoo.training.checkpoints import Checkpoint
+from zoo.training.compiling import Reuse, unoptimized
+from zoo.training.loop import fit
+from zoo.training.optimizers import optimizer
 
 if TYPE_CHECKING:
     import keras

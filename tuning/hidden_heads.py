@@ -16,7 +16,7 @@ class Layer(keras.layers.Dense):
     """A dense layer with dropout before it and a penalty on its kernel.
 
     Both are weights that are not learnt rather than constants, so that one compiled training step serves all of them
-    (`zoo.compiling.Reuse`).
+    (`zoo.training.compiling.Reuse`).
     """
 
     def build(self, input_shape: Any) -> None:

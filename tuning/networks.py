@@ -18,18 +18,18 @@ from tuning.folds import check_folds, folds_of
 from tuning.fresh import Fresh
 from tuning.objectives import Objective, objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
-from zoo import own_code
 from zoo.builders.registry import builder as builder_of
-from zoo.checkpoints import Checkpoint
-from zoo.compiling import Reuse, unoptimized
-from zoo.composition import in_unit, prepared
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.evaluation import baselines
-from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
-from zoo.optimizers import OPTIMIZERS
-from zoo.preparing import Prepared, built, is_own, prepare
-from zoo.training import Trained, finished, train
+from zoo.training import own_code
+from zoo.training.checkpoints import Checkpoint
+from zoo.training.compiling import Reuse, unoptimized
+from zoo.training.composition import in_unit, prepared
+from zoo.training.learning import SETTINGS, Sides, inner_split, learn, settled
+from zoo.training.optimizers import OPTIMIZERS
+from zoo.training.preparing import Prepared, built, is_own, prepare
+from zoo.training.run import Trained, finished, train
 
 if TYPE_CHECKING:
     import keras

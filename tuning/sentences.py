@@ -11,7 +11,7 @@ from tuning.importance import is_number, level_of, scored
 
 if TYPE_CHECKING:
     from tuning.results import SearchResult, TrialResult
-    from zoo.training import AnyScores
+    from zoo.training.run import AnyScores
 
 
 def summary(result: SearchResult) -> str:

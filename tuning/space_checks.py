@@ -9,7 +9,7 @@ from typing import Any
 
 from tuning.spaces import SPACES, Settings
 from zoo.errors import InputError
-from zoo.own_code import import_file
+from zoo.training.own_code import import_file
 
 # What no space may set.
 OF_THE_SEARCH = ("data", "builder", "model", "seed", "run", "epochs", "callbacks", "validation", "tensorboard")

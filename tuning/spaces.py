@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from zoo.optimizers import OPTIMIZERS
+from zoo.training.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

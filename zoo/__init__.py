@@ -19,13 +19,13 @@ if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checke
     from zoo.artifacts.predictor import Predictor as Predictor
     from zoo.artifacts.reconstructor import Anomaly as Anomaly
     from zoo.artifacts.reconstructor import Reconstructor as Reconstructor
-    from zoo.diagnosis import diagnose as diagnose
     from zoo.errors import InputError as InputError
     from zoo.errors import JobError as JobError
     from zoo.evaluation.scores import evaluate as evaluate
     from zoo.formats import export as export
-    from zoo.learning_rates import find_learning_rate as find_learning_rate
-    from zoo.training import train as train
+    from zoo.training.diagnosis import diagnose as diagnose
+    from zoo.training.learning_rates import find_learning_rate as find_learning_rate
+    from zoo.training.run import train as train
 
 __version__ = "0.1.0"
 
@@ -39,12 +39,12 @@ _PUBLIC = {
     "Reconstructor": "zoo.artifacts.reconstructor",
     "builders": "zoo.builders",
     "data": "zoo.data",
-    "diagnose": "zoo.diagnosis",
+    "diagnose": "zoo.training.diagnosis",
     "evaluate": "zoo.evaluation.scores",
     "export": "zoo.formats",
-    "find_learning_rate": "zoo.learning_rates",
+    "find_learning_rate": "zoo.training.learning_rates",
     "load": "zoo.artifacts.artifact",
-    "train": "zoo.training",
+    "train": "zoo.training.run",
 }
 __all__ = ["__version__", *_PUBLIC]
 

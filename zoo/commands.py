@@ -17,7 +17,7 @@ ARTIFACT = click.argument("artifact")
 
 def _import_files(_: click.Context, __: click.Parameter, files: tuple[str, ...]) -> None:
     if files:
-        from zoo.own_code import import_file
+        from zoo.training.own_code import import_file
 
         for file in files:
             import_file(file)

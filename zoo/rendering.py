@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from zoo.artifacts.predictor import EvaluationReport, Prediction
     from zoo.data import Data, Note, Part
     from zoo.evaluation.findings import Finding
-    from zoo.loop import History
-    from zoo.training import AnyScores
+    from zoo.training.loop import History
+    from zoo.training.run import AnyScores
 
 MOST_NOTES = 10
 ASK = {"images": "PHOTO", "table": "ROWS.csv", "text": "FILE.txt", "sequence": "SERIES"}  # what to predict for

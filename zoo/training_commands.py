@@ -108,11 +108,11 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     from zoo import rendering
     from zoo.artifacts import artifact
     from zoo.builders import registry
-    from zoo.diagnosis import diagnose
     from zoo.files import claimed, remove_run, run_folder
-    from zoo.optimizers import decay
     from zoo.settings import arguments, mark
-    from zoo.training import train as train_model
+    from zoo.training.diagnosis import diagnose
+    from zoo.training.optimizers import decay
+    from zoo.training.run import train as train_model
 
     model = arguments(registry.builder(builder), options.pop("settings"))
     out = artifact.folder_for(Path(path), options.pop("out"))
@@ -160,8 +160,8 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
 def lr_find(builder: str, path: str, plot: str, as_json: bool, **options: object) -> None:
     """Find a learning rate: train BUILDER on PATH for a moment at a rising rate, and draw the loss."""
     from zoo.builders import registry
-    from zoo.learning_rates import find_learning_rate
     from zoo.settings import arguments
+    from zoo.training.learning_rates import find_learning_rate
 
     model = arguments(registry.builder(builder), options.pop("settings"))
     data = read(path, options, options["seed"])

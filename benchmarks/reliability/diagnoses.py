@@ -1,6 +1,6 @@
 """Healthy training runs and planted faults: the diagnosis is silent on the first, and names the others first.
 
-The rules of `zoo.diagnosis` and their thresholds were chosen on the seeds `CHOSEN_ON`; those of `REPORTED` and
+The rules of `zoo.training.diagnosis` and their thresholds were chosen on the seeds `CHOSEN_ON`; those of `REPORTED` and
 `REPORTED_FAULTS` are counted here. A fault is told right where the first finding is its cause.
 """
 

@@ -25,7 +25,7 @@ from zoo.files import whole_file
 from zoo.kinds.images import decoding
 from zoo.kinds.images import sources as image_sources
 from zoo.kinds.signatures import feeds
-from zoo.own_code import UnknownLayersError, unknown
+from zoo.training.own_code import UnknownLayersError, unknown
 
 if TYPE_CHECKING:
     import keras

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from zoo.artifacts.parity_process import packed, unpacked
-from zoo.composition import UNIT
 from zoo.data.dataset import Data, Inputs, Part, chosen_inputs, label_text
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder, whole_folder
 from zoo.kinds.images import decoding, exportable
 from zoo.kinds.signatures import feeds, specification
+from zoo.training.composition import UNIT
 
 if TYPE_CHECKING:
     import keras

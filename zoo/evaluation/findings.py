@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from zoo.evaluation.judging import GenerationEvaluation
     from zoo.evaluation.scores import AnyEvaluation, RegressionEvaluation
-    from zoo.loop import History
     from zoo.tasks.reconstruction import ReconstructionEvaluation
+    from zoo.training.loop import History
 
 NARROW = 0.02  # recall below which the samples are of a corner of what is real
 SATURATED = 0.98  # share of real and of generated images that a critic tells, above which it teaches nothing

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.composition import prepared
 from zoo.errors import InputError, Notice
 from zoo.evaluation.distributions import frechet, pca_gaussian, precision_recall
 from zoo.files import cache_folder, digest, whole_file
+from zoo.training.composition import prepared
 
 if TYPE_CHECKING:
     import keras
@@ -114,7 +114,7 @@ def judge(data: Data, *, seed: int = 0) -> Judge:
     and `zoo.train` sets the seeds of everything random.
 
     Args:
-        data: images and their classes; of an image folder with ``input`` set, as `zoo.training.prepare` sets it.
+        data: images and their classes; of an image folder with ``input`` set, as `zoo.training.run.prepare` sets it.
         seed: of the choice of examples, the weights and the order.
 
     Raises:
@@ -148,7 +148,7 @@ def judge(data: Data, *, seed: int = 0) -> Judge:
 def _trained(data: Data, seed: int) -> Judge:
     import keras
 
-    from zoo.training import train  # which uses this module
+    from zoo.training.run import train  # which uses this module
 
     order = np.random.default_rng(seed).permutation(len(data.train))
     _, first = np.unique(data.train.targets[order], return_index=True)  # a rare class may be in none of the few

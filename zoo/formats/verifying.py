@@ -18,7 +18,7 @@ from zoo.artifacts.saved_model import Gate, Parity
 from zoo.data.dataset import Inputs, Note, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.kinds.images import exportable, sources
-from zoo.own_code import UnknownLayersError
+from zoo.training.own_code import UnknownLayersError
 
 MADE_UP = 64  # inputs, where none are given
 MOST = 2000  # of those given, chosen at random

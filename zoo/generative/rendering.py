@@ -16,8 +16,8 @@ from zoo.screen import CONSOLE, literal
 if TYPE_CHECKING:
     from zoo.artifacts.reconstructor import Anomaly
     from zoo.evaluation.judging import GenerationEvaluation
-    from zoo.loop import History
     from zoo.tasks.reconstruction import ReconstructionEvaluation
+    from zoo.training.loop import History
 
 MOST = 20  # rows of a table in a terminal
 

@@ -16,7 +16,7 @@ from zoo.terminal import safe
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from zoo.loop import History
+    from zoo.training.loop import History
 
 FORMATS = (".pdf", ".png", ".svg")
 LEGEND = 20  # classes up to which colours can be told apart

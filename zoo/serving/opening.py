@@ -15,8 +15,8 @@ from zoo.artifacts.card import KINDS
 from zoo.artifacts.warming import described
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder, check_writable, digest
-from zoo.own_code import UnknownLayersError
 from zoo.serving.answering import DEFAULT, IMAGE, MAX_PIXELS, Answering, Both, Graph, Pixels, output_of
+from zoo.training.own_code import UnknownLayersError
 
 RUNTIMES = ("auto", "openvino", "litert", "onnx", "saved_model")
 

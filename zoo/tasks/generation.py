@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.artifacts import artifact, further_signatures
-from zoo.composition import prepared
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.evaluation import judging
 from zoo.evaluation.baselines import few, flat
 from zoo.evaluation.judging import GenerationEvaluation
-from zoo.optimizers import optimizer as optimizer_of
 from zoo.pictures.sheets import sheet
+from zoo.training.composition import prepared
+from zoo.training.optimizers import optimizer as optimizer_of
 
 if TYPE_CHECKING:
     import keras
@@ -74,7 +74,7 @@ def optimizers(
 
     Args:
         network: says how their rates and Adam's betas should be.
-        name: as `zoo.optimizers.optimizer` takes it.
+        name: as `zoo.training.optimizers.optimizer` takes it.
         steps: of the generator.
         rule: the other arguments of that; a learning rate of None is the network's own.
     """

@@ -11,13 +11,13 @@ import numpy as np
 
 from zoo.artifacts import artifact, example, further_signatures
 from zoo.artifacts.saved_model import gate_sample
-from zoo.composition import prepared
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError
 from zoo.evaluation import judging, simple_models
 from zoo.evaluation.judging import GenerationEvaluation
 from zoo.evaluation.simple_models import areas_apart, telling
 from zoo.tasks import generation
+from zoo.training.composition import prepared
 
 if TYPE_CHECKING:
     from zoo.artifacts.saved_model import Gate, Parity

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo.compiling import Reuse
 from zoo.errors import InputError
-from zoo.learning import Sides, learn
-from zoo.preparing import Prepared
+from zoo.training.compiling import Reuse
+from zoo.training.learning import Sides, learn
+from zoo.training.preparing import Prepared
 
 if TYPE_CHECKING:
     from zoo.builders.models import Autoencoder
@@ -84,7 +84,7 @@ def usual(
     Args:
         task: what was learnt.
         network: trained.
-        settings: of its training, as `zoo.learning.settled` gives them.
+        settings: of its training, as `zoo.training.learning.settled` gives them.
         epochs: that it was trained.
         choosing: positions in the training part of the examples that chose the epoch.
         false_alarms: share of normal examples that may be over the threshold.

@@ -96,7 +96,7 @@ def states(work: Path) -> Row:
     """States are restored as they were kept, or not at all."""
     import keras
 
-    from zoo.checkpoints import Checkpoint
+    from zoo.training.checkpoints import Checkpoint
 
     work.mkdir(parents=True)
     rng, path = np.random.default_rng(3), work / ".state-0.npz"

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from zoo import own_code
 from zoo.artifacts import further_signatures
 from zoo.artifacts.saved_model import check_readable, saved_model
-from zoo.batches import not_finite
-from zoo.composition import Scale, composed, image_input, prepared, scaled
 from zoo.data.dataset import Data
 from zoo.data.dataset import open as open_data
 from zoo.errors import InputError
 from zoo.tasks import generation, reconstruction
+from zoo.training import own_code
+from zoo.training.batches import not_finite
+from zoo.training.composition import Scale, composed, image_input, prepared, scaled
 
 if TYPE_CHECKING:
     import keras
@@ -138,7 +138,7 @@ def check_fit(network: keras.Model, data: Data, inputs: np.ndarray) -> None:
     Args:
         network: takes prepared inputs.
         data: brings targets and task.
-        inputs: of the training part, as `zoo.composition.prepared` gives them.
+        inputs: of the training part, as `zoo.training.composition.prepared` gives them.
 
     Raises:
         InputError: inputs, outputs or targets don't fit; says what was expected and what came.

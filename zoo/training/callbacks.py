@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoo.compiling import CHUNK, Logs, Session
 from zoo.errors import InputError
+from zoo.training.compiling import CHUNK, Logs, Session
 
 if TYPE_CHECKING:
     import keras
@@ -27,7 +27,7 @@ def check(
     """The callbacks as a flat list.
 
     Args:
-        callbacks: as `zoo.loop.fit` takes them.
+        callbacks: as `zoo.training.loop.fit` takes them.
         optimizers: of the model.
         chooses: whether a validation part chooses the epoch.
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zoo import progress
-from zoo.batches import Arrays
-from zoo.compiling import states
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.files import whole_file
-from zoo.loop import broken_weights
-from zoo.optimizers import optimizer as optimizer_of
-from zoo.preparing import loss_of, prepare
 from zoo.settings import whole
+from zoo.training.batches import Arrays
+from zoo.training.compiling import states
+from zoo.training.loop import broken_weights
+from zoo.training.optimizers import optimizer as optimizer_of
+from zoo.training.preparing import loss_of, prepare
 
 if TYPE_CHECKING:
     import keras

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Batches(Protocol):
-    """What `zoo.loop.fit` learns from."""
+    """What `zoo.training.loop.fit` learns from."""
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -34,7 +34,7 @@ class Arrays:
         weights: float32 (examples,), or None.
         batch_size: examples a step; the last batch of an epoch may be smaller.
         seed: of the order.
-        augment: of images, as `zoo.augmentation.augmentation` makes it; None for none.
+        augment: of images, as `zoo.training.augmentation.augmentation` makes it; None for none.
         chosen: positions of the examples that are dealt out, int64; all of them where None.
         whole: leave out the last batch of an epoch where it is smaller; the next epoch has other examples there.
     """

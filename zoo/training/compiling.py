@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.batches import Arrays, Batches, check_finite
 from zoo.data.dataset import chosen_inputs
-from zoo.structures import structure
+from zoo.training.batches import Arrays, Batches, check_finite
+from zoo.training.structures import structure
 
 if TYPE_CHECKING:
     import keras
 
-    from zoo.fused import Fused
+    from zoo.training.fused import Fused
 
 CHUNK = 64  # compiled steps between two looks at the clock, the progress bar and Ctrl-C
 # What compiling sets of a model, and a session needs again once another one has compiled the same model.
@@ -96,7 +96,7 @@ def session(
     validation: Arrays | None,
     constants: Constants | None = None,
 ) -> Session:
-    """Compile `model`; arguments as those of `zoo.loop.fit`.
+    """Compile `model`; arguments as those of `zoo.training.loop.fit`.
 
     On TensorFlow, an epoch over `Arrays` runs as compiled chunks of many steps, which for small models saves most of
     the time.
@@ -111,7 +111,7 @@ def session(
     if known is not None and keras.backend.backend() == "tensorflow":
         _make_metrics(model, known)
     if quick and len(optimizers) == 1:
-        from zoo.fused import Fused, fusable
+        from zoo.training.fused import Fused, fusable
 
         fused = Fused(optimizer, model.trainable_variables) if fusable(optimizer, model) else None
     if model.built and not model.optimizer.built and (fused is None or model.optimizer is not optimizer):
@@ -170,7 +170,7 @@ class Reuse:
 
     A graph is traced once for a structure, optimizer, batch size and number of steps; another model of these lends
     its weights to the one that is there, and so is trained by functions that are compiled already. A model given to
-    `zoo.loop.fit` with this may be trained on later by another call: take what you need from it before.
+    `zoo.training.loop.fit` with this may be trained on later by another call: take what you need from it before.
 
     Args:
         kept: sessions, the latest used.

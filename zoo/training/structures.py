@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from zoo.batches import Arrays, Batches
+from zoo.training.batches import Arrays, Batches
 
 if TYPE_CHECKING:
     import keras
@@ -32,14 +32,14 @@ def structure(
     Args:
         model: not compiled.
         batches: to learn from.
-        optimizer: with a rate as `zoo.optimizers.optimizer` makes it.
-        loss: as `zoo.loop.fit` takes it.
+        optimizer: with a rate as `zoo.training.optimizers.optimizer` makes it.
+        loss: as `zoo.training.loop.fit` takes it.
         metrics: as there.
         validation: as there.
     """
     import keras
 
-    from zoo.schedules import Schedule
+    from zoo.training.schedules import Schedule
 
     rule = getattr(optimizer, "_learning_rate", None)
     if (

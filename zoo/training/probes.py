@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo.preparing import loss_of
+from zoo.training.preparing import loss_of
 
 if TYPE_CHECKING:
     import keras

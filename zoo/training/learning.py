@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo.augmentation import augmentation
-from zoo.batches import Arrays
 from zoo.data.splits import stratified
 from zoo.errors import InputError, JobError
-from zoo.loop import History, fit
-from zoo.optimizers import decay
-from zoo.optimizers import optimizer as optimizer_of
-from zoo.preparing import Prepared, loss_of
 from zoo.tasks import generation
+from zoo.training.augmentation import augmentation
+from zoo.training.batches import Arrays
+from zoo.training.loop import History, fit
+from zoo.training.optimizers import decay
+from zoo.training.optimizers import optimizer as optimizer_of
+from zoo.training.preparing import Prepared, loss_of
 
 if TYPE_CHECKING:
     import keras
@@ -99,7 +99,7 @@ def learn(
         sides: to learn from, and to choose by.
         settings: how.
         seed: of the order, and of what is augmented.
-        how: further arguments of `zoo.loop.fit`.
+        how: further arguments of `zoo.training.loop.fit`.
 
     Raises:
         JobError: the loss is no longer finite.

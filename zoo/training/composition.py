@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from zoo import progress
-from zoo.batches import not_finite
 from zoo.data.dataset import Data, Part
 from zoo.errors import InputError
 from zoo.evaluation import baselines
 from zoo.kinds.images import decoding
+from zoo.training.batches import not_finite
 
 if TYPE_CHECKING:
     import keras

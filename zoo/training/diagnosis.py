@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from zoo import probes
-from zoo.composition import Scale, in_unit, prepared, scaled
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.evaluation.findings import CHECKED_APART, Finding
-from zoo.loop import History
-from zoo.probes import Examples
-from zoo.training import Trained
+from zoo.training import probes
+from zoo.training.composition import Scale, in_unit, prepared, scaled
+from zoo.training.loop import History
+from zoo.training.probes import Examples
+from zoo.training.run import Trained
 
 if TYPE_CHECKING:
     import keras

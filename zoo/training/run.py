@@ -16,20 +16,20 @@ import numpy as np
 from zoo.artifacts import artifact
 from zoo.artifacts.card import plain
 from zoo.artifacts.saved_model import Gate
-from zoo.checkpoints import Checkpoint
-from zoo.composition import composed, prepared
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.evaluation import baselines
 from zoo.evaluation.findings import Finding, of_reconstructions, of_rivals, of_samples, of_scores
 from zoo.evaluation.scores import AnyEvaluation, score
 from zoo.files import claimed, run_folder, whole_file
-from zoo.learning import SETTINGS, Sides, inner_split, learn, settled
-from zoo.loop import History
 from zoo.pictures.plots import learning_curves
-from zoo.preparing import Prepared, prepare
 from zoo.settings import whole
 from zoo.tasks import generation, reconstruction, thresholds
+from zoo.training.checkpoints import Checkpoint
+from zoo.training.composition import composed, prepared
+from zoo.training.learning import SETTINGS, Sides, inner_split, learn, settled
+from zoo.training.loop import History
+from zoo.training.preparing import Prepared, prepare
 
 if TYPE_CHECKING:
     import keras
@@ -45,7 +45,8 @@ class Trained:
         model: raw inputs to probabilities or values, with the weights of the best epoch; of an autoencoder, to
             reconstructions; of adversarial networks the generator.
         network: the builder's model in it, on prepared inputs. A file that it is saved in is opened by
-            `keras.models.load_model` with its optimizer where `zoo.schedules` and the builder's module are imported.
+            `keras.models.load_model` with its optimizer where `zoo.training.schedules` and the builder's module are
+            imported.
         data: the splits, and what was left out of them.
         history: losses and metrics, epoch by epoch.
         evaluation: scores on the held-out part.
@@ -134,7 +135,7 @@ def train(
         epochs: at most; where None as many as make 1,500 steps, between 20 and 200; of adversarial networks 6,000,
             between 5 and 400.
         batch_size: examples a step; where None 32, from 10,000 examples on 128, of adversarial networks 64.
-        optimizer: sgd, momentum, rmsprop, adam or adamw; for their arguments see `zoo.optimizers.optimizer`.
+        optimizer: sgd, momentum, rmsprop, adam or adamw; for their arguments see `zoo.training.optimizers.optimizer`.
         learning_rate: at its peak; where None the optimizer's default, of adversarial networks 5e-4.
         schedule: constant, cosine, exponential or step.
         warm_up: share of the steps in which the rate rises, in [0, 1).
@@ -208,8 +209,8 @@ def finished(
         history: how.
         card: what is known of it; what is found here is added.
         choosing: positions in the training part that chose the epoch.
-        simple: what simple models say of the held-out part, as `zoo.evaluation.baselines.outputs` gives it; they are fitted
-            where None.
+        simple: what simple models say of the held-out part, as `zoo.evaluation.baselines.outputs` gives it; they are
+            fitted where None.
     """
     data, inputs, seed = task.data, task.inputs, card["seed"]
     card |= {"input": data.input, "parameters": network.count_params(), "best_epoch": history.best_epoch}

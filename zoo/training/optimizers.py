@@ -65,7 +65,7 @@ def optimizer(
             raise InputError(f"expected {label}, received {value!r}")
     import keras
 
-    from zoo.schedules import Schedule
+    from zoo.training.schedules import Schedule
 
     make: dict[str, Any] = {
         "sgd": keras.optimizers.SGD,

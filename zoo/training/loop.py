@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import progress
-from zoo.batches import Arrays, Batches, check_finite
-from zoo.callbacks import Watchers, check
-from zoo.checkpoints import Checkpoint
-from zoo.compiling import Logs, Reuse, session
+from zoo.training.batches import Arrays, Batches, check_finite
+from zoo.training.callbacks import Watchers, check
+from zoo.training.checkpoints import Checkpoint
+from zoo.training.compiling import Logs, Reuse, session
 
 if TYPE_CHECKING:
     import keras

@@ -1,0 +1,1 @@
+"""`zoo.train` and the one loop."""
