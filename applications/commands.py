@@ -46,11 +46,11 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
     import json
 
     from applications.fine_tuning import fine_tune
-    from zoo import rendering
+    from zoo.commands import tables
 
     def report(evaluation: object, data: object, notes: tuple[str, ...]) -> None:
-        rendering.show_data(data)
-        rendering.show_evaluation(evaluation)
+        tables.show_data(data)
+        tables.show_evaluation(evaluation)
         for note in notes:
             say(note)
         say("exporting, and checking the export against the model ...")
@@ -69,7 +69,7 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
         say_json(made)
         return
     parity = json.loads((result.artifact / "card.json").read_text(encoding="utf-8"))["parity"]
-    rendering.show_parity(parity)
+    tables.show_parity(parity)
     say(f"artifact: {result.artifact}\nask it:   zoo predict {result.artifact.parent} PHOTO")
     if profile:
         for stage, seconds in result.seconds.items():

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from zoo import progress, rendering, terminal
+from zoo import progress, terminal
+from zoo.commands import tables
 from zoo.data import Note
 from zoo.pictures import sheets
 from zoo.screen import CONSOLE, Screen, literal
@@ -50,10 +51,10 @@ def test_names_are_literal_in_tables_notes_and_lines(
 ) -> None:
     monkeypatch.setattr(CONSOLE, "_width", 300)
     row = SimpleNamespace(name=name, error=None, values=None, label=name, probabilities={name: 1.0})
-    rendering.show_predictions([row, SimpleNamespace(name=name, error=name)], 3)
+    tables.show_predictions([row, SimpleNamespace(name=name, error=name)], 3)
     assert capsys.readouterr().out.count(NASTY[name]) == 5
-    rendering.show_predictions([SimpleNamespace(name="a", error=None, values={name: 1.0})], 3)
-    rendering.show_notes([Note(name, "left out", name)])
+    tables.show_predictions([SimpleNamespace(name="a", error=None, values={name: 1.0})], 3)
+    tables.show_notes([Note(name, "left out", name)])
     assert capsys.readouterr().out.count(NASTY[name]) == 3
 
 
@@ -69,7 +70,7 @@ def test_an_output_of_few_characters_gets_escapes_and_plain_bars(monkeypatch: py
     out = io.TextIOWrapper(raw, encoding="ascii", errors="strict")
     monkeypatch.setattr(sys, "stdout", out)
     terminal.forgive()
-    rendering.show_predictions(
+    tables.show_predictions(
         [SimpleNamespace(name="grün\udcff", error=None, values=None, label="ü", probabilities={"ü": 0.5})], 1
     )
     terminal.say("é 🙂")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands import JSON, read, reading_options
+from zoo.commands.asking import JSON, read, reading_options
 from zoo.terminal import say, say_json
 
 
@@ -65,7 +65,7 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
 
     data = path if model == "fine_tune" else read(path, options, options["seed"])
     if model == "fine_tune":
-        from zoo.commands import READING
+        from zoo.commands.asking import READING
 
         for name in READING:
             options.pop(name)
@@ -82,13 +82,13 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
         say_json(result.to_dict(), default=str)
         return
     from tuning.rendering import show_result
-    from zoo import rendering
     from zoo.artifacts import artifact
+    from zoo.commands import tables
 
     show_result(result)
     made = artifact.load(result.artifact)
     answer = {"reconstruction": "verdict", "generation": None}.get(made.card["task"], "label")
-    rendering.show_parity(made.card["parity"], answer)
-    rendering.show_tensors(made.card)
+    tables.show_parity(made.card["parity"], answer)
+    tables.show_tensors(made.card)
     say(f"artifact: {result.artifact}\nreport:   {result.artifact / 'run' / 'report.html'}")
-    say(f"ask it:   {rendering.question(made.verbs, result.artifact.parent, made.card)}")
+    say(f"ask it:   {tables.question(made.verbs, result.artifact.parent, made.card)}")

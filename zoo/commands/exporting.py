@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands import ARTIFACT, IMPORT, JSON
+from zoo.commands.asking import ARTIFACT, IMPORT, JSON
 from zoo.terminal import say, say_json
 
 
@@ -48,7 +48,7 @@ def export(
 
     from zoo import formats as exporting
     from zoo.artifacts import artifact as artifacts
-    from zoo.formats import rendering
+    from zoo.commands import format_tables
     from zoo.serving import deploying
 
     if not formats and not kubernetes and not docker:
@@ -61,9 +61,9 @@ def export(
         return
     made = exporting.export(artifact, ",".join(formats), calibrate=calibrate, validate=validate, again=again)
     if as_json:
-        say_json(rendering.rows(made))
+        say_json(format_tables.rows(made))
     else:
-        rendering.show_exported(made)
+        format_tables.show_exported(made)
 
 
 @click.command()
@@ -72,16 +72,16 @@ def export(
 def formats(artifact: str | None, as_json: bool) -> None:
     """List what models can be exported to; of ARTIFACT what is there."""
     from zoo import formats as exporting
-    from zoo.formats import rendering
+    from zoo.commands import format_tables
 
     if artifact is not None:
         there = exporting.listed(artifact)
         if as_json:
-            say_json(rendering.rows(there))
+            say_json(format_tables.rows(there))
         else:
-            rendering.show_exported(there)
+            format_tables.show_exported(there)
         return
     if as_json:
         say_json({name: described._asdict() for name, described in exporting.FORMATS.items()})
         return
-    rendering.show_formats()
+    format_tables.show_formats()

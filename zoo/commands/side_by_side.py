@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.artifacts.reconstructor import Reconstructor
+from zoo.commands import generative_tables
+from zoo.commands.generative_tables import Reconstructed
 from zoo.data.dataset import Note
 from zoo.errors import InputError
-from zoo.generative import rendering
-from zoo.generative.rendering import Reconstructed
 from zoo.pictures import sheets
 
 DRAWN = 160  # images in a picture, at most: ten bands
@@ -51,7 +51,7 @@ def images(
     pixels = np.concatenate(originals)
     sheets.rows(pixels, np.concatenate(made), path=out, labels=("input", "reconstruction"))
     if csv_path:
-        rendering.write_reconstructed(rows, csv_path)
+        generative_tables.write_reconstructed(rows, csv_path)
     return rows, len(pixels)
 
 
@@ -67,5 +67,5 @@ def sequences(reconstructor: Reconstructor, paths: Sequence[str], csv_path: str)
     names, inputs, errors = reconstructor.read(paths)
     read = [name for at, name in enumerate(names) if at not in errors]
     features = reconstructor.card["input"]["features"]
-    rendering.write_sequences(read, features, inputs, reconstructor.reconstructed(inputs), csv_path)
+    generative_tables.write_sequences(read, features, inputs, reconstructor.reconstructed(inputs), csv_path)
     return len(read), [Note(names[at], "left out", reason) for at, reason in errors.items()]

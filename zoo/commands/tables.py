@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from zoo.commands import generative_tables as generative
 from zoo.evaluation.judging import GenerationEvaluation
 from zoo.evaluation.scores import RegressionEvaluation
-from zoo.generative import rendering as generative
 from zoo.screen import CONSOLE, literal
 from zoo.tasks.reconstruction import ReconstructionEvaluation
 

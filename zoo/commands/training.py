@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands import JSON, OUTPUT, read, reading_options
+from zoo.commands.asking import JSON, OUTPUT, read, reading_options
 from zoo.terminal import say, say_json
 
 SETTINGS = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the builder.")
@@ -105,9 +105,9 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     """
     from pathlib import Path
 
-    from zoo import rendering
     from zoo.artifacts import artifact
     from zoo.builders import registry
+    from zoo.commands import tables
     from zoo.files import claimed, remove_run, run_folder
     from zoo.settings import arguments, mark
     from zoo.training.diagnosis import diagnose
@@ -122,16 +122,16 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     options["augment"] = [name for name in options["augment"].split(",") if name not in ("", "none")]
     options["normal"] = [name for name in options["normal"].split(",") if name]
     if not as_json:
-        rendering.show_data(data)
+        tables.show_data(data)
         if "adversarial" in registry.BUILDERS[builder]:
             say(f"samples, as they become better: {run}/samples/")
     with claimed(run):
         trained = train_model(builder, data, model=model, run=run, **options)
         findings = diagnose(trained)
         if not as_json:
-            rendering.show_evaluation(trained.evaluation)
-            rendering.show_history(trained.history)
-            rendering.show_findings(findings)
+            tables.show_evaluation(trained.evaluation)
+            tables.show_history(trained.history)
+            tables.show_findings(findings)
             say("exporting, and checking the export against the model ...")
         folder = trained.export(out, run)
         remove_run(run)  # it is in the artifact now
@@ -142,9 +142,9 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
         return
     made = artifact.load(folder)
     answer = {"reconstruction": "verdict", "generation": None}.get(made.card["task"], "label")
-    rendering.show_parity(made.card["parity"], answer)
-    rendering.show_tensors(made.card)
-    say(f"artifact: {folder}\nask it:   {rendering.question(made.verbs, folder.parent, made.card)}")
+    tables.show_parity(made.card["parity"], answer)
+    tables.show_tensors(made.card)
+    say(f"artifact: {folder}\nask it:   {tables.question(made.verbs, folder.parent, made.card)}")
 
 
 @click.command("lr-find")

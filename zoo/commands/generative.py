@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands import ARTIFACT, IMPORT, JSON, OUTPUT
+from zoo.commands.asking import ARTIFACT, IMPORT, JSON, OUTPUT
 from zoo.terminal import say, say_json
 
 PICTURE, TABLE = "reconstructed.png", "reconstructed.csv"
@@ -74,11 +74,9 @@ def reconstruct(
     """
     import sys
 
-    from zoo import rendering
     from zoo.artifacts import artifact as artifacts
+    from zoo.commands import generative_tables, side_by_side, tables
     from zoo.errors import InputError
-    from zoo.generative import rendering as tables
-    from zoo.generative import side_by_side
     from zoo.kinds.images.sources import named
     from zoo.pictures import sheets
 
@@ -94,13 +92,13 @@ def reconstruct(
         say(f"{len(steps)} steps from {paths[0]} to {paths[1]}: {out or PICTURE}")
     elif made.kind == "images":
         rows, drawn = side_by_side.images(made, paths, out or PICTURE, csv_path)
-        tables.show_reconstructed(rows)
+        generative_tables.show_reconstructed(rows)
         readable = sum(not row.error for row in rows)
         first = "" if readable == drawn else f"the first {drawn} of {readable:,} images: "
         say(f"{first}{out or PICTURE}" + (f"; every image: {csv_path}" if csv_path else ""))
     else:
         count, notes = side_by_side.sequences(made, paths, csv_path or TABLE)
-        rendering.show_notes(notes, limit=None)
+        tables.show_notes(notes, limit=None)
         say(f"{count:,} sequences: {csv_path or TABLE}")
 
 
@@ -119,18 +117,18 @@ def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_js
     import sys
 
     from zoo.artifacts import artifact as artifacts
-    from zoo.generative import rendering
+    from zoo.commands import generative_tables
     from zoo.kinds.images.sources import named
 
     made = artifacts.load(artifact, "anomalies")
     found = made.anomalies(list(named(paths, sys.stdin)))
     rate = made.card.get("false_alarms_promised", made.card["false_alarms"])
     if csv_path:
-        rendering.write_anomalies(found, made.threshold, csv_path)
+        generative_tables.write_anomalies(found, made.threshold, csv_path)
     if as_json:
-        say_json(rendering.anomalies_found(found, made.threshold, rate))
+        say_json(generative_tables.anomalies_found(found, made.threshold, rate))
     else:
-        rendering.show_anomalies(found, made.threshold, rate, made.card.get("false_alarms_between"))
+        generative_tables.show_anomalies(found, made.threshold, rate, made.card.get("false_alarms_between"))
         if csv_path:
             say(f"every input: {csv_path}")
     if all(each.error for each in found):
@@ -154,14 +152,14 @@ def latent(artifact: str, path: str, out: str, seed: int) -> None:
 
     Of more than 5,000 examples so many are chosen at random.
     """
-    from zoo import rendering
     from zoo.artifacts import artifact as artifacts
     from zoo.artifacts import latents
+    from zoo.commands import tables
     from zoo.pictures.plots import latent_space
 
     found = latents.of_path(artifacts.load(artifact, "latent"), path, seed=seed)
     latent_space(found.codes, found.targets, found.classes, out)
-    rendering.show_notes([note for note in found.notes if note.action == "left out" or "classes" in note.reason])
+    tables.show_notes([note for note in found.notes if note.action == "left out" or "classes" in note.reason])
     drawn = len(found.codes)
     chosen = f" of {found.found:,}, chosen by seed {seed}" if found.found > drawn else ""
     classes = f", in {len(found.classes)} classes" if found.classes else ""

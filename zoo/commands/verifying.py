@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands import ARTIFACT, IMPORT, JSON
+from zoo.commands.asking import ARTIFACT, IMPORT, JSON
 from zoo.terminal import say, say_json
 
 

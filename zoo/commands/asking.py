@@ -114,7 +114,7 @@ def sample(name: str, folder: str) -> None:
 @JSON
 def check(path: str, as_json: bool, **options: object) -> None:
     """Read all of PATH as training would, and list what is bad or odd. Changes nothing."""
-    from zoo import rendering
+    from zoo.commands import tables
 
     data = read(path, options)
     if as_json:
@@ -127,7 +127,7 @@ def check(path: str, as_json: bool, **options: object) -> None:
         }
         say_json(found)
     else:
-        rendering.show_data(data, all_notes=True)
+        tables.show_data(data, all_notes=True)
 
 
 @click.command()
@@ -147,8 +147,8 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
     Where PATH has train, val and test parts, the held-out one is scored, else all of it; what the model was trained on
     is left out.
     """
-    from zoo import rendering
     from zoo.artifacts import artifact as artifacts
+    from zoo.commands import tables
 
     report = artifacts.load(artifact, "evaluate").evaluate(path)
     if csv_path:
@@ -158,10 +158,10 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
         found["findings"] = [finding._asdict() for finding in report.findings]
         say_json(report.evaluation.to_dict() | found)
         return
-    rendering.show_evaluation(report.evaluation, confusion=True)
-    rendering.show_findings(report.findings)
-    rendering.show_notes(report.intake)
-    rendering.show_mistakes(report)
+    tables.show_evaluation(report.evaluation, confusion=True)
+    tables.show_findings(report.findings)
+    tables.show_notes(report.intake)
+    tables.show_mistakes(report)
     if csv_path:
         say(f"every file: {csv_path}")
 
@@ -181,16 +181,16 @@ def predict(artifact: str, paths: tuple[str, ...], top: int, csv_path: str | Non
     """
     import sys
 
-    from zoo import rendering
     from zoo.artifacts import artifact as artifacts
+    from zoo.commands import tables
     from zoo.kinds.images.sources import named
 
     results = artifacts.load(artifact, "predict").predict_files(list(named(paths, sys.stdin)))
     if csv_path:
-        rendering.write_predictions(results, csv_path)
+        tables.write_predictions(results, csv_path)
     if as_json:
-        say_json(rendering.prediction_rows(results, top))
+        say_json(tables.prediction_rows(results, top))
     elif not csv_path:
-        rendering.show_predictions(results, top)
+        tables.show_predictions(results, top)
     if all(result.error for result in results):
         raise click.exceptions.Exit(1)
