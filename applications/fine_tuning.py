@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from applications import heads
+from applications import linear_heads
 from applications.backbones import find
 from applications.features import Extractor, embed
 from zoo.artifacts import artifact
@@ -120,7 +120,7 @@ def fine_tune(
     if parent is not None:
         data = _without_parents(data, parent, job)
     with watch.stage("head"):
-        head = heads.fit(
+        head = linear_heads.fit(
             rows_of(data.train, vectors), data.train.targets, seed, len(data.classes), units=data.train.together
         )
     if not head.folds:
@@ -142,7 +142,7 @@ def fine_tune(
             model = _unfreeze(data, extractor, head, vectors, recipe, effort, job)
         with watch.stage("score"):
             asked = rows_of(data.held_out, vectors)
-            simple = heads.simple(rows_of(data.train, vectors), data.train.targets, asked, len(data.classes))
+            simple = linear_heads.simple(rows_of(data.train, vectors), data.train.targets, asked, len(data.classes))
             scores = head.probabilities(asked)
             if model is not None:
                 simple["a linear head on the frozen backbone"] = scores
@@ -332,7 +332,7 @@ def input_of(extractor: Extractor) -> dict[str, Any]:
 def _unfreeze(
     data: Data,
     extractor: Extractor,
-    head: heads.Head,
+    head: linear_heads.Head,
     vectors: dict[str, np.ndarray],
     recipe: Recipe,
     effort: str,
@@ -352,7 +352,7 @@ def _unfreeze(
     job.notes.append(unfrozen.way)
     with job.watch.stage("unfreeze"):
         units = data.train.together
-        inner_head = heads.fit(rows[~outer], targets[~outer], job.seed, len(data.classes), units=units[~outer])
+        inner_head = linear_heads.fit(rows[~outer], targets[~outer], job.seed, len(data.classes), units=units[~outer])
         before = inner_head.probabilities(rows[outer])
         history, after = unfrozen.choose(inner_head, np.flatnonzero(~outer), np.flatnonzero(outer))
         gain, error = gains(before, after, targets[outer])
@@ -366,7 +366,7 @@ def _unfreeze(
         return unfrozen.train(head, history.best_epoch) if keep else None
 
 
-def _card(extractor: Extractor, head: heads.Head, recipe: Recipe, effort: str, unfrozen: bool) -> dict[str, Any]:
+def _card(extractor: Extractor, head: linear_heads.Head, recipe: Recipe, effort: str, unfrozen: bool) -> dict[str, Any]:
     weights = extractor.weights if extractor.weights in ("imagenet", None) else Path(extractor.weights).name
     return {
         "backbone": extractor.backbone,

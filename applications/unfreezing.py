@@ -16,7 +16,7 @@ import numpy as np
 
 from applications import backbones
 from applications.features import Extractor
-from applications.heads import Head, log_loss
+from applications.linear_heads import Head, log_loss
 from zoo import progress
 from zoo.kinds.images import decoding
 from zoo.training import loop

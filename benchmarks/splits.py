@@ -85,7 +85,7 @@ def main() -> None:
 
     import keras
 
-    from applications import heads
+    from applications import linear_heads
     from applications.features import Extractor, embed
     from zoo.kinds.images.folders import labelled
 
@@ -93,7 +93,7 @@ def main() -> None:
     rows = np.stack([vectors[digest] for part in both for digest in part.digests])
     ours, older = [], []
     for number, (train, test) in enumerate(parts(targets, held_out)):
-        head = heads.fit(rows[train], targets[train], SEED, len(data.classes))
+        head = linear_heads.fit(rows[train], targets[train], SEED, len(data.classes))
         ours.append(float((head.probabilities(rows[test]).argmax(axis=1) == targets[test]).mean()))
         keras.utils.set_random_seed(number)
         sides = [(rows[side], targets[side]) for side in (train, test)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from applications import heads
+from applications import linear_heads
 from applications.features import Extractor, embed
 from applications.fine_tuning import Job, embedded, extractor_of, input_of, judged, rows_of
 from tuning.folds import check_folds, folds_of
@@ -174,10 +174,10 @@ class Heads:
         history, answers = unfrozen.choose(found, chosen, asked)
         return answers, history.epochs
 
-    def _fitted(self, rows: np.ndarray, chosen: np.ndarray, strength: float | None = None) -> heads.Head:
+    def _fitted(self, rows: np.ndarray, chosen: np.ndarray, strength: float | None = None) -> linear_heads.Head:
         """A linear head on the training examples at `chosen`."""
         units, count = self.data.train.together[chosen], len(self.data.classes)
-        return heads.fit(rows[chosen], self.targets[chosen], self.seed, count, strength, units=units)
+        return linear_heads.fit(rows[chosen], self.targets[chosen], self.seed, count, strength, units=units)
 
     def _features(self, backbone: str) -> tuple[Extractor, np.ndarray, np.ndarray]:
         """Extractor and embeddings of the training and the held-out part; computed once for a backbone."""
@@ -201,7 +201,7 @@ class Heads:
         self, settings: Settings, fold: int, states: Path, last: int | None, deadline: float | None, tell: Tell
     ) -> tuple[Any, list[dict[str, float]]]:
         """A function from embeddings to probabilities by a head with a hidden layer, and its training's rows."""
-        from tuning.hidden_heads import adjust, hidden_head
+        from applications.dense_heads import adjust, hidden_head
 
         random.seed(self.seed)
         model = settings["model"]
@@ -245,7 +245,7 @@ class Heads:
         answer.parts = network, mean, deviation
         return answer, history.epochs
 
-    def _unfrozen(self, extractor: Extractor, head: heads.Head, settings: Settings, last: int | None) -> Any:
+    def _unfrozen(self, extractor: Extractor, head: linear_heads.Head, settings: Settings, last: int | None) -> Any:
         from applications.unfreezing import Recipe, Unfrozen
 
         how = settings["training"]
@@ -270,7 +270,7 @@ class Heads:
         extractor, rows, asked = self._features(model.get("backbone", BACKBONE))
         head: dict[str, Any] = {"units": model.get("units", 0)}
         if model.get("units", 0) and not model.get("unfreeze", 0):
-            from tuning.hidden_heads import joined_hidden
+            from applications.dense_heads import joined_hidden
 
             answer, _ = self._hidden(settings, 0, states, epochs, None, lambda *_: None)
             whole, outputs = joined_hidden(extractor, *answer.parts), answer(asked)
@@ -291,7 +291,7 @@ class Heads:
         card |= {"seed": self.seed, "effort": "search", "head": head, "unfrozen": None}
         if model.get("unfreeze", 0):
             card["unfrozen"] = asdict(unfrozen.recipe)
-        simple = heads.simple(rows, self.targets, asked, len(self.data.classes))
+        simple = linear_heads.simple(rows, self.targets, asked, len(self.data.classes))
         evaluation, findings = judged(self.data, outputs, simple, head.get("weighted", False), self.seed)
         card["findings"] = [str(finding) for finding in findings]
         return Fitted(whole, self.data, card, outputs, evaluation, self.seed, findings), outputs

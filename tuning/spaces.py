@@ -134,7 +134,7 @@ def fine_tune(
 ) -> Settings:
     """The head of a pretrained backbone, and how its last blocks are trained; every key is there, active or not.
 
-    Strengths span those of `applications.heads`; dropout: Srivastava et al. 2014; blocks learn at a tenth of the
+    Strengths span those of `applications.linear_heads`; dropout: Srivastava et al. 2014; blocks learn at a tenth of the
     head's rate, so that pretrained features stay (Kumar et al. 2022).
 
     Args:
