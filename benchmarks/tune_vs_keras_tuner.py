@@ -76,7 +76,7 @@ def _digits() -> Any:
 
 
 def _case(name: str, model: str, space: Callable[[Any], Settings], data: Any, arguments: Any, folder: Path) -> Any:
-    from tuning.job import Search
+    from tuning.study import Search
 
     options = {"objective": "accuracy", "folds": 0, "epochs": EPOCHS, "input_size": None, "seed": 0}
     search = Search(data, model, space, "random", arguments.trials, options)

@@ -36,7 +36,7 @@ def main() -> None:
 
 def _rate(count: int, seconds: int, run: Path) -> float:
     """Trials a minute."""
-    from tuning.job import Search
+    from tuning.study import Search
     from tuning.tuner import Tuner
     from tuning.workers import Crew, free_port, serve
 

@@ -11,8 +11,8 @@ from test_tuning_search import Cut, found
 
 import tuning
 import zoo
-from tuning.heads import Heads
-from tuning.networks import Networks
+from tuning.backbone_trials import Heads
+from tuning.builder_trials import Networks
 from zoo.data import Data, arrays
 
 # Every kind; test_tuning_search has every method, by an mlp.
@@ -58,7 +58,7 @@ def test_every_kind_goes_on_after_a_cut_to_what_it_finds_without(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("zoo.training.run.Trained.export", lambda trained, out, run: Path(out))
-    monkeypatch.setattr("tuning.heads.Fitted.export", lambda fitted, out, run: Path(out))
+    monkeypatch.setattr("tuning.backbone_trials.Fitted.export", lambda fitted, out, run: Path(out))
     data = data_for(kind, pixels, labels, folder)
     whole = search(kind, method, data, "whole")
     assert [trial.status for trial in whole.trials] == ["completed"] * len(whole.trials)

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tuning.importance import columns, explain, importances
 from tuning.rendering import Live, show_result
-from tuning.report import page, write
+from tuning.report.importance import columns, explain, importances
+from tuning.report.page import page, write
+from tuning.report.wording import beside, compared, duration, failures, settings_text, validated
 from tuning.results import Comparison, SearchResult, TrialResult
-from tuning.sentences import beside, compared, duration, failures, settings_text, validated
 from zoo.evaluation.scores import evaluate, evaluate_values
 
 HOSTILE = "</script><script>alert(1)</script> <img src=x onerror=alert(2)> & \"quoted\" 'too' {{data}} \u2028 \ud800"

@@ -124,7 +124,7 @@ def test_a_search_that_was_cut_off_goes_on_to_the_same_results(
     method: str, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tuning import oracles
-    from tuning.networks import Networks
+    from tuning.builder_trials import Networks
 
     trials = 14 if method == "hyperband" else 4
     whole = run(method, out="artifacts/whole", trials=trials)
@@ -289,7 +289,7 @@ def test_memory_is_steady_over_a_hundred_trials() -> None:
     if not Path("/proc/self/statm").is_file():
         pytest.skip("memory is read from /proc, which is not here")
     sizes: list[int] = []
-    from tuning.networks import Networks
+    from tuning.builder_trials import Networks
 
     real = Networks.run
 

@@ -18,7 +18,7 @@ import keras_tuner
 import pytest
 from test_tuning_search import PROGRAM, program, table
 
-from tuning import job, kept, oracles, workers
+from tuning import kept, oracles, study, workers
 from tuning.searching import address_of
 from zoo.errors import InputError
 
@@ -160,11 +160,11 @@ def test_half_written_files_of_a_kill_are_no_hindrance(workplace: Path) -> None:
 def test_what_a_search_keeps_is_refused_in_one_line_where_it_is_damaged(workplace: Path) -> None:
     found = oracle()
     done(found, found.create_trial("one"))
-    job.claim(Path("run"), {"seed": 1, "rate": 0.5})
+    study.claim(Path("run"), {"seed": 1, "rate": 0.5})
     (trial,) = Path("search").glob("trial_*/trial.json")
 
     def opened() -> None:
-        job.claim(Path("run"), {"seed": 1, "rate": 0.5})
+        study.claim(Path("run"), {"seed": 1, "rate": 0.5})
         again = oracle()
         again.reload()
         assert list(again.trials) == list(found.trials)

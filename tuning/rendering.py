@@ -11,18 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rich.console import Group
 from rich.table import Table
 
-from tuning.importance import columns, scored
+from tuning.report.importance import columns, scored
+from tuning.report.wording import compared, duration, ending, failures, number, settings_text, summary, validated
 from tuning.results import TrialResult
-from tuning.sentences import (
-    compared,
-    duration,
-    ending,
-    failures,
-    number,
-    settings_text,
-    summary,
-    validated,
-)
 from zoo.screen import CONSOLE, Screen, literal
 
 if TYPE_CHECKING:

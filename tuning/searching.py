@@ -10,9 +10,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuning.job import FINE_TUNE, Search, claim, portable, run_folder
 from tuning.objectives import OBJECTIVES, objective_of
 from tuning.results import SearchResult
+from tuning.study import FINE_TUNE, Search, claim, portable, run_folder
 from zoo.artifacts import artifact
 from zoo.data.dataset import Data
 from zoo.data.dataset import open as open_data
@@ -138,7 +138,7 @@ def search(
                 found.run(judge, folder, seconds, default, watch, where, hands)
         finally:
             gc.unfreeze()
-        from tuning.handing_over import hand_over
+        from tuning.concluding import hand_over
 
         result = hand_over(found, judge, folder, default, out)
         if tensorboard:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuning import report
-from tuning.job import trial_result
 from tuning.objectives import compared
+from tuning.report import page
+from tuning.report.wording import beside
 from tuning.results import SearchResult, TrialResult
-from tuning.sentences import beside
+from tuning.study import trial_result
 from zoo.errors import JobError
 from zoo.progress import quiet
 
@@ -69,6 +69,6 @@ def hand_over(search: Any, oracle: Any, folder: Path, default: TrialResult, out:
     run = folder / "artifact"
     shutil.rmtree(run, ignore_errors=True)
     run.mkdir()
-    report.write(result, run)
+    page.write(result, run)
     (run / "search.json").write_text(json.dumps(result.to_dict(), default=str), encoding="utf-8")
     return replace(result, artifact=model.export(out, run))

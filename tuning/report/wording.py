@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tuning.importance import is_number, level_of, scored
+from tuning.report.importance import is_number, level_of, scored
 
 if TYPE_CHECKING:
     from tuning.results import SearchResult, TrialResult

@@ -14,7 +14,7 @@ from applications import linear_heads
 from applications.features import Extractor, embed
 from applications.fine_tuning import Job, embedded, extractor_of, input_of, judged, rows_of
 from tuning.folds import check_folds, folds_of
-from tuning.fresh import Fresh
+from tuning.initial_weights import Fresh
 from tuning.objectives import objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
 from zoo.artifacts import artifact
@@ -148,7 +148,7 @@ class Heads:
         deadline: float | None = None,
         tell: Tell = lambda *_: None,
     ) -> Outcome:
-        """One trial; arguments as those of `tuning.networks.Networks.run`."""
+        """One trial; arguments as those of `tuning.builder_trials.Networks.run`."""
         found = []
         for fold, (_, asked) in enumerate(self.splits):
             answers, rows = self._answers(settings, fold, states, last, deadline, tell)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuning.folds import check_folds, folds_of
-from tuning.fresh import Fresh
+from tuning.initial_weights import Fresh
 from tuning.objectives import Objective, objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
 from zoo.builders.registry import builder as builder_of

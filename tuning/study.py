@@ -45,11 +45,11 @@ class Search:
         self.space = space_of(model if isinstance(model, str) else model.__name__, space)
         self.method, self.trials, self.seed = method, trials, options["seed"]
         if model == FINE_TUNE:
-            from tuning.heads import Heads
+            from tuning.backbone_trials import Heads
 
             self.problem: Any = Heads(data, **options)
         else:
-            from tuning.networks import Networks
+            from tuning.builder_trials import Networks
 
             self.problem = Networks(model, data, **options)
         hp = keras_tuner.HyperParameters()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuning.importance import (
+from tuning.report.importance import (
     ABSENT,
     DECADES,
     FEWEST,
@@ -23,9 +23,19 @@ from tuning.importance import (
     level_of,
     scored,
 )
-from tuning.report_page import PAGE
-from tuning.report_script import SCRIPT
-from tuning.sentences import compared, ending, failures, name_of, number, settings_text, summary, validated, value_text
+from tuning.report.markup import PAGE
+from tuning.report.script import SCRIPT
+from tuning.report.wording import (
+    compared,
+    ending,
+    failures,
+    name_of,
+    number,
+    settings_text,
+    summary,
+    validated,
+    value_text,
+)
 from zoo.files import whole_file
 from zoo.terminal import safe
 
