@@ -83,7 +83,7 @@ def backbones(as_json: bool) -> None:
     from rich.table import Table
 
     from applications.backbones import BACKBONES, available
-    from zoo.screen import CONSOLE
+    from zoo.progress import CONSOLE
 
     found = {name: available(name) for name in BACKBONES}
     if as_json:

@@ -17,10 +17,11 @@ from applications import linear_heads
 from applications.backbones import find
 from applications.features import Extractor, embed
 from zoo.artifacts import artifact
+from zoo.artifacts.gate import Gate, check_readable
 from zoo.artifacts.predictor import Predictor
-from zoo.artifacts.saved_model import Gate, check_readable
+from zoo.artifacts.provenance import UNKNOWN
 from zoo.data.dataset import Data, Part
-from zoo.data.splits import UNKNOWN, stratified
+from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding, of_rivals, of_scores
 from zoo.evaluation.measures import correct

@@ -231,7 +231,7 @@ def spread(values: list[float]) -> str:
 
 def draw(place: Path, folder: Path) -> None:
     """Sheets of samples and reconstructions of the first seed's models."""
-    from zoo.artifacts.predictor import loaded
+    from zoo.builders.loading import loaded
 
     place.mkdir(exist_ok=True)
     for name, row in ROWS.items():

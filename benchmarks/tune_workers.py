@@ -36,9 +36,10 @@ def main() -> None:
 
 def _rate(count: int, seconds: int, run: Path) -> float:
     """Trials a minute."""
+    from tuning.chief import free_port, serve
     from tuning.study import Search
     from tuning.tuner import Tuner
-    from tuning.workers import Crew, free_port, serve
+    from tuning.workers import Crew
 
     run.mkdir()
     options = {"objective": "accuracy", "folds": 0, "epochs": 3, "input_size": None, "seed": 0}

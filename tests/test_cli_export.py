@@ -60,7 +60,7 @@ def test_a_published_artifact_gains_formats_and_changes_in_nothing_else(variatio
     weights.write_bytes(whole)
     listed = zoo("formats", variational)
     assert "litert (was there)" in listed.stdout and "onnx" not in listed.stdout
-    from zoo.artifacts.runtimes import open_format
+    from zoo.formats.opening import open_format
 
     encode = open_format(variational / "formats" / "litert", part="encoder")
     assert set(encode({"pixels": np.zeros((2, 8, 8, 1))})) == {"mean", "log_variance"}

@@ -104,7 +104,7 @@ def test_an_artifact_of_before_is_still_asked(copied: Path) -> None:
 
 
 def test_a_model_that_answers_otherwise_is_found(copied: Path) -> None:
-    from zoo.artifacts.predictor import loaded
+    from zoo.builders.loading import loaded
 
     model = loaded(copied / "model.keras")
     model.layers[-1].bias.assign(np.array(model.layers[-1].bias) + [0.1, 0, 0])

@@ -30,7 +30,7 @@ WIDE = {"code": Tensor("float32", (None, None, 3))}
 @contextmanager
 def asked(host: Host, token: str | None = None) -> Iterator[Any]:
     """A function that asks by gRPC: a request or bytes to a reply, or to an RpcError that is raised."""
-    from tuning.workers import free_port
+    from tuning.chief import free_port
     from zoo.serving.grpc_service import PREDICT, beside
     from zoo.serving.observing import Log
 

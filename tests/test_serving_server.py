@@ -479,7 +479,7 @@ def test_the_client_of_tensorflow_serving_is_answered(classifier: Path, workplac
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-    from tuning.workers import free_port
+    from tuning.chief import free_port
 
     port = free_port()
     arguments = (f"digits={classifier}", "--runtime", "saved_model", "--grpc-port", str(port))

@@ -199,7 +199,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_is_run_again() -> Non
     process = program("random", 6, 2, "many", "artifacts/many")
     while not list(Path("many/search").glob("trial_*/trial.json")) and process.poll() is None:
         time.sleep(0.05)
-    listed = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "workers import work"], capture_output=True)
+    listed = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "worker_process import work"], capture_output=True)
     os.kill(int(listed.stdout.split()[0]), signal.SIGKILL)
     assert process.wait(400) == 0, process.stderr.read()
     rows = table("artifacts/many")

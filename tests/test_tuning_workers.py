@@ -18,7 +18,7 @@ import keras_tuner
 import pytest
 from test_tuning_search import PROGRAM, program, table
 
-from tuning import kept, oracles, study, workers
+from tuning import chief, kept, oracles, study, workers
 from tuning.searching import address_of
 from zoo.errors import InputError
 
@@ -52,13 +52,13 @@ def test_a_port_in_use_is_told(workplace: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"127.0.0.1:{port} can't be listened on"):
-            workers.serve(oracle(), "127.0.0.1", port, None, lambda: None)
+            chief.serve(oracle(), "127.0.0.1", port, None, lambda: None)
 
 
 def test_a_worker_without_a_chief_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "CONNECT", 0.1)
     with pytest.raises(InputError, match="no chief answers at 127.0.0.1:.*--role chief"):
-        workers.join("127.0.0.1", workers.free_port())
+        chief.join("127.0.0.1", chief.free_port())
 
 
 def test_the_trial_of_a_worker_that_is_lost_is_given_to_another(workplace: Path) -> None:
@@ -138,11 +138,11 @@ def test_a_worker_waits_for_a_chief_that_went_while_it_was_asked(monkeypatch: py
             return "trial"
 
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    assert workers.Patient(Stub()).CreateTrial("me", wait_for_ready=True) == "trial" and asked == ["me"] * 3
+    assert chief.Patient(Stub()).CreateTrial("me", wait_for_ready=True) == "trial" and asked == ["me"] * 3
     monkeypatch.setattr(workers, "RETURN", -1.0)
     asked.clear()
     with pytest.raises(Gone):
-        workers.Patient(Stub()).CreateTrial("me")
+        chief.Patient(Stub()).CreateTrial("me")
 
 
 def test_half_written_files_of_a_kill_are_no_hindrance(workplace: Path) -> None:
@@ -189,7 +189,7 @@ def test_what_a_search_keeps_is_refused_in_one_line_where_it_is_damaged(workplac
 
 @pytest.mark.slow
 def test_workers_on_their_own_join_a_chief_that_is_killed_and_comes_back(workplace: Path) -> None:
-    port = workers.free_port()
+    port = chief.free_port()
     Path("program.py").write_text(
         PROGRAM.replace('workers": int(sys.argv[3])', f'oracle": \'127.0.0.1:{port}\', "role": sys.argv[3]').replace(
             "len(found.trials)", "found"
@@ -202,17 +202,17 @@ def test_workers_on_their_own_join_a_chief_that_is_killed_and_comes_back(workpla
         command = [sys.executable, "-c", text, "random", "12", role, "shared", "artifacts/shared"]
         return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    chief, worker = start("chief"), start("worker")
+    served, worker = start("chief"), start("worker")
     try:
         ends = time.monotonic() + 200
         while len(list(Path("shared/search").glob("trial_*/curve.json"))) < 2 and time.monotonic() < ends:
             time.sleep(0.05)
-        chief.send_signal(signal.SIGKILL)
-        chief.wait()
-        chief = start("chief")
-        assert chief.wait(300) == 0 and worker.wait(60) == 0
+        served.send_signal(signal.SIGKILL)
+        served.wait()
+        served = start("chief")
+        assert served.wait(300) == 0 and worker.wait(60) == 0
     finally:
-        for process in (chief, worker):
+        for process in (served, worker):
             process.kill()
     rows = table("artifacts/shared")
     assert [int(row["number"]) for row in rows] == list(range(13))

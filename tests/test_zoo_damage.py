@@ -16,9 +16,9 @@ from test_kept_artifacts import KEPT
 import zoo
 from zoo import formats
 from zoo.artifacts import checksums
-from zoo.artifacts.runtimes import open_format
 from zoo.errors import InputError
 from zoo.files import digest
+from zoo.formats.opening import open_format
 from zoo.serving import deploying, hosting
 from zoo.serving.hosting import Host
 

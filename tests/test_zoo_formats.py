@@ -21,13 +21,14 @@ import pytest
 import zoo
 from zoo import formats
 from zoo.artifacts import checksums
-from zoo.artifacts.predictor import loaded, outputs
-from zoo.artifacts.runtimes import open_format
+from zoo.artifacts.predictor import outputs
+from zoo.builders.loading import loaded
 from zoo.builders.registry import BUILDERS, builder
 from zoo.data import Data, sequences, tables, text
 from zoo.errors import InputError, JobError
 from zoo.files import digest
 from zoo.formats import converting, graphs, questions
+from zoo.formats.opening import open_format
 
 FLOAT = ("litert", "onnx", "openvino")
 PICTURES = {"kind": "images", "size": [16, 16], "crop": 1.0, "channels": 1, "pixels": "grey, 0-255"}

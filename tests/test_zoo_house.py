@@ -5,32 +5,126 @@ from __future__ import annotations
 import ast
 import importlib
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Collection
+from graphlib import TopologicalSorter
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ABOVE = {"zoo": {"applications", "tuning"}, "applications": {"tuning"}, "tuning": set()}
+PACKAGES = ("zoo", "applications", "tuning")
+ROOMS = (  # each may import those before it, and those beside it
+    ("ground",),
+    ("builders", "pictures"),
+    ("evaluation",),
+    ("tasks",),
+    ("data",),
+    ("kinds",),
+    ("artifacts",),
+    ("training", "formats"),
+    ("serving",),
+    ("commands",),
+    ("applications",),
+    ("tuning",),
+)
+GROUND = {"__init__", "arrays", "cli", "errors", "files", "progress", "settings", "startup", "terminal"}
+FACES = {"zoo", "zoo.cli", "zoo.data", "applications", "tuning"}  # public names, which lead to wherever these are
+UPWARD = {  # what is left until a task is a room of its own, which says its loss, its answer and its scores itself
+    *((f"zoo.builders.{name}", "zoo.data.dataset") for name in ("checks", "convolutional", "dense", "recurrent")),
+    ("zoo.builders.loading", "zoo.data.preprocessing"),
+    *((f"zoo.evaluation.{name}", "zoo.data.dataset") for name in ("baselines", "judging", "scores")),
+    ("zoo.evaluation.findings", "zoo.tasks.reconstruction"),
+    ("zoo.evaluation.findings", "zoo.training.loop"),
+    ("zoo.evaluation.judging", "zoo.training.composition"),
+    ("zoo.evaluation.judging", "zoo.training.run"),
+    ("zoo.tasks.generation", "zoo.data.dataset"),
+    ("zoo.tasks.generation", "zoo.artifacts.artifact"),
+    ("zoo.tasks.generation", "zoo.artifacts.further_signatures"),
+    ("zoo.tasks.generation", "zoo.artifacts.gate"),
+    ("zoo.tasks.generation", "zoo.training.composition"),
+    ("zoo.tasks.generation", "zoo.training.optimizers"),
+    ("zoo.tasks.reconstruction", "zoo.data.dataset"),
+    ("zoo.tasks.reconstruction", "zoo.artifacts.artifact"),
+    ("zoo.tasks.reconstruction", "zoo.artifacts.example"),
+    ("zoo.tasks.reconstruction", "zoo.artifacts.further_signatures"),
+    ("zoo.tasks.reconstruction", "zoo.artifacts.gate"),
+    ("zoo.tasks.reconstruction", "zoo.training.composition"),
+    ("zoo.tasks.thresholds", "zoo.training.compiling"),
+    ("zoo.tasks.thresholds", "zoo.training.learning"),
+    ("zoo.tasks.thresholds", "zoo.training.preparing"),
+}
 
 
-def imported(source: str) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            found.add(node.module.split(".")[0])
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            if len(ast.parse(file.read_text(encoding="utf-8")).body) < 2:
+                continue  # a folder's docstring
+            found[".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = file
     return found
 
 
-@pytest.mark.parametrize("package", ABOVE)
-def test_imports_run_one_way(package: str) -> None:
-    files = sorted((ROOT / package).rglob("*.py"))
-    assert files
-    for file in files:
-        assert not imported(file.read_text(encoding="utf-8")) & ABOVE[package], file
+def imported(source: str, known: Collection[str], processes: bool = True) -> set[str]:
+    """Which of the `known` modules a source imports, at its top or later, by statement or by a string.
+
+    Code for other processes is among the strings, if `processes`.
+    """
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports name their package"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names |= set(re.findall(r"^(\w+(?:\.\w+)+)(?::\w+)?$", node.value))  # as registries name them
+            names |= set(re.findall(r"(?:from|import) (\w+(?:\.\w+)+)", node.value) if processes else ())
+    return {name for name in names if name in known} - set(PACKAGES)
+
+
+def room(module: str) -> int:
+    parts = module.split(".")
+    name = parts[0] if parts[0] != "zoo" else parts[1] if (ROOT / "zoo" / parts[1]).is_dir() else "ground"
+    return next(at for at, rooms in enumerate(ROOMS) if name in rooms)
+
+
+def test_imports_run_one_way() -> None:
+    known, upward = modules(), set()
+    for module in known.keys() - FACES:
+        for other in imported(known[module].read_text(encoding="utf-8"), known):
+            if other != "zoo.data" and room(other) > room(module):
+                upward.add((module, other))
+    assert upward == UPWARD
+
+
+def test_a_string_is_an_import_too() -> None:
+    known = {"zoo.kinds.tables", "tuning.worker_process"}
+    assert imported('READERS = {"table": "zoo.kinds.tables:tables"}', known) == {"zoo.kinds.tables"}
+    assert imported('code = "import zoo; from tuning.worker_process import work"', known) == {"tuning.worker_process"}
+    assert imported('"""As `zoo.kinds.tables` has it."""', known) == set()
+
+
+def test_nothing_but_the_ground_lies_at_the_top() -> None:
+    assert {file.stem for file in (ROOT / "zoo").glob("*.py")} == GROUND
+    folders = {file.parent.name for file in (ROOT / "zoo").glob("*/*.py")}
+    assert folders == {name for rooms in ROOMS[:-2] for name in rooms} - {"ground"}
+
+
+def test_there_are_no_circles() -> None:
+    """But for the one that the upward imports of tasks make."""
+    known = modules()
+    below = {
+        module: imported(file.read_text(encoding="utf-8"), known, processes=False) - FACES - {module}
+        for module, file in known.items()
+    }
+    below = {module: {other for other in found if (module, other) not in UPWARD} for module, found in below.items()}
+    order = TopologicalSorter(below)
+    order.prepare()  # raises CycleError, which names them
 
 
 @pytest.mark.parametrize(
@@ -67,13 +161,21 @@ finally:
 
 
 def test_command_modules_import_only_the_command_line_library_at_their_top() -> None:
-    for file in [*ROOT.glob("*/*commands.py"), *ROOT.glob("*/*/commands.py")]:
+    files = [*ROOT.glob("*/commands.py"), *ROOT.glob("zoo/commands/*.py")]
+    entries = {entry.value.split(":")[0] for entry in entry_points(group="zoo.commands")}
+    commands = [
+        file for file in files if file.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") in entries
+    ]
+    assert len(commands) == len(entries)
+    for file in commands:
         top = [n for n in ast.parse(file.read_text()).body if isinstance(n, ast.Import | ast.ImportFrom)]
         names = {n.module if isinstance(n, ast.ImportFrom) else n.names[0].name for n in top}
-        assert names <= {"__future__", "collections.abc", "typing", "click", "zoo.commands", "zoo.terminal"}, file
+        assert names <= {"__future__", "collections.abc", "typing", "click", "zoo.commands.asking", "zoo.terminal"}, (
+            file
+        )
 
 
-@pytest.mark.parametrize("package", ABOVE)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_what_people_read_is_written_in_one_place(package: str) -> None:
     for file in sorted((ROOT / package).rglob("*.py")):
         if (package, file.name) in (("zoo", "terminal.py"), ("zoo", "process.py")):  # that prints to its parent
@@ -95,7 +197,7 @@ def test_public_names_are_there() -> None:
             package.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ABOVE)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_type_checkers_see_the_public_names(package: str) -> None:
     source = ast.parse((ROOT / package / "__init__.py").read_text())
     block = next(node for node in source.body if isinstance(node, ast.If))
@@ -115,7 +217,7 @@ print(applications.fine_tune("photos").evaluation.accuracy + 1, tuning.search("c
 
 @pytest.mark.parametrize("wrong", [False, True])
 def test_a_program_that_uses_the_packages_passes_a_type_checker(tmp_path: Path, wrong: bool) -> None:
-    assert all((ROOT / package / "py.typed").is_file() for package in ABOVE)
+    assert all((ROOT / package / "py.typed").is_file() for package in PACKAGES)
     program = tmp_path / "program.py"
     program.write_text(PROGRAM + ("zoo.train('mlp', 'cancer.csv', epochs='three')\n" if wrong else ""))
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(program)]

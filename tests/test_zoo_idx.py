@@ -128,7 +128,7 @@ def test_fashion_mnist_is_read_in_seconds() -> None:
 
 
 def test_arrays_of_each_kind() -> None:
-    from zoo.data.preprocessing import apply
+    from zoo.arrays import apply
 
     rng = np.random.default_rng(0)
     labels = np.arange(50) % 2

@@ -287,7 +287,7 @@ def test_names_that_are_no_unicode_are_kept_as_they_are(folder: Path) -> None:
 
 
 def test_large_images_go_through_a_model_a_few_at_a_time() -> None:
-    from zoo.data.preprocessing import apply
+    from zoo.arrays import apply
 
     sizes = []
 

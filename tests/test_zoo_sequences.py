@@ -52,7 +52,7 @@ def weather(rows: int = 100) -> pd.DataFrame:
 
 
 def test_given_parts_of_unequal_length(tmp_path: Path) -> None:
-    from zoo.data.preprocessing import apply
+    from zoo.arrays import apply
 
     train, test = some(20), some(6, 1, (4, 12))
     train[3] = (test[2][0], "b")

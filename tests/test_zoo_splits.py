@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.data import splits
+from zoo.artifacts import provenance
 from zoo.data.splits import stratified
 
 
@@ -67,16 +67,16 @@ def test_what_a_model_was_trained_on_is_known_or_it_is_said_why_not(tmp_path: Pa
     run.mkdir()
     first, second = "a" * 64, "b" * 64
     (run / "splits.csv").write_text(f'path,label,split,sha256\n"a\nb",x,train,{first}\nc,x,test,{second}\n')
-    assert splits.trained_on(tmp_path, started=False) == ({first}, None)
-    assert splits.trained_on(tmp_path, started=True) == ({first}, "run/trained_before.txt is missing")
+    assert provenance.trained_on(tmp_path, started=False) == ({first}, None)
+    assert provenance.trained_on(tmp_path, started=True) == ({first}, "run/trained_before.txt is missing")
     (run / "trained_before.txt").write_text(f"{second}\n")
-    assert splits.trained_on(tmp_path, started=True) == ({first, second}, None)
-    (run / "trained_before.txt").write_text(f"{second}\n{splits.UNKNOWN}")
-    known, doubt = splits.trained_on(tmp_path, started=True)
+    assert provenance.trained_on(tmp_path, started=True) == ({first, second}, None)
+    (run / "trained_before.txt").write_text(f"{second}\n{provenance.UNKNOWN}")
+    known, doubt = provenance.trained_on(tmp_path, started=True)
     assert known == {first, second} and "the artifact that it started from" in doubt
     for damaged in ("", "path,label\na,b\n", f"sha256,split\n{first},trian\n", "sha256,split\nx,train\n", '"\0'):
         (run / "splits.csv").write_text(damaged)
-        assert splits.trained_on(tmp_path, started=False) == (set(), "run/splits.csv is damaged")
+        assert provenance.trained_on(tmp_path, started=False) == (set(), "run/splits.csv is damaged")
 
 
 @pytest.mark.parametrize("kind", ["one label a group", "labels mixed", "several labels"])

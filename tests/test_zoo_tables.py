@@ -74,7 +74,7 @@ def test_preprocessing_is_fitted_on_training_rows_alone_and_survives_saving(file
     import keras
     import tensorflow as tf
 
-    from zoo.data.preprocessing import apply
+    from zoo.arrays import apply
 
     data = tables(file, target="survived")
     numeric, categorical = data.train.inputs["numeric"], data.train.inputs["categorical"]
@@ -100,7 +100,7 @@ def test_preprocessing_is_fitted_on_training_rows_alone_and_survives_saving(file
 
 
 def test_the_unseen_and_the_missing_at_prediction(file: Path) -> None:
-    from zoo.data.preprocessing import apply
+    from zoo.arrays import apply
 
     data = tables(file, target="survived")
     row = {"class": 3, "sex": "other", "age": None, "fare": None, "port": "S", "alone": True, "extra": "x"}
@@ -329,7 +329,7 @@ def test_categories_are_as_they_are_written(tmp_path: Path) -> None:
 
 
 def test_a_category_may_be_called_anything() -> None:
-    from zoo.data.preprocessing import apply
+    from zoo.arrays import apply
 
     frame = small(b=["[UNK]", "", "nan", "None"] * 5)
     data = tables(frame)

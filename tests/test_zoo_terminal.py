@@ -21,7 +21,7 @@ from zoo import progress, terminal
 from zoo.commands import tables
 from zoo.data import Note
 from zoo.pictures import sheets
-from zoo.screen import CONSOLE, Screen, literal
+from zoo.progress import CONSOLE, Screen, literal
 
 NASTY = {
     "\x1b[31mred\x1b]0;title\x07": r"\x1b[31mred\x1b]0;title\x07",

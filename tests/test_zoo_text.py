@@ -80,7 +80,7 @@ def test_strings_become_ids_and_the_model_survives_saving(tmp_path: Path) -> Non
     import keras
     import tensorflow as tf
 
-    from zoo.data.preprocessing import apply
+    from zoo.arrays import apply
 
     data = text(folder(tmp_path / "reviews"))
     ids = apply(data.preprocess, data.train.inputs)
@@ -101,7 +101,7 @@ def test_strings_become_ids_and_the_model_survives_saving(tmp_path: Path) -> Non
 
 
 def test_length_and_vocabulary_are_arguments(tmp_path: Path) -> None:
-    from zoo.data.preprocessing import apply
+    from zoo.arrays import apply
 
     data = text(folder(tmp_path / "reviews"), length=3, vocabulary_size=5)
     assert len(data.vocabulary) == 5 and data.input["length"] == 3

@@ -13,8 +13,7 @@ from conftest import command
 from sklearn.datasets import load_diabetes
 
 import zoo
-from zoo.artifacts import saved_model
-from zoo.artifacts.saved_model import Answered
+from zoo.artifacts.gate import Answered, compare
 from zoo.errors import InputError
 from zoo.evaluation.findings import of_rivals
 from zoo.evaluation.scores import evaluate_values
@@ -129,7 +128,7 @@ def test_the_gates_find_what_differs_by_little_of_the_deviation(unit: float, off
         answered = Answered({"prediction": received}, np.arange(64), ())
         parts = Expected({}, {"model": {"prediction": expected}}), {"model": {"prediction": received}}
         verdict = gate.compare(*parts, Asked(), card, int8=False)
-        return saved_model.compare(expected, answered, asked, expected).passed, verdict.passed
+        return compare(expected, answered, asked, expected).passed, verdict.passed
 
     class Asked:
         targets = None

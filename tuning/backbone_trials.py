@@ -18,7 +18,7 @@ from tuning.initial_weights import Fresh
 from tuning.objectives import objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
 from zoo.artifacts import artifact
-from zoo.artifacts.saved_model import Gate
+from zoo.artifacts.gate import Gate
 from zoo.data.dataset import Data, Part
 from zoo.data.splits import stratified
 from zoo.errors import InputError

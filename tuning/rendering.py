@@ -14,7 +14,7 @@ from rich.table import Table
 from tuning.report.importance import columns, scored
 from tuning.report.wording import compared, duration, ending, failures, number, settings_text, summary, validated
 from tuning.results import TrialResult
-from zoo.screen import CONSOLE, Screen, literal
+from zoo.progress import CONSOLE, Screen, literal
 
 if TYPE_CHECKING:
     from tuning.results import SearchResult

@@ -15,9 +15,9 @@ from tuning.results import SearchResult
 from tuning.study import FINE_TUNE, Search, claim, portable, run_folder
 from zoo.artifacts import artifact
 from zoo.data.dataset import Data
-from zoo.data.dataset import open as open_data
 from zoo.errors import InputError
 from zoo.files import claimed, remove_run
+from zoo.kinds.recognising import open as open_data
 from zoo.settings import whole
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def search(
     counts = {"trials": trials, "folds": folds, "epochs": epochs, "seed": seed, "workers": workers, "keep": keep}
     check_arguments(method, budget, objective, oracle, role, run, **counts)
     seconds = None if budget is None else seconds_of(budget)
+    from tuning import chief
     from tuning import workers as crew
 
     address = None if oracle is None else address_of(oracle)
@@ -108,7 +109,7 @@ def search(
     out = artifact.folder_for(found.problem.data.source, out)
     folder = run_folder(found, out, run)
     if address is not None and role == "worker":
-        crew.join(*address)
+        chief.join(*address)
         found.work(folder, None if seconds is None else time.monotonic() + seconds)
         return None
     with claimed(folder):
@@ -132,7 +133,7 @@ def search(
             with shown as watch:
                 where, hands = address, None
                 if workers > 1:
-                    where = address or ("127.0.0.1", crew.free_port())
+                    where = address or ("127.0.0.1", chief.free_port())
                     job = {"data": data, "model": model, "space": portable(space), "method": method, "trials": trials}
                     hands = crew.Crew(job | {"options": options, "folder": folder}, workers, folder)
                 found.run(judge, folder, seconds, default, watch, where, hands)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import time
 from collections.abc import Callable
@@ -144,7 +143,7 @@ class Search:
         if address is None:
             tuner.search()
             return
-        from tuning.workers import serve
+        from tuning.chief import serve
 
         seen: set[str] = set()
 
@@ -174,23 +173,6 @@ class Search:
         from tuning.tuner import Tuner
 
         return Tuner(self.problem, self.space, oracle, folder, watch)
-
-
-def worked(
-    data: Any,
-    model: Any,
-    space: Any,
-    method: str,
-    trials: int | None,
-    options: dict[str, Any],
-    folder: Path,
-    until: float | None,
-) -> None:
-    """What a worker process of this machine does, till `until` of `time.time`."""
-    found = Search(data, model, space, method, trials, options)
-    gc.collect()
-    gc.freeze()
-    found.work(folder, None if until is None else time.monotonic() + until - time.time())
 
 
 def result_of(number: int, outcome: Outcome, values: dict[str, Any], seconds: float) -> TrialResult:

@@ -89,7 +89,7 @@ class Tuner(BaseTuner):
         with contextlib.redirect_stdout(None):  # it prints where it goes on from
             super().__init__(oracle, hypermodel=self._settings, directory=str(run), project_name="search")
         if self._is_worker():
-            from tuning.workers import Patient
+            from tuning.chief import Patient
 
             self.oracle.stub = Patient(self.oracle.stub)
 

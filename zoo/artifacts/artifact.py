@@ -16,9 +16,11 @@ import numpy as np
 
 from zoo.artifacts import card as cards
 from zoo.artifacts import checksums, example, saved_model, warming
+from zoo.artifacts.gate import Gate, Parity, compare, gate_sample, units
 from zoo.artifacts.generator import Generator
-from zoo.artifacts.predictor import Predictor, loaded, outputs
+from zoo.artifacts.predictor import Predictor, outputs
 from zoo.artifacts.reconstructor import Reconstructor
+from zoo.builders.loading import loaded
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.evaluation.scores import AnyEvaluation, most_frequent, score
@@ -122,7 +124,7 @@ def publish(
     *,
     out: Path,
     run: Path,
-    gate: saved_model.Gate,
+    gate: Gate,
     seed: int,
     baselines: dict[str, Any] | None = None,
 ) -> tuple[Path, AnyEvaluation]:
@@ -149,7 +151,7 @@ def publish(
         JobError: the export can't be run or differs from the model; nothing is published.
     """
     description = card["input"]
-    positions = saved_model.gate_sample(data.held_out, seed)
+    positions = gate_sample(data.held_out, seed)
     asked = chosen_inputs(data.held_out.inputs, np.array(positions))
     known = {"classes": list(data.classes), "task": data.task, "data_fingerprint": data.fingerprint}
     if data.task in ("classification", "multi_label"):
@@ -158,7 +160,7 @@ def publish(
         known["deviations"] = data.deviations
     evaluation: AnyEvaluation | None = None
 
-    def prove(folder: Path) -> tuple[saved_model.Parity, dict[str, Any]]:
+    def prove(folder: Path) -> tuple[Parity, dict[str, Any]]:
         nonlocal evaluation
         answers = gate.ask(folder, asked, description)
         # Read back: what is compared, and what the scores are held to, is the file that is shipped.
@@ -167,7 +169,7 @@ def publish(
         differ = _differ(scores[positions], expected, data)
         said = outputs(shipped, data.held_out.inputs, description) if differ else scores
         evaluation = replace(score(data, said), baselines=baselines or {})
-        return saved_model.compare(expected, answers(), data, asked), known | {"metrics": evaluation.to_dict()}
+        return compare(expected, answers(), data, asked), known | {"metrics": evaluation.to_dict()}
 
     def export(folder: Path) -> None:
         saved_model.saved_model(model, folder, classes=data.classes, task=data.task, description=description)
@@ -183,7 +185,7 @@ def staged(
     out: Path,
     run: Path,
     export: Callable[[Path], None],
-    prove: Callable[[Path], tuple[saved_model.Parity, dict[str, Any]]],
+    prove: Callable[[Path], tuple[Parity, dict[str, Any]]],
 ) -> Path:
     """Write the next version of `out` whole or not at all.
 
@@ -228,7 +230,7 @@ def staged(
 
 def _differ(scores: np.ndarray, shipped: np.ndarray, data: Data) -> bool:
     """Whether two runtimes' outputs are further apart than their arithmetic explains, or answer otherwise."""
-    if (np.abs(scores - shipped) > SAME * saved_model.units(shipped, data.deviations)).any():
+    if (np.abs(scores - shipped) > SAME * units(shipped, data.deviations)).any():
         return True
     if data.task in ("regression", "forecasting"):
         return False

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.artifacts.predictor import loaded, raw
-from zoo.artifacts.saved_model import GATE_EXAMPLES, TOLERANCE, Gate, Parity, formats_of, module_of
+from zoo.artifacts.gate import GATE_EXAMPLES, TOLERANCE, Gate, Parity, formats_of
+from zoo.artifacts.predictor import raw
+from zoo.artifacts.saved_model import module_of
+from zoo.builders.loading import loaded
 from zoo.data.dataset import Inputs, chosen_inputs
 from zoo.kinds.signatures import specification
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zoo import progress
-from zoo.artifacts import checksums
+from zoo.artifacts import checksums, provenance
 from zoo.artifacts.card import check_model, read
-from zoo.data import splits
+from zoo.builders.loading import UnknownLayersError, loaded, unknown
 from zoo.data.dataset import Inputs, Note, Part, label_text
 from zoo.errors import InputError, Notice
 from zoo.evaluation.findings import Finding, of_scores
@@ -25,7 +25,6 @@ from zoo.files import whole_file
 from zoo.kinds.images import decoding
 from zoo.kinds.images import sources as image_sources
 from zoo.kinds.signatures import feeds
-from zoo.training.own_code import UnknownLayersError, unknown
 
 if TYPE_CHECKING:
     import keras
@@ -36,12 +35,6 @@ READERS = {
     "table": "zoo.kinds.tables",
     "text": "zoo.kinds.texts",
 }
-LAYERS = (
-    "zoo.builders.adversarial_model",
-    "zoo.builders.layers",
-    "zoo.builders.models",
-    "zoo.data.preprocessing",
-)  # modules that make their layers known to Keras
 
 
 @dataclass(frozen=True)
@@ -239,7 +232,7 @@ class Predictor:
 
     @cached_property
     def _training(self) -> tuple[set[str], str | None]:
-        return splits.trained_on(self.folder, self.card.get("start") is not None)
+        return provenance.trained_on(self.folder, self.card.get("start") is not None)
 
     @property
     def _images(self) -> bool:
@@ -290,15 +283,6 @@ class Predictor:
         if self.card["task"] == "multi_label":
             label = ";".join(each for each in self.classes if ranked[each] >= 0.5)
         return Prediction(name, label, max(ranked.values()), ranked)
-
-
-def loaded(path: Path) -> keras.Model:
-    """The Keras model in a file, with the layers of this project known to Keras."""
-    import keras
-
-    for module in LAYERS:
-        import_module(module)
-    return keras.models.load_model(path, safe_mode=True, compile=False)
 
 
 def opened(folder: Path, card: dict[str, Any]) -> keras.Model:
@@ -354,7 +338,7 @@ def outputs(model: keras.Model, inputs: Inputs, description: dict[str, Any]) -> 
         from zoo.artifacts.runtimes import keras_runtime
 
         return np.stack(list(keras_runtime(model)(_pixels(file, description) for file in inputs)))
-    from zoo.data.preprocessing import apply
+    from zoo.arrays import apply
 
     return apply(model, inputs, batch=256)
 

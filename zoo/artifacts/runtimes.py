@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.errors import InputError
 from zoo.files import whole_folder
-from zoo.startup import hushed
 
 if TYPE_CHECKING:
     import keras
@@ -73,41 +71,6 @@ def openvino_runtime(model: openvino.Model | Path) -> Runtime:
             yield oldest()
 
     return run
-
-
-def open_format(
-    folder: Path, threads: int | None = None, part: str = "model"
-) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """What ``<version>/formats/<name>/`` answers, run by its own runtime.
-
-    Args:
-        folder: as `zoo.formats.export` makes it.
-        threads: of the runtime; None for one a core.
-        part: "model"; of an autoencoder also "encoder" or "decoder".
-
-    Returns:
-        a function from the inputs that the manifest names, each (batch, ...) with a batch of any size, to the outputs
-        that it names. Of LiteRT it must not be called by two threads at once: open one for each. Those of ONNX Runtime
-        and OpenVINO may be; the latter runs the images of a batch beside each other.
-
-    Raises:
-        InputError: there is no such format or part, it is not as it was exported, or its runtime is not installed.
-    """
-    from zoo.artifacts import checksums
-    from zoo.formats import process
-
-    folder = Path(folder)
-    manifest = checksums.require_format(folder)
-    if part != "model" and part not in manifest.get("parts", {}):
-        raise InputError(f"{folder}: expected the part model, or of an autoencoder encoder or decoder; received {part}")
-    try:
-        with hushed():
-            return process.opened(folder, part, threads)
-    except ModuleNotFoundError as error:
-        raise InputError(f"{folder}: its runtime is not installed: {error}; see zoo formats") from error
-    except Exception as error:  # runtimes raise whatever they meet in a damaged file
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise InputError(f"{folder} can't be opened: {reason}; copy it again, or export it anew") from error
 
 
 def convert(model: keras.Model, path: Path) -> Path:

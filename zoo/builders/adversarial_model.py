@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from zoo.arrays import apply
 from zoo.builders.models import BATCH, Composite
-from zoo.data.preprocessing import apply
 
 
 @keras.saving.register_keras_serializable("zoo")

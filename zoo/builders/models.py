@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.data.preprocessing import apply
+from zoo.arrays import apply
 
 BATCH = 256  # examples at once, where an array is asked for
 

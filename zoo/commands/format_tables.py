@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from zoo.formats import ANSWERS, FORMATS, TENSORS, Exported, missing
-from zoo.screen import CONSOLE, literal
+from zoo.progress import CONSOLE, literal
 
 KINDS = {"images": "images", "table": "tables", "text": "texts", "sequence": "sequences, series", "code": "generators"}
 INT8 = ("images", "table", "sequence")

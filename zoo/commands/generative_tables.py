@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from rich.table import Table
 
-from zoo.screen import CONSOLE, literal
+from zoo.progress import CONSOLE, literal
 
 if TYPE_CHECKING:
     from zoo.artifacts.reconstructor import Anomaly

@@ -11,7 +11,7 @@ from rich.table import Table
 from zoo.commands import generative_tables as generative
 from zoo.evaluation.judging import GenerationEvaluation
 from zoo.evaluation.scores import RegressionEvaluation
-from zoo.screen import CONSOLE, literal
+from zoo.progress import CONSOLE, literal
 from zoo.tasks.reconstruction import ReconstructionEvaluation
 
 if TYPE_CHECKING:

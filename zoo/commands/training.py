@@ -24,7 +24,7 @@ def models(as_json: bool) -> None:
     from rich.table import Table
 
     from zoo.builders.registry import BUILDERS, summary
-    from zoo.screen import CONSOLE
+    from zoo.progress import CONSOLE
 
     if as_json:
         say_json({name: summary(name) for name in BUILDERS})

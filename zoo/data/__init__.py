@@ -1,13 +1,47 @@
-"""Reading: every reader returns the same value, `Data`."""
+"""Reading: every reader returns the same value, `Data`.
+
+The readers are in `zoo.kinds`; these are their public names.
+"""
 
 from __future__ import annotations
 
-from zoo.data.dataset import Data, Note, Part, open
-from zoo.kinds.arrays import arrays
-from zoo.kinds.images.folders import images
-from zoo.kinds.images.idx import idx
-from zoo.kinds.sequences import sequences, windows
-from zoo.kinds.tables import tables
-from zoo.kinds.texts import text
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Data", "Note", "Part", "arrays", "idx", "images", "open", "sequences", "tables", "text", "windows"]
+if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
+    from zoo.data.dataset import Data as Data
+    from zoo.data.dataset import Note as Note
+    from zoo.data.dataset import Part as Part
+    from zoo.kinds.arrays import arrays as arrays
+    from zoo.kinds.images.folders import images as images
+    from zoo.kinds.images.idx import idx as idx
+    from zoo.kinds.recognising import open as open
+    from zoo.kinds.sequences import sequences as sequences
+    from zoo.kinds.sequences import windows as windows
+    from zoo.kinds.tables import tables as tables
+    from zoo.kinds.texts import text as text
+
+_PUBLIC = {
+    "Data": "zoo.data.dataset",
+    "Note": "zoo.data.dataset",
+    "Part": "zoo.data.dataset",
+    "arrays": "zoo.kinds.arrays",
+    "idx": "zoo.kinds.images.idx",
+    "images": "zoo.kinds.images.folders",
+    "open": "zoo.kinds.recognising",
+    "sequences": "zoo.kinds.sequences",
+    "tables": "zoo.kinds.tables",
+    "text": "zoo.kinds.texts",
+    "windows": "zoo.kinds.sequences",
+}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'zoo.data' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

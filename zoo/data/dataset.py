@@ -206,26 +206,3 @@ def label_text(target: np.ndarray | int, classes: tuple[str, ...]) -> str:
     if np.ndim(target) == 0:
         return classes[int(target)]
     return ";".join(name for name, here in zip(classes, target, strict=True) if here)
-
-
-def open(path: str | Path, **options: Any) -> Data:
-    """Read a data set, whatever its form.
-
-    A folder may hold images or .txt files, one sub-folder a class, images without classes (``labels=False``), IDX
-    files or .ts files; a file may be a manifest of images (CSV with the columns ``path`` and ``label``, JSON Lines),
-    .ts, or a CSV or TSV file. The last is text where it has one column of long strings and nothing else beside the
-    label, a series to be forecast where `window` or `horizon` are among the options, sequences where `series` is, and
-    else a table. The explicit forms are `zoo.data.images`, `idx`, `tables`, `text` and `sequences`.
-
-    Args:
-        path: the folder or file.
-        options: those of the form's reader.
-
-    Raises:
-        InputError: nothing readable is there, or the form has no such option.
-    """
-    from zoo.kinds import recognising
-
-    form = recognising.form_of(path, options)
-    recognising.check_options(form, path, options)
-    return recognising.reader(form)(path, **options)

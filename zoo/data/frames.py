@@ -12,8 +12,8 @@ import numpy as np
 
 from zoo.data.csv_files import MISSING, Head, content_of, head_of
 from zoo.data.dataset import Note
+from zoo.data.splits import SPLITS
 from zoo.errors import InputError
-from zoo.kinds.images.folders import SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ This module imports Keras; readers import it when they need it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -16,7 +16,6 @@ from keras import ops
 from zoo.data.dataset import Note
 
 UNVARYING = float(np.finfo(np.float32).max)  # the deviation of a column that has none: all float32 over it are 0 to 1
-VALUES = 2**21  # of raw inputs that a model is given at a time
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -277,30 +276,3 @@ def for_text(texts: np.ndarray, size: int, length: int | None, longest: int) -> 
     output = ops.cast(words_to_ids(entry), "int32")
     model = keras.Model(entry, output, name="preprocess")
     return model, ("", "[UNK]", *vocabulary)
-
-
-def apply(model: Callable[[Any], Any], inputs: Any, batch: int = 4096) -> np.ndarray:
-    """What a model, or a function of tensors, makes of `Part.inputs`: an array, one row an example.
-
-    At most `batch` examples at a time, and fewer of large ones: of 256 photos Keras would keep 20 GB of activations.
-    """
-    count = len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
-    if isinstance(inputs, np.ndarray) and count:
-        batch = max(1, min(batch, VALUES // max(1, inputs[:1].size)))
-    done = []
-    for start in range(0, max(count, 1), batch):
-        here = slice(start, start + batch)
-        if isinstance(inputs, dict):
-            part = {name: _tensor(values[here]) for name, values in inputs.items()}
-        else:
-            part = _tensor(inputs[here])
-        done.append(ops.convert_to_numpy(model(part)))
-    return np.concatenate(done)
-
-
-def _tensor(values: np.ndarray) -> Any:
-    if values.dtype != object:
-        return ops.convert_to_tensor(values)
-    import tensorflow as tf  # strings are its own
-
-    return tf.constant(values)

@@ -171,7 +171,7 @@ def _trained(data: Data, seed: int) -> Judge:
 
 def _kept(path: Path, classes: tuple[str, ...]) -> Judge | None:
     """The judge that is kept at `path`; None where it is not, or is damaged."""
-    from zoo.artifacts.predictor import loaded
+    from zoo.builders.loading import loaded
 
     try:
         known = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))

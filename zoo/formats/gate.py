@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zoo.artifacts.gate import Answered, Gate, Parity, units
 from zoo.artifacts.predictor import outputs
-from zoo.artifacts.saved_model import Answered, Gate, Parity, units
 from zoo.artifacts.warming import described
 from zoo.data.dataset import label_text
 from zoo.errors import JobError
@@ -26,7 +26,7 @@ from zoo.formats.questions import Asked
 if TYPE_CHECKING:
     import keras
 
-TOLERANCE = 1e-4  # largest difference of a float format, in the unit that `zoo.artifacts.saved_model.units` says
+TOLERANCE = 1e-4  # largest difference of a float format, in the unit that `zoo.artifacts.gate.units` says
 HALF = 2e-2  # of a model that computes in half precision from itself in float32
 MOST_LOST = 0.01  # accuracy, or R² of values, that an int8 model may lose
 Answers = dict[str, np.ndarray]
@@ -94,7 +94,7 @@ def expected(model: keras.Model, asked: Asked, card: dict[str, Any]) -> Expected
         name = "prediction" if card["task"] in graphs.VALUES else "probabilities"
         said = outputs(model, asked.inputs, card["input"])
         return Expected({"model": inputs}, {"model": {name: said}})
-    from zoo.data.preprocessing import apply
+    from zoo.arrays import apply
 
     score = model.score(asked.inputs)
     judged = {"reconstruction": model.reconstruct(asked.inputs), "score": score}

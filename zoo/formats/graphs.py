@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo.artifacts.predictor import loaded
+from zoo.builders.loading import loaded
 from zoo.data.dataset import Inputs
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
     """What the model of an artifact is outside of Keras: one graph, of an autoencoder also its two halves.
 
     Args:
-        model: as `zoo.artifacts.predictor.loaded` gives it.
+        model: as `zoo.builders.loading.loaded` gives it.
         card: of the artifact.
     """
     if card["task"] == "generation":
@@ -92,7 +92,7 @@ def numbers(model: keras.Model, inputs: Inputs, card: dict[str, Any]) -> dict[st
         return {"sequence": np.asarray(inputs, np.float32)}
     preprocess = preprocess_of(model)
     if kind == "text":
-        from zoo.data.preprocessing import apply
+        from zoo.arrays import apply
 
         return {"tokens": apply(preprocess, inputs).astype(np.int32)}
     found = {"numeric": inputs["numeric"].astype(np.float32)} if "numeric" in inputs else {}

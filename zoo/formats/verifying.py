@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from zoo.artifacts import artifact, checksums, saved_model, warming
+from zoo.artifacts import artifact, checksums, warming
+from zoo.artifacts.gate import GATE_EXAMPLES, Gate, Parity, compare
 from zoo.artifacts.generator import Generator
 from zoo.artifacts.predictor import READERS, Predictor, decoded, outputs
 from zoo.artifacts.reconstructor import Reconstructor
-from zoo.artifacts.saved_model import Gate, Parity
+from zoo.builders.loading import UnknownLayersError
 from zoo.data.dataset import Inputs, Note, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.kinds.images import exportable, sources
-from zoo.training.own_code import UnknownLayersError
 
 MADE_UP = 64  # inputs, where none are given
 MOST = 2000  # of those given, chosen at random
@@ -148,7 +148,7 @@ def _parity(asked: Artifact, inputs: Inputs, gate: Gate, seed: int) -> Parity:
     if isinstance(asked, Predictor):
         answers = gate.ask(asked.folder, inputs, asked.card["input"])
         expected = outputs(asked.model, inputs, asked.card["input"])
-        return saved_model.compare(expected, answers(), asked, inputs)
+        return compare(expected, answers(), asked, inputs)
     from zoo.artifacts.further_signatures import compare_autoencoder, compare_generator
 
     if isinstance(asked, Reconstructor):
@@ -161,7 +161,7 @@ def _inputs(asked: Artifact, source: Any, seed: int) -> tuple[Inputs, list[Note]
     if isinstance(asked, Generator):
         if source is not None:
             raise InputError(f"{asked.folder} makes images of drawn codes; expected nothing to ask it, leave out PATH")
-        return {}, [], f"{saved_model.GATE_EXAMPLES} drawn codes"
+        return {}, [], f"{GATE_EXAMPLES} drawn codes"
     if source is None:
         return warming.made_up(asked.card, asked.model, MADE_UP, seed), [], f"{MADE_UP} made-up inputs"
     read = _images if asked.card["input"].get("kind", "images") == "images" else _rows

@@ -15,8 +15,8 @@ import numpy as np
 
 from zoo import progress
 from zoo.artifacts import checksums
+from zoo.artifacts.gate import Gate
 from zoo.artifacts.predictor import raw
-from zoo.artifacts.saved_model import Gate
 from zoo.data.dataset import Inputs
 from zoo.errors import InputError, JobError
 from zoo.files import digest, sweep, whole_folder

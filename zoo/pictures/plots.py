@@ -16,7 +16,6 @@ from zoo.terminal import safe
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from zoo.training.loop import History
 
 FORMATS = (".pdf", ".png", ".svg")
 LEGEND = 20  # classes up to which colours can be told apart
@@ -40,19 +39,6 @@ def figure(path: Path, suffix: str) -> Iterator[Axes]:
     axes.grid(alpha=0.3)
     yield axes
     drawing.savefig(path, format=suffix[1:].lower(), dpi=120)
-
-
-def learning_curves(history: History, path: str | Path) -> None:
-    """Draw the losses of a training run over its epochs, the best one marked."""
-    epochs: Sequence[int] = range(1, len(history.epochs) + 1)
-    with whole_file(path) as partial, figure(partial, Path(path).suffix) as axes:
-        for name, label in (("loss", "training"), ("val_loss", "inner validation")):
-            if name in history.epochs[0]:
-                axes.plot(epochs, [row[name] for row in history.epochs], label=label)
-        if history.best_epoch:
-            axes.axvline(history.best_epoch, linestyle=":", color="tab:green", label=f"epoch {history.best_epoch}")
-        axes.set(xlabel="epoch", ylabel="loss")
-        axes.legend()
 
 
 def latent_space(latents: np.ndarray, targets: np.ndarray | None, classes: Sequence[str], path: str | Path) -> None:

@@ -13,10 +13,10 @@ from zoo.artifacts import card as cards
 from zoo.artifacts import checksums
 from zoo.artifacts.card import KINDS
 from zoo.artifacts.warming import described
+from zoo.builders.loading import UnknownLayersError
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder, check_writable, digest
 from zoo.serving.answering import DEFAULT, IMAGE, MAX_PIXELS, Answering, Both, Graph, Pixels, output_of
-from zoo.training.own_code import UnknownLayersError
 
 RUNTIMES = ("auto", "openvino", "litert", "onnx", "saved_model")
 
@@ -81,7 +81,7 @@ def _check_graph(graph: Graph, card: dict[str, Any], folder: Path) -> None:
 
 
 def _pixels(folder: Path, card: dict[str, Any], runtime: str, most: int, tell: Tell) -> Pixels:
-    from zoo.artifacts.runtimes import open_format
+    from zoo.formats.opening import open_format
 
     place = _format(folder, runtime, tell)
     run, name = open_format(place), output_of(card)

@@ -22,7 +22,7 @@ from zoo.training.optimizers import optimizer as optimizer_of
 if TYPE_CHECKING:
     import keras
 
-    from zoo.artifacts.saved_model import Gate, Parity
+    from zoo.artifacts.gate import Gate, Parity
     from zoo.builders.adversarial_model import Adversarial
 
 BATCH = 64

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.artifacts import artifact, example, further_signatures
-from zoo.artifacts.saved_model import gate_sample
+from zoo.artifacts.gate import gate_sample
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError
 from zoo.evaluation import judging, simple_models
@@ -20,7 +20,7 @@ from zoo.tasks import generation
 from zoo.training.composition import prepared
 
 if TYPE_CHECKING:
-    from zoo.artifacts.saved_model import Gate, Parity
+    from zoo.artifacts.gate import Gate, Parity
     from zoo.builders.models import Autoencoder, VariationalAutoencoder
 
 EXAMPLES = 2000  # that a deviation or a bound is estimated on
@@ -270,8 +270,8 @@ def bounds(network: VariationalAutoencoder, inputs: np.ndarray, asked: np.ndarra
     """
     from keras import ops
 
+    from zoo.arrays import apply
     from zoo.builders.models import BATCH
-    from zoo.data.preprocessing import apply
 
     rng, some = np.random.default_rng([seed, 1]), _some(inputs, seed)
 

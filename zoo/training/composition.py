@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from zoo import progress
+from zoo.builders.loading import UNIT
 from zoo.data.dataset import Data, Part
 from zoo.errors import InputError
 from zoo.evaluation import baselines
@@ -17,7 +18,6 @@ from zoo.training.batches import not_finite
 if TYPE_CHECKING:
     import keras
 
-UNIT = "unit_of_the_target"  # the layer that brings answers into it
 MEMORY = 8 << 30  # bytes of decoded images that are kept at once
 SMALLEST, LARGEST = 1e-34, 1e36  # deviation and size of targets, with room for what is learnt of them in float32
 NEAREST = 1e-6  # deviation of targets in units of their mean; float32 has seven digits
@@ -45,7 +45,7 @@ def prepared(data: Data, part: Part) -> np.ndarray:
         InputError: a number is not finite, or not once it is scaled; decoded images would not fit into memory.
     """
     if data.preprocess is not None:
-        from zoo.data.preprocessing import apply
+        from zoo.arrays import apply
 
         return _finite(data, part, apply(data.preprocess, part.inputs))
     if isinstance(part.inputs, np.ndarray):

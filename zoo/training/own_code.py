@@ -9,23 +9,20 @@ import re
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.builders.loading import _foreign, _in_thread
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
     import keras
 
 _PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")  # operations that call back into the process they were made in
-
-
-class UnknownLayersError(InputError):
-    """A saved model has layers or functions of a user's own, and this process has not registered them."""
 
 
 def import_file(path: str | Path, what: str = "layers of your own") -> ModuleType:
@@ -91,41 +88,6 @@ def check(network: keras.Model, inputs: np.ndarray | None = None, export: Callab
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
-
-
-def unknown(path: Path) -> list[str]:
-    """Layers and functions in a ``.keras`` file that nobody has registered in this process; none if it is damaged."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            config = json.loads(file.read("config.json"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return []
-    return _in_thread(lambda: list(dict.fromkeys(name for name, _ in _foreign(config))))
-
-
-def _foreign(config: Any) -> Iterator[tuple[str, bool]]:
-    """Of the configuration of a model, what can't be made from it here: its name, and whether it is a lambda."""
-    import keras
-
-    if isinstance(config, list):
-        for each in config:
-            yield from _foreign(each)
-    if not isinstance(config, dict):
-        return
-    kind, name = config.get("class_name"), config.get("registered_name")
-    if kind == "__lambda__" or (set(config) == {"value"} and isinstance(config["value"], list)):
-        yield "lambda", True
-    elif kind == "function":
-        try:
-            keras.saving.deserialize_keras_object(config)
-        except (TypeError, ValueError):
-            yield str(config.get("config")), False
-    else:
-        own = isinstance(kind, str) and isinstance(name, str) and str(config.get("module")).split(".")[0] != "keras"
-        if own and keras.saving.get_registered_object(name) is None:
-            yield name, False
-        for each in config.values():
-            yield from _foreign(each)
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -216,11 +178,3 @@ def _export(name: str, folder: Path, export: Callable[[Path], None]) -> None:
             f"{name} can't be exported, as it calls Python to answer (py_function, numpy_function); use keras.ops in "
             "their place"
         )
-
-
-def _in_thread(work: Callable[[], Any]) -> Any:
-    """What `work` gives, run in a thread of its own."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(work).result()

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from zoo.artifacts import further_signatures
-from zoo.artifacts.saved_model import check_readable, saved_model
+from zoo.artifacts.gate import check_readable
+from zoo.artifacts.saved_model import saved_model
 from zoo.data.dataset import Data
-from zoo.data.dataset import open as open_data
 from zoo.errors import InputError
+from zoo.kinds.recognising import open as open_data
 from zoo.tasks import generation, reconstruction
 from zoo.training import own_code
 from zoo.training.batches import not_finite

@@ -15,18 +15,18 @@ import numpy as np
 
 from zoo.artifacts import artifact
 from zoo.artifacts.card import plain
-from zoo.artifacts.saved_model import Gate
+from zoo.artifacts.gate import Gate
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.evaluation import baselines
 from zoo.evaluation.findings import Finding, of_reconstructions, of_rivals, of_samples, of_scores
 from zoo.evaluation.scores import AnyEvaluation, score
 from zoo.files import claimed, run_folder, whole_file
-from zoo.pictures.plots import learning_curves
 from zoo.settings import whole
 from zoo.tasks import generation, reconstruction, thresholds
 from zoo.training.checkpoints import Checkpoint
 from zoo.training.composition import composed, prepared
+from zoo.training.curves import learning_curves
 from zoo.training.learning import SETTINGS, Sides, inner_split, learn, settled
 from zoo.training.loop import History
 from zoo.training.preparing import Prepared, prepare

@@ -104,7 +104,7 @@ def served(work: Path, *options: str) -> Iterator[Server]:
     import resource
 
     import zoo
-    from tuning.workers import free_port
+    from tuning.chief import free_port
 
     made = work / "saved_models"
     if not made.is_dir():

@@ -102,8 +102,8 @@ def _openers(
     version: Path, good: Path, source: Any, labelled: Any, fields: dict[str, Any]
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     import zoo
-    from zoo.artifacts.runtimes import open_format
     from zoo.formats import verifying
+    from zoo.formats.opening import open_format
     from zoo.serving.answering import DEFAULT
     from zoo.serving.hosting import Host
 

@@ -16,21 +16,12 @@ import numpy as np
 
 from zoo.data import splits
 from zoo.data.dataset import Data, Note, Part, Task, near_equal
+from zoo.data.splits import SPLITS
 from zoo.data.walking import walk
 from zoo.errors import InputError
 from zoo.files import read_bytes
 from zoo.kinds.images import decoding, exportable, manifests
 
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
 RARE = 0.01  # share of the files up to which a format is told as odd
 UNLABELLED = "image"  # the one class of images without labels
 LOOSE = "outside any class folder"

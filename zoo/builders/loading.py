@@ -1,0 +1,82 @@
+"""Saved Keras models, with the layers of this project known to Keras."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+if TYPE_CHECKING:
+    import keras
+
+
+UNIT = "unit_of_the_target"  # the layer that brings answers into it
+LAYERS = (
+    "zoo.builders.adversarial_model",
+    "zoo.builders.layers",
+    "zoo.builders.models",
+    "zoo.data.preprocessing",
+)  # modules that make their layers known to Keras
+
+
+def loaded(path: Path) -> keras.Model:
+    """The Keras model in a file, with the layers of this project known to Keras."""
+    import keras
+
+    for module in LAYERS:
+        import_module(module)
+    return keras.models.load_model(path, safe_mode=True, compile=False)
+
+
+class UnknownLayersError(InputError):
+    """A saved model has layers or functions of a user's own, and this process has not registered them."""
+
+
+def unknown(path: Path) -> list[str]:
+    """Layers and functions in a ``.keras`` file that nobody has registered in this process; none if it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            config = json.loads(file.read("config.json"))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return []
+    return _in_thread(lambda: list(dict.fromkeys(name for name, _ in _foreign(config))))
+
+
+def _foreign(config: Any) -> Iterator[tuple[str, bool]]:
+    """Of the configuration of a model, what can't be made from it here: its name, and whether it is a lambda."""
+    import keras
+
+    if isinstance(config, list):
+        for each in config:
+            yield from _foreign(each)
+    if not isinstance(config, dict):
+        return
+    kind, name = config.get("class_name"), config.get("registered_name")
+    if kind == "__lambda__" or (set(config) == {"value"} and isinstance(config["value"], list)):
+        yield "lambda", True
+    elif kind == "function":
+        try:
+            keras.saving.deserialize_keras_object(config)
+        except (TypeError, ValueError):
+            yield str(config.get("config")), False
+    else:
+        own = isinstance(kind, str) and isinstance(name, str) and str(config.get("module")).split(".")[0] != "keras"
+        if own and keras.saving.get_registered_object(name) is None:
+            yield name, False
+        for each in config.values():
+            yield from _foreign(each)
+
+
+def _in_thread(work: Callable[[], Any]) -> Any:
+    """What `work` gives, run in a thread of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
