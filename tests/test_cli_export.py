@@ -92,7 +92,7 @@ def test_wrong_use_is_one_line_and_two(variational: Path, workplace: Path) -> No
     assert done.returncode == 2 and "no artifact of that name or path" in last(done)
     done = zoo("export", variational)
     assert done.returncode == 2 and "--format" in done.stderr
-    hidden = "import zoo.formats; zoo.formats.find_spec = lambda name: None"
+    hidden = "import zoo.formats.registry; zoo.formats.registry.find_spec = lambda name: None"
     done = zoo("export", variational, "--format", "onnx", "--again", before=hidden)
     assert done.returncode == 2 and last(done) == "zoo: needs onnx: pip install 'keras-model-zoo[onnx]'"
     done = zoo("export", variational, "--format", "onnx", "--validate", "nowhere")

@@ -17,9 +17,9 @@ import pytest
 from test_serving_server import ROOT, Client, encoded, process
 
 import zoo
-from zoo import formats
 from zoo.errors import InputError
 from zoo.files import cache_folder
+from zoo.formats import exporting
 from zoo.serving import hosting, opening, running
 from zoo.serving.answering import DEFAULT
 from zoo.serving.hosting import Host
@@ -117,7 +117,7 @@ def test_a_format_is_written_once_into_the_version_or_the_cache(
     _changed(place / "openvino" / "model.bin")
     assert np.array_equal(asked(opened(workplace / "closed"))["probabilities"], wanted["probabilities"])
     assert [event for event, _ in events] == ["writing format", "format written"]
-    assert formats.listed(workplace / "closed")[1:] == []
+    assert exporting.listed(workplace / "closed")[1:] == []
 
     shutil.copytree(place / "openvino", workplace / "digits" / "1" / "formats" / "openvino")
     shutil.copytree(classifier, workplace / "digits" / "1", dirs_exist_ok=True)

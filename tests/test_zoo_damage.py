@@ -14,10 +14,10 @@ from conftest import command
 from test_kept_artifacts import KEPT
 
 import zoo
-from zoo import formats
 from zoo.artifacts import checksums
 from zoo.errors import InputError
 from zoo.files import digest
+from zoo.formats import exporting
 from zoo.formats.opening import open_format
 from zoo.serving import deploying, hosting
 from zoo.serving.hosting import Host
@@ -28,7 +28,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A version of images that 0.1.0 made, with a format of today."""
     place = tmp_path_factory.mktemp("whole") / "photos"
     shutil.unpack_archive(KEPT / "fine_tuned.zip", place)
-    formats.export(place / "1", "openvino")
+    exporting.export(place / "1", "openvino")
     return place / "1"
 
 
@@ -58,7 +58,7 @@ def test_a_model_that_is_not_as_published_is_not_opened(copied: Path, harm: str)
     expected = r"its files are not those that were published \((changed|missing): model.keras.*\); copy it again"
     for opened in (
         lambda: zoo.load(copied),
-        lambda: formats.export(copied, "litert"),
+        lambda: exporting.export(copied, "litert"),
         lambda: deploying.kubernetes(copied),
         lambda: Host({"photos": copied.parent}),
     ):
@@ -81,14 +81,14 @@ def test_a_format_that_is_not_as_exported_is_not_opened(copied: Path, harm: str,
     expected = rf"not those that were published \((changed|missing): {file}.*--format openvino --again"
     for opened in (
         lambda: open_format(place),
-        lambda: formats.export(copied, "openvino"),
-        lambda: formats.listed(copied),
+        lambda: exporting.export(copied, "openvino"),
+        lambda: exporting.listed(copied),
         lambda: Host({"photos": copied}),
     ):
         with pytest.raises(InputError, match=expected):
             opened()
     if (harm, file) == ("zeroed", "model.bin"):
-        formats.export(copied, "openvino", again=True)
+        exporting.export(copied, "openvino", again=True)
         open_format(place)
 
 

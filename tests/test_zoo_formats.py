@@ -27,7 +27,7 @@ from zoo.builders.registry import BUILDERS, builder
 from zoo.data import Data, sequences, tables, text
 from zoo.errors import InputError, JobError
 from zoo.files import digest
-from zoo.formats import converting, graphs, questions
+from zoo.formats import converting, exporting, graphs, questions
 from zoo.formats.opening import open_format
 
 FLOAT = ("litert", "onnx", "openvino")
@@ -311,7 +311,7 @@ def test_one_that_is_there_is_kept_and_made_anew_when_asked(workplace: Path) -> 
     (third,) = zoo.export(folder, "litert", again=True)
     assert third.new and (third.folder / "manifest.json").stat().st_mtime_ns > seen
     assert [p.name for p in (folder / "formats").iterdir()] == ["litert"]
-    assert [each.name for each in formats.listed(folder)] == ["saved_model", "litert"]
+    assert [each.name for each in exporting.listed(folder)] == ["saved_model", "litert"]
 
 
 @pytest.mark.slow
@@ -325,7 +325,7 @@ def test_a_stop_half_way_leaves_nothing_that_counts(workplace: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert [p.name for p in (folder / "formats").iterdir() if not p.name.startswith(".partial-")] == []
-    assert [each.name for each in formats.listed(folder)] == ["saved_model"]
+    assert [each.name for each in exporting.listed(folder)] == ["saved_model"]
     zoo.export(folder, "litert")
     assert [p.name for p in (folder / "formats").iterdir()] == ["litert"]
 
@@ -468,7 +468,7 @@ def test_an_own_network_for_images_may_name_its_layers_as_the_zoo_does(workplace
     model = keras.Model({"image": entry}, keras.layers.Dense(2, "softmax", name=names[2])(flat))
     pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
     trained = zoo.train(model, zoo.data.arrays(pixels, np.arange(40) % 2), epochs=1)
-    assert formats.export(trained.export("saved_models/own"), "litert")[0].new
+    assert exporting.export(trained.export("saved_models/own"), "litert")[0].new
 
 
 @pytest.mark.slow

@@ -32,7 +32,14 @@ ROOMS = (  # each may import those before it, and those beside it
     ("tuning",),
 )
 GROUND = {"__init__", "arrays", "cli", "errors", "files", "progress", "settings", "startup", "terminal"}
-FACES = {"zoo", "zoo.cli", "zoo.data", "applications", "tuning"}  # public names, which lead to wherever these are
+FACES = {
+    "zoo",
+    "zoo.builders",
+    "zoo.cli",
+    "zoo.data",
+    "applications",
+    "tuning",
+}  # public names, which lead to wherever these are
 UPWARD = {  # what is left until a task is a room of its own, which says its loss, its answer and its scores itself
     *((f"zoo.builders.{name}", "zoo.data.dataset") for name in ("checks", "convolutional", "dense", "recurrent")),
     ("zoo.builders.loading", "zoo.data.preprocessing"),

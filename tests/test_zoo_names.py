@@ -19,7 +19,7 @@ from test_zoo_exports import alone
 
 import zoo
 from zoo.errors import InputError
-from zoo.formats import export
+from zoo.formats.exporting import export
 from zoo.kinds.signatures import columns, renamed
 from zoo.serving.hosting import Host
 

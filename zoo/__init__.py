@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checke
     from zoo.errors import InputError as InputError
     from zoo.errors import JobError as JobError
     from zoo.evaluation.scores import evaluate as evaluate
-    from zoo.formats import export as export
+    from zoo.formats.exporting import export as export
     from zoo.training.diagnosis import diagnose as diagnose
     from zoo.training.learning_rates import find_learning_rate as find_learning_rate
     from zoo.training.run import train as train
@@ -41,7 +41,7 @@ _PUBLIC = {
     "data": "zoo.data",
     "diagnose": "zoo.training.diagnosis",
     "evaluate": "zoo.evaluation.scores",
-    "export": "zoo.formats",
+    "export": "zoo.formats.exporting",
     "find_learning_rate": "zoo.training.learning_rates",
     "load": "zoo.artifacts.artifact",
     "train": "zoo.training.run",

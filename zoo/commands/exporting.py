@@ -46,9 +46,9 @@ def export(
     """
     from pathlib import Path
 
-    from zoo import formats as exporting
     from zoo.artifacts import artifact as artifacts
     from zoo.commands import format_tables
+    from zoo.formats import exporting
     from zoo.serving import deploying
 
     if not formats and not kubernetes and not docker:
@@ -71,8 +71,8 @@ def export(
 @JSON
 def formats(artifact: str | None, as_json: bool) -> None:
     """List what models can be exported to; of ARTIFACT what is there."""
-    from zoo import formats as exporting
     from zoo.commands import format_tables
+    from zoo.formats import exporting, registry
 
     if artifact is not None:
         there = exporting.listed(artifact)
@@ -82,6 +82,6 @@ def formats(artifact: str | None, as_json: bool) -> None:
             format_tables.show_exported(there)
         return
     if as_json:
-        say_json({name: described._asdict() for name, described in exporting.FORMATS.items()})
+        say_json({name: described._asdict() for name, described in registry.FORMATS.items()})
         return
     format_tables.show_formats()

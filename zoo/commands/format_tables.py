@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from zoo.formats import ANSWERS, FORMATS, TENSORS, Exported, missing
+from zoo.formats.exporting import Exported
+from zoo.formats.registry import ANSWERS, FORMATS, TENSORS, missing
 from zoo.progress import CONSOLE, literal
 
 KINDS = {"images": "images", "table": "tables", "text": "texts", "sequence": "sequences, series", "code": "generators"}

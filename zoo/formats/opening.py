@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo.errors import InputError
 from zoo.startup import hushed
-
-if TYPE_CHECKING:
-    pass
 
 
 def open_format(
@@ -21,7 +17,7 @@ def open_format(
     """What ``<version>/formats/<name>/`` answers, run by its own runtime.
 
     Args:
-        folder: as `zoo.formats.export` makes it.
+        folder: as `zoo.formats.exporting.export` makes it.
         threads: of the runtime; None for one a core.
         part: "model"; of an autoencoder also "encoder" or "decoder".
 

@@ -131,14 +131,14 @@ def _open(asked: Artifact) -> None:
 
 def _format(place: Path, asked: Artifact, inputs: Inputs) -> list[str]:
     """What is wrong with the answers of a further format."""
-    from zoo import formats
+    from zoo.formats import exporting, registry
 
-    if place.name not in formats.FORMATS:  # of another project's making: its sums are all that is known
+    if place.name not in registry.FORMATS:  # of another project's making: its sums are all that is known
         return []
-    if lacking := formats.missing(place.name):
+    if lacking := registry.missing(place.name):
         return [f"it can't be asked here, as it needs {lacking}"]
     try:
-        return formats.verify_format(place, asked, inputs)
+        return exporting.verify_format(place, asked, inputs)
     except JobError as error:
         return [str(error)]
 

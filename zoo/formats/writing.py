@@ -20,9 +20,10 @@ from zoo.artifacts.predictor import raw
 from zoo.data.dataset import Inputs
 from zoo.errors import InputError, JobError
 from zoo.files import digest, sweep, whole_folder
-from zoo.formats import FORMATS, converting, gate, graphs, questions
+from zoo.formats import converting, gate, graphs, questions
 from zoo.formats.gate import Expected
 from zoo.formats.questions import Asked
+from zoo.formats.registry import FORMATS
 
 if TYPE_CHECKING:
     import keras
@@ -43,10 +44,10 @@ def make(
 
     Args:
         found: as `zoo.load` gives it.
-        names: out of `zoo.formats.FORMATS`.
+        names: out of `zoo.formats.registry.FORMATS`.
         root: made if absent.
-        calibrate: as `zoo.formats.export` takes it.
-        validate: as `zoo.formats.export` takes it.
+        calibrate: as `zoo.formats.exporting.export` takes it.
+        validate: as `zoo.formats.exporting.export` takes it.
 
     Raises:
         InputError: nothing to calibrate or to compare on.
@@ -108,7 +109,7 @@ def of_saved_model(found: Artifact, validate: str | Path | None) -> dict[str, An
 
 
 def asked_again(folder: Path, found: Artifact, inputs: Inputs) -> list[str]:
-    """What is wrong with the answers of the format in `folder`; arguments as those of `zoo.formats.verify_format`.
+    """What is wrong with the answers of the format in `folder`; arguments as those of `verify_format`.
 
     Raises:
         JobError: it can't be run.

@@ -91,7 +91,7 @@ def _pixels(folder: Path, card: dict[str, Any], runtime: str, most: int, tell: T
 
 def _format(folder: Path, name: str, tell: Tell) -> Path:
     """The folder of a format. One that a version lacks is written, to the cache where the version can't be."""
-    from zoo import formats
+    from zoo.formats import exporting
 
     place = folder / checksums.FORMATS / name
     if (place / checksums.MANIFEST).is_file():
@@ -104,6 +104,6 @@ def _format(folder: Path, name: str, tell: Tell) -> Path:
             return place
     started = time.monotonic()
     tell("writing format", format=name, folder=str(place), reason="the version has none; done once, up to a minute")
-    formats.export(folder, [name], again=True, into=place.parent)
+    exporting.export(folder, [name], again=True, into=place.parent)
     tell("format written", format=name, folder=str(place), seconds=round(time.monotonic() - started, 1))
     return place

@@ -1,0 +1,61 @@
+"""The formats of other runtimes: what brings them, and what goes in and comes out."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import NamedTuple
+
+
+class Format(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        suffix: of the file; empty where it is a folder.
+        package: of the runtime, as pip knows it.
+        modules: that must be there to write and to run it.
+        extra: of this distribution, which brings them; empty where all installations have them.
+        takes: what goes in, in words.
+    """
+
+    suffix: str
+    package: str
+    modules: tuple[str, ...]
+    extra: str
+    takes: str
+
+
+_ALL = "every model"
+FORMATS = {
+    "saved_model": Format("", "tensorflow", (), "", "every model: raw inputs, files and strings; the version itself"),
+    "litert": Format(".tflite", "ai-edge-litert", ("ai_edge_litert",), "litert", _ALL),
+    "litert-int8": Format(
+        ".tflite", "ai-edge-litert", ("ai_edge_litert",), "litert", "classes or values of images, tables, sequences"
+    ),
+    "onnx": Format(".onnx", "onnxruntime", ("onnx", "onnxruntime", "tf2onnx"), "onnx", _ALL),
+    "openvino": Format(".xml", "openvino", ("openvino",), "", _ALL),
+}
+TENSORS = {
+    "images": "pixels float32 (batch, height, width, channels), 0-255",
+    "table": "numeric float32 (batch, columns); categorical int32 (batch, columns), with categories.json",
+    "text": "tokens int32 (batch, length), with vocabulary.txt",
+    "sequence": "sequence float32 (batch, length, features), rows of NaN after the end",
+    "code": "code float32 (batch, width); of a conditional model also label int32 (batch,)",
+}
+ANSWERS = {
+    "classification": "probabilities",
+    "multi_label": "probabilities",
+    "regression": "prediction",
+    "forecasting": "prediction",
+    "reconstruction": "reconstruction, score, is_anomaly; also encoder and decoder",
+    "generation": "pixels",
+}
+
+
+def missing(name: str) -> str | None:
+    """The first package that a format lacks here, and how to get it; None where all are there."""
+    described = FORMATS[name]
+    for module in described.modules:
+        if find_spec(module) is None:
+            extra = f"keras-model-zoo[{described.extra}]" if described.extra else "keras-model-zoo"
+            return f"{module.replace('_', '-')}: pip install '{extra}'"
+    return None
