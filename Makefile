@@ -10,6 +10,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 $(READY): setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=23"
+	rm -rf *.egg-info  # of an older version: its commands would be found before those installed
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 

@@ -65,7 +65,7 @@ def test_a_published_artifact_gains_formats_and_changes_in_nothing_else(variatio
     encode = open_format(variational / "formats" / "litert", part="encoder")
     assert set(encode({"pixels": np.zeros((2, 8, 8, 1))})) == {"mean", "log_variance"}
     code = (
-        "import sys, numpy as np; from pathlib import Path; from zoo.artifacts.runtimes import open_format\n"
+        "import sys, numpy as np; from pathlib import Path; from zoo.formats.opening import open_format\n"
         "print(*open_format(Path(sys.argv[1]), part='encoder')({'pixels': np.zeros((2, 8, 8, 1))}))"
     )
     own = [sys.executable, "-c", code, str(variational / "formats" / "litert")]

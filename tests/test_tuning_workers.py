@@ -18,7 +18,7 @@ import keras_tuner
 import pytest
 from test_tuning_search import PROGRAM, program, table
 
-from tuning import chief, kept, oracles, study, workers
+from tuning import chief, kept, oracles, study
 from tuning.searching import address_of
 from zoo.errors import InputError
 
@@ -56,7 +56,7 @@ def test_a_port_in_use_is_told(workplace: Path) -> None:
 
 
 def test_a_worker_without_a_chief_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "CONNECT", 0.1)
+    monkeypatch.setattr(chief, "CONNECT", 0.1)
     with pytest.raises(InputError, match="no chief answers at 127.0.0.1:.*--role chief"):
         chief.join("127.0.0.1", chief.free_port())
 
@@ -139,7 +139,7 @@ def test_a_worker_waits_for_a_chief_that_went_while_it_was_asked(monkeypatch: py
 
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     assert chief.Patient(Stub()).CreateTrial("me", wait_for_ready=True) == "trial" and asked == ["me"] * 3
-    monkeypatch.setattr(workers, "RETURN", -1.0)
+    monkeypatch.setattr(chief, "RETURN", -1.0)
     asked.clear()
     with pytest.raises(Gone):
         chief.Patient(Stub()).CreateTrial("me")

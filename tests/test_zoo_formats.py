@@ -19,7 +19,6 @@ import pandas
 import pytest
 
 import zoo
-from zoo import formats
 from zoo.artifacts import checksums
 from zoo.artifacts.predictor import outputs
 from zoo.builders.loading import loaded
@@ -27,7 +26,7 @@ from zoo.builders.registry import BUILDERS, builder
 from zoo.data import Data, sequences, tables, text
 from zoo.errors import InputError, JobError
 from zoo.files import digest
-from zoo.formats import converting, exporting, graphs, questions
+from zoo.formats import converting, exporting, graphs, questions, registry
 from zoo.formats.opening import open_format
 
 FLOAT = ("litert", "onnx", "openvino")
@@ -346,7 +345,7 @@ def test_what_can_not_go_in_is_told_before_anything_is_done(workplace: Path, mon
         with pytest.raises(InputError, match=f"litert-int8 takes classes or values .*this is a {what}: try litert"):
             zoo.export(folder, "litert-int8")
     (folder / "card.json").write_text(json.dumps(card))
-    monkeypatch.setattr(formats, "find_spec", lambda name: None)
+    monkeypatch.setattr(registry, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"^needs ai-edge-litert: pip install 'keras-model-zoo\[litert\]'$"):
         zoo.export(folder, "litert")
     assert not (folder / "formats").exists()

@@ -20,7 +20,7 @@ from test_zoo_decoding import FILES, bmp, encode, graph, picture  # noqa: F401, 
 import zoo
 from applications import fine_tune
 from zoo.artifacts import artifact
-from zoo.artifacts.gate import Gate
+from zoo.artifacts.gate import Gate, compare
 from zoo.artifacts.parity_process import packed, unpacked
 from zoo.data import images
 from zoo.errors import InputError, JobError
@@ -140,11 +140,11 @@ def test_a_file_that_only_one_reader_gives_up_is_named_and_passed_over(cropping:
     assert answered.positions.tolist() == [0, *range(2, len(good) + 1)]
     assert answered.refused == ((str(damaged), "truncated BMP"),)
     expected = np.insert(expected[: len(good)], 1, 0, axis=0)
-    parity = gate.compare(expected, answered, found, (good[0], damaged, *good[1:]))
+    parity = compare(expected, answered, found, (good[0], damaged, *good[1:]))
     assert parity.passed and parity.files == len(good) and parity.refused == answered.refused
     with Gate() as gate:
         answered = gate.ask(found.folder, (damaged, damaged), description)()
-    parity = gate.compare(expected[:2], answered, found, (damaged, damaged))
+    parity = compare(expected[:2], answered, found, (damaged, damaged))
     assert not parity.passed and "does not read 2 of 2 files" in parity.reason() and "truncated BMP" in parity.reason()
 
 
@@ -165,7 +165,7 @@ def test_nothing_of_the_data_stays_where_the_process_is_killed(cropping: Path) -
     code = f"""
 import os, signal, sys
 from pathlib import Path
-from zoo.artifacts.saved_model import Gate
+from zoo.artifacts.gate import Gate
 folder = Path({str(cropping / "fine_tuned")!r})
 files = (Path({str(cropping / "inputs" / "photos" / "red" / "00.png")!r}).read_bytes(),) * 3
 gate = Gate()

@@ -267,7 +267,7 @@ def test_a_killed_process_goes_on_with_both_optimizers(workplace: Path) -> None:
     code = (
         "import sys, numpy as np, zoo, zoo.training.checkpoints\n"
         "from zoo.training.checkpoints import Checkpoint; Checkpoint.__init__.__defaults__ = (0.0,)\n"
-        "from zoo.generative import generation; generation.has_judge = lambda data: False\n"
+        "from zoo.tasks import generation; generation.has_judge = lambda data: False\n"
         "from zoo.data import arrays; from sklearn.datasets import load_digits\n"
         "d = load_digits(); x = (d.images[:400] * 15).astype('uint8'); y = d.target[:400]\n"
         "t = zoo.train('dcgan', arrays(x, y), model={'filters': (8, 16)}, epochs=8, run=sys.argv[1])\n"

@@ -133,7 +133,7 @@ def test_sequences_have_the_length_that_the_model_takes(workplace: Path) -> None
 def test_without_the_package_there_are_none(classifier: Path, tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['tensorflow_serving'] = None\n"
-        "import json; from pathlib import Path; from zoo import warming\n"
+        "import json; from pathlib import Path; from zoo.artifacts import warming\n"
         "card = json.loads(Path(sys.argv[1], 'card.json').read_text())\n"
         "print(warming.write(Path(sys.argv[2]), card, None, 'x'), 'tensorflow' in sys.modules)"
     )

@@ -24,7 +24,6 @@ def work() -> None:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     import zoo.builders.layers  # what data and models are made of is known to Keras once it is imported
     import zoo.data.preprocessing  # noqa: F401
-    from tuning.study import worked
 
     job = pickle.loads(Path(sys.argv[1]).read_bytes())
     worked(**job, until=float(sys.argv[3]) if len(sys.argv) > 3 else None)

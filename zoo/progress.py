@@ -42,7 +42,6 @@ def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from zoo.screen import Screen
     from zoo.terminal import safe
 
     columns = [TextColumn("{task.description:<12}", markup=False), BarColumn(), MofNCompleteColumn()]
