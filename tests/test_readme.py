@@ -19,7 +19,7 @@ README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding=
 
 
 # Commands that the page tells of in a sentence, so that every one there is runs here.
-DIGITS = 500  # images that are kept of 1,797
+DIGITS = 300  # images that are kept of 1,797
 FURTHER = ("zoo check digits", "zoo backbones")
 
 

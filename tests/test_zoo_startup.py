@@ -111,7 +111,7 @@ def test_blocks_of_several_threads_overlap(capfd: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.slow
 def test_a_clean_process_has_no_last_words_of_tensorflow() -> None:
-    command = [sys.executable, "-I", str(ROOT / "zoo" / "parity_process.py")]
+    command = [sys.executable, "-I", str(ROOT / "zoo" / "artifacts" / "parity_process.py")]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, b"")
 
