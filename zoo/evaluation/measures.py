@@ -1,4 +1,4 @@
-"""Scores by scikit-learn's definitions, quick enough for resamples; in float64, whatever the unit of the targets.
+"""Scores by scikit-learn's definitions, in float64, whatever the unit of the targets.
 
 Targets and answers are as `zoo.data.Part` and a model have them: classes (examples,) and probabilities (examples,
 classes); several labels (examples, classes) of 0 and 1; numbers (examples, values).
@@ -29,17 +29,8 @@ def correct(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def f1_macro(targets: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean F1 over the classes that some example has or is told to have; of several labels, over all labels."""
-    told = predicted(targets, probabilities)
-    if targets.ndim == 2:
-        right, total = (told & targets).sum(axis=0), told.sum(axis=0) + targets.sum(axis=0)
-        return float((2 * right / np.maximum(total, 1)).mean())
-    right, has, said = (
-        np.bincount(each, minlength=1 + max(told.max(), targets.max()))
-        for each in (targets[told == targets], targets, told)
-    )
-    there = has + said > 0
-    return float((2 * right[there] / (has + said)[there]).mean())
+    """Mean F1 over the classes that some example has or is predicted to have; of several labels, over all labels."""
+    return float(f1_parts(targets, probabilities).mean())
 
 
 def f1_parts(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -51,8 +42,7 @@ def f1_parts(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 def balanced_accuracy(targets: np.ndarray, probabilities: np.ndarray) -> float:
     """Mean recall over the classes that some example has."""
-    right = correct(targets, probabilities)
-    return float(np.mean([right[targets == each].mean() for each in np.unique(targets)]))
+    return float(recall_parts(targets, probabilities).mean())
 
 
 def recall_parts(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -145,12 +135,7 @@ def determination(targets: np.ndarray, values: np.ndarray) -> float:
 
     Where all targets are equal, it is 1 if they are hit and 0 if not.
     """
-    if len(targets) < 2:
-        return float("nan")
-    wide = targets.astype(np.float64)
-    left, spread = np.square(wide - values).sum(axis=0), np.square(wide - wide.mean(axis=0)).sum(axis=0)
-    shares = np.divide(left, spread, out=(left > 0).astype(np.float64), where=spread > 0)
-    return float(1 - shares.mean())
+    return float(determination_parts(targets, values).mean())
 
 
 def determination_parts(targets: np.ndarray, values: np.ndarray) -> np.ndarray:

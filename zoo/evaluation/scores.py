@@ -107,9 +107,7 @@ def goodness(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """Of each example a number, float64 (examples,), whose mean is the accuracy; of numbers, R²."""
     if targets.dtype.kind != "f":
         return correct(targets, outputs).astype(np.float64)
-    wide = targets.astype(np.float64)
-    spread = wide.var(axis=0)
-    return 1 - (np.square(wide - outputs) / np.where(spread > 0, spread, 1)).mean(axis=1)
+    return measures.determination_parts(targets, outputs)
 
 
 def evaluate_values(targets: np.ndarray, values: np.ndarray, names: tuple[str, ...], part: str) -> RegressionEvaluation:
