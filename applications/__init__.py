@@ -5,10 +5,9 @@ Importing this package loads neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import zoo  # noqa: F401  which sees to it that TensorFlow is imported quietly
+from zoo import startup  # which sees to it that TensorFlow is imported quietly
 
 if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
     from applications.backbones import BACKBONES as BACKBONES
@@ -27,13 +26,4 @@ _PUBLIC = {
     "fine_tune": "applications.fine_tuning",
 }
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'applications' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = startup.lazy(__name__, _PUBLIC)

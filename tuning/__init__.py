@@ -6,10 +6,9 @@ nor Keras.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import zoo  # noqa: F401  which sees to it that TensorFlow is imported quietly
+from zoo import startup  # which sees to it that TensorFlow is imported quietly
 
 if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
     from tuning import spaces as spaces
@@ -24,14 +23,4 @@ _PUBLIC = {
     "spaces": "tuning.spaces",
 }
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'tuning' has no attribute {name!r}")
-    module = importlib.import_module(_PUBLIC[name])
-    return module if module.__name__ == f"tuning.{name}" else getattr(module, name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = startup.lazy(__name__, _PUBLIC)

@@ -5,8 +5,7 @@ Importing this package loads neither TensorFlow nor Keras; what needs them does 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo import startup
 
@@ -49,14 +48,4 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 startup.hush()
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    module = importlib.import_module(_PUBLIC[name])
-    return module if module.__name__ == f"zoo.{name}" else getattr(module, name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = startup.lazy(__name__, _PUBLIC)

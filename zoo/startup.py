@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.abc import MetaPathFinder
 from typing import Any, BinaryIO
@@ -26,6 +27,25 @@ NOISE = re.compile(
     rb"(WARNING: All log messages before absl::InitializeLog\(\)|To enable the following instructions: |INFO: Created "
     rb"|[IWE]\d{4} \d\d:\d\d:\d+\.\d+ +\d+ \S+:\d+\] |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] ).*\n?"
 )
+
+
+def lazy(package: str, public: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` of a package whose public names are imported when they are asked for.
+
+    Args:
+        package: its name.
+        public: name -> the module that has it, or that it is.
+
+    Source: PEP 562.
+    """
+
+    def attribute(name: str) -> Any:
+        if name not in public:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module = importlib.import_module(public[name])
+        return module if module.__name__ == f"{package}.{name}" else getattr(module, name)
+
+    return attribute, lambda: sorted(public)
 
 
 def quicken() -> None:

@@ -5,8 +5,9 @@ The readers are in `zoo.kinds`; these are their public names.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoo import startup
 
 if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
     from zoo.data.dataset import Data as Data
@@ -35,13 +36,4 @@ _PUBLIC = {
     "windows": "zoo.kinds.sequences",
 }
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'zoo.data' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = startup.lazy(__name__, _PUBLIC)
