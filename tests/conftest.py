@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
-import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from subprocess import CompletedProcess
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
-from PIL import Image
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+from support.pictures import photo
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,47 +26,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def shared(name: str) -> Path:
-    """A folder of the data beside the project; the test is skipped where it is absent."""
-    folder = SHARED / name
-    if not folder.is_dir():
-        pytest.skip(f"needs {name} in ../shared/data, which is not part of the project")
-    return folder
-
-
-def command(*arguments: object) -> CompletedProcess[str]:
-    """What `zoo` with these arguments prints and ends with, run in this process.
-
-    For the many: to start TensorFlow takes longer than most of them. The tests of the first job, of the README and of
-    what is killed start processes, as users do.
-    """
-    from zoo.cli import main
-
-    out, err = io.StringIO(), io.StringIO()
-    given = ["zoo", *map(str, arguments)]
-    with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", given)
-        with pytest.raises(SystemExit) as ended:
-            main()
-    return CompletedProcess(given, ended.value.code or 0, out.getvalue(), err.getvalue())
-
-
-def foreign(stderr: str) -> list[str]:
-    """Lines of standard error that are not a command's own."""
-    own = ("zoo: ", "Usage: ", "Try 'zoo", "Error: ")
-    return [line for line in stderr.splitlines() if line.strip() and not line.startswith(own)]
-
-
-def photo(path: Path, colour: int, seed: int, size: tuple[int, int] = (40, 30)) -> Path:
-    """Write a noisy picture whose mean colour tells its class; the suffix chooses the format."""
-    rng = np.random.default_rng(seed)
-    base = np.zeros((*size[::-1], 3)) + np.array([(200, 40, 40), (40, 200, 40), (40, 40, 200)][colour])
-    pixels = np.clip(base + rng.normal(0, 25, base.shape), 0, 255).astype(np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return path
 
 
 @pytest.fixture

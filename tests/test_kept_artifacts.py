@@ -14,22 +14,21 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
-from test_serving_server import served
 
 import zoo
+from support.places import KEPT, KEPT_NAMES
+from support.servers import served
 from zoo.formats import verifying
 from zoo.serving.hosting import Host
 
-KEPT = Path(__file__).parent / "artifacts_0_1_0"
-NAMES = ("classification", "fine_tuned", "forecasting", "generation", "multi_label", "reconstruction", "regression")
 CLOSE = 1e-5  # processors take sums in other orders
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an artifact for each of `NAMES`, and `inputs`."""
+    """A folder with an artifact for each of `KEPT_NAMES`, and `inputs`."""
     place = tmp_path_factory.mktemp("kept")
-    for name in (*NAMES, "inputs"):
+    for name in (*KEPT_NAMES, "inputs"):
         shutil.unpack_archive(KEPT / f"{name}.zip", place / name)
     return place
 
@@ -79,7 +78,7 @@ def test_generated_images_are_those_of_then(kept: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KEPT_NAMES)
 def test_they_verify(kept: Path, name: str) -> None:
     verification = verifying.verify(kept / name)
     assert verification.passed and verification.files, list(verification.lines())
@@ -87,7 +86,7 @@ def test_they_verify(kept: Path, name: str) -> None:
 
 @pytest.mark.slow
 def test_they_are_served(kept: Path) -> None:
-    with served(Host({name: kept / name for name in NAMES}, runtime="saved_model")) as client:
+    with served(Host({name: kept / name for name in KEPT_NAMES}, runtime="saved_model")) as client:
         for name, request in requests(kept).items():
             if name == "fine_tuned":
                 rows = [{"b64": base64.b64encode(Path(file).read_bytes()).decode()} for file in request]
@@ -105,17 +104,17 @@ def test_they_are_served(kept: Path) -> None:
                 else:
                     assert said["label"] == row["label"]
                     assert max(said["probabilities"]) == pytest.approx(row["probability"], abs=CLOSE)
-        for name in NAMES:
+        for name in KEPT_NAMES:
             status, reply = client(f"/v1/models/{name}/metadata")
             assert status == 200 and "serving_default" in json.dumps(reply)
 
 
 def test_a_form_is_made_of_them(kept: Path) -> None:
-    with served(Host({name: kept / name for name in NAMES}, runtime="saved_model")) as client:
-        found = {name: client(f"/v1/models/{name}/inputs")[1]["inputs"] for name in NAMES}
+    with served(Host({name: kept / name for name in KEPT_NAMES}, runtime="saved_model")) as client:
+        found = {name: client(f"/v1/models/{name}/inputs")[1]["inputs"] for name in KEPT_NAMES}
         models = client("/v1/models")[1]["models"]
     errors = {each["name"]: each["errors"] for each in models}
-    assert [each["threshold"] is not None for each in models] == [name == "reconstruction" for name in NAMES]
+    assert [each["threshold"] is not None for each in models] == [name == "reconstruction" for name in KEPT_NAMES]
     assert found["generation"] == [{"name": "code", "type": "code", "length": 4}]
     assert found["fine_tuned"] == [{"name": "image_bytes", "type": "image"}]
     (text,) = found["classification"]

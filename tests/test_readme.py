@@ -13,9 +13,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from conftest import foreign
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+from support.places import ROOT
+from support.programs import foreign
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 DIGITS = 300  # images that are kept of 1,797
@@ -81,5 +83,5 @@ def test_figures_name_the_command_that_gives_them() -> None:
     scripts = set(re.findall(r"benchmarks/\w+\.py", section))
     assert scripts
     for script in scripts:
-        assert (Path(__file__).resolve().parents[1] / script).is_file()
+        assert (ROOT / script).is_file()
     assert "@@" not in README

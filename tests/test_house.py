@@ -1,0 +1,236 @@
+"""The house: imports run one way, and starting is cheap."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Collection
+from graphlib import TopologicalSorter
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from support.places import ROOT
+
+PACKAGES = ("zoo", "applications", "tuning")
+ROOMS = (  # each may import those before it, and those beside it
+    ("ground",),
+    ("builders", "pictures"),
+    ("evaluation",),
+    ("tasks",),
+    ("data",),
+    ("kinds",),
+    ("artifacts",),
+    ("training", "formats"),
+    ("serving",),
+    ("commands",),
+    ("applications",),
+    ("tuning",),
+)
+GROUND = {"__init__", "arrays", "cli", "errors", "files", "progress", "settings", "startup", "terminal"}
+FACES = {
+    "zoo",
+    "zoo.builders",
+    "zoo.cli",
+    "zoo.data",
+    "applications",
+    "tuning",
+}  # public names, which lead to wherever these are
+UPWARD = {  # what is left until a task is a room of its own, which says its loss, its answer and its scores itself
+    *((f"zoo.builders.{name}", "zoo.data.dataset") for name in ("checks", "convolutional", "dense", "recurrent")),
+    ("zoo.builders.loading", "zoo.data.preprocessing"),
+    *((f"zoo.evaluation.{name}", "zoo.data.dataset") for name in ("baselines", "judging", "scores")),
+    ("zoo.evaluation.findings", "zoo.tasks.reconstruction"),
+    ("zoo.evaluation.findings", "zoo.training.loop"),
+    ("zoo.evaluation.judging", "zoo.training.composition"),
+    ("zoo.evaluation.judging", "zoo.training.run"),
+    ("zoo.tasks.generation", "zoo.data.dataset"),
+    ("zoo.tasks.generation", "zoo.artifacts.artifact"),
+    ("zoo.tasks.generation", "zoo.artifacts.further_signatures"),
+    ("zoo.tasks.generation", "zoo.artifacts.gate"),
+    ("zoo.tasks.generation", "zoo.training.composition"),
+    ("zoo.tasks.generation", "zoo.training.optimizers"),
+    ("zoo.tasks.reconstruction", "zoo.data.dataset"),
+    ("zoo.tasks.reconstruction", "zoo.artifacts.artifact"),
+    ("zoo.tasks.reconstruction", "zoo.artifacts.example"),
+    ("zoo.tasks.reconstruction", "zoo.artifacts.further_signatures"),
+    ("zoo.tasks.reconstruction", "zoo.artifacts.gate"),
+    ("zoo.tasks.reconstruction", "zoo.training.composition"),
+    ("zoo.tasks.thresholds", "zoo.training.compiling"),
+    ("zoo.tasks.thresholds", "zoo.training.learning"),
+    ("zoo.tasks.thresholds", "zoo.training.preparing"),
+}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            if len(ast.parse(file.read_text(encoding="utf-8")).body) < 2:
+                continue  # a folder's docstring
+            found[".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = file
+    return found
+
+
+def imported(source: str, known: Collection[str], processes: bool = True) -> set[str]:
+    """Which of the `known` modules a source imports, at its top or later, by statement or by a string.
+
+    Code for other processes is among the strings, if `processes`.
+    """
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports name their package"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names |= set(re.findall(r"^(\w+(?:\.\w+)+)(?::\w+)?$", node.value))  # as registries name them
+            names |= set(re.findall(r"(?:from|import) (\w+(?:\.\w+)+)", node.value) if processes else ())
+    return {name for name in names if name in known} - set(PACKAGES)
+
+
+def room(module: str) -> int:
+    parts = module.split(".")
+    name = parts[0] if parts[0] != "zoo" else parts[1] if (ROOT / "zoo" / parts[1]).is_dir() else "ground"
+    return next(at for at, rooms in enumerate(ROOMS) if name in rooms)
+
+
+def test_imports_run_one_way() -> None:
+    known, upward = modules(), set()
+    for module in known.keys() - FACES:
+        for other in imported(known[module].read_text(encoding="utf-8"), known):
+            if other != "zoo.data" and room(other) > room(module):
+                upward.add((module, other))
+    assert upward == UPWARD
+
+
+def test_a_string_is_an_import_too() -> None:
+    known = {"zoo.kinds.tables", "tuning.worker_process"}
+    assert imported('READERS = {"table": "zoo.kinds.tables:tables"}', known) == {"zoo.kinds.tables"}
+    assert imported('code = "import zoo; from tuning.worker_process import work"', known) == {"tuning.worker_process"}
+    assert imported('"""As `zoo.kinds.tables` has it."""', known) == set()
+
+
+def test_nothing_but_the_ground_lies_at_the_top() -> None:
+    assert {file.stem for file in (ROOT / "zoo").glob("*.py")} == GROUND
+    folders = {file.parent.name for file in (ROOT / "zoo").glob("*/*.py")}
+    assert folders == {name for rooms in ROOMS[:-2] for name in rooms} - {"ground"}
+
+
+def test_there_are_no_circles() -> None:
+    """But for the one that the upward imports of tasks make."""
+    known = modules()
+    below = {
+        module: imported(file.read_text(encoding="utf-8"), known, processes=False) - FACES - {module}
+        for module, file in known.items()
+    }
+    below = {module: {other for other in found if (module, other) not in UPWARD} for module, found in below.items()}
+    order = TopologicalSorter(below)
+    order.prepare()  # raises CycleError, which names them
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import zoo, applications, tuning",
+        "import zoo.data, applications.backbones, applications.fine_tuning",
+        "import sys; sys.argv = ['zoo', '--help']\nfrom zoo.cli import main\ntry: main()\nexcept SystemExit: pass",
+    ],
+)
+def test_starting_loads_neither_tensorflow_nor_keras(statement: str) -> None:
+    code = f"{statement}\nimport sys; print(sorted({{'tensorflow', 'keras', 'sklearn'}} & sys.modules.keys()))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.strip().endswith("[]")
+
+
+def test_commands_load_keras_without_what_they_do_not_need() -> None:
+    code = """
+import sys
+import zoo, applications, tuning
+finders = list(sys.meta_path)  # a program that imports the project keeps what Keras finds
+from zoo.cli import main
+assert sys.meta_path == finders
+sys.argv = ["zoo", "show", "mlp"]
+try:
+    main()
+finally:
+    assert "keras" in sys.modules
+    assert not {"sklearn", "matplotlib", "pandas", "jax"} & sys.modules.keys()
+    import sklearn.base, matplotlib.pyplot  # whoever needs them finds them
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert shown.returncode == 0 and "Total params" in shown.stdout, shown
+
+
+def test_command_modules_import_only_the_command_line_library_at_their_top() -> None:
+    files = [*ROOT.glob("*/commands.py"), *ROOT.glob("zoo/commands/*.py")]
+    entries = {entry.value.split(":")[0] for entry in entry_points(group="zoo.commands")}
+    commands = [
+        file for file in files if file.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") in entries
+    ]
+    assert len(commands) == len(entries)
+    for file in commands:
+        top = [n for n in ast.parse(file.read_text()).body if isinstance(n, ast.Import | ast.ImportFrom)]
+        names = {n.module if isinstance(n, ast.ImportFrom) else n.names[0].name for n in top}
+        assert names <= {"__future__", "collections.abc", "typing", "click", "zoo.commands.asking", "zoo.terminal"}, (
+            file
+        )
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_people_read_is_written_in_one_place(package: str) -> None:
+    for file in sorted((ROOT / package).rglob("*.py")):
+        if (package, file.name) in (("zoo", "terminal.py"), ("zoo", "process.py")):  # that prints to its parent
+            continue
+        calls = [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        names = {ast.unparse(call.func) for call in calls}
+        assert not names & {"print", "click.echo", "click.secho", "Console", "rich.print"}, file
+
+
+def test_public_names_are_there() -> None:
+    import applications
+    import tuning
+    import zoo
+
+    for package in (zoo, applications, tuning):
+        for name in dir(package):
+            assert getattr(package, name) is not None
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            package.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_type_checkers_see_the_public_names(package: str) -> None:
+    source = ast.parse((ROOT / package / "__init__.py").read_text())
+    block = next(node for node in source.body if isinstance(node, ast.If))
+    assert {alias.asname for node in block.body for alias in node.names} == set(
+        importlib.import_module(package)._PUBLIC
+    )
+
+
+PROGRAM = """
+import applications, tuning, zoo
+
+trained = zoo.train("mlp", zoo.data.open("cancer.csv"), model={"units": (64,)}, epochs=3)
+print(trained.export("saved_models/cancer").name, zoo.load("saved_models/cancer").predict("rows.csv")[0].label)
+print(applications.fine_tune("photos").evaluation.accuracy + 1, tuning.search("cancer.csv", trials=3).best)
+"""
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_program_that_uses_the_packages_passes_a_type_checker(tmp_path: Path, wrong: bool) -> None:
+    assert all((ROOT / package / "py.typed").is_file() for package in PACKAGES)
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM + ("zoo.train('mlp', 'cancer.csv', epochs='three')\n" if wrong else ""))
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(program)]
+    checked = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"MYPYPATH": str(ROOT)}
+    )
+    ours = [line for line in checked.stdout.splitlines() if line.startswith("program.py")]
+    assert (len(ours) == 1 and "epochs" in ours[0]) if wrong else not ours, checked.stdout + checked.stderr
