@@ -43,7 +43,6 @@ FACES = {
 }  # public names, which lead to wherever these are
 UPWARD = {  # what is left until a task is a room of its own, which says its loss, its answer and its scores itself
     *((f"zoo.builders.{name}", "zoo.data.dataset") for name in ("checks", "convolutional", "dense", "recurrent")),
-    ("zoo.builders.loading", "zoo.data.preprocessing"),
     *((f"zoo.evaluation.{name}", "zoo.data.dataset") for name in ("baselines", "judging", "scores")),
     ("zoo.evaluation.findings", "zoo.tasks.reconstruction"),
     ("zoo.evaluation.findings", "zoo.training.loop"),

@@ -22,8 +22,7 @@ def work() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    import zoo.builders.layers  # what data and models are made of is known to Keras once it is imported
-    import zoo.data.preprocessing  # noqa: F401
+    import zoo.builders.layers  # noqa: F401 - makes what data and models are made of known to Keras
 
     job = pickle.loads(Path(sys.argv[1]).read_bytes())
     worked(**job, until=float(sys.argv[3]) if len(sys.argv) > 3 else None)

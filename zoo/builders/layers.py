@@ -1,15 +1,16 @@
-"""Layers that Keras lacks, registered so that saved models load in safe mode once this module is imported."""
+"""Layers that Keras lacks, registered so that saved models load in safe mode once this module is imported.
+
+It imports the layers of preprocessing and the models of several networks too, so that one import makes all known.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras import ops
 
-if TYPE_CHECKING:
-    import keras
-
+from zoo.builders import adversarial_model, models, preprocessing  # noqa: F401 - registered
 
 POOLINGS = ("last", "mean", "max", "mean_max")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,25 +12,16 @@ from zoo.errors import InputError
 
 if TYPE_CHECKING:
     import keras
-if TYPE_CHECKING:
-    import keras
-
 
 UNIT = "unit_of_the_target"  # the layer that brings answers into it
-LAYERS = (
-    "zoo.builders.adversarial_model",
-    "zoo.builders.layers",
-    "zoo.builders.models",
-    "zoo.data.preprocessing",
-)  # modules that make their layers known to Keras
 
 
 def loaded(path: Path) -> keras.Model:
     """The Keras model in a file, with the layers of this project known to Keras."""
     import keras
 
-    for module in LAYERS:
-        import_module(module)
+    import zoo.builders.layers  # noqa: F401 - makes them known
+
     return keras.models.load_model(path, safe_mode=True, compile=False)
 
 

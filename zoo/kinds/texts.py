@@ -46,7 +46,7 @@ def text(
     are training texts that are also in a held-out part.
 
     Words are in lower case; ``!``, ``?`` and emoji are words, other punctuation is not: see
-    `zoo.data.preprocessing.spaced_words`. Languages that put no spaces between words need another reader.
+    `zoo.builders.preprocessing.spaced_words`. Languages that put no spaces between words need another reader.
 
     Args:
         source: the folder, the file or the data frame.

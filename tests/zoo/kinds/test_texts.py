@@ -33,7 +33,7 @@ def left_out(data: object) -> dict[str, str]:
 
 
 def spaced(texts: list[str]) -> list[str]:
-    from zoo.data.preprocessing import spaced_words
+    from zoo.builders.preprocessing import spaced_words
 
     return [each.decode("utf-8") for each in spaced_words(np.array(texts, dtype=object)).numpy()]
 

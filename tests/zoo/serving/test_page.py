@@ -21,7 +21,7 @@ from PIL import Image
 import zoo
 from support.places import KEPT
 from support.servers import served
-from zoo.data.preprocessing import spaced_words
+from zoo.builders.preprocessing import spaced_words
 from zoo.serving.front import Limits
 from zoo.serving.hosting import Host
 
