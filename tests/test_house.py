@@ -42,7 +42,6 @@ FACES = {
     "tuning",
 }  # public names, which lead to wherever these are
 UPWARD = {  # what is left until a task is a room of its own, which says its loss, its answer and its scores itself
-    *((f"zoo.builders.{name}", "zoo.data.dataset") for name in ("checks", "convolutional", "dense", "recurrent")),
     *((f"zoo.evaluation.{name}", "zoo.data.dataset") for name in ("baselines", "judging", "scores")),
     ("zoo.evaluation.findings", "zoo.tasks.reconstruction"),
     ("zoo.evaluation.findings", "zoo.training.loop"),

@@ -74,14 +74,13 @@ HEALTHY = (
 def dense(width: int, depth: int, **options: Any) -> Callable[..., keras.Model]:
     """A builder of layers of one width, with the `options` of `keras.layers.Dense`."""
 
-    def dense_layers(input_shape: tuple[int, ...], outputs: int, task: str = "classification") -> keras.Model:
+    def dense_layers(input_shape: tuple[int, ...], outputs: int, output: str = "softmax") -> keras.Model:
         import keras
 
         x = inputs = keras.Input(input_shape)
         for _ in range(depth):
             x = keras.layers.Dense(width, **options)(x)
-        end = "softmax" if task == "classification" else None
-        return keras.Model(inputs, keras.layers.Dense(outputs, activation=end)(x))
+        return keras.Model(inputs, keras.layers.Dense(outputs, activation=output)(x))
 
     return dense_layers
 

@@ -153,7 +153,7 @@ def conditional_gan(
     from zoo.builders.adversarial_model import Adversarial
 
     sizes, filters = checks.halved("conditional_gan", input_shape, filters)
-    classes = checks.target(num_classes, "classification")
+    classes = checks.outputs(num_classes, "softmax")
     checks.rate("class_weight", class_weight, float("inf"))
     settings = _settings(label_smoothing, critic_rate) | {"class_weight": class_weight}
     networks = _generator(sizes, latent_dim, filters, classes), _critic(sizes, filters, classes, "batch")

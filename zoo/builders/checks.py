@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
-
-from zoo.data.dataset import Task
 
 if TYPE_CHECKING:
     import keras
@@ -33,7 +32,9 @@ INITIALIZERS = (
     "random_uniform",
     "zeros",
 )
-OUTPUTS = {"classification": "softmax", "multi_label": "sigmoid", "regression": "linear", "forecasting": "linear"}
+OUTPUTS = ("softmax", "sigmoid", "linear", "softplus", "exponential")
+# What the deprecated argument `task` of version 0.1 stands for.
+OF_TASKS = {"classification": "softmax", "multi_label": "sigmoid", "regression": "linear", "forecasting": "linear"}
 
 
 def one_of(argument: str, value: object, allowed: Sequence[object]) -> None:
@@ -132,17 +133,17 @@ def halved(builder: str, input_shape: object, filters: object) -> tuple[tuple[in
 def output(
     features: keras.KerasTensor,
     num_classes: int,
-    task: Task,
+    output: str,
     initializer: str = "glorot_uniform",
     regularizer: keras.regularizers.Regularizer | None = None,
     beside: keras.KerasTensor | None = None,
 ) -> keras.KerasTensor:
-    """The last layer: softmax, sigmoid or linear by the task, in float32 whatever the rest computes in.
+    """The last layer, in float32 whatever the rest computes in.
 
     Args:
         features: float (batch, width).
-        num_classes: how many classes, labels or values; `target` has checked it.
-        task: what decides the activation.
+        num_classes: how many classes, labels or values; `outputs` has checked it.
+        output: the activation.
         initializer: of the kernel.
         regularizer: of the kernel.
         beside: float32 (batch, num_classes), what is added before the activation.
@@ -151,7 +152,7 @@ def output(
 
     values = keras.layers.Dense(
         num_classes,
-        activation=OUTPUTS[task] if beside is None else None,
+        activation=output if beside is None else None,
         kernel_initializer=initializer,
         kernel_regularizer=regularizer,
         dtype="float32",  # probabilities and their logarithms need it under mixed precision
@@ -160,16 +161,36 @@ def output(
     if beside is None:
         return values
     total = keras.layers.Add(dtype="float32")([values, beside])
-    return keras.layers.Activation(OUTPUTS[task], dtype="float32", name="output")(total)
+    return keras.layers.Activation(output, dtype="float32", name="output")(total)
 
 
-def target(num_classes: object, task: object) -> int:
+def outputs(num_classes: object, output: object) -> int:
     """`num_classes` as int.
 
     Raises:
-        ValueError: an unknown task, or fewer than two classes (for the other tasks: than one value).
+        ValueError: an activation that is not among `OUTPUTS`; fewer than one value, or for softmax than two classes.
     """
-    one_of("task", task, tuple(OUTPUTS))
-    if task == "classification":
-        return positive("num_classes for classification", num_classes, 2)
+    one_of("output", output, OUTPUTS)
+    if output == "softmax":
+        return positive("num_classes for softmax", num_classes, 2)
     return positive("num_classes (labels, targets or steps)", num_classes)
+
+
+def activation(output: str, task: str | None) -> str:
+    """The activation of the output: as given, or what the deprecated `task` stands for.
+
+    Args:
+        output: of the builder, which calls this itself: the warning points to who called the builder.
+        task: likewise.
+
+    Raises:
+        ValueError: an unknown task, or one beside another output than the default.
+    """
+    if task is None:
+        return output
+    one_of("task", task, tuple(OF_TASKS))
+    if output != "softmax":
+        raise ValueError(f"expected output alone, task is its deprecated form; received {output=} and {task=}")
+    told = f"task={task!r} is deprecated and goes in the next version; give output={OF_TASKS[task]!r}"
+    warnings.warn(told, DeprecationWarning, stacklevel=3)
+    return OF_TASKS[task]

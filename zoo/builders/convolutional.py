@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zoo.builders import checks
-from zoo.data.dataset import Task
 
 if TYPE_CHECKING:
     import keras
@@ -18,7 +17,7 @@ def cnn(
     input_shape: Sequence[int],
     num_classes: int,
     *,
-    task: Task = "classification",
+    output: str = "softmax",
     filters: Sequence[int] = (16, 32, 64),
     kernel_size: int = 3,
     units: int = 128,
@@ -28,17 +27,19 @@ def cnn(
     dropout: float = 0.3,
     batch_normalization: bool = True,
     name: str = "cnn",
+    task: str | None = None,
 ) -> keras.Model:
     """Small convolutional network: stages of two convolutions and a pooling, then a dense layer.
 
     Input: float32 (batch, height, width, channels), pixels 0-255.
-    Output: float32 (batch, num_classes): probabilities that sum to 1 (classification), one probability a label
-        (multi_label), values (regression, forecasting).
+    Output: float32 (batch, num_classes): probabilities that sum to 1 (softmax), one probability each (sigmoid),
+        numbers (linear).
 
     Args:
         input_shape: (height, width, channels).
         num_classes: classes, labels or values.
-        task: decides the output's activation.
+        output: activation of the output: "softmax" for one class of several, "sigmoid" for labels or one probability
+            each, "linear" for numbers, "softplus" or "exponential" for numbers over 0.
         filters: channels of each stage; every stage halves height and width.
         kernel_size: of every convolution, in pixels.
         units: width of the dense layer.
@@ -49,6 +50,7 @@ def cnn(
         dropout: share of the outputs set to 0 in training after each stage and after the dense layer, in [0, 1).
         batch_normalization: normalise before each activation.
         name: of the model.
+        task: deprecated, goes in the next version; give `output`.
 
     Raises:
         ValueError: the image is smaller than 2 ** len(filters) pixels on a side; or another shape, size or name
@@ -61,7 +63,8 @@ def cnn(
     from keras import layers
 
     sizes = checks.shape("cnn", input_shape, (3,), _TAKES)
-    num_classes = checks.target(num_classes, task)
+    output = checks.activation(output, task)
+    num_classes = checks.outputs(num_classes, output)
     filters = checks.several("filters", filters)
     kernel_size = checks.positive("kernel_size", kernel_size)
     units = checks.positive("units", units)
@@ -93,14 +96,14 @@ def cnn(
     x = activated(layers.Dense(units, **common)(layers.Flatten()(x)))
     if dropout:
         x = layers.Dropout(dropout)(x)
-    return keras.Model(inputs, checks.output(x, num_classes, task, regularizer=regularizer), name=name)
+    return keras.Model(inputs, checks.output(x, num_classes, output, regularizer=regularizer), name=name)
 
 
 def resnet(
     input_shape: Sequence[int],
     num_classes: int,
     *,
-    task: Task = "classification",
+    output: str = "softmax",
     depth: int = 20,
     width: int = 16,
     shortcut: str = "padding",
@@ -109,19 +112,21 @@ def resnet(
     l2: float = 5e-5,
     dropout: float = 0.0,
     name: str = "resnet",
+    task: str | None = None,
 ) -> keras.Model:
     """Residual network for small images: each block adds to its input what it has learnt.
 
     Three stages of width, 2 * width and 4 * width channels; the second and the third halve height and width.
 
     Input: float32 (batch, height, width, channels), pixels 0-255.
-    Output: float32 (batch, num_classes): probabilities that sum to 1 (classification), one probability a label
-        (multi_label), values (regression, forecasting).
+    Output: float32 (batch, num_classes): probabilities that sum to 1 (softmax), one probability each (sigmoid),
+        numbers (linear).
 
     Args:
         input_shape: (height, width, channels).
         num_classes: classes, labels or values.
-        task: decides the output's activation.
+        output: activation of the output: "softmax" for one class of several, "sigmoid" for labels or one probability
+            each, "linear" for numbers, "softplus" or "exponential" for numbers over 0.
         depth: layers with weights, 6 * n + 2 for n blocks a stage: 8, 14, 20, 32, 44, 56, 110.
         width: channels of the first stage.
         shortcut: where a stage begins: "padding" (every second pixel, zeros for the new channels: no weights) or
@@ -132,6 +137,7 @@ def resnet(
         l2: penalty on the sum of squared weights of every kernel; 5e-5 is the paper's weight decay of 1e-4.
         dropout: share of the pooled features set to 0 in training, in [0, 1).
         name: of the model.
+        task: deprecated, goes in the next version; give `output`.
 
     Raises:
         ValueError: the depth is not 6 * n + 2, the image is smaller than 4 pixels on a side; or another shape, size
@@ -143,7 +149,8 @@ def resnet(
     from keras import layers
 
     sizes = checks.shape("resnet", input_shape, (3,), _TAKES)
-    num_classes = checks.target(num_classes, task)
+    output = checks.activation(output, task)
+    num_classes = checks.outputs(num_classes, output)
     if checks.positive("depth", depth) < 8 or (depth - 2) % 6:
         raise ValueError(f"expected depth to be 6 * n + 2, as 8, 14, 20, 32, 44 or 56; received {depth!r}")
     width = checks.positive("width", width)
@@ -188,7 +195,7 @@ def resnet(
     x = layers.GlobalAveragePooling2D()(x)
     if dropout:
         x = layers.Dropout(dropout)(x)
-    return keras.Model(inputs, checks.output(x, num_classes, task, regularizer=regularizer), name=name)
+    return keras.Model(inputs, checks.output(x, num_classes, output, regularizer=regularizer), name=name)
 
 
 def _check_size(builder: str, sizes: tuple[int, ...], least: int, reason: str) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zoo.builders import checks
-from zoo.data.dataset import Task
 
 if TYPE_CHECKING:
     import keras
@@ -18,27 +17,30 @@ def perceptron(
     input_shape: Sequence[int],
     num_classes: int,
     *,
-    task: Task = "classification",
+    output: str = "softmax",
     initializer: str = "glorot_uniform",
     l1: float = 0.0,
     l2: float = 0.0,
     name: str = "perceptron",
+    task: str | None = None,
 ) -> keras.Model:
     """A single layer of weights: what a straight line can separate, and no more.
 
     Input: float32 (batch, width), any range, best near unit variance; or float32 (batch, height, width, channels),
         pixels 0-255.
-    Output: float32 (batch, num_classes): probabilities that sum to 1 (classification), one probability a label
-        (multi_label), values (regression, forecasting).
+    Output: float32 (batch, num_classes): probabilities that sum to 1 (softmax), one probability each (sigmoid),
+        numbers (linear).
 
     Args:
         input_shape: (width,) or (height, width, channels).
         num_classes: classes, labels or values.
-        task: decides the output's activation.
+        output: activation of the output: "softmax" for one class of several, "sigmoid" for labels or one probability
+            each, "linear" for numbers, "softplus" or "exponential" for numbers over 0.
         initializer: of the kernel, a Keras name as "glorot_uniform" or "zeros".
         l1: penalty on the sum of absolute weights; with enough of it weights become 0.
         l2: penalty on the sum of squared weights.
         name: of the model.
+        task: deprecated, goes in the next version; give `output`.
 
     Raises:
         ValueError: a shape, size or name that is none of these.
@@ -49,12 +51,13 @@ def perceptron(
     import keras
 
     sizes = checks.shape("perceptron", input_shape, (1, 3), _TAKES)
-    num_classes = checks.target(num_classes, task)
+    output = checks.activation(output, task)
+    num_classes = checks.outputs(num_classes, output)
     checks.one_of("initializer", initializer, checks.INITIALIZERS)
     regularizer = checks.penalty(l1, l2)
 
     inputs = keras.Input(sizes)
-    outputs = checks.output(_flat(inputs), num_classes, task, initializer, regularizer)
+    outputs = checks.output(_flat(inputs), num_classes, output, initializer, regularizer)
     return keras.Model(inputs, outputs, name=name)
 
 
@@ -62,7 +65,7 @@ def mlp(
     input_shape: Sequence[int],
     num_classes: int,
     *,
-    task: Task = "classification",
+    output: str = "softmax",
     units: Sequence[int] = (128, 64),
     activation: str = "relu",
     initializer: str | None = None,
@@ -71,18 +74,20 @@ def mlp(
     dropout: float = 0.0,
     batch_normalization: bool = False,
     name: str = "mlp",
+    task: str | None = None,
 ) -> keras.Model:
     """Multi-layer perceptron: fully connected layers, one after another.
 
     Input: float32 (batch, width), any range, best near unit variance; or float32 (batch, height, width, channels),
         pixels 0-255.
-    Output: float32 (batch, num_classes): probabilities that sum to 1 (classification), one probability a label
-        (multi_label), values (regression, forecasting).
+    Output: float32 (batch, num_classes): probabilities that sum to 1 (softmax), one probability each (sigmoid),
+        numbers (linear).
 
     Args:
         input_shape: (width,) or (height, width, channels).
         num_classes: classes, labels or values.
-        task: decides the output's activation.
+        output: activation of the output: "softmax" for one class of several, "sigmoid" for labels or one probability
+            each, "linear" for numbers, "softplus" or "exponential" for numbers over 0.
         units: width of each hidden layer.
         activation: relu, leaky_relu, elu, gelu, tanh or sigmoid.
         initializer: of the hidden kernels, a Keras name; None picks He for relu and its relatives, Glorot for tanh
@@ -92,6 +97,7 @@ def mlp(
         dropout: share of each hidden layer's outputs set to 0 in training, in [0, 1).
         batch_normalization: normalise before each activation.
         name: of the model.
+        task: deprecated, goes in the next version; give `output`.
 
     Raises:
         ValueError: a shape, size or name that is none of these.
@@ -103,7 +109,8 @@ def mlp(
     from keras import layers
 
     sizes = checks.shape("mlp", input_shape, (1, 3), _TAKES)
-    num_classes = checks.target(num_classes, task)
+    output = checks.activation(output, task)
+    num_classes = checks.outputs(num_classes, output)
     units = checks.several("units", units)
     kernel_initializer = checks.initial(initializer, activation)
     checks.rate("dropout", dropout)
@@ -124,7 +131,7 @@ def mlp(
         x = layers.Activation(activation)(x)
         if dropout:
             x = layers.Dropout(dropout)(x)
-    return keras.Model(inputs, checks.output(x, num_classes, task, regularizer=regularizer), name=name)
+    return keras.Model(inputs, checks.output(x, num_classes, output, regularizer=regularizer), name=name)
 
 
 def _flat(inputs: keras.KerasTensor) -> keras.KerasTensor:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from zoo.builders import checks
-from zoo.data.dataset import Task
 
 if TYPE_CHECKING:
     import keras
@@ -16,7 +15,7 @@ def rnn(
     input_shape: Sequence[int | None],
     num_classes: int,
     *,
-    task: Task = "classification",
+    output: str = "softmax",
     units: Sequence[int] = (64,),
     activation: str = "tanh",
     initializer: str | None = None,
@@ -30,18 +29,20 @@ def rnn(
     ngrams: int = 0,
     masking: bool = True,
     name: str = "rnn",
+    task: str | None = None,
 ) -> keras.Model:
     """Simple recurrent network: one layer that reads its own last output; forgets over long sequences.
 
     Input: float32 (batch, length, features), best near unit variance, steps of NaN are padding; with
         `vocabulary_size` int32 (batch, length), token ids, 0 is padding.
-    Output: float32 (batch, num_classes): probabilities that sum to 1 (classification), one probability a label
-        (multi_label), values (regression, forecasting).
+    Output: float32 (batch, num_classes): probabilities that sum to 1 (softmax), one probability each (sigmoid),
+        numbers (linear).
 
     Args:
         input_shape: (length, features), or (length,) with `vocabulary_size`; a length of None is any length.
         num_classes: classes, labels, values, or steps to forecast.
-        task: decides the output's activation.
+        output: activation of the output: "softmax" for one class of several, "sigmoid" for labels or one probability
+            each, "linear" for numbers, "softplus" or "exponential" for numbers over 0.
         units: width of each layer.
         activation: of the recurrence: relu, leaky_relu, elu, gelu, tanh or sigmoid.
         initializer: of the input kernels, a Keras name; None picks the one that fits the activation. The recurrent
@@ -58,12 +59,14 @@ def rnn(
             with them; 0 for none; with `vocabulary_size` only. Good where texts are few.
         masking: whether steps of NaN are skipped; without it such a step gives NaN, and training is a third faster.
         name: of the model.
+        task: deprecated, goes in the next version; give `output`.
 
     Raises:
         ValueError: a shape, size or name that is none of these.
 
     Source: Elman 1990, "Finding Structure in Time".
     """
+    output = checks.activation(output, task)
     kernel_initializer = checks.initial(initializer, activation)
 
     def layer(width: int, **common: object) -> keras.layers.Layer:
@@ -72,7 +75,7 @@ def rnn(
         return layers.SimpleRNN(width, activation=activation, kernel_initializer=kernel_initializer, **common)
 
     return _recurrent(
-        layer, input_shape, num_classes, task, units, bidirectional, pooling, dropout, l2, vocabulary_size, embedding,
+        layer, input_shape, num_classes, output, units, bidirectional, pooling, dropout, l2, vocabulary_size, embedding,
         token_dropout, ngrams, masking, name, "rnn",
     )  # fmt: skip
 
@@ -81,7 +84,7 @@ def lstm(
     input_shape: Sequence[int | None],
     num_classes: int,
     *,
-    task: Task = "classification",
+    output: str = "softmax",
     units: Sequence[int] = (64,),
     bidirectional: bool = False,
     pooling: str = "last",
@@ -93,18 +96,20 @@ def lstm(
     ngrams: int = 0,
     masking: bool = True,
     name: str = "lstm",
+    task: str | None = None,
 ) -> keras.Model:
     """Long short-term memory: gates decide what a cell keeps, so that it remembers over many steps.
 
     Input: float32 (batch, length, features), best near unit variance, steps of NaN are padding; with
         `vocabulary_size` int32 (batch, length), token ids, 0 is padding.
-    Output: float32 (batch, num_classes): probabilities that sum to 1 (classification), one probability a label
-        (multi_label), values (regression, forecasting).
+    Output: float32 (batch, num_classes): probabilities that sum to 1 (softmax), one probability each (sigmoid),
+        numbers (linear).
 
     Args:
         input_shape: (length, features), or (length,) with `vocabulary_size`; a length of None is any length.
         num_classes: classes, labels, values, or steps to forecast.
-        task: decides the output's activation.
+        output: activation of the output: "softmax" for one class of several, "sigmoid" for labels or one probability
+            each, "linear" for numbers, "softplus" or "exponential" for numbers over 0.
         units: width of each layer.
         bidirectional: read each sequence from both ends; doubles the width of each layer.
         pooling: what of the last layer goes to the output: its "last" state, the "mean" or the "max" over the steps,
@@ -118,6 +123,7 @@ def lstm(
             with them; 0 for none; with `vocabulary_size` only. Good where texts are few.
         masking: whether steps of NaN are skipped; without it such a step gives NaN, and training is a third faster.
         name: of the model.
+        task: deprecated, goes in the next version; give `output`.
 
     Raises:
         ValueError: a shape, size or name that is none of these.
@@ -126,8 +132,9 @@ def lstm(
     """
     from keras import layers
 
+    output = checks.activation(output, task)
     return _recurrent(
-        layers.LSTM, input_shape, num_classes, task, units, bidirectional, pooling, dropout, l2, vocabulary_size,
+        layers.LSTM, input_shape, num_classes, output, units, bidirectional, pooling, dropout, l2, vocabulary_size,
         embedding, token_dropout, ngrams, masking, name, "lstm",
     )  # fmt: skip
 
@@ -136,7 +143,7 @@ def gru(
     input_shape: Sequence[int | None],
     num_classes: int,
     *,
-    task: Task = "classification",
+    output: str = "softmax",
     units: Sequence[int] = (64,),
     bidirectional: bool = False,
     pooling: str = "last",
@@ -148,18 +155,20 @@ def gru(
     ngrams: int = 0,
     masking: bool = True,
     name: str = "gru",
+    task: str | None = None,
 ) -> keras.Model:
     """Gated recurrent unit: two gates where the LSTM has three, and a quarter fewer weights.
 
     Input: float32 (batch, length, features), best near unit variance, steps of NaN are padding; with
         `vocabulary_size` int32 (batch, length), token ids, 0 is padding.
-    Output: float32 (batch, num_classes): probabilities that sum to 1 (classification), one probability a label
-        (multi_label), values (regression, forecasting).
+    Output: float32 (batch, num_classes): probabilities that sum to 1 (softmax), one probability each (sigmoid),
+        numbers (linear).
 
     Args:
         input_shape: (length, features), or (length,) with `vocabulary_size`; a length of None is any length.
         num_classes: classes, labels, values, or steps to forecast.
-        task: decides the output's activation.
+        output: activation of the output: "softmax" for one class of several, "sigmoid" for labels or one probability
+            each, "linear" for numbers, "softplus" or "exponential" for numbers over 0.
         units: width of each layer.
         bidirectional: read each sequence from both ends; doubles the width of each layer.
         pooling: what of the last layer goes to the output: its "last" state, the "mean" or the "max" over the steps,
@@ -173,6 +182,7 @@ def gru(
             with them; 0 for none; with `vocabulary_size` only. Good where texts are few.
         masking: whether steps of NaN are skipped; without it such a step gives NaN, and training is a third faster.
         name: of the model.
+        task: deprecated, goes in the next version; give `output`.
 
     Raises:
         ValueError: a shape, size or name that is none of these.
@@ -181,8 +191,9 @@ def gru(
     """
     from keras import layers
 
+    output = checks.activation(output, task)
     return _recurrent(
-        layers.GRU, input_shape, num_classes, task, units, bidirectional, pooling, dropout, l2, vocabulary_size,
+        layers.GRU, input_shape, num_classes, output, units, bidirectional, pooling, dropout, l2, vocabulary_size,
         embedding, token_dropout, ngrams, masking, name, "gru",
     )  # fmt: skip
 
@@ -191,7 +202,7 @@ def _recurrent(
     layer: Callable[..., keras.layers.Layer],
     input_shape: Sequence[int | None],
     num_classes: int,
-    task: Task,
+    output: str,
     units: Sequence[int],
     bidirectional: bool,
     pooling: str,
@@ -217,7 +228,7 @@ def _recurrent(
     else:
         sizes = checks.shape(builder, input_shape, (1,), "with vocabulary_size token ids (length,)", free=1)
         vocabulary_size = checks.positive("vocabulary_size", vocabulary_size, 2)
-    num_classes = checks.target(num_classes, task)
+    num_classes = checks.outputs(num_classes, output)
     units = checks.several("units", units)
     checks.one_of("bidirectional", bidirectional, (True, False))
     checks.one_of("masking", masking, (True, False))
@@ -255,4 +266,4 @@ def _recurrent(
     if dropout:
         x = layers.Dropout(dropout)(x)
     linear = NGrams(num_classes, vocabulary_size, ngrams, dtype="float32")(tokens) if ngrams else None
-    return keras.Model(inputs, checks.output(x, num_classes, task, regularizer=regularizer, beside=linear), name=name)
+    return keras.Model(inputs, checks.output(x, num_classes, output, regularizer=regularizer, beside=linear), name=name)

@@ -1,31 +1,57 @@
-"""Names of the builders and where they are, so that listing them loads neither Keras nor TensorFlow."""
+"""Names of the builders and what each is, so that listing them loads neither Keras nor TensorFlow."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from zoo.errors import InputError
 
-BUILDERS: dict[str, str] = {
-    "cnn": "zoo.builders.convolutional:cnn",
-    "conditional_gan": "zoo.builders.adversarial:conditional_gan",
-    "conv_autoencoder": "zoo.builders.autoencoders:conv_autoencoder",
-    "dcgan": "zoo.builders.adversarial:dcgan",
-    "denoising_autoencoder": "zoo.builders.autoencoders:denoising_autoencoder",
-    "dense_autoencoder": "zoo.builders.autoencoders:dense_autoencoder",
-    "gan": "zoo.builders.adversarial:gan",
-    "gru": "zoo.builders.recurrent:gru",
-    "lstm": "zoo.builders.recurrent:lstm",
-    "mlp": "zoo.builders.dense:mlp",
-    "perceptron": "zoo.builders.dense:perceptron",
-    "resnet": "zoo.builders.convolutional:resnet",
-    "rnn": "zoo.builders.recurrent:rnn",
-    "sequence_autoencoder": "zoo.builders.autoencoders:sequence_autoencoder",
-    "variational_autoencoder": "zoo.builders.autoencoders:variational_autoencoder",
-    "wasserstein_gan": "zoo.builders.adversarial:wasserstein_gan",
+
+class Builder(NamedTuple):
+    """What is known of a builder before it is imported.
+
+    Attributes:
+        path: of its function, as module:function.
+        kinds: of inputs that it takes, out of images, table, text, sequence.
+        shape: of one input, as is usual for it.
+        task: that it brings, reconstruction or generation; "" where the task is the data's.
+    """
+
+    path: str
+    kinds: tuple[str, ...]
+    shape: tuple[int, ...]
+    task: str = ""
+
+
+IMAGE, ROW, STEPS = (28, 28, 1), (64,), (30, 8)
+BUILDERS: dict[str, Builder] = {
+    "cnn": Builder("zoo.builders.convolutional:cnn", ("images",), IMAGE),
+    "conditional_gan": Builder("zoo.builders.adversarial:conditional_gan", ("images",), IMAGE, "generation"),
+    "conv_autoencoder": Builder("zoo.builders.autoencoders:conv_autoencoder", ("images",), IMAGE, "reconstruction"),
+    "dcgan": Builder("zoo.builders.adversarial:dcgan", ("images",), IMAGE, "generation"),
+    "denoising_autoencoder": Builder(
+        "zoo.builders.autoencoders:denoising_autoencoder", ("images",), IMAGE, "reconstruction"
+    ),
+    "dense_autoencoder": Builder(
+        "zoo.builders.autoencoders:dense_autoencoder", ("table", "images"), IMAGE, "reconstruction"
+    ),
+    "gan": Builder("zoo.builders.adversarial:gan", ("images",), IMAGE, "generation"),
+    "gru": Builder("zoo.builders.recurrent:gru", ("sequence", "text"), STEPS),
+    "lstm": Builder("zoo.builders.recurrent:lstm", ("sequence", "text"), STEPS),
+    "mlp": Builder("zoo.builders.dense:mlp", ("table", "images"), ROW),
+    "perceptron": Builder("zoo.builders.dense:perceptron", ("table", "images"), ROW),
+    "resnet": Builder("zoo.builders.convolutional:resnet", ("images",), IMAGE),
+    "rnn": Builder("zoo.builders.recurrent:rnn", ("sequence", "text"), STEPS),
+    "sequence_autoencoder": Builder(
+        "zoo.builders.autoencoders:sequence_autoencoder", ("sequence",), STEPS, "reconstruction"
+    ),
+    "variational_autoencoder": Builder(
+        "zoo.builders.autoencoders:variational_autoencoder", ("table", "images"), IMAGE, "reconstruction"
+    ),
+    "wasserstein_gan": Builder("zoo.builders.adversarial:wasserstein_gan", ("images",), IMAGE, "generation"),
 }
 
 
@@ -39,8 +65,14 @@ def builder(name: str) -> Callable[..., Any]:
         near = difflib.get_close_matches(str(name).lower(), BUILDERS, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise InputError(f"expected a builder, one of {', '.join(BUILDERS)}; received {name!r}{hint}")
-    module, function = BUILDERS[name].split(":")
+    module, function = BUILDERS[name].path.split(":")
     return getattr(importlib.import_module(module), function)
+
+
+def row(build: Callable[..., Any]) -> Builder | None:
+    """The row in `BUILDERS` of a function of the zoo; None for any other."""
+    path = f"{getattr(build, '__module__', '')}:{getattr(build, '__qualname__', '')}"
+    return next((each for each in BUILDERS.values() if each.path == path), None)
 
 
 def summary(name: str) -> str:

@@ -51,9 +51,7 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
 
     build = registry.builder(builder)
     known = inspect.signature(build)
-    family = registry.BUILDERS[builder].split(":")[0].rsplit(".")[-1]
-    usual = {"dense": (64,), "recurrent": (30, 8), "sequence_autoencoder": (30, 8)}
-    sizes = numbers(shape) if shape else usual.get(builder, usual.get(family, (28, 28, 1)))
+    sizes = numbers(shape) if shape else registry.BUILDERS[builder].shape
     plain = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(known))  # annotations are strings to Python
     say(f"{builder}{plain}\n\n{inspect.getdoc(build)}\n")
     try:
@@ -123,7 +121,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     options["normal"] = [name for name in options["normal"].split(",") if name]
     if not as_json:
         tables.show_data(data)
-        if "adversarial" in registry.BUILDERS[builder]:
+        if registry.BUILDERS[builder].task == "generation":
             say(f"samples, as they become better: {run}/samples/")
     with claimed(run):
         trained = train_model(builder, data, model=model, run=run, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from zoo.training.composition import Scale, composed, image_input, prepared, sca
 if TYPE_CHECKING:
     import keras
 
+_OUTPUTS = {"classification": "softmax", "multi_label": "sigmoid", "regression": "linear", "forecasting": "linear"}
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -68,7 +70,7 @@ def prepare(
 ) -> Prepared:
     """Read `data`, build the network, and check that they fit; arguments as those of `train`.
 
-    What the data decides is added to `arguments`: the task, the size of the vocabulary.
+    What the data decides is added to `arguments`: the activation of the output, the size of the vocabulary.
 
     Raises:
         InputError: wrong data or arguments.
@@ -129,8 +131,9 @@ def is_own(builder: Any) -> bool:
     """Whether a model, given as `train` takes it, may have layers or functions of a user's own."""
     import keras
 
-    of_zoo = isinstance(builder, str) or getattr(builder, "__module__", "").startswith("zoo.builders.")
-    return isinstance(builder, keras.Model) or not of_zoo
+    from zoo.builders import registry
+
+    return isinstance(builder, keras.Model) or not (isinstance(builder, str) or registry.row(builder))
 
 
 def check_fit(network: keras.Model, data: Data, inputs: np.ndarray) -> None:
@@ -206,8 +209,8 @@ def built(
         return builder, builder.name
     build = registry.builder(builder) if isinstance(builder, str) else builder
     known = inspect.signature(build).parameters
-    # A builder of the zoo that asks for no task has its input for its target.
-    supervised = "task" in known or not build.__module__.startswith("zoo.builders.")
+    row = registry.row(build)
+    supervised = row is None or not row.task
     classes = supervised or "num_classes" in known
     if classes and not supervised and (data.task != "classification" or len(data.classes) < 2):
         raise InputError(
@@ -218,8 +221,8 @@ def built(
         arguments.setdefault("vocabulary_size", len(data.vocabulary))
     if data.input["kind"] == "sequence" and data.input.get("length", 0) is None and supervised:
         shape = (None, *shape[1:])
-    if data.task != "classification" and supervised:
-        arguments.setdefault("task", data.task)
+    if data.task != "classification" and supervised and "task" not in arguments:
+        arguments.update(_output(build, data.task) | arguments)
     if data.task == "forecasting" and "masking" in known:
         arguments.setdefault("masking", False)  # a window has no padding
     before = keras.config.dtype_policy()
@@ -231,6 +234,18 @@ def built(
     finally:
         keras.config.set_dtype_policy(before)
     return network, getattr(build, "__name__", network.name)
+
+
+def _output(build: Callable[..., keras.Model], task: str) -> dict[str, str]:
+    """What a supervised builder is told of the task: the activation of its output, if it has an argument for it."""
+    known = inspect.signature(build).parameters
+    # Functions of a user's own that were written for version 0.1, and partial(mlp, task="regression").
+    if "task" in known and ("output" not in known or known["task"].default is not None):
+        told = f"the argument task of {getattr(build, '__name__', build)} is deprecated; give it an argument output"
+        warnings.warn(f"{told}, which receives {_OUTPUTS[task]!r}", DeprecationWarning, stacklevel=5)
+        return {"task": task}
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    return {"output": _OUTPUTS[task]} if "output" in known or takes_any else {}
 
 
 def loss_of(task: str) -> keras.losses.Loss:

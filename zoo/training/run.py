@@ -128,8 +128,9 @@ def train(
     their generator's weights.
 
     Args:
-        builder: a name out of `zoo.builders.BUILDERS`; a function of input shape and number of outputs; or an
-            uncompiled model from prepared inputs to probabilities or values, which is trained in place.
+        builder: a name out of `zoo.builders.BUILDERS`; a function of input shape and number of outputs, and of the
+            activation `output` where it has that argument, as softmax, sigmoid or linear; or an uncompiled model from
+            prepared inputs to probabilities or values, which is trained in place.
         data: a path as `zoo.data.open` takes it, or what a reader gave.
         model: keyword arguments of the builder.
         epochs: at most; where None as many as make 1,500 steps, between 20 and 200; of adversarial networks 6,000,

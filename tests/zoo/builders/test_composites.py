@@ -15,8 +15,8 @@ import pytest
 from support.builders import SUPERVISED, keywords, wrong
 from zoo.builders.registry import BUILDERS, builder
 
-ADVERSARIAL = [name for name in BUILDERS if "adversarial" in BUILDERS[name]]
-AUTOENCODERS = [name for name in BUILDERS if name not in SUPERVISED and name not in ADVERSARIAL]
+ADVERSARIAL = [name for name in BUILDERS if BUILDERS[name].task == "generation"]
+AUTOENCODERS = [name for name in BUILDERS if BUILDERS[name].task == "reconstruction"]
 SHAPES = {"rows": (10,), "images": (12, 8, 3), "sequences": (9, 4)}
 TAKES = {"dense_autoencoder": ("rows", "images"), "variational_autoencoder": ("rows", "images")}
 TAKES |= {"sequence_autoencoder": ("sequences",)}

@@ -1,7 +1,7 @@
 """The contract of builders, over the registry: a new one is taken up by its line there and its docstring.
 
-Those that take a task, as most do, are held to all of it; autoencoders and adversarial networks, which have no targets,
-to what is said of names and docstrings here, and for the rest to test_composites.py.
+Those that bring no task, as most do, are held to all of it; autoencoders and adversarial networks, which have no
+targets, to what is said of names and docstrings here, and for the rest to test_composites.py.
 
 The shapes come from the docstring's ``Input``: every ``float32 (batch, ...)`` or ``int32 (batch, ...)`` in it is a
 form of input that the builder takes.
@@ -16,23 +16,27 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import zoo.builders
 from support.builders import SUPERVISED, keywords, wrong
 from support.places import ROOT
+from zoo.builders import registry
+from zoo.builders.checks import OUTPUTS
 from zoo.builders.registry import BUILDERS, builder, summary
+from zoo.commands.training import show
 from zoo.errors import InputError
 
 SIZES = {"height": 12, "width": 10, "channels": 3, "length": 9, "features": 4}  # of the axes that docstrings name
 VOCABULARY, BATCH, CLASSES = 30, 6, 3
 FOR_TOKENS = ("token_dropout", "ngrams")
-TASKS = ("classification", "multi_label", "regression", "forecasting")
-LOSSES = {"classification": "sparse_categorical_crossentropy", "multi_label": "binary_crossentropy"}
+OF_TASKS = {"classification": "softmax", "multi_label": "sigmoid", "regression": "linear", "forecasting": "linear"}
 
 
 class Form(NamedTuple):
@@ -98,15 +102,6 @@ def tiny(form: Form) -> dict[str, Any]:
     return arguments
 
 
-def targets(task: str, classes: int = CLASSES) -> np.ndarray:
-    rng = np.random.default_rng(1)
-    if task == "classification":
-        return rng.integers(0, classes, BATCH)
-    if task == "multi_label":
-        return rng.integers(0, 2, (BATCH, classes))
-    return rng.normal(size=(BATCH, classes)).astype(np.float32)
-
-
 def outputs(model: Any, batch: np.ndarray) -> np.ndarray:
     import keras
 
@@ -131,7 +126,8 @@ def test_shape_and_classes_are_positional_and_the_rest_is_named(name: str) -> No
         immutable = item.default if isinstance(item.default, tuple) else (item.default,)
         assert all(isinstance(value, str | int | float | bool | None) for value in immutable)
     assert keywords(name)["name"] == name
-    assert keywords(name).get("task", "classification") in TASKS
+    assert ("output" in keywords(name)) == (name in SUPERVISED)
+    assert keywords(name).get("output", "softmax") == "softmax"
 
 
 @every_builder
@@ -145,23 +141,61 @@ def test_the_docstring_tells_input_output_arguments_errors_and_source(name: str)
     assert forms([name])
 
 
+@every_builder
+def test_the_row_says_what_the_builder_takes(name: str) -> None:
+    row = BUILDERS[name]
+    assert row == registry.row(builder(name))
+    assert registry.row(partial(builder(name))) is None and registry.row(forms) is None
+    if row.task != "generation":  # whose input is a code
+        of_axes = {1: "table", 2: "sequence", 3: "images"}
+        kinds = {"text" if form.tokens else of_axes[len(form.axes)] for form in forms([name])}
+        assert set(row.kinds) == kinds
+
+
+@every_builder
+def test_it_is_shown_with_its_usual_shape(name: str) -> None:
+    shown = CliRunner().invoke(show, [name])
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.startswith(f"{name}(input_shape: ") and "Source:" in shown.output
+    assert shown.output.count("Total params") == (1 if name in SUPERVISED else 2)
+
+
 @every_form
-@pytest.mark.parametrize("task", TASKS)
-def test_output_has_the_shape_and_range_of_the_task(form: Form, task: str) -> None:
-    model = form.build(task=task)
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_output_has_the_shape_and_range_of_its_activation(form: Form, output: str) -> None:
+    model = form.build(output=output)
     assert model.input_shape == (None, *form.shape)
     assert not model.compiled
     found = outputs(model, form.batch())
     assert found.shape == (BATCH, CLASSES)
     assert found.dtype == np.float32
     assert np.isfinite(found).all()
-    if task == "classification":
+    if output == "softmax":
         np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
-    if task in LOSSES:
-        assert ((found >= 0) & (found <= 1)).all()
     else:
-        assert model.layers[-1].activation.__name__ == "linear"
-        assert form.build(1, task=task).output_shape == (None, 1)
+        assert form.build(1, output=output).output_shape == (None, 1)
+    if output in ("softmax", "sigmoid"):
+        assert found.max() <= 1
+    assert model.layers[-1].activation.__name__ == output
+    if output != "linear":
+        assert found.min() >= 0
+
+
+@pytest.mark.parametrize("name", SUPERVISED)
+@pytest.mark.parametrize("task", OF_TASKS)
+def test_a_task_stands_for_its_activation_and_warns(name: str, task: str) -> None:
+    import keras
+
+    form = forms([name])[-1]
+    keras.utils.set_random_seed(0)
+    with pytest.warns(DeprecationWarning, match=rf"{task!r} is deprecated.*output='{OF_TASKS[task]}'") as warned:
+        model = form.build(task=task)
+    assert warned[0].filename == __file__
+    keras.utils.set_random_seed(0)
+    same = form.build(output=OF_TASKS[task])
+    np.testing.assert_array_equal(outputs(model, form.batch()), outputs(same, form.batch()))
+    with pytest.raises(ValueError, match="expected output alone.*received output='linear' and task="):
+        form.build(output="linear", task=task)
 
 
 @every_form
@@ -171,8 +205,8 @@ def test_ten_steps_lower_the_loss_on_a_fixed_batch(form: Form, size: str) -> Non
 
     keras.utils.set_random_seed(0)
     model = form.build(**({} if size == "default" else tiny(form)))
-    model.compile(keras.optimizers.Adam(1e-2), LOSSES["classification"])
-    batch, labels = form.batch(), targets("classification")
+    model.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    batch, labels = form.batch(), np.arange(BATCH) % CLASSES
     losses = [float(model.train_on_batch(batch, labels)) for _ in range(11)]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
@@ -267,7 +301,7 @@ def test_wrong_arguments_are_refused_by_name(form: Form) -> None:
         with pytest.raises(ValueError, match="num_classes"):
             form.build(classes)
     with pytest.raises(ValueError, match="num_classes"):
-        form.build(0, task="regression")
+        form.build(0, output="linear")
     for argument, default in keywords(form.name).items():
         for value in wrong(argument, default):
             with pytest.raises(ValueError, match=rf"{argument}.*received {re.escape(repr(value))}"):

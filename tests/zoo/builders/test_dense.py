@@ -31,7 +31,7 @@ def test_a_perceptron_learns_and_but_not_xor_and_an_mlp_does() -> None:
 def test_pixels_are_brought_to_unit_range() -> None:
     import keras
 
-    model = perceptron((2, 2, 1), 1, task="regression")
+    model = perceptron((2, 2, 1), 1, output="linear")
     model.set_weights([np.ones((4, 1)), np.zeros(1)])
     found = keras.ops.convert_to_numpy(model(np.full((1, 2, 2, 1), 255, np.float32)))
     np.testing.assert_allclose(found, [[4]], rtol=1e-6)

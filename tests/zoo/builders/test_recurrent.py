@@ -70,7 +70,7 @@ def test_pooling_is_over_the_steps_that_are_there() -> None:
 
 
 def test_a_horizon_is_as_many_values() -> None:
-    model = gru((12, 2), 24, task="forecasting")
+    model = gru((12, 2), 24, output="linear")
     assert model.output_shape == (None, 24)
     assert model.layers[-1].activation.__name__ == "linear"
 

@@ -188,10 +188,3 @@ def test_more_wrong_use(variational: Path, conditional: Path, photos: Path) -> N
         lines = [line for line in result.stderr.splitlines() if line.startswith("zoo: ")]
         assert result.returncode == 2, (arguments, result.stderr)
         assert len(lines) == 1 and message in lines[0], (arguments, result.stderr)
-
-
-@pytest.mark.slow
-def test_new_builders_are_shown() -> None:
-    for builder in ("conditional_gan", "sequence_autoencoder", "variational_autoencoder"):
-        shown = command("show", builder)
-        assert shown.returncode == 0 and shown.stdout.count("Total params") == 2, shown.stderr

@@ -29,6 +29,7 @@ from zoo.files import digest
 from zoo.formats import converting, exporting, graphs, questions, registry
 from zoo.formats.opening import open_format
 
+OUTPUTS = {"classification": "softmax", "multi_label": "sigmoid", "regression": "linear", "forecasting": "linear"}
 FLOAT = ("litert", "onnx", "openvino")
 PICTURES = {"kind": "images", "size": [16, 16], "crop": 1.0, "channels": 1, "pixels": "grey, 0-255"}
 
@@ -89,7 +90,7 @@ def network(name: str, data: Data, *shape: int | None, task: str = "classificati
         rng = np.random.default_rng(1)
         width = data.input["window"] * len(data.input["features"])
         scale = scale._replace(kernel=rng.normal(size=(width, count)).astype(np.float32), bias=scale.mean)
-    return composed(data, builder(name)(shape, count, task=task, **arguments), scale)
+    return composed(data, builder(name)(shape, count, output=OUTPUTS[task], **arguments), scale)
 
 
 def supervised(name: str, read: Callable[[], Data], **arguments: Any) -> Callable[[], tuple[Any, dict[str, Any]]]:
@@ -115,7 +116,7 @@ def shaken(model: Any) -> None:
 
 def pictures(name: str, task: str = "classification", **arguments: Any) -> Callable[[], tuple[Any, dict[str, Any]]]:
     def made() -> tuple[Any, dict[str, Any]]:
-        model = builder(name)((16, 16, 1), 3, task=task, **arguments)
+        model = builder(name)((16, 16, 1), 3, output=OUTPUTS[task], **arguments)
         shaken(model)
         return model, {"builder": name, "task": task, "classes": ["zero", "one", "two"], "input": PICTURES}
 

@@ -64,7 +64,7 @@ def test_weights_that_are_far_too_large_explode() -> None:
     inputs = rng.normal(size=(200, 8)).astype(np.float32)
     data = arrays(inputs, inputs[:, [0]], task="regression")
     keras.utils.set_random_seed(0)
-    network = mlp((8,), 1, units=(64,) * 10, task="regression")
+    network = mlp((8,), 1, units=(64,) * 10, output="linear")
     assert symptoms(network, data) == []
     network.set_weights([weight * 4 if weight.ndim > 1 else weight for weight in network.get_weights()])
     assert symptoms(network, data) == ["exploding gradients"]

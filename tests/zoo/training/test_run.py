@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -105,6 +106,36 @@ def test_ones_own_function_and_ones_own_model_are_trained() -> None:
     assert trained.card["builder"] == "mlp" and any(
         (a != b).any() for a, b in zip(before, own.get_weights(), strict=True)
     )
+
+
+def test_ones_own_function_receives_the_activation_of_the_task() -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    data, received = arrays(rows, rows[:, [0]], task="regression"), []
+
+    def plain(input_shape: tuple[int, ...], num_classes: int) -> keras.Model:
+        return mlp(input_shape, num_classes, output="linear")
+
+    def knows(input_shape: tuple[int, ...], num_classes: int, output: str = "softmax") -> keras.Model:
+        received.append(output)
+        return mlp(input_shape, num_classes, output=output)
+
+    def of_any(input_shape: tuple[int, ...], num_classes: int, **others: str) -> keras.Model:
+        return knows(input_shape, num_classes, **others)
+
+    def older(input_shape: tuple[int, ...], num_classes: int, task: str = "classification") -> keras.Model:
+        received.append(task)
+        return plain(input_shape, num_classes)
+
+    for build in (plain, knows, of_any):
+        assert train(build, data, epochs=1).network.layers[-1].activation.__name__ == "linear"
+    assert train(knows, data, model={"output": "exponential"}, epochs=1).evaluation is not None
+    for build in (older, partial(mlp, task="regression")):
+        with pytest.warns(DeprecationWarning, match="argument task of .* is deprecated.*output.*'linear'") as warned:
+            train(build, data, epochs=1)
+        assert warned[0].filename == __file__
+    assert received == ["linear", "linear", "exponential", "regression"]
+    with pytest.warns(DeprecationWarning, match="give output='linear'"):
+        assert train("mlp", data, model={"task": "regression"}, epochs=1).card["model"] == {"task": "regression"}
 
 
 def test_rare_classes_count_more_with_class_weights() -> None:
