@@ -62,6 +62,7 @@ UPWARD = {  # what is left until a task is a room of its own, which says its los
     ("zoo.tasks.thresholds", "zoo.training.compiling"),
     ("zoo.tasks.thresholds", "zoo.training.learning"),
     ("zoo.tasks.thresholds", "zoo.training.preparing"),
+    ("zoo.tasks.thresholds", "zoo.training.settings"),
 }
 
 

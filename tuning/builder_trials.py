@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +26,11 @@ from zoo.training import own_code
 from zoo.training.checkpoints import Checkpoint
 from zoo.training.compiling import Reuse, unoptimized
 from zoo.training.composition import in_unit, prepared
-from zoo.training.learning import SETTINGS, Sides, inner_split, learn, settled
+from zoo.training.learning import Sides, inner_split, learn
 from zoo.training.optimizers import OPTIMIZERS
 from zoo.training.preparing import Prepared, built, is_own, prepare
 from zoo.training.run import Trained, finished, train
+from zoo.training.settings import Settings as TrainingSettings
 
 if TYPE_CHECKING:
     import keras
@@ -82,7 +83,8 @@ class Networks:
         self.splits = self._splits()
         self.tasks = [self.task.on(chosen) for chosen, _ in self.splits]
         self.sides = [Sides.of(task, *split) for task, split in zip(self.tasks, self.splits, strict=True)]
-        self.epochs = settled(self.task, len(self.splits[0][0]), **self._settings({}), epochs=epochs)["epochs"]
+        self.epochs = epochs  # which the next line completes
+        self.epochs = self._completed({}).epochs
         images = self.task.inputs.ndim == 4
         self.graphs = nullcontext if images or keras.backend.backend() != "tensorflow" else unoptimized
         self.simple: dict[str, np.ndarray] | None = None  # what simple models say, once they were asked
@@ -92,9 +94,9 @@ class Networks:
         """Whether these say what the builder and `zoo.train` do if nothing is said."""
         known = inspect.signature(self.build).parameters
 
-        def resolved(training: dict[str, Any]) -> dict[str, Any]:
-            how = settled(self.task, len(self.splits[0][0]), **self._settings(training), epochs=self.epochs)
-            return how | {"learning_rate": how["learning_rate"] or OPTIMIZERS[how["optimizer"]]}
+        def resolved(training: dict[str, Any]) -> TrainingSettings:
+            how = self._completed(training)
+            return replace(how, learning_rate=how.learning_rate or OPTIMIZERS[how.optimizer])
 
         def plain(value: Any) -> Any:
             return list(value) if isinstance(value, tuple) else value
@@ -164,18 +166,17 @@ class Networks:
         training = self._settings(settings["training"])
         arguments, shape = dict(settings["model"]), self.task.inputs.shape[1:]
         network = self.fresh.network(
-            json.dumps([arguments, training["precision"]], sort_keys=True, default=str),
-            lambda: self._built(shape, arguments, training["precision"]),
+            json.dumps([arguments, training.precision], sort_keys=True, default=str),
+            lambda: self._built(shape, arguments, training.precision),
         )
         task = self.tasks[fold]._replace(network=network)
         chosen, asked = self.splits[fold]
-        how = settled(task, len(chosen), **training, epochs=self.epochs)
         states.mkdir(parents=True, exist_ok=True)
         history = learn(
             task,
             network,
             self.sides[fold] if task.kind != "adversarial" else self.sides[fold]._replace(choosing=None),
-            how,
+            training.completed(task, len(chosen)),
             self.seed,
             stop_at=last,
             checkpoint=Checkpoint(states / f"state_{fold}.npz"),
@@ -192,10 +193,14 @@ class Networks:
             own_code.check(getattr(network, "generator", network))
         return network
 
-    def _settings(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Arguments of `zoo.train` that say how to train, with its defaults; no epochs."""
-        known = inspect.signature(self.trains).parameters
-        return {name: given.get(name, known[name].default) for name in SETTINGS if name != "epochs"}
+    def _settings(self, given: dict[str, Any]) -> TrainingSettings:
+        """How to train, of the arguments of `zoo.train` in `given`; the epochs are those of the search."""
+        named = {field.name: given[field.name] for field in fields(TrainingSettings) if field.name in given}
+        return TrainingSettings(**named | {"epochs": self.epochs})
+
+    def _completed(self, given: dict[str, Any]) -> TrainingSettings:
+        """The same for the first split."""
+        return self._settings(given).completed(self.task, len(self.splits[0][0]))
 
     def _answers(self, task: Prepared, inputs: np.ndarray) -> np.ndarray:
         """What the objective looks at: of the network of `task`, asked for prepared `inputs`."""
@@ -231,17 +236,16 @@ class Networks:
             states: folder of its state.
         """
         network, history, _ = self._train(settings, 0, states, epochs or None, None, lambda *_: None)
-        chosen, choosing = self.splits[0]
-        how = settled(self.task, len(chosen), **self._settings(settings["training"]), epochs=self.epochs)
+        choosing, training = self.splits[0][1], self._completed(settings["training"])
         card = {"builder": self.name, "kind": self.task.kind, "model": dict(settings["model"]), "seed": self.seed}
-        card |= {"training": how | {"validation": len(choosing) / len(self.data.train)}}
+        card |= {"training": training.to_dict() | {"validation": len(choosing) / len(self.data.train)}}
         if self.task.kind == "autoencoder":
             card |= {"normal": [], "false_alarms": 0.01}
         if self.simple is None and self.task.kind == "supervised":
             asked = prepared(self.data, self.data.held_out)
             self.simple = baselines.outputs(self.data, self.task.inputs, asked, self.seed)
         task = self.tasks[0]._replace(network=network)
-        trained = finished(task, network, history, card, choosing, self.simple)
+        trained = finished(task, network, history, training, card, choosing, self.simple)
         if self.task.kind == "supervised":
             return trained, trained.outputs
         return trained, self._answers(task, prepared(self.data, self.data.held_out))

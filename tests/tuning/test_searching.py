@@ -186,6 +186,24 @@ def test_what_fails_is_recorded_with_its_reason_and_the_search_goes_on() -> None
     assert all(trial.status == "completed" for trial in result.trials if trial.values.get("kind") == "good")
 
 
+@pytest.mark.parametrize(
+    ("training", "default"),
+    [
+        ({}, True),
+        ({"augment": [], "learning_rate": 1e-3, "batch_size": 32, "weight_decay": 0.0}, True),
+        ({"learning_rate": 1e-2}, False),
+        ({"optimizer": "adamw"}, False),
+        ({"precision": "mixed_bfloat16"}, False),
+    ],
+)
+def test_what_training_does_if_nothing_is_said_is_the_default_however_it_is_said(
+    training: dict[str, Any], default: bool
+) -> None:
+    from tuning.builder_trials import Networks
+
+    assert Networks("mlp", blobs(), epochs=2).is_default({"model": {}, "training": training}) == default
+
+
 @pytest.mark.usefixtures("unexported")
 def test_three_failures_in_a_row_for_one_reason_end_it() -> None:
     def broken(hp: Any) -> dict[str, dict[str, Any]]:

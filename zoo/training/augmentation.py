@@ -25,9 +25,7 @@ def augmentation(names: Sequence[str], seed: int) -> keras.Sequential:
     Raises:
         InputError: another name.
     """
-    unknown = sorted(set(names) - set(AUGMENTATIONS))
-    if unknown:
-        raise InputError(f"expected augmentations out of {', '.join(AUGMENTATIONS)}, received {unknown[0]!r}")
+    check(names)
     import keras
 
     layers = keras.layers
@@ -44,3 +42,10 @@ def augmentation(names: Sequence[str], seed: int) -> keras.Sequential:
         "randaugment": lambda: [layers.RandAugment(value_range=(0, 255), seed=seed + 5)],
     }
     return keras.Sequential([layer for name in names for layer in makers[name]()])
+
+
+def check(names: Sequence[str]) -> None:
+    """Raise InputError where one of the `names` is not known."""
+    unknown = sorted(set(names) - set(AUGMENTATIONS))
+    if unknown:
+        raise InputError(f"expected augmentations out of {', '.join(AUGMENTATIONS)}, received {unknown[0]!r}")

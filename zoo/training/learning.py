@@ -1,8 +1,7 @@
-"""How a network of the zoo is trained: the settings, the inner split that chooses the epoch, and the run."""
+"""How a network of the zoo is trained: the inner split that chooses the epoch, and the run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,16 +12,12 @@ from zoo.tasks import generation
 from zoo.training.augmentation import augmentation
 from zoo.training.batches import Arrays
 from zoo.training.loop import History, fit
-from zoo.training.optimizers import decay
 from zoo.training.optimizers import optimizer as optimizer_of
 from zoo.training.preparing import Prepared, loss_of
+from zoo.training.settings import Settings
 
 if TYPE_CHECKING:
     import keras
-
-STEPS = 1500  # after which most small networks have learnt what they can
-RULE = ("learning_rate", "schedule", "warm_up", "momentum", "weight_decay", "clip_norm")
-SETTINGS = ("epochs", "batch_size", "patience", "optimizer", *RULE, "class_weights", "augment", "precision")
 
 
 class Sides(NamedTuple):
@@ -43,61 +38,14 @@ class Sides(NamedTuple):
         return cls(learnt, held if len(choosing) else None)
 
 
-def settled(
-    task: Prepared,
-    count: int,
-    *,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    patience: int | None = None,
-    class_weights: bool = False,
-    augment: Sequence[str] = (),
-    **others: Any,
-) -> dict[str, Any]:
-    """How to train, with the numbers that follow from the data; arguments as those of `zoo.train`.
-
-    Args:
-        task: what is to be learnt.
-        count: examples to learn from.
-        epochs: as there.
-        batch_size: as there.
-        patience: as there.
-        class_weights: as there.
-        augment: as there.
-        others: the other names of `SETTINGS`, as there.
-
-    Raises:
-        InputError: one is out of its range, or does not fit the task.
-    """
-    if (epochs is not None and epochs < 1) or (batch_size is not None and batch_size < 1):
-        raise InputError(
-            f"expected epochs and batch_size of at least 1, received epochs={epochs}, batch_size={batch_size}"
-        )
-    if patience is not None and patience < 0:
-        raise InputError(f"expected a patience of 0 or more, received {patience}")
-    if task.kind != "supervised" and class_weights:
-        raise InputError(f"class_weights are for a model that tells classes; leave them out for {task.name}")
-    if task.kind == "adversarial":
-        batch_size, _, epochs = generation.lengths(task.network, task.data, batch_size, epochs)
-    else:
-        batch_size = batch_size or (128 if count >= 10_000 else 32)
-        epochs = epochs or int(np.clip(STEPS * batch_size // count, 20, 200))
-    patience = max(5, epochs // 3) if patience is None else patience
-    found = {"epochs": epochs, "batch_size": batch_size, "patience": patience, **others}
-    found["weight_decay"] = decay(found["optimizer"], found["weight_decay"])
-    return found | {"class_weights": class_weights, "augment": list(augment)}
-
-
-def learn(
-    task: Prepared, network: keras.Model, sides: Sides, settings: Mapping[str, Any], seed: int, **how: Any
-) -> History:
-    """Train `network` by `settings`, as `settled` gives them.
+def learn(task: Prepared, network: keras.Model, sides: Sides, settings: Settings, seed: int, **how: Any) -> History:
+    """Train `network`.
 
     Args:
         task: what is to be learnt.
         network: not trained.
         sides: to learn from, and to choose by.
-        settings: how.
+        settings: how, completed.
         seed: of the order, and of what is augmented.
         how: further arguments of `zoo.training.loop.fit`.
 
@@ -106,31 +54,30 @@ def learn(
     """
     targets = sides.learnt[1]
     adversarial, supervised = task.kind == "adversarial", task.kind == "supervised"
-    rule = {name: settings[name] for name in RULE}
     batches = Arrays(
         *sides.learnt,
-        _balanced(targets) if settings["class_weights"] else None,
-        batch_size=settings["batch_size"] * (network.critic_steps if adversarial else 1),
+        _balanced(targets) if settings.class_weights else None,
+        batch_size=settings.batch_size * (network.critic_steps if adversarial else 1),
         seed=seed,
-        augment=augmentation(settings["augment"], seed) if settings["augment"] else None,
+        augment=augmentation(settings.augment, seed) if settings.augment else None,
         chosen=sides.dealt,
         whole=adversarial,
     )
-    steps = len(batches) * settings["epochs"]
+    steps = len(batches) * settings.epochs
     if adversarial:
-        optimizer: Any = generation.optimizers(network, settings["optimizer"], steps, rule)
+        optimizer: Any = generation.optimizers(network, settings.optimizer, steps, settings.rule)
     else:
-        optimizer = optimizer_of(settings["optimizer"], steps=steps, **rule)
+        optimizer = optimizer_of(settings.optimizer, steps=steps, **settings.rule)
     how.setdefault("metrics", ["accuracy"] if supervised and task.data.task == "classification" else [])
     try:
         return fit(
             network,
             batches,
-            epochs=settings["epochs"],
+            epochs=settings.epochs,
             optimizer=optimizer,
             loss=loss_of(task.data.task) if supervised else None,
             validation=None if sides.choosing is None else Arrays(*sides.choosing, batch_size=256),
-            patience=settings["patience"],
+            patience=settings.patience,
             **how,
         )
     except FloatingPointError as error:

@@ -48,21 +48,9 @@ def optimizer(
     Raises:
         InputError: a name that is not known, or a number out of its range.
     """
-    if name not in OPTIMIZERS:
-        raise InputError(f"expected an optimizer out of {', '.join(OPTIMIZERS)}, received {name!r}")
+    check(name, learning_rate, schedule, warm_up, momentum, weight_decay, clip_norm)
     rate = OPTIMIZERS[name] if learning_rate is None else learning_rate
     weight_decay = decay(name, weight_decay)
-    if schedule not in SCHEDULES:
-        raise InputError(f"expected a schedule out of {', '.join(SCHEDULES)}, received {schedule!r}")
-    for label, value, fits in (
-        ("learning_rate over 0", rate, rate > 0),
-        ("warm_up in [0, 1)", warm_up, 0 <= warm_up < 1),
-        ("momentum in [0, 1)", momentum, 0 <= momentum < 1),
-        ("weight_decay of 0 or more", weight_decay, weight_decay >= 0),
-        ("clip_norm over 0, or None", clip_norm, clip_norm is None or clip_norm > 0),
-    ):
-        if not fits:
-            raise InputError(f"expected {label}, received {value!r}")
     import keras
 
     from zoo.training.schedules import Schedule
@@ -80,6 +68,31 @@ def optimizer(
     if weight_decay or name == "adamw":
         extra["weight_decay"] = weight_decay
     return make[name](Schedule(schedule, rate, max(1, steps), warm_up), global_clipnorm=clip_norm, **extra)
+
+
+def check(
+    name: str,
+    learning_rate: float | None,
+    schedule: str,
+    warm_up: float,
+    momentum: float,
+    weight_decay: float | None,
+    clip_norm: float | None,
+) -> None:
+    """Raise InputError where an argument of `optimizer` is not known or out of its range."""
+    if name not in OPTIMIZERS:
+        raise InputError(f"expected an optimizer out of {', '.join(OPTIMIZERS)}, received {name!r}")
+    if schedule not in SCHEDULES:
+        raise InputError(f"expected a schedule out of {', '.join(SCHEDULES)}, received {schedule!r}")
+    for label, value, fits in (
+        ("learning_rate over 0", learning_rate, learning_rate is None or learning_rate > 0),
+        ("warm_up in [0, 1)", warm_up, 0 <= warm_up < 1),
+        ("momentum in [0, 1)", momentum, 0 <= momentum < 1),
+        ("weight_decay of 0 or more", weight_decay, weight_decay is None or weight_decay >= 0),
+        ("clip_norm over 0, or None", clip_norm, clip_norm is None or clip_norm > 0),
+    ):
+        if not fits:
+            raise InputError(f"expected {label}, received {value!r}")
 
 
 def decay(name: str, weight_decay: float | None) -> float:

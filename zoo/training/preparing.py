@@ -25,9 +25,6 @@ from zoo.training.composition import Scale, composed, image_input, prepared, sca
 if TYPE_CHECKING:
     import keras
 
-_OUTPUTS = {"classification": "softmax", "multi_label": "sigmoid", "regression": "linear", "forecasting": "linear"}
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-
 
 class Prepared(NamedTuple):
     """A network and what it is to learn.
@@ -77,8 +74,6 @@ def prepare(
     """
     import keras
 
-    if precision not in PRECISIONS:
-        raise InputError(f"expected a precision out of {', '.join(PRECISIONS)}, received {precision!r}")
     if not isinstance(data, Data):
         data = open_data(data, seed=seed)
     if data.input and input_size is not None:

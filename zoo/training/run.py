@@ -27,9 +27,10 @@ from zoo.tasks import generation, reconstruction, thresholds
 from zoo.training.checkpoints import Checkpoint
 from zoo.training.composition import composed, prepared
 from zoo.training.curves import learning_curves
-from zoo.training.learning import SETTINGS, Sides, inner_split, learn, settled
+from zoo.training.learning import Sides, inner_split, learn
 from zoo.training.loop import History
 from zoo.training.preparing import Prepared, prepare
+from zoo.training.settings import Settings
 
 if TYPE_CHECKING:
     import keras
@@ -166,7 +167,21 @@ def train(
         InputError: wrong data or arguments, as labels that don't fit the model's output.
         JobError: the loss is no longer finite.
     """
-    settings = {name: value for name, value in locals().items() if name in SETTINGS}
+    settings = Settings(
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=patience,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        warm_up=warm_up,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        clip_norm=clip_norm,
+        precision=precision,
+        class_weights=class_weights,
+        augment=augment,
+    )
     if not 0 <= validation <= 0.5:
         raise InputError(f"expected validation in [0, 0.5], received validation={validation}")
     seed, arguments = whole("seed", seed), dict(model or {})
@@ -174,21 +189,21 @@ def train(
     thresholds.check_rate(false_alarms)
     chosen, choosing = inner_split(task, validation, seed)
     task = task.on(chosen)
-    settings = settled(task, len(chosen), **settings)
+    settings = settings.completed(task, len(chosen))
     card = {"builder": task.name, "kind": task.kind, "model": arguments, "seed": seed}
-    card |= {"training": settings | {"validation": validation}}
+    card |= {"training": settings.to_dict() | {"validation": validation}}
     if task.kind == "autoencoder":
         card |= {"normal": list(normal), "false_alarms": false_alarms}
     with nullcontext() if run is None else claimed(Path(run)):
         checkpoint = None if run is None else _checkpoint(Path(run), card, task.data.fingerprint)
         watchers = [*callbacks, *([_tensorboard(tensorboard)] if tensorboard else [])]
         if task.kind == "adversarial" and run:
-            watchers += [generation.sheets(Path(run) / "samples", settings["epochs"])]
+            watchers += [generation.sheets(Path(run) / "samples", settings.epochs)]
         sides = Sides.of(task, chosen, choosing)
         history = learn(task, task.network, sides, settings, seed, checkpoint=checkpoint, callbacks=watchers)
         if checkpoint is not None:
             write_history(history, Path(run) / "history.csv")
-        trained = finished(task, task.network, history, card, choosing)
+        trained = finished(task, task.network, history, settings, card, choosing)
         if checkpoint is not None:
             checkpoint.path.unlink(missing_ok=True)
         return trained
@@ -198,6 +213,7 @@ def finished(
     task: Prepared,
     network: keras.Model,
     history: History,
+    settings: Settings,
     card: dict[str, Any],
     choosing: np.ndarray,
     simple: Mapping[str, np.ndarray] | None = None,
@@ -207,7 +223,8 @@ def finished(
     Args:
         task: what was learnt.
         network: trained.
-        history: how.
+        history: of its training.
+        settings: of its training, completed.
         card: what is known of it; what is found here is added.
         choosing: positions in the training part that chose the epoch.
         simple: what simple models say of the held-out part, as `zoo.evaluation.baselines.outputs` gives it; they are
@@ -220,8 +237,7 @@ def finished(
         findings = of_samples(evaluation, history)
     elif task.kind == "autoencoder":
         normal, false_alarms = card["normal"], card["false_alarms"]
-        how = card["training"]
-        usual = thresholds.usual(task, network, how, history.best_epoch, choosing, false_alarms, seed)
+        usual = thresholds.usual(task, network, settings, history.best_epoch, choosing, false_alarms, seed)
         limit = thresholds.threshold(usual.scores, false_alarms)
         promised = thresholds.promised(len(usual.scores), false_alarms)
         between = thresholds.between(len(usual.scores), false_alarms)
@@ -234,8 +250,7 @@ def finished(
         if simple is None:
             simple = baselines.outputs(data, inputs, asked, seed)
         evaluation = score(data, outputs, simple)
-        weighted = card["training"].get("class_weights")
-        findings = of_scores(evaluation, data.held_out.digests, weighted=weighted)
+        findings = of_scores(evaluation, data.held_out.digests, weighted=settings.class_weights)
         findings += of_rivals(data.held_out.targets, outputs, simple, seed)
     card["findings"] = [str(finding) for finding in findings]
     return Trained(whole, network, data, history, evaluation, outputs, card, findings)

@@ -1,0 +1,92 @@
+"""How a network is trained, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.errors import InputError
+from zoo.tasks import generation
+from zoo.training import augmentation, optimizers
+
+if TYPE_CHECKING:
+    from zoo.training.preparing import Prepared
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+STEPS = 1500  # after which most small networks have learnt what they can
+RULE = ("learning_rate", "schedule", "warm_up", "momentum", "weight_decay", "clip_norm")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained; each field means what the argument of `zoo.train` means.
+
+    Fields stand in the order of the card.
+
+    Raises:
+        InputError: one is out of its range.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    patience: int | None = None
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    schedule: str = "cosine"
+    warm_up: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float | None = None
+    clip_norm: float | None = 1.0
+    precision: str = "float32"
+    class_weights: bool = False
+    augment: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "augment", tuple(self.augment))  # a list would be another value than a tuple
+        if self.precision not in PRECISIONS:
+            raise InputError(f"expected a precision out of {', '.join(PRECISIONS)}, received {self.precision!r}")
+        if any(count is not None and count < 1 for count in (self.epochs, self.batch_size)):
+            raise InputError(
+                f"expected epochs and batch_size of at least 1, received epochs={self.epochs}, "
+                f"batch_size={self.batch_size}"
+            )
+        if self.patience is not None and self.patience < 0:
+            raise InputError(f"expected a patience of 0 or more, received {self.patience}")
+        augmentation.check(self.augment)
+        optimizers.check(self.optimizer, **self.rule)
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """Arguments of `zoo.training.optimizers.optimizer`, without its name and the number of steps."""
+        return {name: getattr(self, name) for name in RULE}
+
+    def completed(self, task: Prepared, count: int) -> Settings:
+        """These settings with a number for each None that the data decides.
+
+        They are `epochs`, `batch_size`, `patience` and `weight_decay`. A learning rate of None stays: it is the
+        optimizer's default, or the adversarial network's own.
+
+        Args:
+            task: what is to be learnt.
+            count: examples to learn from.
+
+        Raises:
+            InputError: a setting does not fit the task.
+        """
+        if task.kind != "supervised" and self.class_weights:
+            raise InputError(f"class_weights are for a model that tells classes; leave them out for {task.name}")
+        if task.kind == "adversarial":
+            batch_size, _, epochs = generation.lengths(task.network, task.data, self.batch_size, self.epochs)
+        else:
+            batch_size = self.batch_size or (128 if count >= 10_000 else 32)
+            epochs = self.epochs or int(np.clip(STEPS * batch_size // count, 20, 200))
+        patience = max(5, epochs // 3) if self.patience is None else self.patience
+        weight_decay = optimizers.decay(self.optimizer, self.weight_decay)
+        return replace(self, epochs=epochs, batch_size=batch_size, patience=patience, weight_decay=weight_decay)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as the card holds them."""
+        return asdict(self) | {"augment": list(self.augment)}
