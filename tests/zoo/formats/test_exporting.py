@@ -1,4 +1,4 @@
-"""Every model in every format, run by that format's own runtime, answers as the Keras model does."""
+"""Exports into further formats: published whole or not at all, with what belongs to them, in int8 too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,241 +18,13 @@ import pandas
 import pytest
 
 import zoo
+from support.models import FLOAT, MODELS, PICTURES, content, written
 from zoo.artifacts import checksums
-from zoo.artifacts.predictor import outputs
 from zoo.builders.loading import loaded
-from zoo.builders.registry import BUILDERS, builder
-from zoo.data import Data, sequences, tables, text
+from zoo.data import sequences, tables
 from zoo.errors import InputError, JobError
-from zoo.files import digest
-from zoo.formats import converting, exporting, graphs, questions, registry
+from zoo.formats import converting, exporting, registry
 from zoo.formats.opening import open_format
-
-OUTPUTS = {"classification": "softmax", "multi_label": "sigmoid", "regression": "linear", "forecasting": "linear"}
-FLOAT = ("litert", "onnx", "openvino")
-PICTURES = {"kind": "images", "size": [16, 16], "crop": 1.0, "channels": 1, "pixels": "grey, 0-255"}
-
-
-def passengers() -> Data:
-    rng = np.random.default_rng(0)
-    frame = pandas.DataFrame({"age": rng.uniform(1, 80, 60), "fare": 900 * rng.random(60), "deck": list("ABC") * 20})
-    frame["port"], frame["target"] = rng.choice(["north", "south"], 60), rng.choice(["no", "yes"], 60)
-    frame.loc[::7, "age"] = np.nan
-    return tables(frame)
-
-
-def numbers_only() -> Data:
-    rng = np.random.default_rng(0)
-    frame = pandas.DataFrame(rng.normal(5, 2, (60, 3)), columns=list("abc"))
-    return tables(frame.assign(price=1000 + 30 * frame["a"]), target="price")
-
-
-def trends() -> Data:
-    rng = np.random.default_rng(0)
-    steps = [(n, step, rng.normal(), "up" if n % 2 else "down") for n in range(40) for step in range(3 + n % 6)]
-    frame = pandas.DataFrame(steps, columns=["id", "step", "value", "target"])
-    return sequences(frame, series="id", target="target")
-
-
-def waves() -> Data:
-    rng = np.random.default_rng(0)
-    frame = pandas.DataFrame({"value": 20 + 5 * np.sin(np.arange(120) / 4) + rng.normal(0, 0.1, 120)})
-    return sequences(frame, target="value", window=8, horizon=3)
-
-
-def films() -> Data:
-    words = ["lovely", "dull", "moving", "awful", "größe", "film", "!"]
-    rng = np.random.default_rng(0)
-    rows = [{"text": " ".join(rng.choice(words, 6)), "label": label} for label in ("good", "bad") * 20]
-    return text(pandas.DataFrame(rows), length=7)
-
-
-def written(place: Path, model: Any, card: dict[str, Any]) -> Path:
-    """An artifact with what an export reads of it."""
-    folder = place / "made" / "1"
-    folder.mkdir(parents=True)
-    model.save(folder / "model.keras")
-    majority = {"classification": 0, "multi_label": [0] * len(card["classes"])}.get(card["task"])
-    (folder / "card.json").write_text(json.dumps(card | {"majority": majority}))
-    return folder
-
-
-def network(name: str, data: Data, *shape: int | None, task: str = "classification", **arguments: Any) -> Any:
-    """A builder's model with its reader's before it."""
-    from zoo.training.composition import Scale, composed
-
-    count = len(data.classes)
-    scale = None
-    if task in graphs.VALUES:
-        scale = Scale(np.full(count, 7.0, np.float32), np.full(count, 3.0, np.float32))
-    if task == "forecasting":
-        rng = np.random.default_rng(1)
-        width = data.input["window"] * len(data.input["features"])
-        scale = scale._replace(kernel=rng.normal(size=(width, count)).astype(np.float32), bias=scale.mean)
-    return composed(data, builder(name)(shape, count, output=OUTPUTS[task], **arguments), scale)
-
-
-def supervised(name: str, read: Callable[[], Data], **arguments: Any) -> Callable[[], tuple[Any, dict[str, Any]]]:
-    def made() -> tuple[Any, dict[str, Any]]:
-        data = read()
-        shape = data.preprocess.output_shape[1:]
-        if data.input["kind"] == "text":
-            arguments["vocabulary_size"] = len(data.vocabulary)
-        model = network(name, data, *shape, task=data.task, **arguments)
-        shaken(model)
-        return model, {"builder": name, "task": data.task, "classes": list(data.classes), "input": data.input}
-
-    return made
-
-
-def shaken(model: Any) -> None:
-    """Weights that are 0 at first, as of normalisation and of words, get values."""
-    rng = np.random.default_rng(0)
-    for weight in model.weights:
-        if "float" in str(weight.dtype) and weight.shape and not np.asarray(weight).any():
-            weight.assign(rng.normal(0, 0.1, weight.shape))
-
-
-def pictures(name: str, task: str = "classification", **arguments: Any) -> Callable[[], tuple[Any, dict[str, Any]]]:
-    def made() -> tuple[Any, dict[str, Any]]:
-        model = builder(name)((16, 16, 1), 3, output=OUTPUTS[task], **arguments)
-        shaken(model)
-        return model, {"builder": name, "task": task, "classes": ["zero", "one", "two"], "input": PICTURES}
-
-    return made
-
-
-def autoencoder(
-    name: str, read: Callable[[], Data] | None, **arguments: Any
-) -> Callable[[], tuple[Any, dict[str, Any]]]:
-    def made() -> tuple[Any, dict[str, Any]]:
-        data = read() if read else None
-        shape = data.preprocess.output_shape[1:] if data else (16, 16, 1)
-        if None in shape:
-            shape = (9, *shape[1:])
-        model = builder(name)(shape, **arguments).behind(data.preprocess if data else None)
-        model.threshold.assign(0.2)
-        card = {"builder": name, "task": "reconstruction", "classes": [], "threshold": float(model.threshold)}
-        return model, card | {"input": data.input if data else PICTURES}
-
-    return made
-
-
-def generator(name: str, **arguments: Any) -> Callable[[], tuple[Any, dict[str, Any]]]:
-    def made() -> tuple[Any, dict[str, Any]]:
-        classes = ["nought", "one"] if name == "conditional_gan" else []
-        model = builder(name)((8, 8, 1), *([2] if classes else []), latent_dim=4, **arguments).average
-        shaken(model)
-        return model, {"builder": name, "task": "generation", "classes": classes, "input": PICTURES | {"size": [8, 8]}}
-
-    return made
-
-
-MODELS = {
-    "perceptron-table": supervised("perceptron", numbers_only),
-    "mlp-table": supervised("mlp", passengers, units=(4,)),
-    "mlp-images": pictures("mlp", units=(4,), activation="gelu", batch_normalization=True),
-    "cnn-images": pictures("cnn", filters=(4,), units=4, activation="elu"),
-    "cnn-several-labels": pictures("cnn", task="multi_label", filters=(4,), units=4, activation="leaky_relu"),
-    "resnet-images": pictures("resnet", depth=8, width=4),
-    "rnn-sequence": supervised("rnn", trends, units=(4,), pooling="mean"),
-    "lstm-sequence": supervised("lstm", trends, units=(4, 3)),
-    "lstm-text": supervised("lstm", films, units=(4,), embedding=3, bidirectional=True, ngrams=2),
-    "lstm-forecast": supervised("lstm", waves, units=(4,)),
-    "gru-sequence": supervised("gru", trends, units=(4,), bidirectional=True, pooling="mean_max"),
-    "gru-text": supervised("gru", films, units=(4,), embedding=3, token_dropout=0.1),
-    "gru-forecast": supervised("gru", waves, units=(4,), bidirectional=True),
-    "dense_autoencoder-table": autoencoder("dense_autoencoder", passengers, latent_dim=2, units=(4,)),
-    "dense_autoencoder-images": autoencoder("dense_autoencoder", None, latent_dim=2, units=(4,)),
-    "conv_autoencoder-images": autoencoder("conv_autoencoder", None, latent_dim=2, filters=(4, 4)),
-    "denoising_autoencoder-images": autoencoder("denoising_autoencoder", None, filters=(4, 4)),
-    "sequence_autoencoder-sequence": autoencoder("sequence_autoencoder", trends, latent_dim=2, units=4, cell="lstm"),
-    "sequence_autoencoder-windows": autoencoder("sequence_autoencoder", waves, latent_dim=2, units=4),
-    "variational_autoencoder-images": autoencoder("variational_autoencoder", None, latent_dim=2, filters=(4,)),
-    "variational_autoencoder-table": autoencoder("variational_autoencoder", numbers_only, latent_dim=2, units=(4,)),
-    "gan": generator("gan", units=(4,)),
-    "dcgan": generator("dcgan", filters=(4,)),
-    "conditional_gan": generator("conditional_gan", filters=(4,)),
-    "wasserstein_gan": generator("wasserstein_gan", filters=(4,)),
-}
-QUICK = ("mlp-table",)
-
-
-def content(folder: Path) -> dict[str, str]:
-    """What a version holds beside its formats."""
-    files = (file for file in folder.rglob("*") if file.is_file() and "formats" not in file.relative_to(folder).parts)
-    return {str(file): digest(file) for file in files}
-
-
-def test_every_builder_is_held_to_this() -> None:
-    assert {name.split("-")[0] for name in MODELS} == set(BUILDERS)
-
-
-@pytest.mark.numerical
-@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in MODELS])
-def test_it_answers_as_the_model_in_batches_of_any_size(name: str, workplace: Path) -> None:
-    folder = written(workplace, *MODELS[name]())
-    before = content(folder)
-    made = zoo.export(folder, FLOAT)
-    assert [each.name for each in made] == list(FLOAT) and all(each.new for each in made)
-    assert content(folder) == before
-    artifact = zoo.load(folder)
-    inputs = graphs.numbers(artifact.model, questions.made_up(artifact.model, artifact.card), artifact.card)
-    for each in made:
-        manifest = each.manifest
-        assert manifest["gate"]["passed"] and manifest["gate"]["inputs"] == "made up"
-        assert manifest["gate"]["largest_difference"] <= 1e-4
-        assert set(manifest["latency_ms"]) == {"1", "32"}
-        for file, told in manifest["files"].items():
-            assert told == {"sha256": digest(each.folder / file), "bytes": (each.folder / file).stat().st_size}
-        assert {p.name for p in each.folder.iterdir()} == {*manifest["files"], "manifest.json", checksums.NAME}
-        assert all(spec["shape"][0] is None and spec["meaning"] for spec in manifest["inputs"].values())
-        answer = open_format(each.folder)
-        whole = answer(inputs)
-        assert set(whole) == set(manifest["outputs"])
-        for start, end in ((0, 1), (1, 4), (4, 36)):
-            part = answer({key: values[start:end] for key, values in inputs.items()})
-            for key, values in part.items():
-                assert values.dtype == manifest["outputs"][key]["dtype"] and len(values) == end - start
-                np.testing.assert_allclose(values, whole[key][start:end], rtol=1e-4, atol=1e-4)
-        if artifact.card["task"] == "reconstruction":
-            encoded = open_format(each.folder, part="encoder")(inputs)
-            code = next(iter(encoded.values())) if "code" in encoded else encoded["mean"]
-            decoded = open_format(each.folder, part="decoder")({"code": code})["reconstruction"]
-            np.testing.assert_allclose(decoded, whole["reconstruction"], rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.slow
-def test_no_answer_depends_on_the_batch_before_it(workplace: Path) -> None:
-    folder = written(workplace, *MODELS["rnn-sequence"]())
-    (made,) = zoo.export(folder, "litert")
-    artifact = zoo.load(folder)
-    values = questions.made_up(artifact.model, artifact.card)
-    whole = open_format(made.folder, threads=1)({"sequence": values})["probabilities"]
-    rng = np.random.default_rng(0)
-    for _ in range(150):
-        answer = open_format(made.folder, threads=1)
-        for size in rng.choice([1, 1, 2, 3, 4, 8], 6):
-            kept = [np.ones(length) for length in rng.integers(1, 3000, 20)]  # memory is never given out the same
-            start = int(rng.integers(len(values) - size))
-            part = answer({"sequence": values[start : start + size]})["probabilities"]
-            np.testing.assert_allclose(part, whole[start : start + size], atol=1e-5)
-            del kept
-
-
-@pytest.mark.slow
-def test_shorter_sequences_need_no_padding_and_padded_ones_answer_the_same(workplace: Path) -> None:
-    folder = written(workplace, *supervised("gru", trends, units=(4,), bidirectional=True)())
-    (made,) = zoo.export(folder, "litert")
-    assert made.manifest["inputs"]["sequence"]["shape"] == [None, None, 2]
-    model = zoo.load(folder).model
-    rng = np.random.default_rng(3)
-    values = rng.normal(size=(5, 4, 2)).astype(np.float32)
-    padded = np.concatenate([values, np.full((5, 20, 2), np.nan, np.float32)], axis=1)
-    answer = open_format(made.folder)
-    for asked in (values, padded, values[:, :1]):
-        found = answer({"sequence": asked})["probabilities"]
-        np.testing.assert_allclose(found, outputs(model, asked, {"kind": "sequence"}), atol=1e-5)
 
 
 @pytest.mark.slow
@@ -446,19 +217,6 @@ def test_int8_of_raw_numbers_prepares_them_in_float32(kind: str, workplace: Path
     assert any(each["dtype"] == np.int8 for each in interpreter.get_tensor_details())
 
 
-@pytest.mark.slow
-def test_swish_and_grouped_convolutions_as_pretrained_networks_have_them(workplace: Path) -> None:
-    import keras
-
-    entry = keras.Input((16, 16, 1), name="pixels")
-    wide = keras.layers.Conv2D(4, 3, activation="swish")(keras.layers.Rescaling(1 / 255)(entry))
-    grouped = keras.layers.Conv2D(8, 3, groups=2, activation="gelu")(wide)
-    answer = keras.layers.Dense(2, activation="softmax")(keras.layers.GlobalAveragePooling2D()(grouped))
-    card = {"builder": "own", "task": "classification", "classes": ["a", "b"], "input": PICTURES}
-    made = zoo.export(written(workplace, keras.Model(entry, answer), card), FLOAT)
-    assert all(each.manifest["gate"]["passed"] for each in made)
-
-
 def test_an_own_network_for_images_may_name_its_layers_as_the_zoo_does(workplace: Path) -> None:
     import keras
 
@@ -469,21 +227,6 @@ def test_an_own_network_for_images_may_name_its_layers_as_the_zoo_does(workplace
     pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
     trained = zoo.train(model, zoo.data.arrays(pixels, np.arange(40) % 2), epochs=1)
     assert exporting.export(trained.export("saved_models/own"), "litert")[0].new
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_a_model_of_half_precision_goes_in_as_float32(policy: str, workplace: Path) -> None:
-    import keras
-
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        model, card = pictures("cnn", filters=(4,), units=4)()
-    finally:
-        keras.config.set_dtype_policy(before)
-    for each in zoo.export(written(workplace, model, card), FLOAT):
-        assert each.manifest["gate"]["largest_difference"] <= 1e-4
 
 
 def test_a_folder_that_is_no_format_is_told(workplace: Path) -> None:

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import zoo
-from support.pictures import encoded
+from support.pictures import b64, encoded
 from support.places import ROOT
-from support.servers import Client, process
+from support.servers import Client, process, served
 from zoo.errors import InputError
 from zoo.files import cache_folder
 from zoo.formats import exporting
@@ -183,3 +183,45 @@ def test_a_token_that_can_not_be_read_is_told(workplace: Path) -> None:
     assert running.token_of("right", "another-secret") == "a-long-secret"
     with pytest.raises(InputError, match="ZOO_TOKEN"):
         running.token_of(None, "")
+
+
+def test_a_newer_version_is_picked_up_and_a_broken_one_is_not(
+    classifier: Path, workplace: Path, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosting, "POLL", 0.1)
+    base, events = workplace / "digits", []
+    shutil.copytree(classifier, base / "1")
+    host = Host({"digits": base}, runtime="saved_model", tell=lambda event, **facts: events.append((event, facts)))
+
+    def until(wanted: str, number: int) -> dict[str, Any]:
+        ends = time.monotonic() + 60
+        while time.monotonic() < ends:
+            states = {each["version"]: each for each in client("/v1/models/digits")[1]["model_version_status"]}
+            if states.get(str(number), {}).get("state") == wanted:
+                return states
+            time.sleep(0.05)
+        raise AssertionError(states)
+
+    with served(host) as client:
+        shutil.copytree(classifier, workplace / "new")
+        graph = workplace / "new" / "saved_model.pb"
+        whole = graph.read_bytes()
+        graph.write_bytes(whole[: len(whole) // 2])
+        (workplace / "new").rename(base / "2")
+        assert set(until("END", 2)) == {"1", "2"}
+        assert client("/v1/models/digits:predict", {"instances": [b64(encoded(pixels[0]))]})[0] == 200
+        assert [event for event, _ in events].count("version broken") == 1
+        (base / "2" / "saved_model.pb").write_bytes(whole)
+        assert set(until("AVAILABLE", 2)) == {"2"}
+        assert client("/v1/models/digits/versions/1")[0] == 404
+        assert client("/v1/models/digits:predict", {"instances": [b64(encoded(pixels[0]))]})[0] == 200
+    (base / "2" / "saved_model.pb").write_bytes(b"")
+    again = Host({"digits": base}, runtime="saved_model")  # started where the newest one is broken
+    assert again.get("digits").number == 1 and list(again.models["digits"].broken) == [2]
+    again.close()
+    pinned = hosting.named([f"old={base}/1", str(base)])
+    assert pinned == {"old": base / "1", "digits": base}
+    monkeypatch.setattr(hosting.artifact, "ROOT", workplace)
+    monkeypatch.chdir(base / "2")
+    assert hosting.named(["old=digits/1", "digits"]) == {"old": base / "1", "digits": base}
+    assert hosting.named(["."]) == {"digits": Path(".")} and hosting._number(Path(".")) == 2
