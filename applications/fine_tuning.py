@@ -27,8 +27,9 @@ from zoo.evaluation.findings import Finding, of_rivals, of_scores
 from zoo.evaluation.measures import correct
 from zoo.evaluation.scores import AnyEvaluation, Evaluation, score
 from zoo.files import claimed, remove_run, run_folder
+from zoo.kinds.class_folders import Example
 from zoo.kinds.images import decoding
-from zoo.kinds.images.folders import Example, images
+from zoo.kinds.images.folders import images
 from zoo.progress import Stopwatch
 from zoo.settings import whole
 

@@ -24,7 +24,7 @@ from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
 from zoo.evaluation.scores import AnyEvaluation
-from zoo.kinds.images.folders import Example
+from zoo.kinds.class_folders import Example
 from zoo.progress import Stopwatch
 from zoo.training.batches import Arrays
 from zoo.training.checkpoints import Checkpoint

@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.artifacts.predictor import READERS
 from zoo.artifacts.reconstructor import Reconstructor
-from zoo.data.dataset import Note
+from zoo.data.notes import Note
 from zoo.errors import InputError
 
 MOST = 5000  # examples; more than that cover each other in a picture
@@ -76,7 +76,8 @@ def of_path(reconstructor: Reconstructor, path: str | Path, *, most: int = MOST,
 
 
 def _images(reconstructor: Reconstructor, path: Path) -> _Examples:
-    from zoo.kinds.images.folders import UNLABELLED, labelled
+    from zoo.kinds.class_folders import UNLABELLED
+    from zoo.kinds.images.folders import labelled
     from zoo.kinds.images.idx import holds, idx
 
     if holds(path):

@@ -17,7 +17,8 @@ from zoo import progress
 from zoo.artifacts import checksums, provenance
 from zoo.artifacts.card import check_model, read
 from zoo.builders.loading import UnknownLayersError, loaded, unknown
-from zoo.data.dataset import Inputs, Note, Part, label_text
+from zoo.data.dataset import Inputs, Part, label_text
+from zoo.data.notes import Note
 from zoo.errors import InputError, Notice
 from zoo.evaluation.findings import Finding, of_scores
 from zoo.evaluation.scores import AnyEvaluation, RegressionEvaluation, evaluate, evaluate_values

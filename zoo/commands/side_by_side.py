@@ -9,7 +9,7 @@ import numpy as np
 from zoo.artifacts.reconstructor import Reconstructor
 from zoo.commands import generative_tables
 from zoo.commands.generative_tables import Reconstructed
-from zoo.data.dataset import Note
+from zoo.data.notes import Note
 from zoo.errors import InputError
 from zoo.pictures import sheets
 

@@ -11,8 +11,8 @@ from zoo import startup
 
 if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
     from zoo.data.dataset import Data as Data
-    from zoo.data.dataset import Note as Note
     from zoo.data.dataset import Part as Part
+    from zoo.data.notes import Note as Note
     from zoo.kinds.arrays import arrays as arrays
     from zoo.kinds.images.folders import images as images
     from zoo.kinds.images.idx import idx as idx
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checke
 
 _PUBLIC = {
     "Data": "zoo.data.dataset",
-    "Note": "zoo.data.dataset",
+    "Note": "zoo.data.notes",
     "Part": "zoo.data.dataset",
     "arrays": "zoo.kinds.arrays",
     "idx": "zoo.kinds.images.idx",

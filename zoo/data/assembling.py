@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.data import splits
-from zoo.data.dataset import Data, Inputs, Note, Part, Task, chosen_inputs, near_equal
+from zoo.data.dataset import Data, Inputs, Part, Task, chosen_inputs, near_equal
+from zoo.data.notes import Note
 from zoo.errors import InputError
 
 BINS = 10  # quantiles of a number by which a split is stratified

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
+from zoo.data.notes import Note
 from zoo.errors import InputError
 
 Task = Literal["classification", "multi_label", "regression", "forecasting"]
@@ -22,14 +23,6 @@ _DIFFERENCES: dict[str, Callable[[str], str]] = {  # between names that look lik
     "case": str.casefold,
     "Unicode normal form": partial(unicodedata.normalize, "NFC"),
 }
-
-
-class Note(NamedTuple):
-    """Something the reader wants known about one file."""
-
-    name: str
-    action: Literal["kept", "left out"]
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zoo.data.csv_files import MISSING, Head, content_of, head_of
-from zoo.data.dataset import Note
+from zoo.data.notes import Note
 from zoo.data.splits import SPLITS
 from zoo.errors import InputError
 

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from zoo.builders.preprocessing import Categories, Numbers, Scale, spaced_words
-from zoo.data.dataset import Note
+from zoo.data.notes import Note
 
 UNVARYING = float(np.finfo(np.float32).max)  # the deviation of a column that has none: all float32 over it are 0 to 1
 

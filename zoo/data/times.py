@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.data.dataset import Note
 from zoo.data.frames import Frame
+from zoo.data.notes import Note
 from zoo.errors import InputError
 
 

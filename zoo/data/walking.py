@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo.data.dataset import Note
+from zoo.data.notes import Note
 
 
 def walk(folder: Path, notes: list[Note], root: Path | None = None) -> Iterator[Path]:

@@ -16,7 +16,8 @@ from zoo.artifacts.generator import Generator
 from zoo.artifacts.predictor import READERS, Predictor, decoded, outputs
 from zoo.artifacts.reconstructor import Reconstructor
 from zoo.builders.loading import UnknownLayersError
-from zoo.data.dataset import Inputs, Note, chosen_inputs
+from zoo.data.dataset import Inputs, chosen_inputs
+from zoo.data.notes import Note
 from zoo.errors import InputError, JobError
 from zoo.kinds.images import exportable, sources
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from zoo.data import assembling
-from zoo.data.dataset import Data, Note, Part, Task
+from zoo.data.dataset import Data, Part, Task
+from zoo.data.notes import Note
 from zoo.data.targets import positions, sorted_classes
 from zoo.errors import InputError
 from zoo.kinds.images.idx import describe

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from zoo.data import assembling, frames, targets
-from zoo.data.dataset import Data, Note, Part, Task
+from zoo.data.dataset import Data, Part, Task
 from zoo.data.frames import Frame
+from zoo.data.notes import Note
 from zoo.errors import InputError
 from zoo.kinds import series as forecasts
 from zoo.kinds import ts_files

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.data import assembling, frames, times
-from zoo.data.dataset import Data, Note, Part
+from zoo.data.dataset import Data, Part
 from zoo.data.frames import Frame
+from zoo.data.notes import Note
 from zoo.data.targets import target_columns
 from zoo.errors import InputError
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from zoo.data import assembling, frames
 from zoo.data.csv_files import head_of
-from zoo.data.dataset import Data, Note, Part, Task
+from zoo.data.dataset import Data, Part, Task
 from zoo.data.frames import Frame
+from zoo.data.notes import Note
 from zoo.data.targets import known_targets, target_columns, targets_of
 from zoo.errors import InputError
 

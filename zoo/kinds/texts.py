@@ -15,11 +15,13 @@ import numpy as np
 
 from zoo.data import assembling, frames, targets
 from zoo.data.csv_files import SUFFIXES
-from zoo.data.dataset import Data, Note, Part, Task
+from zoo.data.dataset import Data, Part, Task
 from zoo.data.frames import Frame
+from zoo.data.notes import Note
+from zoo.data.walking import walk
 from zoo.errors import InputError
 from zoo.files import read_bytes
-from zoo.kinds.images.folders import Example, _folder, check_names, walk
+from zoo.kinds.class_folders import Example, check_names, listed_files
 
 LONGEST = 400  # words a text, unless asked for
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")  # as IMDB has it
@@ -239,7 +241,7 @@ def _from_folder(root: Path) -> tuple[assembling.Rows, tuple[str, ...], np.ndarr
     notes: list[Note] = []
     examples: list[Example] = []
     unlabelled = 0
-    for example in _folder(root, notes):
+    for example in listed_files(root, notes):
         if example.labels[0].lower() in UNLABELLED and example.split:
             unlabelled += 1
         elif example.path.suffix.lower() != ".txt":

@@ -10,34 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from zoo.data import splits
-from zoo.data.dataset import Data, Note, Part, Task, near_equal
+from zoo.data.dataset import Data, Part, Task, near_equal
+from zoo.data.notes import Note
 from zoo.data.splits import SPLITS
-from zoo.data.walking import walk
 from zoo.errors import InputError
 from zoo.files import read_bytes
+from zoo.kinds.class_folders import LOOSE, UNLABELLED, Example, check_names, listed_files
 from zoo.kinds.images import decoding, exportable, manifests
 
 RARE = 0.01  # share of the files up to which a format is told as odd
-UNLABELLED = "image"  # the one class of images without labels
-LOOSE = "outside any class folder"
 UNREAD = "read here and by zoo serve, not by the exported model alone; make it PNG where that matters"
 WITHOUT_LABELS = "; or, for autoencoders and GANs, read it without labels (labels=False, --no-labels)"
-
-
-class Example(NamedTuple):
-    """One image before it has its place in a split."""
-
-    path: Path
-    name: str
-    labels: tuple[str, ...]
-    split: str | None = None
-    group: str | None = None
-    digest: str = ""
 
 
 Verify = Callable[[Sequence[Example]], Mapping[str, str]]
@@ -108,7 +95,7 @@ def labelled(path: str | Path, *, multi_label: bool = False, labels: bool = True
     path = Path(path)
     notes: list[Note] = []
     if path.is_dir():
-        listed = list(_folder(path, notes, labels))
+        listed = list(listed_files(path, notes, labels))
     elif path.suffix.lower() in (".csv", ".jsonl", ".ndjson") and path.is_file():
         listed = list(_manifest(path, notes, labels))
         if not multi_label and all(len(example.labels) < 2 for example in listed):
@@ -141,43 +128,6 @@ def decodable(examples: Sequence[Example]) -> dict[str, str]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = zip(examples, pool.map(reason, examples), strict=True)
         return {example.name: why for example, why in found if why is not None}
-
-
-def _folder(root: Path, notes: list[Note], labels: bool = True) -> Iterator[Example]:
-    inside = [child for child in sorted(root.iterdir()) if child.is_dir() and not child.name.startswith(".")]
-    parts = [child for child in inside if child.name.lower() in SPLITS]
-    sides = {SPLITS[child.name.lower()] for child in parts}
-    if "train" in sides and len(sides) > 1:
-        tops = [(SPLITS[child.name.lower()], child) for child in parts]
-    elif labels and parts and len(parts) == len(inside):
-        tops = [(None, child) for child in parts]  # a lone train/ is a folder of classes
-    else:
-        tops = [(None, root)]
-    tops_seen = {top for _, top in tops}
-    for child in sorted(root.iterdir()):
-        if tops_seen != {root} and child not in tops_seen:
-            notes.append(Note(child.name, "left out", "outside the train, val and test folders"))
-    for split, top in tops:
-        for file in walk(top, notes, root):
-            name = file.relative_to(root).as_posix()
-            inner = file.relative_to(top).parts
-            if any(part.startswith(".") for part in inner) or inner[-1] in ("Thumbs.db", "desktop.ini"):
-                notes.append(Note(name, "left out", "hidden"))
-            elif not labels:
-                yield Example(file, name, (UNLABELLED,), split)
-            elif len(inner) < 2:
-                notes.append(Note(name, "left out", LOOSE))
-            else:
-                yield Example(file, name, (inner[0],), split)
-        for child in sorted(top.iterdir()):
-            if (
-                labels
-                and child.is_dir()
-                and not child.name.startswith(".")
-                and os.access(child, os.R_OK)
-                and not os.listdir(child)
-            ):
-                notes.append(Note(child.relative_to(root).as_posix(), "left out", "empty class folder"))
 
 
 def _manifest(path: Path, notes: list[Note], labels: bool) -> Iterator[Example]:
@@ -299,13 +249,6 @@ def _check(
         raise InputError(f"{path}: group {torn!r} is in {' and '.join(sorted(groups[torn]))}; put it in one")
     check_names(path, classes)
     return task, classes
-
-
-def check_names(path: Path, classes: Iterable[str]) -> None:
-    """Raise an InputError where the name of a class can't be written: bytes of a folder's name may be no UTF-8."""
-    unwritable = next((name for name in classes if not name.isprintable()), None)
-    if unwritable is not None:
-        raise InputError(f"{path}: expected class names of printable characters, received {unwritable!a}")
 
 
 def _reasons(notes: list[Note]) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from zoo.data import assembling
-from zoo.data.dataset import Data, Note, Part, Task
+from zoo.data.dataset import Data, Part, Task
+from zoo.data.notes import Note
 from zoo.errors import InputError
 from zoo.files import read_bytes
 

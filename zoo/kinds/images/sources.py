@@ -9,9 +9,11 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from zoo.data.dataset import Note, Part
+from zoo.data.dataset import Part
+from zoo.data.notes import Note
+from zoo.data.walking import walk
 from zoo.errors import InputError
-from zoo.kinds.images.folders import labelled, walk
+from zoo.kinds.images.folders import labelled
 
 
 def read_labelled(
