@@ -43,9 +43,8 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
     zoo finetune photos/
     zoo finetune photos/ --effort balanced --out saved_models/better
     """
-    import json
-
     from applications.fine_tuning import fine_tune
+    from zoo.artifacts import artifact
     from zoo.commands import tables
 
     def report(evaluation: object, data: object, notes: tuple[str, ...]) -> None:
@@ -68,8 +67,8 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
         made = {"artifact": str(result.artifact), "metrics": metrics, "seconds": result.seconds, "findings": findings}
         say_json(made)
         return
-    parity = json.loads((result.artifact / "card.json").read_text(encoding="utf-8"))["parity"]
-    tables.show_parity(parity)
+    made = artifact.load(result.artifact)
+    tables.show_parity(made.card["parity"], made.task)
     say(f"artifact: {result.artifact}\nask it:   zoo predict {result.artifact.parent} PHOTO")
     if profile:
         for stage, seconds in result.seconds.items():

@@ -19,19 +19,20 @@ from applications.features import Extractor, embed
 from zoo.artifacts import artifact
 from zoo.artifacts.gate import Gate, check_readable
 from zoo.artifacts.predictor import Predictor
+from zoo.artifacts.predictor import outputs as outputs_of
 from zoo.artifacts.provenance import UNKNOWN
 from zoo.data.dataset import Data, Part
 from zoo.data.splits import stratified
 from zoo.errors import InputError
-from zoo.evaluation.findings import Finding, of_rivals, of_scores
-from zoo.evaluation.measures import correct
-from zoo.evaluation.scores import AnyEvaluation, Evaluation, score
+from zoo.evaluation.findings import Finding
 from zoo.files import claimed, remove_run, run_folder
 from zoo.kinds.class_folders import Example
 from zoo.kinds.images import decoding
 from zoo.kinds.images.folders import images
 from zoo.progress import Stopwatch
 from zoo.settings import whole
+from zoo.tasks.classification import Evaluation
+from zoo.tasks.terms import Exam
 
 if TYPE_CHECKING:
     import keras
@@ -144,7 +145,7 @@ def fine_tune(
             model = _unfreeze(data, extractor, head, vectors, recipe, effort, job)
         with watch.stage("score"):
             asked = rows_of(data.held_out, vectors)
-            simple = linear_heads.simple(rows_of(data.train, vectors), data.train.targets, asked, len(data.classes))
+            simple = linear_heads.simple(rows_of(data.train, vectors), data.task.hot(data.train.targets), asked)
             scores = head.probabilities(asked)
             if model is not None:
                 simple["a linear head on the frozen backbone"] = scores
@@ -160,8 +161,9 @@ def fine_tune(
             card = _card(extractor, head, recipe, effort, model is not None)
             card |= {"start": None if parent is None else str(parent.folder), "notes": job.notes}
             card["findings"] = [str(finding) for finding in findings]
-            where: dict[str, Any] = {"out": out, "run": run, "gate": gate, "seed": seed}
-            path, final = artifact.publish(shipped, data, card, scores, **where, baselines=evaluation.baselines)
+            task = data.fitted_task
+            what = (shipped, data, task, card, task.named(scores), evaluation)
+            path, final = artifact.publish(*what, out=out, run=run, gate=gate, seed=seed)
         if final != evaluation and report:
             report(final, data, ("scored anew with the exported model, whose answers differ from the first ones",))
         remove_run(run)
@@ -185,7 +187,7 @@ class Job:
 
 def judged(
     data: Data, scores: np.ndarray, simple: dict[str, np.ndarray], weighted: bool, seed: int
-) -> tuple[AnyEvaluation, tuple[Finding, ...]]:
+) -> tuple[Any, tuple[Finding, ...]]:
     """Scores on the held-out part beside those of simple models, and what they tell that is wrong.
 
     Args:
@@ -195,9 +197,12 @@ def judged(
         weighted: whether rare classes were given more weight.
         seed: of the bootstrap.
     """
-    evaluation = score(data, scores, simple)
-    findings = of_scores(evaluation, data.held_out.digests, weighted=weighted or None)
-    return evaluation, findings + of_rivals(data.held_out.targets, scores, simple, seed)
+    task, part = data.fitted_task, "test" if data.test is not None else "validation"
+    said = {name: task.named(each) for name, each in simple.items()}
+    what = {"weighted": weighted or None, "seed": seed}
+    exam = Exam(part, data.held_out.targets, task.named(scores), data.held_out.digests, said, **what)
+    evaluation = task.evaluate(exam)
+    return evaluation, task.findings(exam, evaluation)
 
 
 def extractor_of(
@@ -322,7 +327,7 @@ def _run_of(out: Path, data: Data, extractor: Extractor, effort: str, recipe: Re
 
 
 def _scores(model: keras.Model, part: Part, extractor: Extractor) -> np.ndarray:
-    return artifact.outputs(model, part.inputs, input_of(extractor))
+    return outputs_of(model, part.inputs, input_of(extractor))
 
 
 def input_of(extractor: Extractor) -> dict[str, Any]:
@@ -344,7 +349,7 @@ def _unfreeze(
     from applications.unfreezing import Unfrozen, gains
 
     targets, rows = data.train.targets, rows_of(data.train, vectors)
-    hot = targets if targets.ndim == 2 else np.eye(len(data.classes), dtype=np.int64)[targets]
+    hot = data.task.hot(targets)
     outer = stratified(hot, data.train.together, 0.25, job.seed)
     if not outer.any() or (hot[~outer].sum(axis=0) == 0).any():
         job.notes.append("the last blocks stay frozen: too few training images for an inner split")
@@ -357,8 +362,9 @@ def _unfreeze(
         inner_head = linear_heads.fit(rows[~outer], targets[~outer], job.seed, len(data.classes), units=units[~outer])
         before = inner_head.probabilities(rows[outer])
         history, after = unfrozen.choose(inner_head, np.flatnonzero(~outer), np.flatnonzero(outer))
-        gain, error = gains(before, after, targets[outer])
-        right = [float(correct(targets[outer], p).mean()) for p in (before, after)]
+        losses = [data.task.likelihoods(targets[outer], data.task.named(each)) for each in (before, after)]
+        gain, error = gains(*losses)
+        right = [float(data.task.right(targets[outer], data.task.named(p)).mean()) for p in (before, after)]
         keep = gain > (error if effort == "balanced" else 0.0) and right[1] >= right[0] and history.best_epoch > 0
         job.notes.append(
             f"training the last {recipe.blocks} blocks takes the inner split's log loss down by {gain:.3f} "

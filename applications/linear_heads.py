@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.evaluation.baselines import most_near, neighbours
+from zoo.evaluation.measures import binary_cross_entropy, cross_entropy
 
 # Inverse strengths of the L2 penalty, on standardised embeddings: the range in which cross-validation finds its
 # choice for 10 to 10,000 images.
@@ -44,17 +45,16 @@ class Head:
         return powers / powers.sum(axis=1, keepdims=True)
 
 
-def simple(embeddings: np.ndarray, targets: np.ndarray, asked: np.ndarray, num_classes: int) -> dict[str, np.ndarray]:
+def simple(embeddings: np.ndarray, hot: np.ndarray, asked: np.ndarray) -> dict[str, np.ndarray]:
     """What the nearest neighbours among the embeddings say: name -> float (asked, classes).
 
     Args:
         embeddings: float32 (examples, width), of the training part.
-        targets: int64 (examples,), or (examples, classes) of 0 and 1.
+        hot: (examples, classes) of 0 and 1, which an example has.
         asked: float32 (asked, width).
-        num_classes: classes or labels.
     """
     some = np.random.default_rng(0).permutation(len(embeddings))[: most_near(embeddings, asked)]
-    return {"nearest neighbours of the embeddings": neighbours(num_classes, embeddings[some], targets[some], asked)}
+    return {"nearest neighbours of the embeddings": neighbours(embeddings[some], hot[some], asked)}
 
 
 def fit(
@@ -90,10 +90,10 @@ def fit(
     several = targets.ndim == 2
     counts = targets.sum(axis=0) if several else np.bincount(targets, minlength=num_classes)
     weighted = bool(counts.max() > IMBALANCE * counts.min()) and not several
-    folds = min(5, _fewest_units(targets, units))
+    folds = min(5, _fewest_units(targets if several else np.eye(num_classes)[targets], units, several))
     folds = folds if folds > 1 and strength is None else 0
     if strength is None:
-        strength = _choose(embeddings, targets, units, folds, weighted, seed) if folds else 1e-2
+        strength = _choose(embeddings, targets, units, folds, weighted, several, seed) if folds else 1e-2
     fitted = estimator(several, strength, weighted)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a label that every example has, told by the intake instead
@@ -116,19 +116,25 @@ def estimator(several: bool, strength: float, weighted: bool) -> Any:
     return make_pipeline(StandardScaler(), OneVsRestClassifier(regression) if several else regression)
 
 
-def _fewest_units(targets: np.ndarray, units: np.ndarray) -> int:
+def _fewest_units(hot: np.ndarray, units: np.ndarray, several: bool) -> int:
     """Copies and groups that have the class of fewest; of labels, that have or lack one."""
-    if targets.ndim == 1:
-        return min(len(np.unique(units[targets == each])) for each in np.unique(targets))
-    return min(len(np.unique(units[label == each])) for label in targets.T for each in (0, 1))
+    if several:
+        return min(len(np.unique(units[label == each])) for label in hot.T for each in (0, 1))
+    return min(len(np.unique(units[label == 1])) for label in hot.T if label.any())
 
 
 def _choose(
-    embeddings: np.ndarray, targets: np.ndarray, units: np.ndarray, folds: int, weighted: bool, seed: int
+    embeddings: np.ndarray,
+    targets: np.ndarray,
+    units: np.ndarray,
+    folds: int,
+    weighted: bool,
+    several: bool,
+    seed: int,
 ) -> float:
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-    several = targets.ndim == 2
+    loss = binary_cross_entropy if several else cross_entropy
     plain, grouped = (KFold, GroupKFold) if several else (StratifiedKFold, StratifiedGroupKFold)
     alone = len(np.unique(units)) == len(units)
     splitter = (plain if alone else grouped)(folds, shuffle=True, random_state=seed)
@@ -146,7 +152,9 @@ def _choose(
                 probabilities = model.fit(train, targets[inner]).predict_proba(score)
             if weighted:
                 probabilities = _unweighted(probabilities, np.bincount(targets[inner])[model.classes_])
-            losses[row, fold] = log_loss(targets[outer], _spread(probabilities, model, targets))
+            if not several:
+                probabilities = _spread(probabilities, model, targets)
+            losses[row, fold] = loss(targets[outer], probabilities).mean()
     means = losses.mean(axis=1)
     best = int(means.argmin())
     allowed = means[best] + losses[best].std(ddof=1) / np.sqrt(folds)
@@ -161,20 +169,11 @@ def _unweighted(probabilities: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def _spread(probabilities: np.ndarray, model: Any, targets: np.ndarray) -> np.ndarray:
     """A column for every class of `targets`: a fold may lack one of few groups."""
-    if targets.ndim == 2 or probabilities.shape[1] == targets.max() + 1:
+    if probabilities.shape[1] == targets.max() + 1:
         return probabilities
     found = np.zeros((len(probabilities), targets.max() + 1))
     found[:, model.classes_] = probabilities
     return found
-
-
-def log_loss(targets: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean negative log likelihood in nats; for several labels the mean over examples and labels."""
-    likely = np.clip(probabilities.astype(np.float64), 1e-15, 1)
-    if targets.ndim == 1:
-        return float(-np.log(likely[np.arange(len(targets)), targets]).mean())
-    unlikely = np.clip(1 - probabilities.astype(np.float64), 1e-15, 1)
-    return float(-(targets * np.log(likely) + (1 - targets) * np.log(unlikely)).mean())
 
 
 def _folded(pipeline: Any, several: bool) -> tuple[np.ndarray, np.ndarray]:

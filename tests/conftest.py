@@ -92,10 +92,10 @@ def variational(tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray, la
 def conditional(tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray, labels: np.ndarray) -> Path:
     """The artifact of small conditional adversarial networks."""
     import zoo
-    from zoo.tasks import generation
+    from zoo.training import judges
 
     data = zoo.data.arrays(pixels, labels, classes=["nought", "one", "two"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generation, "has_judge", lambda data: False)  # training one takes longer than all else
+        patch.setattr(judges, "has_judge", lambda data: False)  # training one takes longer than all else
         trained = zoo.train("conditional_gan", data, model={"latent_dim": 8, "filters": (8,)}, epochs=2)
     return trained.export(tmp_path_factory.mktemp("made") / "gan")

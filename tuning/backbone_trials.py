@@ -19,13 +19,15 @@ from tuning.objectives import objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
 from zoo.artifacts import artifact
 from zoo.artifacts.gate import Gate
+from zoo.artifacts.predictor import outputs as outputs_of
 from zoo.data.dataset import Data, Part
 from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
-from zoo.evaluation.scores import AnyEvaluation
 from zoo.kinds.class_folders import Example
 from zoo.progress import Stopwatch
+from zoo.tasks.classification import Evaluation
+from zoo.tasks.terms import Outputs
 from zoo.training.batches import Arrays
 from zoo.training.checkpoints import Checkpoint
 from zoo.training.compiling import Reuse, unoptimized
@@ -60,17 +62,17 @@ class Fitted:
     data: Data
     card: dict[str, Any]
     outputs: np.ndarray
-    evaluation: AnyEvaluation
+    evaluation: Evaluation
     seed: int
     findings: tuple[Finding, ...]
 
     def export(self, out: Path, run: Path) -> Path:
         """Export the model, prove the export equal to it, and make it the next version of `out`."""
         self.data.save(run)
+        task = self.data.fitted_task
+        what = (self.model, self.data, task, self.card, task.named(self.outputs), self.evaluation)
         with Gate() as gate:
-            where: dict[str, Any] = {"out": out, "run": run, "gate": gate, "seed": self.seed}
-            scores = self.evaluation.baselines
-            return artifact.publish(self.model, self.data, self.card, self.outputs, **where, baselines=scores)[0]
+            return artifact.publish(*what, out=out, run=run, gate=gate, seed=self.seed)[0]
 
 
 class Heads:
@@ -108,7 +110,8 @@ class Heads:
         extractor = extractor_of(BACKBONE, "imagenet", input_size, None, seed)
         self.data, extractor, vectors = embedded(data, extractor, job)
         self.whole = extractor.crop == 1.0
-        self.objective = objective_of(objective, self.data.task)
+        self.task = self.data.fitted_task
+        self.objective = objective_of(objective, self.task.objectives(None), self.task.name)
         self.known: dict[str, tuple[Extractor, np.ndarray, np.ndarray]] = {}
         self.known[BACKBONE] = extractor, rows_of(self.data.train, vectors), rows_of(self.data.held_out, vectors)
         self.targets = self.data.train.targets
@@ -126,14 +129,13 @@ class Heads:
 
     def _least(self) -> int:
         """Training images of the class that has the fewest."""
-        return int(self.targets.sum(axis=0).min() if self.targets.ndim == 2 else np.bincount(self.targets).min())
+        return min(self.task.counts(self.targets).values())
 
     def _splits(self, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
         if folds:
             check_folds(folds, len(self.targets))
-            return folds_of(self.data.train, folds, self.seed)
-        several = self.targets.ndim == 2
-        hot = self.targets if several else np.eye(len(self.data.classes), dtype=np.int64)[self.targets]
+            return folds_of(self.data, folds, self.seed)
+        hot = self.task.hot(self.targets)
         held = stratified(hot, self.data.train.together, 0.25, self.seed)
         if not held.any() or (hot[~held].sum(axis=0) == 0).any():
             raise InputError(f"{self.data.source}: too few training images of a class to choose by; add some")
@@ -152,7 +154,7 @@ class Heads:
         found = []
         for fold, (_, asked) in enumerate(self.splits):
             answers, rows = self._answers(settings, fold, states, last, deadline, tell)
-            found.append((self.objective.score(self.targets[asked], answers), rows))
+            found.append((self.objective.score(self.task, self.targets[asked], self.task.named(answers)), rows))
         planned = min(last or self.epochs, self.epochs)
         late = deadline is not None and time.monotonic() > deadline
         return combined(found, planned, late and settings["model"].get("units", 0) > 0)
@@ -215,7 +217,7 @@ class Heads:
             sides = [(ready[each], self.targets[each]) for each in (chosen, asked)]
             self.sides[backbone, fold] = *sides, mean, deviation
         learnt, held, mean, deviation = self.sides[backbone, fold]
-        several = self.targets.ndim == 2
+        several = self.task.several
         penalty = 1 / (2 * model.get("strength", 1e-2) * len(chosen))  # what logistic regression has, a mean example
         sizes = {"width": learnt[0].shape[1], "units": model["units"], "classes": len(self.data.classes)}
         name = f"{backbone} {model['units']}"
@@ -229,7 +231,7 @@ class Heads:
             batches,
             epochs=self.epochs,
             optimizer=optimizer("adam", rate, steps=len(batches) * self.epochs),
-            loss="binary_crossentropy" if several else "sparse_categorical_crossentropy",
+            loss=self.task.plan(network).loss,
             validation=Arrays(*held, batch_size=1024),
             patience=max(5, self.epochs // 3),
             stop_at=last,
@@ -258,7 +260,7 @@ class Heads:
         )
         return Unfrozen(extractor, head, self.data.train.inputs, self.targets, recipe)
 
-    def finish(self, settings: Settings, epochs: int, states: Path) -> tuple[Fitted, np.ndarray]:
+    def finish(self, settings: Settings, epochs: int, states: Path) -> tuple[Fitted, Outputs]:
         """The classifier of a trial, scored on the held-out part, and its answers there.
 
         A linear head is fitted on the whole training part; one with a hidden layer is that of the trial, of folds the
@@ -284,17 +286,17 @@ class Heads:
                 inner = self._fitted(rows, chosen)
                 history, _ = unfrozen.choose(inner, *self.splits[0])
                 whole = unfrozen.train(found, max(1, history.best_epoch))
-                outputs = artifact.outputs(whole, self.data.held_out.inputs, input_of(extractor))
+                outputs = outputs_of(whole, self.data.held_out.inputs, input_of(extractor))
             else:
                 whole = joined(extractor, found)
         card = {"backbone": extractor.backbone, "weights": "imagenet", "input": input_of(extractor)}
         card |= {"seed": self.seed, "effort": "search", "head": head, "unfrozen": None}
         if model.get("unfreeze", 0):
             card["unfrozen"] = asdict(unfrozen.recipe)
-        simple = linear_heads.simple(rows, self.targets, asked, len(self.data.classes))
+        simple = linear_heads.simple(rows, self.task.hot(self.targets), asked)
         evaluation, findings = judged(self.data, outputs, simple, head.get("weighted", False), self.seed)
         card["findings"] = [str(finding) for finding in findings]
-        return Fitted(whole, self.data, card, outputs, evaluation, self.seed, findings), outputs
+        return Fitted(whole, self.data, card, outputs, evaluation, self.seed, findings), self.task.named(outputs)
 
 
 def training(*, learning_rate: float = 1e-3, unfreeze_rate: float = 1e-4, augment: tuple[str, ...] = ()) -> None:

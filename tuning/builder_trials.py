@@ -16,20 +16,20 @@ import numpy as np
 
 from tuning.folds import check_folds, folds_of
 from tuning.initial_weights import Fresh
-from tuning.objectives import Objective, objective_of
+from tuning.objectives import objective_of
 from tuning.outcome import Outcome, Tell, combined, teller
 from zoo.builders.registry import builder as builder_of
 from zoo.data.dataset import Data
 from zoo.errors import InputError
-from zoo.evaluation import baselines
+from zoo.tasks.terms import Measure, Outputs
 from zoo.training import own_code
 from zoo.training.checkpoints import Checkpoint
 from zoo.training.compiling import Reuse, unoptimized
-from zoo.training.composition import in_unit, prepared
+from zoo.training.inputs import prepared
 from zoo.training.learning import Sides, inner_split, learn
 from zoo.training.optimizers import OPTIMIZERS
-from zoo.training.preparing import Prepared, built, is_own, prepare
-from zoo.training.run import Trained, finished, train
+from zoo.training.preparing import Job, built, is_own, prepare
+from zoo.training.run import Trained, exam_of, finished, simple_of, train
 from zoo.training.settings import Settings as TrainingSettings
 
 if TYPE_CHECKING:
@@ -74,18 +74,16 @@ class Networks:
         self.seed, self.folds = seed, folds or 0
         self.build: Callable[..., keras.Model] = builder_of(builder) if isinstance(builder, str) else builder
         self.trains = train
-        self.task: Prepared = prepare(self.build, data, {}, input_size=input_size, seed=seed)
-        self.name, self.data = self.task.name, self.task.data
-        kind = self.task.kind
-        if kind == "autoencoder" and hasattr(self.task.network, "beta"):
-            kind = "variational"
-        self.objective: Objective = objective_of(objective, self.data.task if kind == "supervised" else kind)
+        self.job: Job = prepare(self.build, data, {}, input_size=input_size, seed=seed)
+        self.name, self.data, self.task = self.job.name, self.job.data, self.job.task
+        self.plan = self.task.plan(self.job.network)
+        self.objective: Measure = objective_of(objective, self.task.objectives(self.job.network), self.task.name)
         self.splits = self._splits()
-        self.tasks = [self.task.on(chosen) for chosen, _ in self.splits]
-        self.sides = [Sides.of(task, *split) for task, split in zip(self.tasks, self.splits, strict=True)]
+        self.jobs = [self.job.on(chosen) for chosen, _ in self.splits]
+        self.sides = [Sides.of(job, *split) for job, split in zip(self.jobs, self.splits, strict=True)]
         self.epochs = epochs  # which the next line completes
         self.epochs = self._completed({}).epochs
-        images = self.task.inputs.ndim == 4
+        images = self.job.inputs.ndim == 4
         self.graphs = nullcontext if images or keras.backend.backend() != "tensorflow" else unoptimized
         self.simple: dict[str, np.ndarray] | None = None  # what simple models say, once they were asked
         self.reuse, self.fresh = Reuse(kept=4 * len(self.splits)), Fresh()
@@ -103,7 +101,7 @@ class Networks:
 
         model = settings["model"].items()
         return (
-            self.task.kind != "adversarial"  # whose rate is the network's own
+            self.plan.optimizers is None  # else the rate is the network's own
             and all(name in known and plain(known[name].default) == plain(value) for name, value in model)
             and resolved(settings["training"]) == resolved({})
         )
@@ -111,18 +109,17 @@ class Networks:
     def _splits(self) -> list[tuple[np.ndarray, np.ndarray]]:
         count = len(self.data.train)
         if not self.folds:
-            if self.task.kind == "adversarial":  # all are learnt from, and some of them judged by
+            if not self.plan.outside:  # all are learnt from, and some of them judged by
                 return [(np.arange(count), np.random.default_rng(self.seed).permutation(count)[:2000])]
-            return [inner_split(self.task, 0.2 if count < SMALL else 0.1, self.seed)]
-        if self.task.kind == "adversarial":
+            return [inner_split(self.job, 0.2 if count < SMALL else 0.1, self.seed)]
+        if not self.plan.outside:
             raise InputError("folds are for models that learn a target; leave them out for adversarial networks")
         check_folds(self.folds, count)
-        if self.data.task != "forecasting":
-            return folds_of(self.data.train, self.folds, self.seed)
+        if self.data.task.inner_strata(self.data.train.targets) is not None:
+            return folds_of(self.data, self.folds, self.seed)
         from sklearn.model_selection import TimeSeriesSplit  # those that are scored follow those learnt
 
-        window = self.task.kind == "autoencoder"
-        gap = self.data.input["window"] if window else self.data.train.targets.shape[-1] - 1
+        gap = self.task.reach - (1 if self.task.supervised else 0)
         return list(TimeSeriesSplit(self.folds, gap=gap).split(np.arange(count)))
 
     def run(
@@ -147,7 +144,7 @@ class Networks:
         for fold in range(len(self.splits)):
             network, history, answers = self._train(settings, fold, states, last, deadline, tell)
             asked = self.splits[fold][1]
-            score = self.objective.score(self.data.train.targets[asked], answers)
+            score = self.objective.score(self.task, self.data.train.targets[asked], answers)
             found.append((score, history.epochs))
         planned = min(last or self.epochs, self.epochs)
         return combined(found, planned, deadline is not None and time.monotonic() > deadline)
@@ -160,23 +157,23 @@ class Networks:
         last: int | None,
         deadline: float | None,
         tell: Tell,
-    ) -> tuple[keras.Model, Any, np.ndarray]:
+    ) -> tuple[keras.Model, Any, Outputs]:
         # Keras draws its seeds from this; TensorFlow's own seed would make it forget every compiled kernel.
         random.seed(self.seed)
         training = self._settings(settings["training"])
-        arguments, shape = dict(settings["model"]), self.task.inputs.shape[1:]
+        arguments, shape = dict(settings["model"]), self.job.inputs.shape[1:]
         network = self.fresh.network(
             json.dumps([arguments, training.precision], sort_keys=True, default=str),
             lambda: self._built(shape, arguments, training.precision),
         )
-        task = self.tasks[fold]._replace(network=network)
+        job = self.jobs[fold]._replace(network=network)
         chosen, asked = self.splits[fold]
         states.mkdir(parents=True, exist_ok=True)
         history = learn(
-            task,
+            job,
             network,
-            self.sides[fold] if task.kind != "adversarial" else self.sides[fold]._replace(choosing=None),
-            training.completed(task, len(chosen)),
+            self.sides[fold] if self.plan.outside else self.sides[fold]._replace(choosing=None),
+            training.completed(job, len(chosen)),
             self.seed,
             stop_at=last,
             checkpoint=Checkpoint(states / f"state_{fold}.npz"),
@@ -185,7 +182,7 @@ class Networks:
             reuse=self.reuse,
             metrics=[],
         )
-        return network, history, self._answers(task, task.inputs[asked])
+        return network, history, self._answers(job, job.inputs[asked])
 
     def _built(self, shape: tuple[int, ...], arguments: dict[str, Any], precision: str) -> keras.Model:
         network, _ = built(self.build, self.data, shape, arguments, precision)
@@ -200,31 +197,23 @@ class Networks:
 
     def _completed(self, given: dict[str, Any]) -> TrainingSettings:
         """The same for the first split."""
-        return self._settings(given).completed(self.task, len(self.splits[0][0]))
+        return self._settings(given).completed(self.job, len(self.splits[0][0]))
 
-    def _answers(self, task: Prepared, inputs: np.ndarray) -> np.ndarray:
-        """What the objective looks at: of the network of `task`, asked for prepared `inputs`."""
-        network = task.network
-        if self.task.kind == "autoencoder":
-            if "bound" not in self.objective.name:
-                return np.asarray(network.score(inputs))
-            from zoo.tasks.reconstruction import bounds
-
-            return bounds(network, self.task.inputs, inputs, self.seed)
-        if self.task.kind == "adversarial":
-            from zoo.tasks.generation import judged_samples
-
-            images = network.generate(1000, seed=self.seed + 1)
-            labels = np.arange(len(images)) % network.num_classes if network.num_classes else None
-            data = replace(self.data, validation=self.data.train, test=None)
-            return np.array([judged_samples(images, data, self.task.inputs, inputs, self.seed, labels).frechet])
+    def _answers(self, job: Job, inputs: np.ndarray) -> Outputs:
+        """What the objective looks at: of the network of `job`, asked for prepared `inputs`."""
+        network = job.network
+        chosen_by = job._replace(data=replace(self.data, validation=self.data.train, test=None))
+        said = self.task.search_outputs(exam_of(chosen_by, network, inputs, self.seed), self.objective)
+        if said is not None:
+            return said
         parts = [
             np.asarray(network(inputs[start : start + BATCH].astype(np.float32), training=False))
             for start in range(0, len(inputs), BATCH)
         ]
-        return in_unit(np.concatenate(parts).astype(np.float32), inputs, task.scale)
+        answers = np.concatenate(parts).astype(np.float32)
+        return self.task.named(answers if job.scale is None else job.scale.restored(answers, inputs))
 
-    def finish(self, settings: Settings, epochs: int, states: Path) -> tuple[Trained, np.ndarray]:
+    def finish(self, settings: Settings, epochs: int, states: Path) -> tuple[Trained, Outputs]:
         """The trained model of a trial, scored on the held-out part, and its answers there.
 
         The weights are those the trial left in `states`; where they are gone, it is done again to the same ones. Of
@@ -237,15 +226,14 @@ class Networks:
         """
         network, history, _ = self._train(settings, 0, states, epochs or None, None, lambda *_: None)
         choosing, training = self.splits[0][1], self._completed(settings["training"])
-        card = {"builder": self.name, "kind": self.task.kind, "model": dict(settings["model"]), "seed": self.seed}
+        card = {"builder": self.name, "kind": self.task.family, "model": dict(settings["model"]), "seed": self.seed}
         card |= {"training": training.to_dict() | {"validation": len(choosing) / len(self.data.train)}}
-        if self.task.kind == "autoencoder":
-            card |= {"normal": [], "false_alarms": 0.01}
-        if self.simple is None and self.task.kind == "supervised":
-            asked = prepared(self.data, self.data.held_out)
-            self.simple = baselines.outputs(self.data, self.task.inputs, asked, self.seed)
-        task = self.tasks[0]._replace(network=network)
-        trained = finished(task, network, history, training, card, choosing, self.simple)
-        if self.task.kind == "supervised":
-            return trained, trained.outputs
-        return trained, self._answers(task, prepared(self.data, self.data.held_out))
+        card |= self.task.options()
+        asked = prepared(self.data, self.data.held_out)
+        if self.simple is None:
+            self.simple = simple_of(self.job, asked, self.seed)
+        job = self.jobs[0]._replace(network=network)
+        trained = finished(job, network, history, training, card, choosing, self.simple)
+        if self.task.supervised:
+            return trained, self.task.named(trained.outputs)
+        return trained, self._answers(job, asked)

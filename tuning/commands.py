@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands.asking import JSON, read, reading_options
+from zoo.commands.asking import IMPORT, JSON, read, reading_options
 from zoo.terminal import say, say_json
 
 
@@ -42,6 +42,7 @@ from zoo.terminal import say, say_json
     help="With --oracle: what this process is.",
 )
 @JSON
+@IMPORT
 def tune(path: str, model: str | None, disk: int | None, as_json: bool, **options: object) -> None:
     """Search hyperparameters for PATH within a time budget, and export the best model ready to serve.
 
@@ -87,8 +88,7 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
 
     show_result(result)
     made = artifact.load(result.artifact)
-    answer = {"reconstruction": "verdict", "generation": None}.get(made.card["task"], "label")
-    tables.show_parity(made.card["parity"], answer)
+    tables.show_parity(made.card["parity"], made.task)
     tables.show_tensors(made.card)
     say(f"artifact: {result.artifact}\nreport:   {result.artifact / 'run' / 'report.html'}")
     say(f"ask it:   {tables.question(made.verbs, result.artifact.parent, made.card)}")

@@ -46,7 +46,8 @@ def hand_over(search: Any, oracle: Any, folder: Path, default: TrialResult, out:
             settings = search.space(oracle.trials[name].hyperparameters)
             model, answers = problem.finish(settings, best.epochs, folder / "search" / f"trial_{name}")
     oracle.prune()  # what was trained again is gone again
-    held_out = compared(problem.objective, problem.data.held_out.targets, answers, usual, part, search.seed)
+    targets = problem.data.held_out.targets
+    held_out = compared(problem.objective, problem.task, targets, answers, usual, part, search.seed)
     result = SearchResult(
         model=problem.name,
         data=str(problem.data.source),

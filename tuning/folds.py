@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.data.dataset import Part
+from zoo.data.dataset import Data
 from zoo.errors import InputError
 
 
@@ -14,10 +14,11 @@ def check_folds(folds: int, count: int) -> None:
         raise InputError(f"expected 2 to {count // 2} folds of {count} training examples, received {folds}")
 
 
-def folds_of(part: Part, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Positions to learn from and to be scored on, fold by fold; stratified where an example has one class."""
+def folds_of(data: Data, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Positions in the training part to learn from and to be scored on, fold by fold; stratified by classes."""
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-    classes = part.targets.ndim == 1 and part.targets.dtype.kind == "i"
+    part = data.train
+    classes = not data.task.several and bool(data.task.counts(part.targets))
     splitter = (StratifiedGroupKFold if classes else GroupKFold)(folds, shuffle=True, random_state=seed)
     return list(splitter.split(np.zeros((len(part), 1)), part.targets if classes else None, part.together))

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuning.objectives import OBJECTIVES, objective_of
+from tuning.objectives import check_objective
 from tuning.results import SearchResult
 from tuning.study import FINE_TUNE, Search, claim, portable, run_folder
 from zoo.artifacts import artifact
@@ -182,8 +182,8 @@ def check_arguments(
         raise InputError(f"expected a method out of {', '.join(METHODS)}, received {method!r}")
     if budget is not None:
         seconds_of(budget)
-    if objective is not None and objective not in OBJECTIVES:
-        objective_of(objective, "classification")
+    if objective is not None:
+        check_objective(objective)
     if oracle is None and role == "worker":
         raise InputError("a worker needs the address of its chief; give it with --oracle HOST:PORT")
     if oracle is not None:

@@ -20,12 +20,12 @@ from keras_tuner.src import config
 from keras_tuner.src.engine.trial import Trial
 
 from tuning import kept
-from tuning.objectives import Objective
 from tuning.oracles import REASON
 from tuning.outcome import Outcome, OutOfTime, Tell
 from tuning.space_checks import check
 from zoo import progress
 from zoo.errors import InputError, JobError
+from zoo.tasks.terms import Measure
 
 config.DEBUG = False  # it prints a traceback for each trial that fails; the reason is in the results
 COLLECT = 8  # trials between two collections of what Keras' models leave in circles
@@ -39,7 +39,7 @@ class Problem(Protocol):
     """What trials are about."""
 
     name: str
-    objective: Objective
+    objective: Measure
     epochs: int
     seed: int
     build: Callable[..., Any] | None

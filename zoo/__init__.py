@@ -12,6 +12,7 @@ from zoo import startup
 if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
     from zoo import builders as builders
     from zoo import data as data
+    from zoo import tasks as tasks
     from zoo.artifacts.artifact import load as load
     from zoo.artifacts.generator import Generator as Generator
     from zoo.artifacts.predictor import Prediction as Prediction
@@ -20,8 +21,8 @@ if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checke
     from zoo.artifacts.reconstructor import Reconstructor as Reconstructor
     from zoo.errors import InputError as InputError
     from zoo.errors import JobError as JobError
-    from zoo.evaluation.scores import evaluate as evaluate
     from zoo.formats.exporting import export as export
+    from zoo.tasks.multi_label import evaluate as evaluate
     from zoo.training.diagnosis import diagnose as diagnose
     from zoo.training.learning_rates import find_learning_rate as find_learning_rate
     from zoo.training.run import train as train
@@ -39,10 +40,11 @@ _PUBLIC = {
     "builders": "zoo.builders",
     "data": "zoo.data",
     "diagnose": "zoo.training.diagnosis",
-    "evaluate": "zoo.evaluation.scores",
+    "evaluate": "zoo.tasks.multi_label",
     "export": "zoo.formats.exporting",
     "find_learning_rate": "zoo.training.learning_rates",
     "load": "zoo.artifacts.artifact",
+    "tasks": "zoo.tasks",
     "train": "zoo.training.run",
 }
 __all__ = ["__version__", *_PUBLIC]

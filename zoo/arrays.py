@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
 VALUES = 2**21  # of raw inputs that a model is given at a time
 
 
-def apply(model: Callable[[Any], Any], inputs: Any, batch: int = 4096) -> np.ndarray:
-    """What a model, or a function of tensors, makes of `Part.inputs`: an array, one row an example.
+def apply(model: Callable[[Any], Any], inputs: Any, batch: int = 4096) -> Any:
+    """What a model, or a function of tensors, makes of `Part.inputs`: an array, one row an example, or several by name.
 
     At most `batch` examples at a time, and fewer of large ones: of 256 photos Keras would keep 20 GB of activations.
     """
@@ -26,8 +27,8 @@ def apply(model: Callable[[Any], Any], inputs: Any, batch: int = 4096) -> np.nda
             part = {name: _tensor(values[here]) for name, values in inputs.items()}
         else:
             part = _tensor(inputs[here])
-        done.append(ops.convert_to_numpy(model(part)))
-    return np.concatenate(done)
+        done.append(keras.tree.map_structure(ops.convert_to_numpy, model(part)))
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *done)
 
 
 def _tensor(values: np.ndarray) -> Any:

@@ -51,9 +51,9 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """Models and scores that would be exported, for tests of what comes before: an export takes longer."""
     kept = []
 
-    def publish(model: Any, data: Any, card: Any, scores: np.ndarray, *, out: Path, **_: Any) -> tuple[Path, Any]:
-        kept.append((model, scores))
-        return out, artifact.score(data, scores)
+    def publish(model: Any, data: Any, task: Any, card: Any, said: Any, evaluation: Any, *, out: Path, **_: Any) -> Any:
+        kept.append((model, said["probabilities"]))
+        return out, evaluation
 
     monkeypatch.setattr(artifact, "publish", publish)
     return kept

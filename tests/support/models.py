@@ -13,7 +13,7 @@ import pandas
 from zoo.builders.registry import builder
 from zoo.data import Data, sequences, tables, text
 from zoo.files import digest
-from zoo.formats import graphs
+from zoo.tasks.registry import TASKS
 
 FLOAT = ("litert", "onnx", "openvino")
 PICTURES = {"kind": "images", "size": [16, 16], "crop": 1.0, "channels": 1, "pixels": "grey, 0-255"}
@@ -63,19 +63,21 @@ def written(place: Path, model: Any, card: dict[str, Any]) -> Path:
     return folder
 
 
-def network(name: str, data: Data, *shape: int | None, task: str = "classification", **arguments: Any) -> Any:
+def network(name: str, data: Data, *shape: int | None, **arguments: Any) -> Any:
     """A builder's model with its reader's before it."""
-    from zoo.training.composition import Scale, composed
+    from zoo.tasks.composing import composed
+    from zoo.tasks.regression import Regression, Scale
 
     count = len(data.classes)
     scale = None
-    if task in graphs.VALUES:
+    if isinstance(data.task, Regression):
         scale = Scale(np.full(count, 7.0, np.float32), np.full(count, 3.0, np.float32))
-    if task == "forecasting":
+    if data.task.remainder:
         rng = np.random.default_rng(1)
         width = data.input["window"] * len(data.input["features"])
         scale = scale._replace(kernel=rng.normal(size=(width, count)).astype(np.float32), bias=scale.mean)
-    return composed(data, builder(name)(shape, count, task=task, **arguments), scale)
+    made = builder(name)(shape, count, **data.task.arguments(), **arguments)
+    return composed(made, data.preprocess, scale)
 
 
 def supervised(name: str, read: Callable[[], Data], **arguments: Any) -> Callable[[], tuple[Any, dict[str, Any]]]:
@@ -84,9 +86,9 @@ def supervised(name: str, read: Callable[[], Data], **arguments: Any) -> Callabl
         shape = data.preprocess.output_shape[1:]
         if data.input["kind"] == "text":
             arguments["vocabulary_size"] = len(data.vocabulary)
-        model = network(name, data, *shape, task=data.task, **arguments)
+        model = network(name, data, *shape, **arguments)
         shaken(model)
-        return model, {"builder": name, "task": data.task, "classes": list(data.classes), "input": data.input}
+        return model, {"builder": name, "task": data.task.name, "classes": list(data.classes), "input": data.input}
 
     return made
 
@@ -101,7 +103,7 @@ def shaken(model: Any) -> None:
 
 def pictures(name: str, task: str = "classification", **arguments: Any) -> Callable[[], tuple[Any, dict[str, Any]]]:
     def made() -> tuple[Any, dict[str, Any]]:
-        model = builder(name)((16, 16, 1), 3, task=task, **arguments)
+        model = builder(name)((16, 16, 1), 3, **TASKS[task]().arguments(), **arguments)
         shaken(model)
         return model, {"builder": name, "task": task, "classes": ["zero", "one", "two"], "input": PICTURES}
 

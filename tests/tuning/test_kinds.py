@@ -105,11 +105,11 @@ def test_a_hidden_head_is_exported_as_plain_layers_that_answer_as_it_does(folder
     settings = {"model": {"units": 16, "strength": 0.1, "dropout": 0.2}, "training": {"learning_rate": 1e-2}}
     fitted, answers = problem.finish(settings, 4, Path("mine/again"))
     from applications.fine_tuning import input_of
-    from zoo.artifacts import artifact
+    from zoo.artifacts.predictor import outputs
 
     extractor = problem.known["efficientnet_lite0"][0]
-    pixels = artifact.outputs(fitted.model, fitted.data.held_out.inputs, input_of(extractor))
-    np.testing.assert_allclose(pixels, answers, atol=1e-3)
+    pixels = outputs(fitted.model, fitted.data.held_out.inputs, input_of(extractor))
+    np.testing.assert_allclose(pixels, answers["probabilities"], atol=1e-3)
     assert not [layer for layer in fitted.model.layers if "tuning" in type(layer).__module__]
 
 
@@ -126,4 +126,4 @@ def test_last_blocks_are_searched_where_the_space_asks_for_them(folder: Path, wo
     problem = Heads(folder, epochs=2, input_size=64, folds=0)
     settings = {"model": {"unfreeze": 2}, "training": {"unfreeze_rate": 1e-4, "augment": ("flip",)}}
     fitted, answers = problem.finish(settings, 2, Path("mine/again"))
-    assert fitted.card["unfrozen"]["blocks"] == 2 and answers.shape == (len(fitted.data.held_out), 3)
+    assert fitted.card["unfrozen"]["blocks"] == 2 and answers["probabilities"].shape == (len(fitted.data.held_out), 3)

@@ -20,7 +20,6 @@ import pytest
 import tuning
 import zoo
 from support.searches import Cut, program, trial_rows, trials_table
-from tuning.objectives import OBJECTIVES, compared, objective_of
 from tuning.results import SearchResult
 from tuning.searching import seconds_of
 from zoo.data import Data, arrays
@@ -352,27 +351,3 @@ def test_wrong_use_is_told_in_one_line(change: dict[str, Any], message: str) -> 
 )
 def test_budgets(text: str | float, seconds: float) -> None:
     assert seconds_of(text) == seconds
-
-
-def test_a_bootstrap_interval_covers_what_is_there() -> None:
-    rng = np.random.default_rng(0)
-    targets = rng.integers(0, 2, 2000)
-
-    def answers(right: float) -> np.ndarray:
-        told = np.where(rng.random(2000) < right, targets, 1 - targets)
-        return np.eye(2)[told] * 0.8 + 0.1
-
-    good, bad = answers(0.9), answers(0.8)
-    far = compared(OBJECTIVES["accuracy"], targets, good, bad, "test", 0)
-    assert far.interval[0] < 0.1 < far.interval[1] and far.better("max")
-    same = compared(OBJECTIVES["f1_macro"], targets, good, good, "test", 0)
-    assert -0.01 < same.interval[0] < 0 < same.interval[1] < 0.01 and not same.better("max")
-    worse = compared(OBJECTIVES["log_loss"], targets, good, bad, "test", 0)
-    assert worse.difference < 0 and worse.better("min")
-
-
-@pytest.mark.parametrize("task", ["classification", "multi_label", "regression", "forecasting", "variational"])
-def test_every_task_has_an_objective_that_fits(task: str) -> None:
-    assert task in objective_of(None, task).tasks
-    with pytest.raises(InputError, match="does not fit"):
-        objective_of("frechet", task)

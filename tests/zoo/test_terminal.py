@@ -9,7 +9,6 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -20,10 +19,13 @@ from support.pictures import photo
 from support.places import shared
 from support.programs import command
 from zoo import progress, terminal
+from zoo.artifacts.predictor import Prediction
 from zoo.commands import tables
 from zoo.data import Note
 from zoo.pictures import sheets
 from zoo.progress import CONSOLE, Screen, literal
+from zoo.tasks.classification import Classification
+from zoo.tasks.regression import Regression
 
 NASTY = {
     "\x1b[31mred\x1b]0;title\x07": r"\x1b[31mred\x1b]0;title\x07",
@@ -52,10 +54,10 @@ def test_names_are_literal_in_tables_notes_and_lines(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CONSOLE, "_width", 300)
-    row = SimpleNamespace(name=name, error=None, values=None, label=name, probabilities={name: 1.0})
-    tables.show_predictions([row, SimpleNamespace(name=name, error=name)], 3)
+    row = Prediction(name, {"label": name, "probability": 1.0, "probabilities": {name: 1.0}})
+    tables.show_predictions([row, Prediction(name, error=name)], Classification((name,)), 3)
     assert capsys.readouterr().out.count(NASTY[name]) == 5
-    tables.show_predictions([SimpleNamespace(name="a", error=None, values={name: 1.0})], 3)
+    tables.show_predictions([Prediction("a", {"prediction": {name: 1.0}})], Regression((name,)), 3)
     tables.show_notes([Note(name, "left out", name)])
     assert capsys.readouterr().out.count(NASTY[name]) == 3
 
@@ -72,9 +74,8 @@ def test_an_output_of_few_characters_gets_escapes_and_plain_bars(monkeypatch: py
     out = io.TextIOWrapper(raw, encoding="ascii", errors="strict")
     monkeypatch.setattr(sys, "stdout", out)
     terminal.forgive()
-    tables.show_predictions(
-        [SimpleNamespace(name="grün\udcff", error=None, values=None, label="ü", probabilities={"ü": 0.5})], 1
-    )
+    answer = {"label": "ü", "probability": 0.5, "probabilities": {"ü": 0.5}}
+    tables.show_predictions([Prediction("grün\udcff", answer)], Classification(("ü",)), 1)
     terminal.say("é 🙂")
     terminal.say_json({"ü": "\udcff🙂"})
     out.flush()

@@ -11,7 +11,7 @@ from tuning.report.importance import is_number, level_of, scored
 
 if TYPE_CHECKING:
     from tuning.results import SearchResult, TrialResult
-    from zoo.training.run import AnyScores
+    from zoo.tasks.terms import Scored
 
 
 def summary(result: SearchResult) -> str:
@@ -66,14 +66,11 @@ def compared(result: SearchResult) -> str:
     return f"{lost}o{scores}; {interval}: the difference may be chance."
 
 
-def beside(evaluation: AnyScores) -> str:
+def beside(evaluation: Scored) -> str:
     """The winner and simple models on held-out examples, by the measure that comes first."""
-    measures = {"accuracy": "accuracy", "r2": "R²", "mse": "squared error", "frechet": "Fréchet distance"}
-    key = next(key for key in measures if hasattr(evaluation, key))
-    rows = {name: row if isinstance(row, float) else row.get(key) for name, row in evaluation.baselines.items()}
-    rows = {"always the most frequent class": evaluation.baseline} | rows if key == "accuracy" else rows
-    simple = "; ".join(f"{name} {number(value)}" for name, value in rows.items() if value is not None)
-    return f"{measures[key].capitalize()} there {number(getattr(evaluation, key))}, of simple models: {simple or '-'}."
+    name, own, rows = evaluation.beside()
+    simple = "; ".join(f"{model} {number(value)}" for model, value in rows.items() if value is not None)
+    return f"{name[0].upper()}{name[1:]} there {number(own)}, of simple models: {simple or '-'}."
 
 
 def failures(result: SearchResult) -> str:

@@ -16,24 +16,29 @@ import numpy as np
 
 from zoo.artifacts import card as cards
 from zoo.artifacts import checksums, example, saved_model, warming
-from zoo.artifacts.gate import Gate, Parity, compare, gate_sample, units
+from zoo.artifacts.gate import Gate, Parity, alike, compare, gate_sample
 from zoo.artifacts.generator import Generator
-from zoo.artifacts.predictor import Predictor, outputs
+from zoo.artifacts.predictor import Predictor, said_of
 from zoo.artifacts.reconstructor import Reconstructor
 from zoo.builders.loading import loaded
 from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError, JobError
-from zoo.evaluation.scores import AnyEvaluation, most_frequent, score
 from zoo.files import check_writable, sweep, whole_folder
 from zoo.kinds.signatures import renamed
+from zoo.tasks.generation import Generation
+from zoo.tasks.reconstruction import Reconstruction
+from zoo.tasks.registry import task_class
+from zoo.tasks.task import Task
+from zoo.tasks.terms import Exam, Outputs, Scored
 
 if TYPE_CHECKING:
     import keras
 
 ROOT = Path("saved_models")
-SAME = 1e-4  # how far probabilities of two float32 runtimes may be apart
+SAME = 1e-4  # how far outputs of two float32 runtimes may be apart
+DRAWN = 256  # codes that a generator is asked
 FAILED = ("model.keras", "parity.json")  # in a run's folder, what a failed gate leaves there
-ANSWERING = {"reconstruction": Reconstructor, "generation": Generator}  # task -> what answers; a Predictor for others
+ANSWERING = {Reconstruction: Reconstructor, Generation: Generator}  # what users ask; a Predictor for other tasks
 PACKAGES = ("keras-model-zoo", "keras", "tensorflow", "numpy", "pillow", "scikit-learn", "openvino")
 
 
@@ -71,7 +76,7 @@ def load(path: str | Path, verb: str | None = None) -> Predictor | Reconstructor
     """
     folder = find(path)
     card = cards.read(folder)
-    found = ANSWERING.get(card["task"], Predictor)(folder, card)
+    found = ANSWERING.get(task_class(card["task"]), Predictor)(folder, card)
     if verb is not None and verb not in found.verbs:
         what = card.get("builder") or f"fine-tuned {card.get('backbone')}"
         others = ", ".join(f"zoo {each}" for each in found.verbs)
@@ -119,30 +124,31 @@ def version_number(name: str) -> int | None:
 def publish(
     model: keras.Model,
     data: Data,
+    task: Task,
     card: dict[str, Any],
-    scores: np.ndarray,
+    said: Outputs,
+    evaluation: Scored,
     *,
     out: Path,
     run: Path,
     gate: Gate,
     seed: int,
-    baselines: dict[str, Any] | None = None,
-) -> tuple[Path, AnyEvaluation]:
+) -> tuple[Path, Scored]:
     """Export `model`, prove the export equal to it, and make it the next version of `out`.
 
     Args:
-        model: raw inputs to probabilities or values; of images, float32 pixels 0-255, its last layer taking the
-            embedding.
+        model: raw inputs to outputs; of images, float32 pixels 0-255.
         data: the gate compares on its held-out part.
+        task: what the model is for, with what was found in training.
         card: what is known of the model; needs ``input`` as `zoo.data.Data.input` describes it. Metrics, parity,
             classes, fingerprint and versions of the packages are added.
-        scores: what `model` says of the held-out part, float32 (examples, classes or values), by whatever runtime.
-            Where the shipped file says otherwise, it is asked for all of them anew.
+        said: outputs of `model` for the held-out part, by whatever runtime. Where the shipped file says otherwise, it
+            is asked for all of them anew.
+        evaluation: scores of them.
         out: folder of the artifact, as ``saved_models/photos``.
         run: folder of the run; it becomes ``run/``, and gets what failed if the gate does.
         gate: started before.
         seed: of the choice of examples.
-        baselines: scores of simple models, as an evaluation has them.
 
     Returns:
         the version folder, and the evaluation of the model that is shipped.
@@ -150,32 +156,36 @@ def publish(
     Raises:
         JobError: the export can't be run or differs from the model; nothing is published.
     """
-    description = card["input"]
-    positions = gate_sample(data.held_out, seed)
-    asked = chosen_inputs(data.held_out.inputs, np.array(positions))
-    known = {"classes": list(data.classes), "task": data.task, "data_fingerprint": data.fingerprint}
-    if data.task in ("classification", "multi_label"):
-        known["majority"] = most_frequent(data.train.targets).tolist()
+    known = task.to_card() | {"data_fingerprint": data.fingerprint}
+    description = warming.described(card | known, model)
+    positions = np.arange(DRAWN) if task.drawn else np.array(gate_sample(data.held_out, data.task, seed))
+    if task.drawn:
+        inputs = warming.made_up(card | known, model, DRAWN, seed)
     else:
-        known["deviations"] = data.deviations
-    evaluation: AnyEvaluation | None = None
+        inputs = chosen_inputs(data.held_out.inputs, positions)
 
     def prove(folder: Path) -> tuple[Parity, dict[str, Any]]:
         nonlocal evaluation
-        answers = gate.ask(folder, asked, description)
+        answers = gate.ask(folder, inputs, description, list(task.values()))
         # Read back: what is compared, and what the scores are held to, is the file that is shipped.
         shipped = loaded(folder / "model.keras")
-        expected = outputs(shipped, asked, description)
-        differ = _differ(scores[positions], expected, data)
-        said = outputs(shipped, data.held_out.inputs, description) if differ else scores
-        evaluation = replace(score(data, said), baselines=baselines or {})
-        return compare(expected, answers(), data, asked), known | {"metrics": evaluation.to_dict()}
+        expected = said_of(task, shipped, inputs, description)
+        if set(said) == set(expected) and not task.drawn:
+            some = {name: values[positions] for name, values in said.items()}
+            if not alike(task, some, expected, SAME):
+                anew = said_of(task, shipped, data.held_out.inputs, description)
+                part = "test" if data.test is not None else "validation"
+                found = task.evaluate(Exam(part, data.held_out.targets, anew))
+                evaluation = replace(found, baselines=evaluation.baselines)
+        return compare(task, expected, answers(), inputs), known | {"metrics": evaluation.to_dict()}
 
     def export(folder: Path) -> None:
-        saved_model.saved_model(model, folder, classes=data.classes, task=data.task, description=description)
-        example.write(folder, data.train, description)
+        saved_model.saved_model(model, folder, task=task, description=description)
+        if not task.drawn:
+            example.write(folder, data.train, description)
 
-    return staged(model, card, out=out, run=run, export=export, prove=prove), evaluation
+    path = staged(model, card, out=out, run=run, export=export, prove=prove)
+    return path, evaluation
 
 
 def staged(
@@ -226,16 +236,6 @@ def staged(
         shutil.copytree(run, partial / "run", ignore=shutil.ignore_patterns(".*", *FAILED))
         checksums.write(partial)
         return _claim(partial, out)
-
-
-def _differ(scores: np.ndarray, shipped: np.ndarray, data: Data) -> bool:
-    """Whether two runtimes' outputs are further apart than their arithmetic explains, or answer otherwise."""
-    if (np.abs(scores - shipped) > SAME * units(shipped, data.deviations)).any():
-        return True
-    if data.task in ("regression", "forecasting"):
-        return False
-    answers = [(each >= 0.5) if data.task == "multi_label" else each.argmax(axis=1) for each in (scores, shipped)]
-    return bool((answers[0] != answers[1]).any())
 
 
 def _claim(partial: Path, out: Path) -> Path:

@@ -13,18 +13,14 @@ import numpy as np
 
 from zoo.artifacts import checksums
 from zoo.errors import InputError
+from zoo.tasks.registry import TASKS, task_of
+from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
     import keras
 
 NAME = "card.json"
 FORMAT = 2  # of the cards that this version writes and the newest that it reads; cards of 0.1.0 have none
-KINDS = {  # of a network -> its tasks
-    "supervised": ("classification", "multi_label", "regression", "forecasting"),
-    "autoencoder": ("reconstruction",),
-    "adversarial": ("generation",),
-}
-TASKS = tuple(task for tasks in KINDS.values() for task in tasks)
 
 
 def write(folder: Path, card: dict[str, Any]) -> None:
@@ -103,34 +99,19 @@ def check_model(card: dict[str, Any], model: keras.Model, folder: Path) -> None:
 
 def _shapes(card: dict[str, Any], model: keras.Model) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
     """What is held to each other: what it is, the shape that the card has, and that of the model, without the batch."""
-    said, task, classes = card["input"], card["task"], len(card["classes"])
+    said, task = card["input"], task_of(card)
     kind = said.get("kind", "images")
-    pixels = (*said["size"], said.get("channels", 3)) if kind == "images" else ()
-    if task == "generation":
-        known = [layer.input_dim for layer in model.layers if hasattr(layer, "input_dim")]  # labels are embedded
-        yield "images", pixels, tuple(model.output_shape[1:])
-        yield "classes", (classes,), (known[0] if known else 0,)
+    yield from task.shapes(card, model)
+    if task.drawn:
         return
-    if task != "reconstruction":
-        name = "probabilities" if task in ("classification", "multi_label") else "values"
-        yield name, (classes,), tuple(model.output_shape[1:])
-    if task == "reconstruction":
-        limit = float(model.threshold)
-        yield (
-            "threshold",
-            (card["threshold"],),
-            (None if math.isclose(card["threshold"], limit, rel_tol=1e-5) else limit,),
-        )
-    if task == "reconstruction":
-        entry = (model.preprocess or model.encoder).input
-    else:  # a user's own network may name its only input
-        entry = model.input if kind == "table" else model.inputs[0]
+    # A user's own network may name its only input.
+    entry = model.entry if hasattr(model, "entry") else model.input if kind == "table" else model.inputs[0]
     if kind == "table":
         for group in ("numeric", "categorical"):
             there = entry.get(group) if isinstance(entry, dict) else None
             yield f"{group} columns", (len(said[group]),), (0 if there is None else there.shape[-1],)
     elif kind == "images":
-        yield "images", pixels, tuple(entry.shape[1:])
+        yield "images", (*said["size"], said.get("channels", 3)), tuple(entry.shape[1:])
     elif kind == "sequence":
         yield "features", (len(said["features"]),), (entry.shape[-1],)
 
@@ -145,24 +126,16 @@ def _problem(card: Any) -> str | None:
         return f"expected an object, received {_shown(card)}"
     if card.get("format", FORMAT) != FORMAT or isinstance(card.get("format"), bool):
         return f"expected format {FORMAT} or none, received {_shown(card['format'])}"
-    if card.get("task") not in TASKS:
+    if not isinstance(card.get("task"), str) or card["task"] not in TASKS:
         return f"expected a task out of {', '.join(TASKS)}, received {_shown(card.get('task'))}"
-    task, classes = card["task"], card.get("classes")
-    network = card.get("kind", next(kind for kind, tasks in KINDS.items() if task in tasks))
-    if not isinstance(network, str) or task not in KINDS.get(network, ()):
-        return f"expected a kind out of {', '.join(KINDS)}, that of {task}, received {_shown(network)}"
-    if not _are_names(classes) or (network == "supervised" and not classes):
+    task, classes = TASKS[card["task"]], card.get("classes")
+    if card.get("kind", task.family) != task.family:
+        return f"expected the kind {task.family}, that of {task.name}, received {_shown(card['kind'])}"
+    if not _are_names(classes):
         return f"expected classes, a list of names that differ, received {_shown(classes)}"
-    if task == "classification" and not (_is_whole(card.get("majority")) and 0 <= card["majority"] < len(classes)):
-        return f"expected majority, the position of a class, received {_shown(card.get('majority'))}"
-    if task == "multi_label":
-        majority = card.get("majority")
-        if not isinstance(majority, list) or len(majority) != len(classes) or not all(_is_flag(m) for m in majority):
-            return f"expected majority, a 0 or 1 for each class, received {_shown(majority)}"
-    if "deviations" in card and not _are_deviations(card["deviations"], len(classes)):
-        return f"expected deviations, a number over 0 for each class, received {_shown(card['deviations'])}"
-    if task == "reconstruction" and not _is_number(card.get("threshold")):
-        return f"expected threshold, a number, received {_shown(card.get('threshold'))}"
+    if problem := task.card_problem(card):
+        key, words = problem
+        return f"expected {key}, {words}, received {_shown(card.get(key))}"
     named = [card[name] for name in ("builder", "backbone") if name in card]
     if not named or not all(isinstance(name, str) for name in named):
         return f"expected the name of its builder or backbone, received {_shown(named)}"
@@ -171,18 +144,18 @@ def _problem(card: Any) -> str | None:
     return _input_problem(card.get("input"), task)
 
 
-def _input_problem(said: Any, task: str) -> str | None:
+def _input_problem(said: Any, task: type[Task]) -> str | None:
     if not isinstance(said, dict):
         return f"expected input, an object, received {_shown(said)}"
     kind = said.get("kind", "images")  # the first cards had none
-    if kind not in ("images", "table", "text", "sequence") or (task == "generation" and kind != "images"):
+    if kind not in ("images", "table", "text", "sequence") or (task.drawn and kind != "images"):
         return f"expected an input of the kind images, table, text or sequence, received {_shown(kind)}"
     checks = {
         "images": {"size": _is_size, "crop": _is_share, "channels?": lambda value: value in (1, 3)},
         "table": {
             "numeric": _are_names,
             "categorical": _are_names,
-            "target?" if task == "reconstruction" else "target": _are_names,
+            "target" if task.supervised else "target?": _are_names,
             "columns" if said.get("header") is False else "columns?": _are_names,
         },
         "text": {"length": _is_count, "column": _is_name_or_none, "target": _is_name_or_none},
@@ -231,16 +204,8 @@ def _is_count(value: Any) -> bool:
     return _is_whole(value) and value > 0
 
 
-def _is_flag(value: Any) -> bool:
-    return _is_whole(value) and value in (0, 1)
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _are_deviations(value: Any, count: int) -> bool:
-    return isinstance(value, list) and len(value) == count and all(_is_number(each) and each > 0 for each in value)
 
 
 def _is_share(value: Any) -> bool:

@@ -7,24 +7,26 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from zoo.artifacts.parity_process import packed, unpacked
-from zoo.data.dataset import Data, Inputs, Part, chosen_inputs, label_text
+from zoo.data.dataset import Data, Inputs, Part, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder, whole_folder
 from zoo.kinds.images import decoding, exportable
 from zoo.kinds.signatures import feeds
+from zoo.tasks.forms import FORMS, Form, in_numpy
+from zoo.tasks.task import Task
+from zoo.tasks.terms import Answer, Outputs, Value
+from zoo.tasks.terms import largest as largest_of
 
 TOLERANCE = 1e-5  # largest difference in a probability
-ROUNDED = 0.05  # of a value; times the tolerance eight times what float32 rounds it by at most
 GATE_EXAMPLES = 256
 Answers = dict[str, np.ndarray]
-WANTED = ("label", "probabilities", "prediction")
 
 
 class Parity(NamedTuple):
@@ -33,7 +35,8 @@ class Parity(NamedTuple):
     Attributes:
         files: how many inputs were compared.
         formats: of those that are files, with their counts.
-        largest_difference: in any probability; of values, in deviations of the training targets.
+        largest_difference: in any number, in the units of the task: of probabilities as they are, of values in
+            deviations of the training targets.
         label_differences: labels that differ although their margin is over the tolerance.
         tolerance: what was allowed.
         refused: name and reason of each file that the export does not read, as a damaged one.
@@ -68,7 +71,7 @@ class Answered(NamedTuple):
     """What an export says.
 
     Attributes:
-        values: name of an output -> array (inputs answered, ...), strings as object.
+        values: name of an output -> array (inputs answered, ...), strings as an object array of bytes.
         positions: of the inputs that were answered, int64, rising.
         refused: name and reason of each of the others, which are files.
     """
@@ -100,7 +103,7 @@ class Gate:
         folder: Path,
         inputs: Inputs,
         description: dict[str, Any],
-        wanted: Sequence[str] = WANTED,
+        wanted: Sequence[str],
         timed: Sequence[int] = (),
     ) -> Callable[[], Answered]:
         """Begin to answer for raw `inputs`; the function returned waits for those of the `wanted` outputs there are.
@@ -138,64 +141,122 @@ class Gate:
                 _, errors = self.process.communicate()
                 if self.process.returncode or not output.exists():
                     raise JobError(f"the exported model can't be run: {(errors.strip().splitlines() or ['?'])[-1]}")
-                values = {
-                    name: np.array([text.decode() for text in value], object) if value.dtype == object else value
-                    for name, value in unpacked(output).items()
-                }
+                values = unpacked(output)
             positions = values.pop("positions")
             left = sorted(set(range(len(names))) - set(positions.tolist()))
-            refused = zip((names[at] for at in left), values.pop("refused"), strict=False)
+            refused = zip((names[at] for at in left), (each.decode() for each in values.pop("refused")), strict=False)
             return Answered(values, positions, tuple(refused))
 
         return answers
 
 
-class Asked(Protocol):
-    """What knows the names of its outputs: `zoo.data.Data`, `zoo.artifacts.predictor.Predictor`."""
-
-    task: str
-    classes: tuple[str, ...]
-
-    @property
-    def deviations(self) -> list[float] | None:
-        """Of the training targets, one a value; None for classes, and where that is not known."""
-
-
-def compare(expected: np.ndarray, answered: Answered, data: Asked, inputs: Inputs) -> Parity:
-    """Hold the answers of an export to those of the Keras model (`expected`) for `inputs`."""
-    expected, inputs = expected[answered.positions], chosen_inputs(inputs, answered.positions)
-    if not len(expected):
-        return Parity(0, {}, float("inf"), 0, TOLERANCE, answered.refused)
-    answers = answered.values
-    received = answers["prediction"] if "prediction" in answers else answers["probabilities"]
-    labels = answers["label"].tolist() if "label" in answers else [""] * len(received)
-    sure, wanted = np.zeros(len(expected), bool), [""] * len(expected)
-    if data.task == "multi_label":
-        sure = np.abs(expected - 0.5).min(axis=1) > TOLERANCE
-        wanted = [label_text(row, data.classes) for row in expected >= 0.5]
-    elif data.task == "classification":
-        top = np.sort(expected, axis=1)
-        sure = top[:, -1] - top[:, -2] > TOLERANCE
-        wanted = [data.classes[index] for index in expected.argmax(axis=1)]
-    wrong = sum(known and label != want for known, label, want in zip(sure, labels, wanted, strict=True))
-    same = received.shape == expected.shape and np.isfinite(received).all()
-    difference = float((np.abs(expected - received) / units(expected, data.deviations)).max()) if same else float("inf")
-    return Parity(len(expected), formats_of(inputs), difference, int(wrong), TOLERANCE, answered.refused)
-
-
-def units(values: np.ndarray, deviations: Sequence[float] | None) -> np.ndarray:
-    """What differences of `values`, float32 (examples, values), are measured in: float64 (values,) or ().
-
-    Deviations of the targets, and at least so much that float32's rounding of a value is nothing; where they are not
-    known the largest value, or 1.
+def compare(
+    task: Task, expected: Outputs, answered: Answered, inputs: Inputs, tolerance: float | None = None
+) -> Parity:
+    """Hold what an export says to the outputs of the Keras model.
 
     Args:
-        values: of the model that another one is held to.
-        deviations: of the training targets; None where they are not known, and for probabilities.
+        task: of the model.
+        expected: outputs of the model for `inputs`, by name.
+        answered: what the export said of them.
+        inputs: raw.
+        tolerance: `TOLERANCE` where None.
     """
-    if deviations is None:
-        return np.float64(max(1.0, float(np.abs(values).max())))
-    return np.maximum(deviations, ROUNDED * np.abs(values).max(axis=0)).astype(np.float64)
+    tolerance = TOLERANCE if tolerance is None else tolerance
+    expected = {name: values[answered.positions] for name, values in expected.items()}
+    inputs, count = chosen_inputs(inputs, answered.positions), len(answered.positions)
+    if not count:
+        return Parity(0, {}, float("inf"), 0, tolerance, answered.refused)
+    largest, flips = held(task, expected, answered.values, task.values(), tolerance)
+    return Parity(count, formats_of(inputs), largest, flips, tolerance, answered.refused)
+
+
+def held(
+    task: Task, expected: Outputs, said: Answers, values: Mapping[str, Value], tolerance: float
+) -> tuple[float, int]:
+    """Hold what an export said, value by value, to the outputs of the Keras model.
+
+    What is compared is what the export itself said. It fails closed: nothing to compare, a value that is not there, of
+    another shape, or none of its form, and a number that is not finite, be it the model's own, are a difference without
+    end; a decision that has no margin differs if it is not equal.
+
+    Args:
+        task: of the model.
+        expected: outputs of the model.
+        said: of the export, by name of the value.
+        values: those that it has to say.
+        tolerance: largest difference that is allowed, in the units of the task.
+
+    Returns:
+        the largest difference of numbers, and how many examples have a decision that differs by more than `flipped`
+        allows.
+    """
+    answer, units = task.answer(expected, {}, np), task.units(expected)
+    largest, flips = 0.0 if values else float("inf"), 0
+    for name, value in values.items():
+        form = FORMS[value.form]
+        wanted, received = form.array(task.names, answer.values[name]), _received(form, said.get(name))
+        if received is None or received.shape != wanted.shape:
+            return float("inf"), flips
+        if form.decision:
+            flips += flipped(task, name, answer, received, tolerance)
+        else:
+            largest = max(largest, difference(wanted, received, units.get(name), value.squared))
+    return largest, flips
+
+
+def flipped(task: Task, name: str, answer: Answer, received: np.ndarray, tolerance: float) -> int:
+    """How many examples have a decision that differs, not only where its margin is at most twice the tolerance.
+
+    Args:
+        task: of the model.
+        name: of the decision.
+        answer: of the model.
+        received: of another runtime, as `zoo.tasks.forms.in_numpy` has it.
+        tolerance: largest difference of outputs that is allowed, in the units of the task.
+    """
+    form, values = FORMS[task.values()[name].form], answer.values[name]
+    differs = form.array(task.names, values) != received
+    near = np.asarray(answer.margins.get(name, np.full(len(values), np.inf)) <= 2 * tolerance)  # not of NaN
+    rows = np.flatnonzero(differs.reshape(len(differs), -1).any(axis=1))
+    return sum(not form.near(task.names, values[at], received[at], near[at]) for at in rows)
+
+
+def _received(form: Form, said: np.ndarray | None) -> np.ndarray | None:
+    """What an export said as an array; None where it did not, or where it is none of that form, as a damaged PNG."""
+    try:
+        return None if said is None else form.said(said)
+    except (OSError, TypeError, ValueError):
+        return None
+
+
+def difference(wanted: np.ndarray, received: np.ndarray, unit: np.ndarray | None, squared: bool = False) -> float:
+    """Largest difference of numbers, in units of `unit`, or of the largest one, if that is over 1.
+
+    It is without end where one of them is not finite.
+
+    Args:
+        wanted: of the model.
+        received: of the same shape.
+        unit: float64 () or (values,); None for that of the largest one.
+        squared: compare roots.
+    """
+    if received.dtype.kind not in "fiub" or not (np.isfinite(received).all() and np.isfinite(wanted).all()):
+        return float("inf")
+    if squared:
+        wanted, received, unit = np.sqrt(np.maximum(wanted, 0)), np.sqrt(np.maximum(received, 0)), None
+    apart = np.abs(wanted.astype(np.float64) - received)
+    return float((apart / (largest_of(wanted) if unit is None else unit)).max(initial=0.0))
+
+
+def alike(task: Task, outputs: Outputs, others: Outputs, tolerance: float) -> bool:
+    """Whether two runtimes' outputs are as near as their arithmetic explains, and answer the same."""
+    units = task.units(outputs)
+    if any(difference(outputs[name], others[name], units[name]) > tolerance for name in outputs):
+        return False
+    answers = [in_numpy(task, task.answer(each, {}, np)) for each in (outputs, others)]
+    decided = [name for name, value in task.values().items() if FORMS[value.form].decision]
+    return all(np.array_equal(answers[0][name], answers[1][name]) for name in decided)
 
 
 def formats_of(inputs: Inputs) -> dict[str, int]:
@@ -203,7 +264,7 @@ def formats_of(inputs: Inputs) -> dict[str, int]:
     return dict(Counter(decoding.probe(file).format for file in inputs)) if isinstance(inputs, tuple) else {}
 
 
-def gate_sample(part: Part, seed: int) -> list[int]:
+def gate_sample(part: Part, task: Task, seed: int) -> list[int]:
     """Positions in `part` of up to 256 examples; of images such as the graph reads, of every format and class some.
 
     Empty where the graph reads none of them.
@@ -212,7 +273,8 @@ def gate_sample(part: Part, seed: int) -> list[int]:
     if not isinstance(part.inputs, tuple):
         return sorted(order[:GATE_EXAMPLES].tolist())
     formats = [decoding.probe(path).format for path in part.inputs]
-    labels = part.targets if part.targets.ndim == 1 else part.targets.argmax(axis=1)
+    strata = task.strata(part.targets)
+    labels = np.zeros(len(part), np.int64) if strata is None else strata.argmax(axis=1)
     # Dealt out in turns over all pairs of format and class.
     turns: dict[tuple[str, int], int] = {}
     ranked = []
@@ -226,7 +288,7 @@ def gate_sample(part: Part, seed: int) -> list[int]:
 
 def check_readable(data: Data, seed: int) -> None:
     """Raise an InputError where the exported model reads none of the held-out images: it could not be proven."""
-    if not gate_sample(data.held_out, seed):
+    if not gate_sample(data.held_out, data.task, seed):
         kinds = Counter(exportable.refusal(file.read_bytes()) for file in data.held_out.inputs)
         told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(3))
         raise InputError(f"{data.source}: the exported model reads no held-out image ({told}); make some of them PNG")

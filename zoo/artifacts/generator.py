@@ -12,6 +12,8 @@ import numpy as np
 from zoo.artifacts import codes
 from zoo.artifacts.predictor import opened
 from zoo.errors import InputError
+from zoo.tasks.registry import task_of
+from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +30,11 @@ class Generator:
 
     def __repr__(self) -> str:
         return f"Generator({str(self.folder)!r}, classes={list(self.classes)})"
+
+    @cached_property
+    def task(self) -> Task:
+        """What it is for."""
+        return task_of(self.card)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,19 +17,23 @@ from zoo import progress
 from zoo.artifacts import checksums, provenance
 from zoo.artifacts.card import check_model, read
 from zoo.builders.loading import UnknownLayersError, loaded, unknown
-from zoo.data.dataset import Inputs, Part, label_text
+from zoo.data.dataset import Inputs
 from zoo.data.notes import Note
 from zoo.errors import InputError, Notice
-from zoo.evaluation.findings import Finding, of_scores
-from zoo.evaluation.scores import AnyEvaluation, RegressionEvaluation, evaluate, evaluate_values
+from zoo.evaluation.findings import Finding
 from zoo.files import whole_file
 from zoo.kinds.images import decoding
 from zoo.kinds.images import sources as image_sources
 from zoo.kinds.signatures import feeds
+from zoo.tasks import forms
+from zoo.tasks.registry import task_of
+from zoo.tasks.task import Task
+from zoo.tasks.terms import Exam, Graded, Scored
 
 if TYPE_CHECKING:
     import keras
 
+BATCH = 32  # images that are asked for at once
 READERS = {
     "images": "zoo.kinds.images.sources",
     "sequence": "zoo.kinds.sequences",
@@ -44,57 +48,41 @@ class Prediction:
 
     Attributes:
         name: the file, or ``input 0`` and so on for images in memory.
-        label: the class, or labels with ``;`` between them; None where `error` is set.
-        probability: of the most probable class.
-        probabilities: class name -> probability, most probable first.
-        values: where numbers are asked for: name -> value; the three above are None then.
+        answer: name of a value of the task -> it, as JSON holds it; empty where `error` is set.
         error: why the input could not be read; None where it could.
     """
 
     name: str
-    label: str | None = None
-    probability: float | None = None
-    probabilities: dict[str, float] | None = None
-    values: dict[str, float] | None = None
+    answer: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
 
-
-_NOTHING = {"label": None, "probability": None, "probabilities": None, "values": None}
-
-
-class Residual(NamedTuple):
-    """One scored example of a model that answers with numbers: what was true, and what it said."""
-
-    name: str
-    target: list[float]
-    predicted: list[float]
+    @property
+    def label(self) -> str | None:
+        """The class, or labels with ``;`` between them; None where there are none, or `error` is set."""
+        return self.answer.get("label")
 
     @property
-    def error(self) -> float:
-        """The largest absolute difference."""
-        return max(abs(a - b) for a, b in zip(self.target, self.predicted, strict=True))
-
-
-class Row(NamedTuple):
-    """One scored file; `right` where label and prediction agree."""
-
-    name: str
-    label: str
-    predicted: str
-    probability: float
+    def probability(self) -> float | None:
+        """Of the most probable class; None where there are none."""
+        return self.answer.get("probability")
 
     @property
-    def right(self) -> bool:
-        """Whether the prediction is the label."""
-        return self.label == self.predicted
+    def probabilities(self) -> dict[str, float] | None:
+        """Class name -> probability, most probable first; None where there are none."""
+        return self.answer.get("probabilities")
+
+    @property
+    def values(self) -> dict[str, float] | None:
+        """Where numbers are asked for: name -> value; else None."""
+        return self.answer.get("prediction")
 
 
 @dataclass(frozen=True)
 class EvaluationReport:
     """Scores, the examples behind them (most confidently wrong first), what was left out, and what is wrong."""
 
-    evaluation: AnyEvaluation
-    rows: tuple[Row | Residual, ...]
+    evaluation: Scored
+    rows: tuple[Graded, ...]
     intake: tuple[Note, ...]
     findings: tuple[Finding, ...] = ()
 
@@ -105,13 +93,11 @@ class EvaluationReport:
             partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
         ):
             writer = csv.writer(file)
-            if isinstance(self.evaluation, RegressionEvaluation):
-                names = list(self.evaluation.values)
-                writer.writerow(["name", *names, *(f"predicted {name}" for name in names), "error"])
-                writer.writerows([row.name, *row.target, *row.predicted, row.error] for row in self.rows)
-                return
-            writer.writerow(["path", "label", "prediction", "probability", "right"])
-            writer.writerows([*row, int(row.right)] for row in self.rows)
+            for at, row in enumerate(self.rows):
+                cells = row.cells()
+                if not at:
+                    writer.writerow(cells)
+                writer.writerow(cells.values())
 
 
 class Predictor:
@@ -131,15 +117,10 @@ class Predictor:
         """Names of the classes, in the order of the output."""
         return tuple(self.card["classes"])
 
-    @property
-    def task(self) -> str:
-        """What is asked, as `zoo.data.Data` has it."""
-        return self.card["task"]
-
-    @property
-    def deviations(self) -> list[float] | None:
-        """Of the training targets, one a value; None for classes, and for artifacts that do not say them."""
-        return self.card.get("deviations")
+    @cached_property
+    def task(self) -> Task:
+        """What it is for."""
+        return task_of(self.card)
 
     @cached_property
     def model(self) -> keras.Model:
@@ -163,12 +144,25 @@ class Predictor:
         """
         if not self._images:
             names, inputs, errors = self._reader.read_raw(source, self.card["input"])
-            results = self._rows(Part(inputs, np.zeros(len(names)), tuple(names), tuple(names)))
-            return [replace(r, error=errors[i], **_NOTHING) if i in errors else r for i, r in enumerate(results)]
-        sources = list(image_sources.expanded(source))
-        if not sources:
-            raise InputError(f"expected an image, a file, a folder with files or a list of such; {source!r} holds none")
-        return self._answer(sources)
+            outputs, _ = self._outputs(inputs, names)
+        else:
+            sources = list(image_sources.expanded(source))
+            if not sources:
+                raise InputError(
+                    f"expected an image, a file, a folder with files or a list of such; {source!r} holds none"
+                )
+            names = [name for name, _ in sources]
+            outputs, errors = self._outputs(tuple(item for _, item in sources), names)
+        told = iter(forms.as_json(self.task, outputs, {}))
+        if not self._images:  # what can't be read has a place among the inputs
+            return [
+                Prediction(name, error=errors[at]) if at in errors else Prediction(name, answer)
+                for at, (name, answer) in enumerate(zip(names, told, strict=True))
+            ]
+        return [
+            Prediction(name, error=errors[at]) if at in errors else Prediction(name, next(told))
+            for at, name in enumerate(names)
+        ]
 
     def predict_files(self, paths: Sequence[str]) -> list[Prediction]:
         """`predict` for each of several files or folders."""
@@ -186,8 +180,7 @@ class Predictor:
         Raises:
             InputError: nothing to score, or a label that the model does not know.
         """
-        task = self.card["task"]
-        part, notes = self._reader.read_labelled(path, self.card["input"], self.classes, task)
+        part, notes = self._reader.read_labelled(path, self.card["input"], self.task)
         trained = self.trained_on()
         if self.doubt:
             notes.insert(0, Note("training examples", "kept", f"those of {path} can't be left out: {self.doubt}"))
@@ -195,29 +188,18 @@ class Predictor:
         if not fresh.all():
             notes.append(Note(f"{int((~fresh).sum())} examples", "left out", "the model was trained on them"))
             part = part.chosen(np.flatnonzero(fresh))
-        results = self._answer(zip(part.names, part.inputs, strict=True)) if self._images else self._rows(part)
-        notes += [Note(name, "left out", r.error) for name, r in zip(part.names, results, strict=True) if r.error]
-        answered = np.flatnonzero([not result.error for result in results])
+        outputs, errors = self._outputs(part.inputs, part.names)
+        notes += [Note(part.names[at], "left out", reason) for at, reason in errors.items()]
+        answered = np.array([at for at in range(len(part)) if at not in errors], np.int64)
         if not len(answered):
             reasons = sorted({note.reason for note in notes})
             raise InputError(f"{path}: no labelled example to score; {'; '.join(reasons[:3]) or 'it has none'}")
-        part, results = part.chosen(answered), [results[position] for position in answered]
-        given = np.array([[(r.probabilities or r.values)[name] for name in self.classes] for r in results], np.float32)
-        if task in ("regression", "forecasting"):
-            scores = evaluate_values(part.targets, given, self.classes, str(path))
-            residuals = zip(part.names, part.targets.tolist(), given.tolist(), strict=True)
-            rows: list[Row | Residual] = [Residual(name, target, value) for name, target, value in residuals]
-            rows = sorted(rows, key=lambda row: -row.error)
-            return EvaluationReport(scores, tuple(rows), tuple(notes), of_scores(scores, part.digests))
-        majority = np.array(self.card["majority"]) if task == "multi_label" else int(self.card["majority"])
-        scores = evaluate(part.targets, given, self.classes, majority, str(path))
-        rows = [
-            Row(name, label_text(target, self.classes), r.label, r.probability)
-            for name, target, r in zip(part.names, part.targets, results, strict=True)
-        ]
-        rows.sort(key=lambda row: (row.right, -row.probability, row.name))
-        findings = of_scores(scores, part.digests, weighted=self.card.get("training", {}).get("class_weights"))
-        return EvaluationReport(scores, tuple(rows), tuple(notes), findings)
+        part = part.chosen(answered)
+        weighted = self.card.get("training", {}).get("class_weights")
+        exam = Exam(str(path), part.targets, outputs, part.digests, weighted=weighted)
+        scores = self.task.evaluate(exam)
+        rows = self.task.graded(part.names, exam, forms.as_json(self.task, outputs, {}))
+        return EvaluationReport(scores, rows, tuple(notes), self.task.findings(exam, scores))
 
     def trained_on(self) -> set[str]:
         """Sha256 of the examples it was trained on, those of the artifact it started from included.
@@ -244,46 +226,33 @@ class Predictor:
         return import_module(READERS[self.card["input"].get("kind", "images")])
 
     @cached_property
-    def _ask(self) -> Callable[[Any], np.ndarray]:
-        """Raw inputs as `zoo.data.Part` has them, of images float32 pixels, to probabilities or values."""
+    def _ask(self) -> Callable[[Any], dict[str, np.ndarray]]:
+        """Raw inputs in memory, of images float32 pixels, to outputs by name."""
         try:
             model = self.model
         except UnknownLayersError as error:
             warnings.warn(f"{error}. Until then its SavedModel answers", Notice, stacklevel=2)
-            return _served(self.folder, self.card)
+            return _served(self.folder, self.task)
         if self._images:
-            return model.predict_on_batch
-        return lambda inputs: outputs(model, inputs, self.card["input"])
+            return lambda pixels: self.task.named(model.predict_on_batch(pixels))
+        return lambda inputs: self.task.outputs_of(model, inputs)
 
-    def _rows(self, part: Part) -> list[Prediction]:
-        answers = self._ask(part.inputs)
-        return [self._prediction(name, row) for name, row in zip(part.names, answers, strict=True)]
-
-    def _answer(self, sources: Iterable[tuple[str, Any]]) -> list[Prediction]:
-        """For images: pairs of name and what to decode, a string in second place being why it can't be."""
-        sources, results = list(sources), []
-        with progress.bar("predicting", len(sources)) as advance:
-            for start in range(0, len(sources), 32):
-                results += self._batch(sources[start : start + 32])
-                advance(len(sources[start : start + 32]))
-        return results
-
-    def _batch(self, sources: Sequence[tuple[str, Any]]) -> list[Prediction]:
-        pixels, errors = decoded([source for _, source in sources], self.card["input"])
-        rows = iter(self._ask(np.stack(pixels).astype(np.float32)) if pixels else ())
-        return [
-            Prediction(name, error=errors[at]) if at in errors else self._prediction(name, next(rows))
-            for at, (name, _) in enumerate(sources)
-        ]
-
-    def _prediction(self, name: str, row: np.ndarray) -> Prediction:
-        if self.card["task"] in ("regression", "forecasting"):
-            return Prediction(name, values=dict(zip(self.classes, row.tolist(), strict=True)))
-        ranked = {self.classes[index]: float(row[index]) for index in np.argsort(-row, kind="stable")}
-        label = next(iter(ranked))
-        if self.card["task"] == "multi_label":
-            label = ";".join(each for each in self.classes if ranked[each] >= 0.5)
-        return Prediction(name, label, max(ranked.values()), ranked)
+    def _outputs(self, inputs: Any, names: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[int, str]]:
+        """Outputs by name; of images those that can be decoded, and why another can't, by its position."""
+        if not isinstance(inputs, tuple):
+            return self._ask(inputs), {}
+        found, errors = [], {}
+        with progress.bar("predicting", len(inputs)) as advance:
+            for start in range(0, len(inputs), BATCH):
+                some = inputs[start : start + BATCH]
+                pixels, wrong = decoded(some, self.card["input"])
+                errors |= {start + at: reason for at, reason in wrong.items()}
+                if pixels:
+                    found.append(self._ask(np.stack(pixels).astype(np.float32)))
+                advance(len(some))
+        names_of = found[0] if found else self.task.outputs
+        nothing = np.zeros((0, len(self.classes)), np.float32)
+        return {n: np.concatenate([each[n] for each in found]) if found else nothing for n in names_of}, errors
 
 
 def opened(folder: Path, card: dict[str, Any]) -> keras.Model:
@@ -308,22 +277,21 @@ def opened(folder: Path, card: dict[str, Any]) -> keras.Model:
     return model
 
 
-def _served(folder: Path, card: dict[str, Any]) -> Callable[[Any], np.ndarray]:
+def _served(folder: Path, task: Task) -> Callable[[Any], dict[str, np.ndarray]]:
     """`Predictor._ask` of the SavedModel of a version."""
     import tensorflow as tf
 
     description = read(folder, checksums.SERVED)["input"]
     graph = tf.saved_model.load(str(folder))
-    name = "prediction" if card["task"] in ("regression", "forecasting") else "probabilities"
     images = description.get("kind", "images") == "images"
 
-    def answers(inputs: Any) -> np.ndarray:
+    def answers(inputs: Any) -> dict[str, np.ndarray]:
         tensors = {"pixels": inputs} if images else feeds(inputs, description)
         serve, found = graph.signatures["serving_pixels" if images else "serving_default"], []
         for start in range(0, len(next(iter(tensors.values()))), 256):
             some = {key: tf.constant(values[start : start + 256]) for key, values in tensors.items()}
-            found.append(serve(**some)[name].numpy())
-        return np.concatenate(found)
+            found.append(serve(**some))
+        return {name: np.concatenate([each[name].numpy() for each in found]) for name in task.outputs}
 
     return answers
 
@@ -331,6 +299,20 @@ def _served(folder: Path, card: dict[str, Any]) -> Callable[[Any], np.ndarray]:
 def raw(inputs: Inputs, description: dict[str, Any]) -> np.ndarray | dict[str, np.ndarray]:
     """Raw `inputs` in memory: of image files the pixels, uint8 (examples, height, width, channels)."""
     return np.stack([_pixels(file, description) for file in inputs]) if isinstance(inputs, tuple) else inputs
+
+
+def said_of(task: Task, model: keras.Model, inputs: Inputs, description: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Outputs of `model`, by name, for raw inputs as `zoo.data.Part` has them, or codes.
+
+    Args:
+        task: of the model.
+        model: raw inputs to outputs.
+        inputs: of images files, or pixels.
+        description: of the inputs, as `zoo.artifacts.warming.described` gives it.
+    """
+    if isinstance(inputs, tuple) and not hasattr(model, "signatures"):
+        return task.named(outputs(model, inputs, description))
+    return task.outputs_of(model, raw(inputs, description))
 
 
 def outputs(model: keras.Model, inputs: Inputs, description: dict[str, Any]) -> np.ndarray:

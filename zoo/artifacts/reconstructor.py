@@ -13,6 +13,8 @@ from zoo.artifacts import codes
 from zoo.artifacts.predictor import opened
 from zoo.artifacts.raw_inputs import Batch, as_long, batches
 from zoo.errors import InputError
+from zoo.tasks.registry import task_of
+from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
     from zoo.builders.models import Autoencoder
@@ -50,6 +52,11 @@ class Reconstructor:
 
     def __repr__(self) -> str:
         return f"Reconstructor({str(self.folder)!r}, {self.card['builder']} of {self.kind})"
+
+    @cached_property
+    def task(self) -> Task:
+        """What it is for."""
+        return task_of(self.card)
 
     @property
     def kind(self) -> str:
@@ -168,13 +175,12 @@ class Reconstructor:
         """
         found = []
         for batch in self.batches(source):
-            scores = iter(() if batch.inputs is None else self.model.score(batch.inputs).tolist())
+            scores = np.zeros(0, np.float32) if batch.inputs is None else self.model.score(batch.inputs)
+            verdicts = self.task.answer({"score": scores}, {}, np).values["is_anomaly"]
+            said = iter(zip(scores.tolist(), verdicts.tolist(), strict=True))
             for at, name in enumerate(batch.names):
-                if at in batch.errors:
-                    found.append(Anomaly(name, error=batch.errors[at]))
-                else:
-                    score = next(scores)
-                    found.append(Anomaly(name, score, score > self.threshold))
+                error = batch.errors.get(at)
+                found.append(Anomaly(name, error=error) if error else Anomaly(name, *next(said)))
         return found
 
     def generate(self, count: int, seed: int = 0) -> np.ndarray:

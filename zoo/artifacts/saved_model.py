@@ -1,4 +1,4 @@
-"""SavedModel export, and the gate that proves it equal to the Keras model."""
+"""SavedModel export of every task, from the answer that it says itself."""
 
 from __future__ import annotations
 
@@ -8,79 +8,81 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.builders.loading import UNIT
 from zoo.kinds.signatures import specification
+from zoo.tasks import forms
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from zoo.tasks.task import Task
 
-def saved_model(
-    model: keras.Model, folder: Path, *, classes: tuple[str, ...], task: str, description: dict[str, Any]
-) -> None:
+
+def saved_model(model: keras.Model, folder: Path, *, task: Task, description: dict[str, Any]) -> None:
     """Write `model` to `folder` as a SavedModel that needs no code of this project.
 
     Its signature ``serving_default`` takes raw inputs. Images: ``image_bytes``, string (batch,) of encoded files.
     Tables: a tensor (batch,) a column, float32 or string, named as `zoo.kinds.signatures.columns` says. Text: ``text``,
-    string (batch,). Sequences: ``sequence``, float32 (batch, length, features).
+    string (batch,). Sequences: ``sequence``, float32 (batch, length, features). Generators: ``code`` float32 (batch,
+    width), and with classes ``label`` string (batch,). It answers with the values of the task, names as strings.
 
-    It answers with ``label`` string (batch,), ``probability`` float32 (batch,) and ``probabilities`` float32 (batch,
-    classes), for several labels with those of at least 0.5 joined by ``;`` in ``label``; or, where numbers are asked
-    for, with ``prediction`` float32 (batch, values).
-
-    Images have two more: ``serving_pixels``: ``pixels`` float32 (batch, height, width, channels), 0-255 -> the same;
-    ``embed``: ``image_bytes`` -> ``embedding`` float32 (batch, width), what the last layer takes.
+    A model of images and one network has two more: ``serving_pixels``: ``pixels`` float32 (batch, height, width,
+    channels), 0-255 -> the same; ``embed``: ``image_bytes`` -> ``embedding`` float32 (batch, width), what the last
+    layer takes. A model of several networks has those that it says itself; see `Composite.signatures`.
 
     Args:
-        model: raw inputs to probabilities or values; of images, pixels 0-255.
+        model: raw inputs to outputs; of images, pixels 0-255.
         folder: made if absent.
-        classes: names, in the order of the output.
-        task: as `zoo.data.Data` has it.
-        description: `zoo.data.Data.input`.
+        task: with its names, and what was found in training.
+        description: `zoo.data.Data.input`, or that of codes.
     """
-    import keras
     import tensorflow as tf
 
+    if description.get("length", 0) is None and hasattr(model, "longest"):  # shorter ones are padded with rows of NaN
+        description = description | {"length": model.longest}
     specs, assemble = specification(description)
-    images = description["kind"] == "images"
-    last = next((layer for layer in reversed(model.layers) if layer.name != UNIT), None) if images else None
-    both = keras.Model(model.inputs, [model.output, last.input]) if images else model
-    names = tf.constant(classes)
-
-    def answer(probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
-        if task in ("regression", "forecasting"):
-            return {"prediction": probabilities}
-        if task == "multi_label":
-            chosen = tf.ragged.boolean_mask(tf.broadcast_to(names, tf.shape(probabilities)), probabilities >= 0.5)
-            label = tf.strings.reduce_join(chosen, axis=1, separator=";")
-        else:
-            label = tf.gather(names, tf.argmax(probabilities, axis=1))
-        return {"label": label, "probability": tf.reduce_max(probabilities, axis=1), "probabilities": probabilities}
-
-    module = module_of(both)
-    signatures = {}
-    if images:
-
-        @tf.function(input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, name="pixels")])
-        def run(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return tuple(both(pixels, training=False))
-
-        signatures["serving_default"] = tf.function(
-            lambda image_bytes: answer(run(assemble(image_bytes))[0]), list(specs.values())
-        )
-        signatures["serving_pixels"] = tf.function(lambda pixels: answer(run(pixels)[0]), run.input_signature)
+    assemble = tf.function(assemble)  # traced once for all signatures
+    signatures: dict[str, Any] = {}
+    if hasattr(model, "signatures"):
+        run = task.network_outputs(model)
+        signatures = model.signatures(assemble, specs)
+    elif description["kind"] == "images":
+        both = _with_embedding(model)
+        pixels = tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, name="pixels")
+        called = tf.function(lambda pixels: tuple(both(pixels, training=False)), [pixels])
+        signatures["serving_pixels"] = tf.function(lambda pixels: _said(task, task.named(called(pixels)[0])), [pixels])
         signatures["embed"] = tf.function(
-            lambda image_bytes: {"embedding": run(assemble(image_bytes))[1]}, list(specs.values())
+            lambda image_bytes: {"embedding": called(assemble(image_bytes))[1]}, list(specs.values())
         )
+
+        def run(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+            return task.named(called(pixels)[0])
     else:
-        serve = tf.function(lambda **tensors: answer(both(assemble(**tensors), training=False)))
-        signatures["serving_default"] = serve.get_concrete_function(**specs)
+        run = task.network_outputs(model)
+    serve = tf.function(lambda **tensors: _said(task, run(assemble(**tensors))))
+    signatures = {"serving_default": serve.get_concrete_function(**specs), **signatures}
+    module = module_of(model)
     with tempfile.TemporaryDirectory() as place:
-        labels = Path(place, "labels.txt")
-        labels.write_text("\n".join(classes) + "\n", encoding="utf-8")
-        module.labels = tf.saved_model.Asset(str(labels))
+        if task.names:
+            labels = Path(place, "labels.txt")
+            labels.write_text("\n".join(task.names) + "\n", encoding="utf-8")
+            module.labels = tf.saved_model.Asset(str(labels))
         for name, function in signatures.items():
             setattr(module, name, function)
         tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def _said(task: Task, outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    from keras import ops
+
+    return forms.in_graph(task, task.answer(outputs, {}, ops))
+
+
+def _with_embedding(model: keras.Model) -> keras.Model:
+    """`model` with a second output, what its last layer takes."""
+    import keras
+
+    last = next(layer for layer in reversed(model.layers) if layer.name != UNIT)
+    return keras.Model(model.inputs, [model.output, last.input])
 
 
 def module_of(model: keras.Model) -> tf.Module:

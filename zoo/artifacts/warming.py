@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.data.dataset import Inputs, chosen_inputs
 from zoo.kinds.signatures import feeds
+from zoo.tasks.registry import task_class
 
 if TYPE_CHECKING:
     import keras
@@ -57,9 +58,17 @@ def write(folder: Path, card: Mapping[str, Any], model: keras.Model, name: str) 
     return len(BATCHES)
 
 
-def described(card: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``serving_default`` takes, as `zoo.kinds.signatures.feeds` wants it: the card's input, or codes."""
-    return {"kind": "code"} if card.get("task") == "generation" else card.get("input", card)
+def described(card: Mapping[str, Any], model: keras.Model | None = None) -> dict[str, Any]:
+    """What ``serving_default`` takes, as `zoo.kinds.signatures` wants it: the card's input, or codes.
+
+    Args:
+        card: of the artifact.
+        model: says the width of codes, which a specification needs.
+    """
+    if "task" not in card or not task_class(card["task"]).drawn:
+        return card.get("input", card)
+    width = None if model is None else model.inputs[0].shape[-1]
+    return {"kind": "code", "width": width, "classes": list(card["classes"])}
 
 
 def made_up(card: Mapping[str, Any], model: keras.Model, count: int, seed: int) -> Inputs:
@@ -88,8 +97,8 @@ def made_up(card: Mapping[str, Any], model: keras.Model, count: int, seed: int) 
         return _texts(rng, preprocess.get_layer("words").get_vocabulary()[2:], description["length"], count)
     if kind == "sequence":
         length = description["length"]
-        if length is None and hasattr(model, "encoder"):  # an autoencoder takes no longer ones
-            length = model.encoder.input_shape[1]
+        if length is None and hasattr(model, "longest"):  # an autoencoder takes no longer ones
+            length = model.longest
         return _sequences(rng, preprocess.get_layer("scale"), length, description["length"] is None, count)
     return _rows(rng, preprocess, description, count)
 

@@ -35,6 +35,7 @@ class Adversarial(Composite):
     """
 
     NETWORKS = ("generator", "critic")
+    TASK = "generation"
     SETTINGS = (
         "loss_name",
         "num_classes",

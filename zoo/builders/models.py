@@ -5,7 +5,7 @@ Their networks are constructor arguments: each saves, loads and exports on its o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -55,6 +55,8 @@ class Autoencoder(Composite):
     """
 
     NETWORKS = ("encoder", "decoder", "preprocess")
+    TASK = "reconstruction"
+    variational = False
 
     def __init__(
         self, encoder: keras.Model, decoder: keras.Model, preprocess: keras.Model | None = None, name: str | None = None
@@ -74,9 +76,18 @@ class Autoencoder(Composite):
         """Shape of the codes, the batch axis left out."""
         return tuple(self.decoder.input_shape[1:])
 
+    @property
+    def noise(self) -> float:
+        """Deviation of the noise that is added in training, in unit range; 0 for none."""
+        return next((layer.stddev for layer in self.encoder.layers if hasattr(layer, "stddev")), 0.0)
+
     def prepared(self, inputs: Any) -> Any:
         """What the reconstruction is compared with."""
         return ops.cast(inputs, "float32") if self.preprocess is None else self.preprocess(inputs)
+
+    def without_preprocess(self) -> Autoencoder:
+        """The same networks on prepared inputs."""
+        return self.behind(None)
 
     def behind(self, preprocess: keras.Model | None) -> Autoencoder:
         """The same networks with `preprocess` before them, not compiled."""
@@ -132,6 +143,47 @@ class Autoencoder(Composite):
         reconstructions = self.decoder(self.codes(prepared), training=False)
         return reconstructions, self.errors(prepared, reconstructions)
 
+    @property
+    def entry(self) -> Any:
+        """Raw inputs, symbolic."""
+        return (self.preprocess or self.encoder).input
+
+    @property
+    def longest(self) -> int | None:
+        """Steps of the sequences that the encoder takes."""
+        return self.encoder.input_shape[1]
+
+    def signatures(self, assemble: Any, specs: Mapping[str, Any]) -> dict[str, Any]:
+        """Further signatures of a SavedModel.
+
+        ``encode``: raw inputs -> ``code`` float32 (batch, ...); ``decode``: ``code`` -> ``reconstruction``.
+
+        Args:
+            assemble: from the tensors of a request to inputs.
+            specs: of these tensors, by name.
+        """
+        import tensorflow as tf
+
+        code = tf.TensorSpec([None, *self.code_shape], tf.float32, name="code")
+        encode = tf.function(lambda **tensors: {"code": self.codes(self.prepared(assemble(**tensors)))})
+        decode = tf.function(lambda code: {"reconstruction": self.decoder(code, training=False)}, [code])
+        return {"encode": encode.get_concrete_function(**specs), "decode": decode}
+
+    def parts(self) -> dict[str, tuple[bool, Callable[[Any], dict[str, Any]]]]:
+        """Networks that are asked on their own: name -> whether it takes prepared inputs, else codes; and what it says.
+
+        Each is a function of a tensor to tensors by name.
+        """
+
+        def encode(prepared: Any) -> dict[str, Any]:
+            code = self.encoder(prepared, training=False)
+            return {"mean": code[0], "log_variance": code[1]} if isinstance(code, list | tuple) else {"code": code}
+
+        return {
+            "encoder": (True, encode),
+            "decoder": (False, lambda code: {"reconstruction": self.decoder(code, training=False)}),
+        }
+
     def is_anomaly(self, inputs: Any) -> np.ndarray:
         """Whether the score is over `threshold`, bool (examples,)."""
         return self.score(inputs) > float(self.threshold)
@@ -154,6 +206,7 @@ class VariationalAutoencoder(Autoencoder):
     """
 
     SETTINGS = ("beta",)
+    variational = True
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ IMPORT = click.option(
     multiple=True,
     expose_value=False,
     callback=_import_files,
-    help="Run a Python file first that registers layers of your own, and does nothing else.",
+    help="Run a Python file first that registers layers or tasks of your own, and does nothing else.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
@@ -112,6 +112,7 @@ def sample(name: str, folder: str) -> None:
 @click.argument("path", type=click.Path())
 @reading_options
 @JSON
+@IMPORT
 def check(path: str, as_json: bool, **options: object) -> None:
     """Read all of PATH as training would, and list what is bad or odd. Changes nothing."""
     from zoo.commands import tables
@@ -120,7 +121,7 @@ def check(path: str, as_json: bool, **options: object) -> None:
     if as_json:
         counts = {name: len(part) for name, part in data.parts.items()}
         found = {
-            "task": data.task,
+            "task": data.task.name,
             "classes": data.classes,
             "parts": counts,
             "intake": [note._asdict() for note in data.intake],
@@ -185,12 +186,13 @@ def predict(artifact: str, paths: tuple[str, ...], top: int, csv_path: str | Non
     from zoo.commands import tables
     from zoo.kinds.images.sources import named
 
-    results = artifacts.load(artifact, "predict").predict_files(list(named(paths, sys.stdin)))
+    made = artifacts.load(artifact, "predict")
+    results = made.predict_files(list(named(paths, sys.stdin)))
     if csv_path:
         tables.write_predictions(results, csv_path)
     if as_json:
         say_json(tables.prediction_rows(results, top))
     elif not csv_path:
-        tables.show_predictions(results, top)
+        tables.show_predictions(results, made.task, top)
     if all(result.error for result in results):
         raise click.exceptions.Exit(1)

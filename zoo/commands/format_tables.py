@@ -8,8 +8,10 @@ from typing import Any
 from rich.table import Table
 
 from zoo.formats.exporting import Exported
-from zoo.formats.registry import ANSWERS, FORMATS, TENSORS, missing
+from zoo.formats.registry import FORMATS, TENSORS, missing
 from zoo.progress import CONSOLE, literal
+from zoo.tasks.forms import portable
+from zoo.tasks.registry import TASKS
 
 KINDS = {"images": "images", "table": "tables", "text": "texts", "sequence": "sequences, series", "code": "generators"}
 INT8 = ("images", "table", "sequence")
@@ -75,8 +77,9 @@ def show_formats() -> None:
     for kind, words in KINDS.items():
         CONSOLE.print(f"  {words}: {TENSORS[kind]}")
     CONSOLE.print("and answer with")
-    for task, answer in ANSWERS.items():
-        CONSOLE.print(f"  {task}: {answer}")
+    for name, task in TASKS.items():
+        CONSOLE.print(f"  {name}: {', '.join(portable(task()))}")
+    CONSOLE.print("of an autoencoder there are encoder and decoder, too")
     CONSOLE.print("litert-int8 takes models that answer with classes or values, not autoencoders")
     for name, described in FORMATS.items():
         absent = missing(name)

@@ -31,12 +31,11 @@ def generate(artifact: str, count: int | None, label: str | None, seed: int, out
     from pathlib import Path
 
     from zoo.artifacts import artifact as artifacts
-    from zoo.artifacts.generator import Generator
     from zoo.errors import InputError
     from zoo.pictures import sheets
 
     made = artifacts.load(artifact, "generate")
-    conditional = isinstance(made, Generator)
+    conditional = made.task.drawn
     if label is not None and not conditional:
         raise InputError(f"{artifact} was trained without classes; leave out --label")
     count = count or (8 if interpolate else 64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import log10
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,8 +15,6 @@ from zoo.progress import CONSOLE, literal
 
 if TYPE_CHECKING:
     from zoo.artifacts.reconstructor import Anomaly
-    from zoo.evaluation.judging import GenerationEvaluation
-    from zoo.tasks.reconstruction import ReconstructionEvaluation
     from zoo.training.loop import History
 
 MOST = 20  # rows of a table in a terminal
@@ -33,74 +31,6 @@ class Reconstructed(NamedTuple):
     def psnr(self) -> float | None:
         """Peak signal-to-noise ratio, in dB."""
         return None if self.mse is None else -10 * log10(max(self.mse, 1e-12))
-
-
-def show_reconstruction(evaluation: ReconstructionEvaluation) -> None:
-    """Scores beside those of simple models, the threshold, and the samples of a variational autoencoder."""
-    others = f" and {evaluation.anomalies} anomalies" if evaluation.anomalies else ""
-    title = f"{evaluation.part}: {evaluation.examples}{' normal' if others else ''} examples{others}"
-    measures = {"mse": "MSE", "psnr": "PSNR", "roc_auc": "ROC-AUC", "average_precision": "average precision"}
-    own = {name: getattr(evaluation, name) for name in measures}
-    if evaluation.noisy is not None:
-        # The error is that of images as they are, PSNR that of images with noise.
-        measures["psnr"] = "PSNR of denoised images"
-        own["psnr"] = evaluation.psnr
-    simple = dict(evaluation.baselines)
-    if evaluation.noisy is not None:
-        simple["images with noise"] = {"psnr": evaluation.noisy}
-    _show_scores(title, measures, own, simple)
-    if evaluation.bound is not None:
-        bits = "" if evaluation.bits is None else f", {evaluation.bits:.3f} bits a pixel and channel"
-        CONSOLE.print(
-            f"evidence lower bound {evaluation.bound:.2f} nats an example{bits}; {evaluation.active} codes are active"
-        )
-    told = "" if evaluation.detected is None else f", and {evaluation.detected:.1%} of the anomalies"
-    CONSOLE.print(
-        f"[bold]threshold {evaluation.threshold:.4g}[/]: {evaluation.false_alarms:.1%} of the "
-        f"{'normal ' if others else ''}examples are over it{told}"
-    )
-    if evaluation.samples is not None:
-        show_generation(evaluation.samples)
-
-
-def show_generation(evaluation: GenerationEvaluation) -> None:
-    """Scores of generated images beside those of a simple generator."""
-    title = f"{evaluation.samples} generated images against the {evaluation.part} part"
-    measures = {
-        "frechet": "Fréchet distance",
-        "precision": "precision",
-        "recall": "recall",
-        "coverage": "coverage",
-        "entropy": "entropy",
-    }
-    single = evaluation.classes < 2
-    if single:  # there is nothing to cover
-        measures = {name: measures[name] for name in ("frechet", "precision", "recall")}
-    rows = {name: dict(row) for name, row in evaluation.baselines.items()}
-    own = {name: getattr(evaluation, name) for name in measures}
-    for row in (own, *rows.values()):
-        if "coverage" in row:
-            row["coverage"] = f"{row['coverage']} of {evaluation.classes}"
-    _show_scores(title, measures, own, rows)
-    if not single:
-        asked = "" if evaluation.agreement is None else f"{evaluation.agreement:.1%} are of the class asked for; "
-        CONSOLE.print(f"{asked}the judge gets {evaluation.judge_accuracy:.1%} of the real images right")
-
-
-def _show_scores(
-    title: str, measures: Mapping[str, str], own: Mapping[str, Any], simple: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """A row a model, and a column for each of `measures` (name -> heading) that has a value."""
-    rows = {"[bold]this model[/]": own} | {literal(name): row for name, row in simple.items()}
-    shown = [name for name in measures if any(row.get(name) is not None for row in rows.values())]
-    table = Table("", *(measures[name] for name in shown), title=literal(title), title_justify="left")
-    for name, row in rows.items():
-        table.add_row(name, *(_score(row.get(each)) for each in shown))
-    CONSOLE.print(table)
-
-
-def _score(value: float | str | None) -> str:
-    return "-" if value is None else value if isinstance(value, str) else f"{value:.4g}"
 
 
 def show_duel(history: History) -> None:

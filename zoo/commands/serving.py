@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from zoo.commands.asking import IMPORT
 from zoo.terminal import say
 
 
@@ -41,6 +42,7 @@ from zoo.terminal import say
     "and localhost always do.",
 )
 @click.option("--quiet", is_flag=True, help="No line a request in the log.")
+@IMPORT
 def serve(
     artifacts: tuple[str, ...],
     host: str,

@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from zoo.commands import generative_tables as generative
-from zoo.evaluation.judging import GenerationEvaluation
-from zoo.evaluation.scores import RegressionEvaluation
+from zoo.evaluation.shown import Line
+from zoo.evaluation.shown import Table as Block
 from zoo.progress import CONSOLE, literal
-from zoo.tasks.reconstruction import ReconstructionEvaluation
+from zoo.tasks.forms import FORMS
 
 if TYPE_CHECKING:
     from zoo.artifacts.predictor import EvaluationReport, Prediction
-    from zoo.data import Data, Note, Part
+    from zoo.data import Data, Note
     from zoo.evaluation.findings import Finding
+    from zoo.tasks.task import Task
+    from zoo.tasks.terms import Scored
     from zoo.training.loop import History
-    from zoo.training.run import AnyScores
 
 MOST_NOTES = 10
+DECISIONS = {"name": "label", "names": "label", "flag": "verdict"}  # form of a value -> what to call it
+HEADINGS = {("label", "probabilities"): ("answer", "most probable"), ("prediction",): ("answer",)}
 ASK = {"images": "PHOTO", "table": "ROWS.csv", "text": "FILE.txt", "sequence": "SERIES"}  # what to predict for
 
 
@@ -29,26 +32,21 @@ def show_data(data: Data, *, all_notes: bool = False) -> None:
     """What was read: classes by part, and what was left out."""
     what = {"images": "images", "table": "rows", "text": "texts"}.get(data.input.get("kind", "images"), "examples")
     table = Table("class", *data.parts, title=literal(data.source), title_justify="left")
-    if data.task in ("classification", "multi_label"):
-        for index, name in enumerate(data.classes):
-            table.add_row(literal(name), *(str(_count(part, index)) for part in data.parts.values()))
+    counts = [data.task.counts(part.targets) for part in data.parts.values()]
+    if counts[0]:
+        for name in data.classes:
+            table.add_row(literal(name), *(str(each[name]) for each in counts))
         table.add_section()
     else:
-        table.columns[0].header = data.task
+        table.columns[0].header = data.task.name
     table.add_row(what, *(str(len(part)) for part in data.parts.values()))
     CONSOLE.print(table)
-    if data.task == "multi_label":
+    if data.task.several:
         CONSOLE.print("several labels an image: each class is answered for itself")
-    if data.task in ("classification", "multi_label"):
-        missing = [name for index, name in enumerate(data.classes) if not _count(data.held_out, index)]
-        if missing:
-            CONSOLE.print(f"[yellow]no held-out example[/] of {literal(', '.join(missing))}: their scores say nothing")
+    missing = [name for name, count in data.task.counts(data.held_out.targets).items() if not count]
+    if missing:
+        CONSOLE.print(f"[yellow]no held-out example[/] of {literal(', '.join(missing))}: their scores say nothing")
     show_notes(data.intake, limit=None if all_notes else MOST_NOTES)
-
-
-def _count(part: Part, index: int) -> int:
-    """Examples of a class."""
-    return int((part.targets == index).sum() if part.targets.ndim == 1 else part.targets[:, index].sum())
 
 
 def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
@@ -59,52 +57,31 @@ def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
         CONSOLE.print(f"and {len(notes) - limit} more: zoo check PATH lists them all")
 
 
-def show_evaluation(evaluation: AnyScores, *, confusion: bool = False) -> None:
+def show_evaluation(evaluation: Scored, *, confusion: bool = False) -> None:
     """Scores with interval and baselines, and the rows of the classes or values."""
-    if isinstance(evaluation, ReconstructionEvaluation):
-        generative.show_reconstruction(evaluation)
-        return
-    if isinstance(evaluation, GenerationEvaluation):
-        generative.show_generation(evaluation)
-        return
-    title = literal(f"{evaluation.part}: {evaluation.examples} examples")
-    if isinstance(evaluation, RegressionEvaluation):
-        _show_errors(evaluation, title)
-        return
-    table = Table("class", "precision", "recall", "F1", "ROC-AUC", "examples", title=title, title_justify="left")
-    for name, row in evaluation.classes.items():
-        scores = (row["precision"], row["recall"], row["f1"], row["roc_auc"])
-        table.add_row(literal(name), *map(_number, scores), str(row["support"]))
+    for block in evaluation.shown(confusion):
+        if isinstance(block, Line):
+            important = f"[bold]{literal(block.important)}[/]" if block.important else ""
+            CONSOLE.print(important + literal(block.text))
+        else:
+            _show_block(block)
+
+
+def _show_block(block: Block) -> None:
+    table = Table(*map(literal, block.header), title=literal(block.title), title_justify="left")
+    for at, (name, *cells) in enumerate(block.rows):
+        if block.diagonal:
+            wrong = ["red" if value != "0" else "dim" for value in cells]
+            styles = ["green" if at == column else style for column, style in enumerate(wrong)]
+            cells = [f"[{style}]{cell}[/]" for style, cell in zip(styles, cells, strict=True)]
+            table.add_row(literal(name), *cells)
+        else:
+            table.add_row(literal(name), *map(literal, cells))
+    if block.rows and block.last:
+        table.add_section()
+    for at, (name, *cells) in enumerate(block.last):
+        table.add_row(f"[bold]{literal(name)}[/]" if not at else literal(name), *map(literal, cells))
     CONSOLE.print(table)
-    low, high = evaluation.interval
-    simple = {"always the most frequent class": evaluation.baseline} | evaluation.baselines
-    CONSOLE.print(
-        f"[bold]accuracy {evaluation.accuracy:.4f}[/] ({evaluation.correct} of {evaluation.examples} right; "
-        f"95 % interval {low:.3f} to {high:.3f}); "
-        + "; ".join(f"{literal(name)}: {value:.4f}" for name, value in simple.items())
-    )
-    CONSOLE.print(
-        f"log loss {evaluation.log_loss:.4f}, ROC-AUC {_number(evaluation.roc_auc)}, mean F1 {evaluation.f1_macro:.4f}"
-    )
-    if confusion and evaluation.confusion:
-        _show_confusion(list(evaluation.classes), evaluation.confusion)
-
-
-def _show_errors(evaluation: RegressionEvaluation, title: str) -> None:
-    table = Table("", "RMSE", "MAE", "R²", title=title, title_justify="left")
-    names = list(evaluation.values)
-    shown = names if len(names) <= MOST_NOTES else [*names[:3], *names[-3:]]
-    for name in shown:
-        _add_errors(table, literal(name), evaluation.values[name])
-    table.add_section()
-    _add_errors(table, "[bold]all[/]" if len(names) > 1 else "[bold]this model[/]", evaluation.to_dict())
-    for name, row in evaluation.baselines.items():
-        _add_errors(table, literal(name), row)
-    CONSOLE.print(table)
-
-
-def _add_errors(table: Table, name: str, row: Mapping[str, float | None]) -> None:
-    table.add_row(name, f"{row['rmse']:.4g}", f"{row['mae']:.4g}", _number(row["r2"]))
 
 
 def show_findings(findings: Iterable[Finding]) -> None:
@@ -135,11 +112,12 @@ def question(verbs: Sequence[str], artifact: object, card: Mapping[str, Any]) ->
     return "\n          ".join(asked[verb] for verb in verbs if verb in asked)
 
 
-def show_parity(parity: Mapping[str, Any], answer: str | None = "label") -> None:
-    """That the export was proven equal to the model; `answer` is what it gives beside numbers, None for nothing."""
+def show_parity(parity: Mapping[str, Any], task: Task) -> None:
+    """That the export was proven equal to the model."""
+    decisions = [DECISIONS[value.form] for value in task.values().values() if value.form in DECISIONS]
     CONSOLE.print(
         f"the export answers as the model does: {parity['files']} inputs, outputs within "
-        f"{parity['largest_difference']:.1g}" + (f", no {answer} differs" if answer else "")
+        f"{parity['largest_difference']:.1g}" + (f", no {decisions[0]} differs" if decisions else "")
     )
     for name, reason in parity.get("refused", ()):
         CONSOLE.print(f"[yellow]not read by the export[/] {literal(name)}: {literal(reason)}")
@@ -154,19 +132,9 @@ def show_tensors(card: Mapping[str, Any]) -> None:
         CONSOLE.print(f"served, column {', '.join(told)}" + (f" and {left} more, all in card.json" if left else ""))
 
 
-def _show_confusion(names: Sequence[str], counts: list[list[int]]) -> None:
-    table = Table("true \\ predicted", *map(literal, names), title="confusion", title_justify="left")
-    for row, (name, values) in enumerate(zip(names, counts, strict=True)):
-        styles = ["green" if row == column else "red" if value else "dim" for column, value in enumerate(values)]
-        table.add_row(literal(name), *(f"[{style}]{v}[/]" for style, v in zip(styles, values, strict=True)))
-    CONSOLE.print(table)
-
-
 def show_mistakes(report: EvaluationReport, most: int = 5) -> None:
     """The examples that are most confidently wrong."""
-    if isinstance(report.evaluation, RegressionEvaluation):
-        return
-    wrong = [row for row in report.rows if not row.right][:most]
+    wrong = [row for row in report.rows if row.right is False][:most]
     if wrong:
         table = Table(
             "example", "label", "predicted", "probability", title="most confidently wrong", title_justify="left"
@@ -176,19 +144,18 @@ def show_mistakes(report: EvaluationReport, most: int = 5) -> None:
         CONSOLE.print(table)
 
 
-def show_predictions(results: Iterable[Prediction], top: int) -> None:
-    """One row an image: its label, and the most probable classes with bars."""
-    table = Table("input", "answer", "most probable")
+def show_predictions(results: Sequence[Prediction], task: Task, top: int) -> None:
+    """One row an input: the values of its answer, shares and numbers with at most `top` parts."""
+    values = {name: FORMS[value.form] for name, value in task.values().items()}
+    shown = {name: form for name, form in values.items() if name != "probability"}  # it is in the shares
+    table = Table("input", *HEADINGS.get(tuple(shown), tuple(shown)))
     for result in results:
         if result.error:
-            table.add_row(literal(result.name), "[red]unreadable[/]", literal(result.error))
+            cells = ["[red]unreadable[/]", literal(result.error)][: max(1, len(shown))]
+            table.add_row(literal(result.name), *cells)
             continue
-        if result.values is not None:
-            table.add_row(literal(result.name), "\n".join(f"{literal(n)}: {v:.5g}" for n, v in result.values.items()))
-            continue
-        best = list(result.probabilities.items())[:top]
-        bars = "\n".join(f"{'█' * round(10 * p):<10} {p:.4f} {literal(name)}" for name, p in best)
-        table.add_row(literal(result.name), literal(result.label), bars)
+        cells = [form.cell(task.names, result.answer[name], top) for name, form in shown.items()]
+        table.add_row(literal(result.name), *map(literal, cells))
     CONSOLE.print(table)
 
 
@@ -196,31 +163,34 @@ def prediction_rows(results: Iterable[Prediction], top: int) -> list[dict[str, A
     """For machines: one object an input."""
     rows = []
     for result in results:
-        if result.error:
-            rows.append({"name": result.name, "error": result.error})
-        elif result.values is not None:
-            rows.append({"name": result.name, "values": result.values})
-        else:
-            best = dict(list(result.probabilities.items())[:top])
-            rows.append(
-                {"name": result.name, "label": result.label, "probability": result.probability, "probabilities": best}
-            )
+        row: dict[str, Any] = {"name": result.name, **result.answer} | ({"error": result.error} if result.error else {})
+        if result.probabilities is not None:
+            row["probabilities"] = dict(list(result.probabilities.items())[:top])
+        if result.values is not None:
+            row["values"] = row.pop("prediction")
+        rows.append(row)
     return rows
 
 
 def write_predictions(results: Iterable[Prediction], path: str) -> None:
-    """CSV: name, label, probability, error; or name, the values, error."""
+    """CSV: name, the single values of the answer, as label and probability or numbers by their names; error."""
     from zoo.files import whole_file
 
     results = list(results)
-    values = list(next((result.values for result in results if result.values is not None), {}))
+    columns = list(dict.fromkeys(name for result in results for name in _columns(result)))
     with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
-        writer.writerow(["name", *(values or ["label", "probability"]), "error"])
+        writer.writerow(["name", *(columns or ["label", "probability"]), "error"])
         for result in results:
-            answer = [(result.values or {}).get(name) for name in values] or [result.label, result.probability]
-            writer.writerow([result.name, *answer, result.error])
+            cells = _columns(result)
+            writer.writerow([result.name, *(cells.get(name) for name in columns or ("", "")), result.error])
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def _columns(result: Prediction) -> dict[str, Any]:
+    """The answer as cells of a file: numbers by their names, other values by their own, without shares."""
+    found: dict[str, Any] = {}
+    for name, value in result.answer.items():
+        if name == "probabilities" or isinstance(value, list):
+            continue
+        found |= value if isinstance(value, dict) else {name: value}
+    return found

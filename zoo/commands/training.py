@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands.asking import JSON, OUTPUT, read, reading_options
+from zoo.commands.asking import IMPORT, JSON, OUTPUT, read, reading_options
 from zoo.terminal import say, say_json
 
 SETTINGS = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the builder.")
@@ -84,10 +84,11 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
 @click.option("--augment", default="", help="Of images: any of flip, crop, color, randaugment.")
 @click.option("--precision", default="float32", show_default=True, help="float32, mixed_float16, mixed_bfloat16.")
 @click.option("--normal", default="", help="For anomalies: the classes, with commas between, that are none.")
-@click.option("--false-alarms", default=0.01, show_default=True, help="Share of normal examples over the threshold.")
+@click.option("--false-alarms", type=float, help="Share of normal examples over the threshold.  [default: 0.01]")
 @click.option("--input-size", type=int, help="Of an image folder, in pixels.  [default: the images', at most 96]")
 @click.option("--tensorboard", type=click.Path(), help="Folder for TensorBoard's logs.")
 @JSON
+@IMPORT
 def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     """Train BUILDER on PATH, score it beside simple models, and export it ready to serve.
 
@@ -108,6 +109,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     from zoo.commands import tables
     from zoo.files import claimed, remove_run, run_folder
     from zoo.settings import arguments, mark
+    from zoo.tasks.registry import task_class
     from zoo.training.diagnosis import diagnose
     from zoo.training.optimizers import decay
     from zoo.training.run import train as train_model
@@ -121,7 +123,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     options["normal"] = [name for name in options["normal"].split(",") if name]
     if not as_json:
         tables.show_data(data)
-        if registry.BUILDERS[builder].task == "generation":
+        if task_class(registry.BUILDERS[builder].task or data.task.name).drawn:
             say(f"samples, as they become better: {run}/samples/")
     with claimed(run):
         trained = train_model(builder, data, model=model, run=run, **options)
@@ -139,8 +141,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
         say_json({"artifact": str(folder), "metrics": metrics, "diagnosis": found})
         return
     made = artifact.load(folder)
-    answer = {"reconstruction": "verdict", "generation": None}.get(made.card["task"], "label")
-    tables.show_parity(made.card["parity"], answer)
+    tables.show_parity(made.card["parity"], made.task)
     tables.show_tensors(made.card)
     say(f"artifact: {folder}\nask it:   {tables.question(made.verbs, folder.parent, made.card)}")
 
@@ -155,6 +156,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
 @SEED
 @click.option("--plot", default="lr.png", show_default=True, **OUTPUT, help="Where to draw it.")
 @JSON
+@IMPORT
 def lr_find(builder: str, path: str, plot: str, as_json: bool, **options: object) -> None:
     """Find a learning rate: train BUILDER on PATH for a moment at a rising rate, and draw the loss."""
     from zoo.builders import registry

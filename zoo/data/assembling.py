@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.data import splits
-from zoo.data.dataset import Data, Inputs, Part, Task, chosen_inputs, near_equal
+from zoo.data.dataset import Data, Inputs, Part, chosen_inputs, near_equal
 from zoo.data.notes import Note
 from zoo.errors import InputError
+from zoo.tasks.task import Task
 
-BINS = 10  # quantiles of a number by which a split is stratified
 PARTS = ("train", "validation", "test")
 
 
@@ -36,7 +36,6 @@ class Rows(NamedTuple):
 def assemble(
     rows: Rows,
     task: Task,
-    classes: tuple[str, ...],
     *,
     source: str | Path,
     sides: np.ndarray | None,
@@ -53,7 +52,6 @@ def assemble(
     Args:
         rows: all examples.
         task: of them.
-        classes: names of the outputs.
         source: the path, or a word for what is in memory.
         sides: train, validation or test for each row; None for a stratified split.
         notes: those so far; more are added.
@@ -68,11 +66,10 @@ def assemble(
         InputError: nothing to learn from or nothing to hold out, a class without training rows or with one row.
     """
     check_share(validation)
-    targets = rows.targets
-    if task == "classification":
-        for name, count in zip(classes, np.bincount(targets, minlength=len(classes)), strict=True):
+    if not task.several:
+        for name, count in task.counts(rows.targets).items():
             if count == 1:
-                alone = rows.names[int((targets == classes.index(name)).argmax())]
+                alone = rows.names[int((rows.targets == task.names.index(name)).argmax())]
                 hint = "; if the target is a number, say task='regression'" if _is_number(name) else ""
                 raise InputError(
                     f"{source}: class {name!r} has one row ({alone}); expected at least two, one to learn from and "
@@ -88,9 +85,8 @@ def assemble(
     if groups is not None:
         units = _units(rows.digests, groups)
     if sides is None:
-        held = splits.stratified(
-            _labels(rows.targets, task), _units(rows.digests, None) if units is None else units, validation, seed
-        )
+        together = _units(rows.digests, None) if units is None else units
+        held = splits.stratified(task.strata(rows.targets), together, validation, seed)
         sides = np.where(held, "validation", "train").astype(object)
 
     parts: dict[str, Part | None] = {}
@@ -108,14 +104,13 @@ def assemble(
             "rows of equal input stay on one side"
         )
     model = preprocess(train) if preprocess else None
-    fingerprint = _fingerprint(rows, classes, sides)
-    return as_data(parts, task, classes, model, fingerprint, source, notes, description)
+    fingerprint = _fingerprint(rows, task.names, sides)
+    return as_data(parts, task, model, fingerprint, source, notes, description)
 
 
 def as_data(
     parts: dict[str, Part | None],
     task: Task,
-    classes: tuple[str, ...],
     preprocess: Any,
     fingerprint: str,
     source: str | Path,
@@ -123,13 +118,13 @@ def as_data(
     description: dict[str, Any],
 ) -> Data:
     """`Data` of parts by their names; the rest as its fields."""
-    alike = near_equal(classes) if task in ("classification", "multi_label") else []
+    train = parts["train"]
+    alike = [] if train is None else near_equal(task.counts(train.targets))
     return Data(
         parts["train"],
         parts["validation"],
         parts["test"],
         task,
-        classes,
         preprocess,
         fingerprint,
         Path(source),
@@ -182,21 +177,6 @@ def _row_bytes(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "f":
         values = np.where(np.isnan(values), np.array(np.nan, values.dtype), values + values.dtype.type(0))
     return np.ascontiguousarray(values).view(np.uint8).reshape(len(values), -1)
-
-
-def _labels(targets: np.ndarray, task: Task) -> np.ndarray:
-    """What a split is stratified by: (rows, labels) of 0 and 1."""
-    if task == "multi_label":
-        return targets
-    if task == "classification":
-        positions = targets
-    else:
-        edges = np.quantile(targets[:, 0], np.linspace(0, 1, BINS + 1)[1:-1])
-        positions = np.digitize(targets[:, 0], np.unique(edges))
-        positions = np.unique(positions, return_inverse=True)[1]
-    hot = np.zeros((len(positions), positions.max() + 1), dtype=np.int8)
-    hot[np.arange(len(positions)), positions] = 1
-    return hot
 
 
 def _units(digests: Sequence[str], groups: np.ndarray | None) -> np.ndarray:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from zoo.data.notes import Note
 from zoo.errors import InputError
+from zoo.tasks.task import Task
 
-Task = Literal["classification", "multi_label", "regression", "forecasting"]
 Inputs = tuple[Any, ...] | np.ndarray | dict[str, np.ndarray]
 
 _DIFFERENCES: dict[str, Callable[[str], str]] = {  # between names that look like one
@@ -34,8 +34,8 @@ class Part:
             (examples, height, width, channels). Tables: ``numeric`` float32 (examples, columns), NaN where missing,
             and ``categorical``, strings (examples, columns), empty where missing. Text: strings (examples,).
             Sequences: float32 (examples, length, features), rows of NaN after the end of a shorter one.
-        targets: classification: int64 (examples,), positions in `Data.classes`. Multi-label: int64 (examples,
-            classes) of 0 and 1. Regression and forecasting: float32 (examples, values).
+        targets: as `Data.task` has them. Classification: int64 (examples,), positions in its names. Multi-label: int64
+            (examples, labels) of 0 and 1. Regression and forecasting: float32 (examples, values).
         names: what to call each example in a report; for images the path inside the folder.
         digests: sha256 of each input's content.
         units: int64 (examples,); examples with equal values, which are of one group or copies, stay on one side of
@@ -81,8 +81,8 @@ class Data:
     Attributes:
         train: what models are fitted on; choices between models use an inner split of it.
         validation, test: held out; nothing is fitted or chosen on them. None where there is none.
-        task: what is asked: one class of several, any number of labels, numbers, or the next values of a series.
-        classes: names of the outputs: the classes, a target being a position here; the numbers asked for.
+        task: what is asked, as `zoo.tasks.classification.Classification`; its names are those of the outputs: the
+            classes, a target being a position there, or the numbers asked for.
         preprocess: a Keras model fitted on `train`, to go before the builder's; None for images.
         fingerprint: sha256 over names, contents, targets and splits.
         source: the folder or file that was read.
@@ -96,7 +96,6 @@ class Data:
     validation: Part | None
     test: Part | None
     task: Task
-    classes: tuple[str, ...]
     preprocess: Any
     fingerprint: str
     source: Path
@@ -117,10 +116,14 @@ class Data:
         return part
 
     @property
-    def deviations(self) -> list[float] | None:
-        """Of the training targets, one a value, where these are numbers; else None."""
-        targets = self.train.targets
-        return targets.std(axis=0, dtype=np.float64).tolist() if targets.dtype.kind == "f" else None
+    def classes(self) -> tuple[str, ...]:
+        """Names of the outputs: the classes, or the numbers asked for."""
+        return self.task.names
+
+    @property
+    def fitted_task(self) -> Task:
+        """The task with what the training targets say, as the most frequent class."""
+        return self.task.fitted(self.train.targets)
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -134,21 +137,7 @@ class Data:
         Raises:
             InputError: there is none of some class that the held-out part has.
         """
-        images = isinstance(self.train.inputs, tuple)
-        if self.task != "classification" and not (images and self.task == "multi_label"):
-            return
-
-        def found(part: Part) -> set[int]:
-            told = part.targets if part.targets.ndim == 1 else np.flatnonzero(part.targets.any(axis=0))
-            return set(np.unique(told).tolist())
-
-        unseen = set().union(*map(found, self.parts.values())) - found(self.train)
-        if unseen:
-            name = self.classes[min(unseen)]
-            raise InputError(
-                f"{self.source}: no training example has the class {name!r}, which the held-out part has"
-                + ("; only an autoencoder can find what it did not learn" if self.task == "classification" else "")
-            )
+        self.task.check(self.source, self.parts, every=isinstance(self.train.inputs, tuple))
 
     def save(self, folder: Path) -> None:
         """Write ``splits.csv`` (path, label, split, sha256) and ``intake.csv`` (path, action, reason) to `folder`.
@@ -163,9 +152,7 @@ class Data:
             writer.writerow(["path", "label", "split", "sha256"])
             for split, part in self.parts.items():
                 for name, target, digest in zip(part.names, part.targets, part.digests, strict=True):
-                    numbers = self.task in ("regression", "forecasting")
-                    answer = ";".join(map(str, target.tolist())) if numbers else label_text(target, self.classes)
-                    writer.writerow([name, answer, split, digest])
+                    writer.writerow([name, self.task.text(target), split, digest])
         with (folder / "intake.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file)
             writer.writerow(["path", "action", "reason"])
@@ -192,10 +179,3 @@ def near_equal(classes: Iterable[str]) -> list[Note]:
             reason += "; give them one name if they are one class"
             notes.append(Note(" and ".join(map(show, names[:5])), "kept", reason))
     return notes
-
-
-def label_text(target: np.ndarray | int, classes: tuple[str, ...]) -> str:
-    """A target as people write it: the class, or the labels with ``;`` between them."""
-    if np.ndim(target) == 0:
-        return classes[int(target)]
-    return ";".join(name for name, here in zip(classes, target, strict=True) if here)

@@ -7,13 +7,12 @@ name says on how many.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from zoo.data.dataset import Data
 
 CELLS = 2_000_000  # numbers that a linear model is fitted on
 WEIGHED = 1e8  # and a logistic regression on, times its classes
@@ -33,6 +32,39 @@ Answer = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Rows, their targets and the rows that are asked for, to float (asked, classes or values)."""
 
 
+@dataclass(frozen=True)
+class Examples:
+    """What simple models are fitted on, and asked.
+
+    Attributes:
+        inputs: of the training part, as a builder takes them, (examples, ...); images uint8 0-255.
+        targets: of the training part, (examples,) or (examples, values).
+        asked: inputs of the held-out part.
+        raw: both as a reader has them.
+        description: `zoo.data.Data.input`.
+        seed: of the choice of training examples, where there are too many, and of the trees.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    asked: np.ndarray
+    raw: tuple[Any, Any]
+    description: Mapping[str, Any]
+    seed: int = 0
+
+    @property
+    def texts(self) -> bool:
+        """Whether the inputs are texts."""
+        return self.description.get("kind") == "text"
+
+    @cached_property
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Training and held-out inputs as simple models take them: rows of numbers, or texts."""
+        if self.texts:
+            return np.asarray(self.raw[0], object), np.asarray(self.raw[1], object)
+        return flat(self.inputs), flat(self.asked)
+
+
 class Simple(NamedTuple):
     """A simple model: its name, the number of examples that it is fitted on at most, and how it answers."""
 
@@ -41,47 +73,99 @@ class Simple(NamedTuple):
     answer: Answer
 
 
-def outputs(data: Data, train: np.ndarray, held_out: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
-    """Outputs of the simple models that fit the task, on the held-out part.
+def classifiers(examples: Examples, count: int, *, several: bool = False) -> dict[str, np.ndarray]:
+    """What classifiers of scikit-learn say: float (asked, classes), 1 for what they decide and else 0, or shares.
 
-    Forecasting: the last value, the season before, and a linear autoregression on the same window. Text: TF-IDF with a
-    linear support vector machine, or ridge for numbers. All else: logistic regression, or ridge for numbers; nearest
-    neighbours; a support vector machine with an RBF kernel, where the examples are few or narrow enough; and boosted
-    trees for tables. For numbers the training mean, too. The most frequent class is not among them: every evaluation
-    has it.
+    Of texts TF-IDF with a linear support vector machine; else logistic regression, nearest neighbours, a support vector
+    machine with an RBF kernel, where the examples are few or narrow enough; and boosted trees for tables. The most
+    frequent class is not among them: every evaluation has it.
 
     Args:
-        data: brings raw inputs, targets and task.
-        train: the training part's inputs as a builder takes them, (examples, ...); images uint8 0-255.
-        held_out: those of the held-out part.
-        seed: of the choice of training examples, where there are too many, and of the trees.
+        examples: targets are positions of the classes, or labels (examples, labels) of 0 and 1.
+        count: of classes or labels.
+        several: whether an example may have several.
 
     Returns:
-        name -> float (examples, classes or values); a name tells on how many examples the model was fitted, where
-        those are not all.
+        name -> float (asked, classes); a name tells on how many examples the model was fitted, where those are not
+        all.
     """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import SVC, LinearSVC
+
+    def each(make: Callable[[], Any]) -> Answer:
+        return _columns(make) if several else _one_hot(make, count)
+
+    def near(rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        return neighbours(rows, targets if several else np.eye(count)[targets], asked)
+
+    rows, _ = examples.rows
+    if examples.texts:
+        return _asked(examples, [_of_text(rows, "TF-IDF, linear SVM", each(LinearSVC))])
+    width = max(1, rows.shape[1])
+    # A hundred steps: what the last digit of a baseline would still gain is not worth the wait.
+    most = min(len(rows), max(most_linear(rows), int(WEIGHED / count / width)))
+    linear = Simple("logistic regression", most, each(partial(LogisticRegression, tol=1e-3)))
+    trees = partial(HistGradientBoostingClassifier, random_state=examples.seed)
+    return _asked(examples, [linear, *_others(examples, count, near, each(SVC), lambda n: each(_boosted(trees, n)))])
+
+
+def regressors(examples: Examples) -> dict[str, np.ndarray]:
+    """What regressors of scikit-learn say: name -> float (asked, values); see `classifiers`.
+
+    The training mean, ridge, of texts on TF-IDF, and what classes have too.
+    """
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.svm import SVR
+
+    (rows, asked), targets = examples.rows, examples.targets
+    found = {"mean": np.repeat(targets.mean(axis=0, keepdims=True, dtype=np.float64), len(asked), axis=0)}
+    if examples.texts:
+        return found | _asked(examples, [_of_text(rows, "TF-IDF, ridge", _ridge_of_words)])
+    trees = partial(HistGradientBoostingRegressor, random_state=examples.seed)
+    others = _others(examples, targets.shape[1], neighbours, _columns(SVR), lambda n: _columns(_boosted(trees, n)))
+    return found | _asked(examples, [Simple("ridge", most_linear(rows), _linear), *others])
+
+
+def forecasts(examples: Examples) -> dict[str, np.ndarray]:
+    """The last value, the season before, and a linear autoregression on the same window; see `classifiers`."""
+    rows, _ = examples.rows
+    return _repeated(examples) | _asked(examples, [Simple("linear autoregression", most_linear(rows), _linear)])
+
+
+def _asked(examples: Examples, models: Sequence[Simple]) -> dict[str, np.ndarray]:
     from threadpoolctl import threadpool_limits
 
-    targets, found = data.train.targets, {}
-    if data.task == "regression":
-        found["mean"] = np.repeat(targets.mean(axis=0, keepdims=True, dtype=np.float64), len(held_out), axis=0)
-    if data.input.get("kind") == "text":
-        rows, asked = np.asarray(data.train.inputs, object), np.asarray(data.held_out.inputs, object)
-        models = [_of_text(rows, data)]
-    else:
-        rows, asked = flat(train), flat(held_out)
-        models = _of_rows(rows, asked, data, seed)
-    if data.task == "forecasting":
-        found |= _repeated(data)
-        models = [Simple("linear autoregression", most_linear(rows), _linear)]
-    order = np.random.default_rng(seed).permutation(len(rows))
+    (rows, asked), found = examples.rows, {}
+    order = np.random.default_rng(examples.seed).permutation(len(rows))
     for name, most, answer in models:
         chosen = np.sort(order[:most])
         note = "" if len(chosen) == len(rows) else f" ({len(chosen):,} examples)"
         # Threads wait for each other longer than they work, where another process has the cores: up to fifty times.
         with threadpool_limits(1):
-            found[name + note] = answer(rows[chosen], targets[chosen], asked)
+            found[name + note] = answer(rows[chosen], examples.targets[chosen], asked)
     return found
+
+
+def _others(
+    examples: Examples, count: int, near: Answer, machine: Answer, boosted: Callable[[int], Answer]
+) -> list[Simple]:
+    """Nearest neighbours, a support vector machine and, of tables, boosted trees, each with its number of rounds."""
+    (rows, asked), width = examples.rows, max(1, examples.rows[0].shape[1])
+    models = [Simple("nearest neighbours", most_near(rows, asked), _clipped(near))]
+    # Training takes some of the square of the examples, and answering each of them for each that is asked.
+    few, many = min(MACHINE[0], len(rows)), min(MACHINE[1], len(rows))
+    most = int(np.sqrt(KERNEL / width / examples.targets[0].size + len(asked) ** 2 / 4) - len(asked) / 2)
+    if most >= few and count <= CLASSES:
+        models.append(Simple("SVM with RBF kernel", min(most, many), _clipped(machine)))
+    if examples.description.get("kind") == "table" and count <= CLASSES:
+        rounds = int(np.clip(TREES // count, 10, 50))
+        models.append(Simple("boosted trees", min(len(rows), int(BINNED / rounds / count / width)), boosted(rounds)))
+    return models
+
+
+def _boosted(make: Callable[..., Any], rounds: int) -> Callable[[], Any]:
+    return partial(make, max_iter=rounds, learning_rate=0.2)
 
 
 def flat(inputs: np.ndarray) -> np.ndarray:
@@ -131,9 +215,8 @@ def nearest(rows: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(rows)), algorithm="brute").fit(rows).kneighbors(asked)
 
 
-def neighbours(count: int, rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Mean of the targets of the nearest rows: float (asked, classes or values), of `count` classes their shares."""
-    values = targets if targets.ndim == 2 else np.eye(count)[targets]
+def neighbours(rows: np.ndarray, values: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Mean of the `values` of the nearest rows: float (asked, values)."""
     return values[nearest(rows, asked)[1]].mean(axis=1)
 
 
@@ -143,47 +226,14 @@ def most_near(rows: np.ndarray, asked: np.ndarray) -> int:
     return min(len(rows), max(1000, int(PAIRS / each)))
 
 
-def _of_rows(rows: np.ndarray, asked: np.ndarray, data: Data, seed: int) -> list[Simple]:
-    """A linear model, nearest neighbours, a support vector machine and, of tables, boosted trees."""
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.svm import SVC, SVR
-
-    numbers, count, width = data.task == "regression", len(data.classes), max(1, rows.shape[1])
-    # A hundred steps: what the last digit of a baseline would still gain is not worth the wait.
-    most = min(len(rows), max(most_linear(rows), int(WEIGHED / count / width)))
-    linear = Simple("logistic regression", most, _each(partial(LogisticRegression, tol=1e-3), count))
-    if numbers:
-        linear = Simple("ridge", most_linear(rows), _linear)
-    models = [linear, Simple("nearest neighbours", most_near(rows, asked), _clipped(partial(neighbours, count)))]
-    # Training takes some of the square of the examples, and answering each of them for each that is asked.
-    few, many = min(MACHINE[0], len(rows)), min(MACHINE[1], len(rows))
-    most = int(np.sqrt(KERNEL / width / data.train.targets[0].size + len(asked) ** 2 / 4) - len(asked) / 2)
-    if most >= few and count <= CLASSES:
-        machine = _clipped(_each(SVR if numbers else SVC, count))
-        models.append(Simple("SVM with RBF kernel", min(most, many), machine))
-    if data.input.get("kind") == "table" and count <= CLASSES:
-        rounds = int(np.clip(TREES // count, 10, 50))
-        kind = HistGradientBoostingRegressor if numbers else HistGradientBoostingClassifier
-        boosted = _each(partial(kind, max_iter=rounds, learning_rate=0.2, random_state=seed), count)
-        models.append(Simple("boosted trees", min(len(rows), int(BINNED / rounds / count / width)), boosted))
-    return models
+def _columns(make: Callable[[], Any]) -> Answer:
+    """By estimators of scikit-learn, which `make` gives unfitted, one for each label or value."""
+    return lambda rows, targets, asked: np.stack([_one(make, rows, column, asked) for column in targets.T], axis=1)
 
 
-def _each(make: Callable[[], Any], count: int) -> Answer:
-    """By an estimator of scikit-learn: one for the classes, or one for each label or value.
-
-    Args:
-        make: gives it, unfitted.
-        count: of classes, labels or values.
-    """
-
-    def answer(rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
-        columns = targets.T if targets.ndim == 2 else targets[None]
-        said = [_one(make, rows, column, asked) for column in columns]
-        return np.stack(said, axis=1) if targets.ndim == 2 else np.eye(count)[said[0]]
-
-    return answer
+def _one_hot(make: Callable[[], Any], count: int) -> Answer:
+    """By a classifier of scikit-learn: 1 for the class that it gives."""
+    return lambda rows, targets, asked: np.eye(count)[_one(make, rows, targets, asked)]
 
 
 def _one(make: Callable[[], Any], rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
@@ -210,17 +260,17 @@ def _linear(rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndar
     return asked @ kernel + bias
 
 
-def _repeated(data: Data) -> dict[str, np.ndarray]:
+def _repeated(examples: Examples) -> dict[str, np.ndarray]:
     """The last value again; and, where it is nearer on the training part, the values of a season before."""
-    steps, at = data.train.targets.shape[1], data.input["target_position"]
+    steps, at = examples.targets.shape[1], examples.description["target_position"]
 
     def season(length: int, inputs: np.ndarray) -> np.ndarray:
         return inputs[:, inputs.shape[1] - length + np.arange(steps) % length, at]
 
-    known, asked = data.train.inputs, data.held_out.inputs
+    known, asked = examples.raw
     some = np.arange(0, len(known), max(1, len(known) // 2000))
     errors = [
-        np.square(season(length, known[some]) - data.train.targets[some].astype(np.float64)).mean()
+        np.square(season(length, known[some]) - examples.targets[some].astype(np.float64)).mean()
         for length in range(1, known.shape[1] + 1)
     ]
     best = 1 + int(np.argmax(errors <= ALIKE * min(errors)))  # a multiple of the season is as near
@@ -228,18 +278,15 @@ def _repeated(data: Data) -> dict[str, np.ndarray]:
     return found if best == 1 else found | {f"the season before ({best} steps)": season(best, asked)}
 
 
-def _of_text(texts: np.ndarray, data: Data) -> Simple:
-    """TF-IDF of words and pairs of words, and a linear model."""
+def _of_text(texts: np.ndarray, name: str, by: Answer) -> Simple:
+    """A linear model on TF-IDF of words and pairs of words."""
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.svm import LinearSVC
 
     def answer(rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORDS)
         known = words.fit_transform(rows.tolist())
-        by = _ridge_of_words if data.task == "regression" else _each(LinearSVC, len(data.classes))
         return by(known, targets, words.transform(asked.tolist()))
 
-    name = "TF-IDF, ridge" if data.task == "regression" else "TF-IDF, linear SVM"
     length = max(1, sum(map(len, texts)) // len(texts))
     return Simple(name, min(len(texts), CHARACTERS // length), answer)
 

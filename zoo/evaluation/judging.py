@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,11 @@ import numpy as np
 
 from zoo.errors import InputError, Notice
 from zoo.evaluation.distributions import frechet, pca_gaussian, precision_recall
+from zoo.evaluation.samples import GenerationEvaluation
 from zoo.files import cache_folder, digest, whole_file
-from zoo.training.composition import prepared
 
 if TYPE_CHECKING:
     import keras
-
-    from zoo.data.dataset import Data
 
 VERSION = 1  # of what is kept of a judge; another one makes all of them anew
 BATCH = 256  # images that are looked at at once
@@ -70,59 +69,23 @@ class Judge:
         return found
 
 
-@dataclass(frozen=True)
-class GenerationEvaluation:
-    """Scores of generated images, by a judge, against real ones that nothing was fitted on.
-
-    Attributes:
-        part: which real images they are held against, as "test".
-        samples: how many generated ones.
-        frechet: Fréchet distance between both in the judge's embedding, 0 for the same mean and covariance; it
-            depends on the judge and on the number of samples, so it compares only where these are the same.
-        precision: share of the samples among the real images, in [0, 1]: whether each looks real.
-        recall: share of the real images among the samples, in [0, 1]: whether all that is real can be got.
-        coverage: classes that get at least a tenth of the share that they have among the real images.
-        classes: how many there are.
-        entropy: of the distribution of the classes seen, over that of equally many of each: 0 for a single class, 1
-            for all alike.
-        agreement: share of the samples that the judge takes for what was asked for; None if nothing was.
-        judge_accuracy: of the judge on the real images.
-        baselines: frechet, precision, recall, coverage and entropy of as many samples of a simple generator, by name.
-    """
-
-    part: str
-    samples: int
-    frechet: float
-    precision: float
-    recall: float
-    coverage: int
-    classes: int
-    entropy: float
-    agreement: float | None
-    judge_accuracy: float
-    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The values as JSON holds them."""
-        return asdict(self)
-
-
-def judge(data: Data, *, seed: int = 0) -> Judge:
+def judge(data: Any, train: Callable[..., Any], *, seed: int = 0) -> Judge:
     """The judge of images like those of `data`: a small `cnn`, trained on at most 20,000 of its training examples.
 
     It is kept in the cache folder: the same data and seed give the same one. Where it is not there yet it is trained,
     and `zoo.train` sets the seeds of everything random.
 
     Args:
-        data: images and their classes; of an image folder with ``input`` set, as `zoo.training.run.prepare` sets it.
+        data: images and their classes, as `zoo.data` reads them; of an image folder with ``input`` set.
+        train: as `zoo.train`.
         seed: of the choice of examples, the weights and the order.
 
     Raises:
         InputError: no images, no classes, nothing held out, or images of one pixel on a side.
     """
-    if data.task != "classification" or len(data.classes) < 2:
+    if data.task.several or len(data.task.counts(data.train.targets)) < 2:
         raise InputError(
-            f"{data.source}: a judge of images needs two classes or more, one an image; received {data.task} with "
+            f"{data.source}: a judge of images needs two classes or more, one an image; received {data.task.name} with "
             f"{len(data.classes)}"
         )
     if data.input.get("kind") != "images":
@@ -136,7 +99,7 @@ def judge(data: Data, *, seed: int = 0) -> Judge:
     path = cache_folder("judges") / f"{key}.keras"
     found = _kept(path, data.classes)
     if found is None:
-        found = _trained(data, seed)
+        found = _trained(data, train, seed)
         with whole_file(path) as partial:
             found.model.save(partial)
             scores = {"accuracy": found.accuracy, "examples": found.examples, "sha256": digest(partial)}
@@ -145,15 +108,13 @@ def judge(data: Data, *, seed: int = 0) -> Judge:
     return found
 
 
-def _trained(data: Data, seed: int) -> Judge:
+def _trained(data: Any, train: Callable[..., Any], seed: int) -> Judge:
     import keras
-
-    from zoo.training.run import train  # which uses this module
 
     order = np.random.default_rng(seed).permutation(len(data.train))
     _, first = np.unique(data.train.targets[order], return_index=True)  # a rare class may be in none of the few
     few = np.unique(np.concatenate([order[:MOST], order[first]]))
-    halvings = int(np.log2(min(prepared(data, data.train.chosen(few[:1])).shape[1:3])))
+    halvings = int(np.log2(min(data.input["size"])))
     trained = train(
         "cnn",
         replace(data, train=data.train.chosen(few)),
@@ -194,7 +155,7 @@ def _check(scores: dict[str, Any]) -> str:
 
 def judged(
     pixels: np.ndarray,
-    data: Data,
+    data: Any,
     held_out_pixels: np.ndarray,
     judge: Judge,
     *,

@@ -1,11 +1,8 @@
 """Scores by scikit-learn's definitions, in float64, whatever the unit of the targets.
 
-Targets and answers are as `zoo.data.Part` and a model have them: classes (examples,) and probabilities (examples,
-classes); several labels (examples, classes) of 0 and 1; numbers (examples, values).
-
-A score that is no mean over examples has a function whose name ends in `_parts` beside it: one number an example,
-float64 (examples,), whose mean is the score, and which vary as the score does from one set of examples to another. An
-interval of the mean of their differences is one of the scores' difference.
+A score that is no mean over examples has parts: one number an example, float64 (examples,), whose mean is the score,
+and which vary as the score does from one set of examples to another. An interval of the mean of their differences is
+one of the scores' difference.
 
 Source: Jaeckel 1972, "The Infinitesimal Jackknife"; Efron and Tibshirani 1993, "An Introduction to the Bootstrap",
     section 21.3; for areas DeLong, DeLong and Clarke-Pearson 1988, "Comparing the Areas under Two or More Correlated
@@ -17,65 +14,44 @@ from __future__ import annotations
 import numpy as np
 
 
-def predicted(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """The answers, like `targets`: of several labels those of at least 0.5, else the most probable class."""
-    return (probabilities >= 0.5).astype(np.int64) if targets.ndim == 2 else probabilities.argmax(axis=1)
+def f1_parts(has: np.ndarray, said: np.ndarray, *, all_columns: bool = False) -> np.ndarray:
+    """Parts of the mean F1 over the classes that some example has or is said to have, or over all of them.
 
-
-def correct(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Bool (examples,): where the answer is right; of several labels, where all of them are."""
-    same = predicted(targets, probabilities) == targets
-    return same.all(axis=1) if targets.ndim == 2 else same
-
-
-def f1_macro(targets: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean F1 over the classes that some example has or is predicted to have; of several labels, over all labels."""
-    return float(f1_parts(targets, probabilities).mean())
-
-
-def f1_parts(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Parts of `f1_macro`."""
-    has, said = _hot(targets, probabilities), _hot(predicted(targets, probabilities), probabilities)
-    there = (has + said).any(axis=0) | (targets.ndim == 2)
+    Args:
+        has: int64 (examples, classes) of 0 and 1, which an example has.
+        said: the same, which it is said to have.
+        all_columns: whether classes that nobody has or is said to have count, with 0.
+    """
+    there = (has + said).any(axis=0) | all_columns
     return _ratios(2 * has * said, has + said)[:, there].mean(axis=1)
 
 
-def balanced_accuracy(targets: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean recall over the classes that some example has."""
-    return float(recall_parts(targets, probabilities).mean())
+def recall_parts(has: np.ndarray, said: np.ndarray) -> np.ndarray:
+    """Parts of the mean recall over the classes that some example has; arguments as those of `f1_parts`."""
+    return _ratios(has * said, has)[:, has.any(axis=0)].mean(axis=1)
 
 
-def recall_parts(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Parts of `balanced_accuracy`."""
-    has = _hot(targets, probabilities)
-    right = has * _hot(predicted(targets, probabilities), probabilities)
-    return _ratios(right, has)[:, has.any(axis=0)].mean(axis=1)
-
-
-def areas(targets: np.ndarray, probabilities: np.ndarray) -> list[float | None]:
+def areas(has: np.ndarray, probabilities: np.ndarray) -> list[float | None]:
     """Area under the ROC curve of each class against the rest, ties half; None where all or no examples have it.
+
+    Args:
+        has: int64 (examples, classes) of 0 and 1, which an example has.
+        probabilities: float (examples, classes).
 
     Source: Hanley and McNeil 1982, "The Meaning and Use of the Area under a ROC Curve": the share of pairs of an
         example that has the class and one that has not whose probabilities are in the right order.
     """
     from scipy.stats import rankdata
 
-    hot = _hot(targets, probabilities)
-    having, ranks = hot.sum(axis=0), rankdata(probabilities, axis=0)
-    above = (ranks * hot).sum(axis=0) - having * (having + 1) / 2
-    pairs = having * (len(hot) - having)
+    having, ranks = has.sum(axis=0), rankdata(probabilities, axis=0)
+    above = (ranks * has).sum(axis=0) - having * (having + 1) / 2
+    pairs = having * (len(has) - having)
     return [float(each / count) if count else None for each, count in zip(above, pairs, strict=True)]
 
 
-def mean_area(targets: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean of `areas` over the classes that have one; NaN where none has."""
-    there = [area for area in areas(targets, probabilities) if area is not None]
-    return float(np.mean(there)) if there else float("nan")
-
-
-def area_parts(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Parts of `mean_area`; NaN where no class has an area."""
-    hot = _hot(targets, probabilities).astype(bool)
+def area_parts(has: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Parts of the mean of `areas` over the classes that have one; NaN where none has."""
+    hot = has.astype(bool)
     there = np.flatnonzero(hot.any(axis=0) & ~hot.all(axis=0))
     if not len(there):
         return np.full(len(hot), np.nan)
@@ -98,19 +74,32 @@ def ordered_parts(has: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return area + (right - area) / np.where(has, has.mean(), (~has).mean())
 
 
-def likelihoods(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Negative log likelihood of each example, float64 (examples,), in nats; of several labels the mean over them.
+def cross_entropy(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Negative log likelihood of each example, float64 (examples,), in nats.
 
-    Of one class an example the probabilities are taken to sum to 1, as scikit-learn wants them to.
+    Args:
+        targets: int64 (examples,), positions of the classes.
+        probabilities: float (examples, classes); taken to sum to 1, as scikit-learn wants them to.
     """
     likely = probabilities.astype(np.float64)
-    if targets.ndim == 1:
-        likely = likely / likely.sum(axis=1, keepdims=True)
-    smallest = np.finfo(np.float64).eps  # as scikit-learn clips
-    likely = np.clip(likely, smallest, 1 - smallest)
-    if targets.ndim == 2:
-        return -(targets * np.log(likely) + (1 - targets) * np.log1p(-likely)).mean(axis=1)
+    likely = _within(likely / likely.sum(axis=1, keepdims=True))
     return -np.log(likely[np.arange(len(targets)), targets])
+
+
+def binary_cross_entropy(has: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Mean over labels of their negative log likelihood, float64 (examples,), in nats.
+
+    Args:
+        has: int64 (examples, labels) of 0 and 1.
+        probabilities: float (examples, labels).
+    """
+    likely = _within(probabilities.astype(np.float64))
+    return -(has * np.log(likely) + (1 - has) * np.log1p(-likely)).mean(axis=1)
+
+
+def _within(likely: np.ndarray) -> np.ndarray:
+    smallest = np.finfo(np.float64).eps  # as scikit-learn clips
+    return np.clip(likely, smallest, 1 - smallest)
 
 
 def squares(targets: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -153,8 +142,3 @@ def _ratios(parts: np.ndarray, totals: np.ndarray) -> np.ndarray:
     below = totals.mean(axis=0)
     share = np.divide(parts.mean(axis=0), below, out=np.zeros(parts.shape[1]), where=below > 0)
     return share + np.divide(parts - share * totals, below, out=np.zeros(parts.shape), where=below > 0)
-
-
-def _hot(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Int64 (examples, classes) of 0 and 1: which an example has."""
-    return targets if targets.ndim == 2 else np.eye(probabilities.shape[1], dtype=np.int64)[targets]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.artifacts import card, checksums
 from zoo.errors import InputError
 from zoo.formats.registry import FORMATS, missing
+from zoo.tasks.registry import task_class
 
 if TYPE_CHECKING:
     from zoo.data.dataset import Inputs
@@ -125,9 +126,7 @@ def _check(name: str, known: dict[str, Any]) -> None:
     described = FORMATS[name]
     if absent := missing(name):
         raise InputError(f"needs {absent}")
-    if name == "litert-int8" and (
-        known["task"] in ("reconstruction", "generation") or known["input"]["kind"] == "text"
-    ):
+    if name == "litert-int8" and (task_class(known["task"]).quality is None or known["input"]["kind"] == "text"):
         what = f"{known.get('builder') or known.get('backbone')} of {known['input'].get('kind', 'codes')}"
         raise InputError(f"litert-int8 takes {described.takes}; this is a {what}: try litert")
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zoo.artifacts.warming import described
 from zoo.builders.loading import loaded
 from zoo.data.dataset import Inputs
+from zoo.tasks.forms import portable
+from zoo.tasks.registry import task_of
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-VALUES = ("regression", "forecasting")
+CODES = {
+    "code": "what the decoder takes",
+    "mean": "of the code; what the decoder takes",
+    "log_variance": "of the code",
+}
 
 
 class Graph(NamedTuple):
@@ -42,30 +49,42 @@ class Graph(NamedTuple):
 
 
 def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
-    """What the model of an artifact is outside of Keras: one graph, of an autoencoder also its two halves.
+    """What the model of an artifact is outside of Keras: one graph, and one for each network that is asked on its own.
 
     Args:
         model: as `zoo.builders.loading.loaded` gives it.
         card: of the artifact.
     """
-    if card["task"] == "generation":
-        return [_generator(model, card["classes"])]
-    raw = _raw_specs(model, card["input"])
-    told = _meanings(card["input"])
-    if card["task"] == "reconstruction":
-        return _autoencoder(model, raw, told, card)
-    # Of images there is none; a user's own network may have a layer of that name.
-    preprocess = None if card["input"]["kind"] == "images" else preprocess_of(model)
-    behind = None if preprocess is None else _behind(model)
-    name = "prediction" if card["task"] in VALUES else "probabilities"
-    what = "values, in the order of the labels" if name == "prediction" else "one a class, in the order of labels.txt"
+    import tensorflow as tf
+    from keras import ops
+
+    task, description = task_of(card), described(card, model)
+    raw, meanings = _raw_specs(model, description), _meanings(description)
+    # Of images there is no preprocessing; a user's own network may have a layer of that name.
+    preprocess = None if description["kind"] in ("images", "code") else preprocess_of(model)
+    run, values = task.network_outputs(model if preprocess is None else _behind(model)), portable(task)
+
+    def ready(tensors: dict[str, tf.Tensor]) -> Any:
+        return _prepared(preprocess, tensors, description)
 
     def answer(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        if behind is None:
-            return {name: model(next(iter(tensors.values())), training=False)}
-        return {name: behind(_prepared(preprocess, tensors, card["input"]), training=False)}
+        outputs = run(ready(tensors))
+        said = task.answer(outputs, {}, ops).values
+        return {name: said[name] for name in values}
 
-    return [Graph("model", answer, raw, told | {name: what})]
+    meanings |= {name: value.meaning for name, value in values.items()}
+    made = [Graph("model", answer, raw, meanings)]
+    for name, (takes_inputs, function) in (model.parts() if hasattr(model, "parts") else {}).items():
+        if takes_inputs:
+
+            def part(function: Any = function, **tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+                return function(ready(tensors))
+
+            made.append(Graph(name, part, raw, meanings | CODES))
+        else:
+            code = {"code": tf.TensorSpec([None, *model.code_shape], tf.float32, name="code")}
+            made.append(Graph(name, function, code, meanings | CODES))
+    return made
 
 
 def in_float32(path: Path) -> keras.Model:
@@ -83,9 +102,12 @@ def is_float32(model: keras.Model) -> bool:
 
 def numbers(model: keras.Model, inputs: Inputs, card: dict[str, Any]) -> dict[str, np.ndarray]:
     """Raw `inputs`, as `zoo.data.Part` has them in memory, as the tensors that `graphs` take."""
-    kind = card["input"]["kind"]
-    if card["task"] == "generation":
-        return dict(inputs)
+    description = described(card, model)
+    kind = description["kind"]
+    if kind == "code":
+        place = {name: at for at, name in enumerate(description["classes"])}
+        labels = {"label": np.array([place[str(each)] for each in inputs["label"]], np.int32)} if place else {}
+        return {"code": np.asarray(inputs["code"], np.float32)} | labels
     if kind == "images":
         return {"pixels": np.asarray(inputs, np.float32)}
     if kind == "sequence":
@@ -123,67 +145,20 @@ def preprocess_of(model: keras.Model) -> keras.Model | None:
     return next((layer for layer in model.layers if layer.name == "preprocess"), None)
 
 
-def _generator(model: keras.Model, classes: Sequence[str]) -> Graph:
-    import tensorflow as tf
-
-    specs = {"code": tf.TensorSpec([None, model.inputs[0].shape[-1]], tf.float32, name="code")}
-    if classes:
-        specs["label"] = tf.TensorSpec([None], tf.int32, name="label")
-
-    def make(code: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        return {"pixels": model(code if label is None else [code, label], training=False)}
-
-    told = {"code": "drawn from a standard normal distribution", "label": "position in labels.txt"}
-    return Graph("model", make, specs, told | {"pixels": "an image, 0-255"})
-
-
-def _autoencoder(
-    model: Any, specs: dict[str, tf.TensorSpec], told: dict[str, str], card: dict[str, Any]
-) -> list[Graph]:
-    import tensorflow as tf
-
-    threshold = float(model.threshold)
-    described = card["input"]
-
-    def judge(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        prepared = _prepared(model.preprocess, tensors, described)
-        reconstruction = model.decoder(model.codes(prepared), training=False)
-        score = model.errors(prepared, reconstruction)
-        return {"reconstruction": reconstruction, "score": score, "is_anomaly": score > threshold}
-
-    def encode(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        code = model.encoder(_prepared(model.preprocess, tensors, described), training=False)
-        return {"mean": code[0], "log_variance": code[1]} if isinstance(code, list | tuple) else {"code": code}
-
-    def decode(code: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"reconstruction": model.decoder(code, training=False)}
-
-    told = told | {
-        "reconstruction": "pixels 0-255" if described["kind"] == "images" else "prepared features",
-        "score": "mean squared error",
-        "is_anomaly": f"whether the score is over {threshold:.6g}",
-        "code": "what the decoder takes",
-        "mean": "of the code; what the decoder takes",
-        "log_variance": "of the code",
-    }
-    code = {"code": tf.TensorSpec([None, *model.code_shape], tf.float32, name="code")}
-    return [
-        Graph("model", judge, specs, told),
-        Graph("encoder", encode, specs, told),
-        Graph("decoder", decode, code, told),
-    ]
-
-
 def _raw_specs(model: keras.Model, description: dict[str, Any]) -> dict[str, tf.TensorSpec]:
     import tensorflow as tf
 
-    kind, preprocess = description["kind"], preprocess_of(model)
+    kind = description["kind"]
+    if kind == "code":
+        specs = {"code": tf.TensorSpec([None, description["width"]], tf.float32, name="code")}
+        label = {"label": tf.TensorSpec([None], tf.int32, name="label")}
+        return specs | (label if description["classes"] else {})
     if kind == "table":
         types = {"numeric": tf.float32, "categorical": tf.int32}
         widths = {name: len(description.get(name, ())) for name in types}
         return {n: tf.TensorSpec([None, widths[n]], types[n], name=n) for n in types if widths[n]}
     if kind == "text":
-        return {"tokens": tf.TensorSpec([None, *preprocess.output_shape[1:]], tf.int32, name="tokens")}
+        return {"tokens": tf.TensorSpec([None, *preprocess_of(model).output_shape[1:]], tf.int32, name="tokens")}
     shape = (getattr(model, "encoder", None) or model).input_shape[1:]
     name = "pixels" if kind == "images" else "sequence"
     return {name: tf.TensorSpec([None, *shape], tf.float32, name=name)}
@@ -191,6 +166,8 @@ def _raw_specs(model: keras.Model, description: dict[str, Any]) -> dict[str, tf.
 
 def _meanings(description: dict[str, Any]) -> dict[str, str]:
     kind = description["kind"]
+    if kind == "code":
+        return {"code": "drawn from a standard normal distribution", "label": "position in labels.txt"}
     if kind == "images":
         return {"pixels": f"{description.get('pixels', 'RGB, 0-255')}, not normalised"}
     if kind == "table":
@@ -206,6 +183,8 @@ def _behind(model: keras.Model) -> keras.Model:
     """The part of `model` after what a reader fitted."""
     import keras
 
+    if hasattr(model, "without_preprocess"):
+        return model.without_preprocess()
     preprocess = preprocess_of(model)
     nodes = (node for level in model._nodes_by_depth.values() for node in level)
     call = next(node for node in nodes if node.operation is preprocess)
@@ -217,7 +196,7 @@ def _prepared(preprocess: keras.Model | None, tensors: dict[str, tf.Tensor], des
     import tensorflow as tf
 
     if preprocess is None or description["kind"] == "text":
-        return next(iter(tensors.values()))
+        return list(tensors.values()) if len(tensors) > 1 else next(iter(tensors.values()))
     if description["kind"] != "table":
         return preprocess(next(iter(tensors.values())))
     parts = []

@@ -15,6 +15,9 @@ from zoo.data.dataset import Inputs, Part, chosen_inputs
 from zoo.errors import InputError
 from zoo.files import digest
 from zoo.kinds.images import exportable
+from zoo.kinds.images.folders import LabelSets
+from zoo.tasks.classification import Classification
+from zoo.tasks.registry import task_of
 
 if TYPE_CHECKING:
     import keras
@@ -138,10 +141,8 @@ def made_up(model: keras.Model, card: dict[str, Any]) -> Inputs:
     inputs = warming.made_up(card, model, MADE_UP, seed=0)
     if isinstance(inputs, tuple):
         return raw(inputs, card["input"])
-    if card["task"] == "generation":
-        return inputs | (
-            {"label": np.arange(MADE_UP, dtype=np.int32) % len(card["classes"])} if card["classes"] else {}
-        )
+    if task_of(card).drawn:
+        return inputs
     if isinstance(inputs, dict):
         gaps = {"numeric": np.nan, "categorical": _UNSEEN}
         for at, (name, values) in enumerate(inputs.items()):
@@ -152,10 +153,10 @@ def made_up(model: keras.Model, card: dict[str, Any]) -> Inputs:
 
 
 def _named(artifact: Artifact, validate: str | Path) -> Asked:
-    card = artifact.card
-    if card["task"] == "generation":
+    card, task = artifact.card, task_of(artifact.card)
+    if task.drawn:
         raise InputError("a generator is asked with drawn codes; leave out --validate")
-    if card["task"] == "reconstruction":
+    if not task.supervised:
         inputs = artifact.read(validate)[1]
         count = len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
         return Asked(chosen_inputs(inputs, _evenly(count, MOST)), None, str(validate))
@@ -169,8 +170,8 @@ def _named(artifact: Artifact, validate: str | Path) -> Asked:
 
 def _held_out(artifact: Artifact) -> Asked | None:
     """Examples of the run that were held out; None where they are no longer there."""
-    card, origin = artifact.card, "held-out examples of the run"
-    if card["task"] == "generation" or _source(artifact) is None:
+    card, task, origin = artifact.card, task_of(artifact.card), "held-out examples of the run"
+    if task.drawn or _source(artifact) is None:
         return None
     if card["input"]["kind"] == "images":
         split = "test" if any(row["split"] == "test" for row in _splits(artifact)) else "validation"
@@ -178,16 +179,13 @@ def _held_out(artifact: Artifact) -> Asked | None:
         if not found:
             return None
         files, labels = zip(*found, strict=True)
-        if card["task"] not in ("classification", "multi_label"):
-            return _in_memory(Part(files, np.zeros(len(files)), tuple(map(str, files)), labels), card, origin)._replace(
-                targets=None
-            )
-        hot = np.array([[name in label.split(";") for name in card["classes"]] for label in labels], np.int64)
-        if card["task"] == "classification":
-            hot = np.array([card["classes"].index(label) for label in labels])
-        part = Part(files, hot, tuple(map(str, files)), tuple(labels))
-        return _in_memory(part, card, origin)
-    if card["task"] == "reconstruction":
+        names = tuple(map(str, files))
+        if not isinstance(task, Classification):
+            return _in_memory(Part(files, np.zeros(len(files)), names, labels), card, origin)._replace(targets=None)
+        several = [tuple(filter(None, label.split(";"))) if task.several else (label,) for label in labels]
+        targets = task.encode(LabelSets(several, names, origin, task.names))
+        return _in_memory(Part(files, targets, names, tuple(labels)), card, origin)
+    if not task.supervised:
         return None
     known = {row["sha256"] for row in _splits(artifact) if row["split"] != "train"}
     try:
@@ -201,7 +199,7 @@ def _held_out(artifact: Artifact) -> Asked | None:
 def _labelled(artifact: Artifact, path: str | Path) -> Part:
     card = artifact.card
     reader = import_module(READERS[card["input"]["kind"]])
-    return reader.read_labelled(path, card["input"], tuple(card["classes"]), card["task"])[0]
+    return reader.read_labelled(path, card["input"], task_of(card))[0]
 
 
 def _in_memory(part: Part, card: dict[str, Any], origin: str) -> Asked:

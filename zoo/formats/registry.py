@@ -41,14 +41,6 @@ TENSORS = {
     "sequence": "sequence float32 (batch, length, features), rows of NaN after the end",
     "code": "code float32 (batch, width); of a conditional model also label int32 (batch,)",
 }
-ANSWERS = {
-    "classification": "probabilities",
-    "multi_label": "probabilities",
-    "regression": "prediction",
-    "forecasting": "prediction",
-    "reconstruction": "reconstruction, score, is_anomaly; also encoder and decoder",
-    "generation": "pixels",
-}
 
 
 def missing(name: str) -> str | None:

@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 
 from zoo.artifacts import artifact, checksums, warming
-from zoo.artifacts.gate import GATE_EXAMPLES, Gate, Parity, compare
+from zoo.artifacts.artifact import DRAWN
+from zoo.artifacts.gate import Gate, Parity, compare
 from zoo.artifacts.generator import Generator
-from zoo.artifacts.predictor import READERS, Predictor, decoded, outputs
+from zoo.artifacts.predictor import READERS, Predictor, decoded, said_of
 from zoo.artifacts.reconstructor import Reconstructor
 from zoo.builders.loading import UnknownLayersError
 from zoo.data.dataset import Inputs, chosen_inputs
 from zoo.data.notes import Note
 from zoo.errors import InputError, JobError
 from zoo.kinds.images import exportable, sources
+from zoo.tasks.registry import task_of
 
 MADE_UP = 64  # inputs, where none are given
 MOST = 2000  # of those given, chosen at random
@@ -113,7 +115,7 @@ def verify(path: str | Path, source: Any = None, seed: int = 0) -> Verification:
         try:
             _open(asked)
             inputs, found["left_out"], found["compared"] = _inputs(asked, source, seed)
-            found["parity"] = _parity(asked, inputs, gate, seed)
+            found["parity"] = _parity(asked, inputs, gate)
             for name, wrong in formats.items():
                 wrong += [] if wrong else _format(folder / checksums.FORMATS / name, asked, inputs)
         except JobError as error:
@@ -144,25 +146,19 @@ def _format(place: Path, asked: Artifact, inputs: Inputs) -> list[str]:
         return [str(error)]
 
 
-def _parity(asked: Artifact, inputs: Inputs, gate: Gate, seed: int) -> Parity:
+def _parity(asked: Artifact, inputs: Inputs, gate: Gate) -> Parity:
     """The gate, as when the artifact was published."""
-    if isinstance(asked, Predictor):
-        answers = gate.ask(asked.folder, inputs, asked.card["input"])
-        expected = outputs(asked.model, inputs, asked.card["input"])
-        return compare(expected, answers(), asked, inputs)
-    from zoo.artifacts.further_signatures import compare_autoencoder, compare_generator
-
-    if isinstance(asked, Reconstructor):
-        return compare_autoencoder(asked.folder, inputs, asked.card["input"], gate)
-    return compare_generator(asked.folder, asked.classes, gate, seed)
+    task, description = task_of(asked.card), warming.described(asked.card, asked.model)
+    answers = gate.ask(asked.folder, inputs, description, list(task.values()))
+    return compare(task, said_of(task, asked.model, inputs, description), answers(), inputs)
 
 
 def _inputs(asked: Artifact, source: Any, seed: int) -> tuple[Inputs, list[Note], str]:
     """Raw inputs to ask, what was left out, and what to call them."""
-    if isinstance(asked, Generator):
+    if task_of(asked.card).drawn:
         if source is not None:
             raise InputError(f"{asked.folder} makes images of drawn codes; expected nothing to ask it, leave out PATH")
-        return {}, [], f"{GATE_EXAMPLES} drawn codes"
+        return warming.made_up(asked.card, asked.model, DRAWN, seed), [], f"{DRAWN} drawn codes"
     if source is None:
         return warming.made_up(asked.card, asked.model, MADE_UP, seed), [], f"{MADE_UP} made-up inputs"
     read = _images if asked.card["input"].get("kind", "images") == "images" else _rows
@@ -181,7 +177,7 @@ def _images(asked: Artifact, source: Any) -> tuple[list[str], Inputs, dict[int, 
 
     description = asked.card["input"]
     if isinstance(source, str | Path) and holds(Path(source)):
-        part, _ = read_labelled(source, description, tuple(asked.card["classes"]))
+        part, _ = read_labelled(source, description, asked.task)
         return list(part.names), part.inputs, {}
     pairs = list(sources.expanded(source))
     items = tuple(item for _, item in pairs)
@@ -196,7 +192,7 @@ def _images(asked: Artifact, source: Any) -> tuple[list[str], Inputs, dict[int, 
 
 def _rows(asked: Artifact, source: Any) -> tuple[list[str], Inputs, dict[int, str]]:
     description = asked.card["input"]
-    if isinstance(asked, Predictor):
+    if not hasattr(asked, "read"):
         return import_module(READERS[description["kind"]]).read_raw(source, description)
     names, inputs, errors = asked.read(source)
     read = np.array([at for at in range(len(names)) if at not in errors], np.int64)

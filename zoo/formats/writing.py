@@ -20,16 +20,17 @@ from zoo.artifacts.predictor import raw
 from zoo.data.dataset import Inputs
 from zoo.errors import InputError, JobError
 from zoo.files import digest, sweep, whole_folder
-from zoo.formats import converting, gate, graphs, questions
-from zoo.formats.gate import Expected
+from zoo.formats import converting, graphs, parity, questions
+from zoo.formats.parity import Expected
 from zoo.formats.questions import Asked
 from zoo.formats.registry import FORMATS
+from zoo.tasks.registry import task_class, task_of
 
 if TYPE_CHECKING:
     import keras
 
-    from zoo.formats.gate import Verdict
     from zoo.formats.graphs import Graph
+    from zoo.formats.parity import Verdict
     from zoo.formats.questions import Artifact
 
 
@@ -77,8 +78,8 @@ def make(
                 advance(1)
                 manifest = _manifest(name, found, tensors, files, told)
                 _write(partial, manifest)
-                answers, latency = gate.ask(partial, wanted.inputs)
-                verdict = gate.compare(wanted, answers, asked, card, int8=name == "litert-int8")
+                answers, latency = parity.ask(partial, wanted.inputs)
+                verdict = parity.compare(wanted, answers, asked, card, int8=name == "litert-int8")
                 if not verdict.passed:
                     reason = verdict.reason()
                     raise JobError(f"{name} answers otherwise than the model, so it was not published: {reason}")
@@ -97,11 +98,13 @@ def of_saved_model(found: Artifact, validate: str | Path | None) -> dict[str, An
     """
     with Gate() as process:
         asked = questions.readable(questions.to_ask(found, validate))
-        wanted = gate.expected(found.model, asked, found.card).outputs["model"]
-        answered, latency = gate.ask_saved_model(process, found.folder, asked, found.card, list(wanted))
+        wanted = parity.expected(found.model, asked, found.card).outputs["model"]
+        names = list(task_of(found.card).values())
+        answered, latency = parity.ask_saved_model(process, found.folder, asked, found.card, names)
     asked = asked.chosen(answered.positions)
     wanted = {name: values[answered.positions] for name, values in wanted.items()}
-    verdict = gate.compare(Expected({}, {"model": wanted}), {"model": answered.values}, asked, found.card, int8=False)
+    both = Expected({}, {"model": wanted}), {"model": answered.values}
+    verdict = parity.compare(*both, asked, found.card, int8=False, strings=True)
     verdict = verdict._replace(parity=verdict.parity._replace(refused=answered.refused))
     if not verdict.passed:
         raise JobError(f"the SavedModel answers otherwise than the model: {verdict.reason()}")
@@ -115,14 +118,14 @@ def asked_again(folder: Path, found: Artifact, inputs: Inputs) -> list[str]:
         JobError: it can't be run.
     """
     card = found.card
-    if card["task"] == "generation":
+    if task_class(card["task"]).drawn:
         inputs = questions.made_up(found.model, card)
     elif isinstance(inputs, tuple):
         inputs = raw(inputs[: questions.MOST], card["input"])
     asked = Asked(inputs, None, "asked again")
     wanted = _in_float32(found, asked)[1]
-    answers, _ = gate.ask(folder, wanted.inputs)
-    verdict = gate.compare(wanted, answers, asked, card, int8=False)
+    answers, _ = parity.ask(folder, wanted.inputs)
+    verdict = parity.compare(wanted, answers, asked, card, int8=False)
     if folder.name.endswith("int8"):  # without targets there is no score to hold it to
         return [] if np.isfinite(verdict.parity.largest_difference) else ["it answers with what is no number"]
     return [] if verdict.passed else [verdict.reason()]
@@ -134,12 +137,12 @@ def _in_float32(found: Artifact, asked: Asked) -> tuple[keras.Model, Expected]:
     Raises:
         JobError: it was trained in half precision, and in float32 answers otherwise.
     """
-    wanted = gate.expected(found.model, asked, found.card)
+    wanted = parity.expected(found.model, asked, found.card)
     if graphs.is_float32(found.model):
         return found.model, wanted
     model = graphs.in_float32(found.folder / "model.keras")
-    whole = gate.expected(model, asked, found.card)
-    verdict = gate.compare(wanted, whole.outputs, asked, found.card, int8=False, tolerance=gate.HALF)
+    whole = parity.expected(model, asked, found.card)
+    verdict = parity.compare(wanted, whole.outputs, asked, found.card, int8=False, tolerance=parity.HALF)
     if not verdict.passed:
         raise JobError(f"the model was trained in half precision, and in float32 answers otherwise: {verdict.reason()}")
     return model, whole
@@ -197,7 +200,7 @@ def _told(found: Any) -> dict[str, str]:
     card = found.card
     described = {"task": card["task"], **card["input"]}
     told = {"input.json": json.dumps(described, indent=2, ensure_ascii=False)}
-    if card["task"] != "reconstruction" and card["classes"]:
+    if task_of(card).labels:
         told["labels.txt"] = "".join(f"{name}\n" for name in card["classes"])
     if card["input"].get("kind") == "text":
         told["vocabulary.txt"] = "".join(f"{word}\n" for word in graphs.vocabulary(found.model))
@@ -221,7 +224,7 @@ def _manifest(
         "task": card["task"],
         "classes": list(card.get("classes") or []),
         "input": card["input"],
-        **({"threshold": card["threshold"]} if card["task"] == "reconstruction" else {}),
+        **task_of(card).beside(),
         "model_sha256": digest(found.folder / "model.keras"),
         "parameters": int(found.model.count_params()),
         **parts.pop("model"),

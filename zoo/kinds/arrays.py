@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from zoo.data import assembling
-from zoo.data.dataset import Data, Part, Task
+from zoo.data.dataset import Data, Part
 from zoo.data.notes import Note
-from zoo.data.targets import positions, sorted_classes
+from zoo.data.targets import Targets
 from zoo.errors import InputError
 from zoo.kinds.images.idx import describe
 from zoo.kinds.sequences import assemble as assemble_sequences
+from zoo.tasks.classification import Classification
+from zoo.tasks.registry import task_class
+from zoo.tasks.regression import Regression
+from zoo.tasks.task import Task
 
 WHERE = "the arrays"
 
@@ -23,7 +27,7 @@ def arrays(
     targets: np.ndarray,
     *,
     classes: Sequence[str] | None = None,
-    task: Task | None = None,
+    task: str | None = None,
     held_out: tuple[np.ndarray, np.ndarray] | None = None,
     seed: int = 0,
     validation: float = 0.2,
@@ -65,7 +69,7 @@ def arrays(
     if held_out is not None:
         values, wanted = np.concatenate([values, test_values]), np.concatenate([wanted, test_wanted])
         names += [f"held out {index}" for index in range(len(test_values))]
-    wanted, classes, task = _targets(wanted, classes, task, names)
+    wanted, asked = _targets(wanted, classes, task, names)
     notes: list[Note] = []
     common: dict[str, Any] = {"source": WHERE, "sides": sides, "notes": notes, "seed": seed, "validation": validation}
     if values.dtype.kind not in "buif":
@@ -73,49 +77,66 @@ def arrays(
     if values.ndim == 4 or (values.ndim == 3 and values.dtype == np.uint8):
         pixels = _pixels(values if values.ndim == 4 else values[..., None], names, notes)
         rows = assembling.Rows(pixels, wanted, names, assembling.row_digests(pixels))
-        return assembling.assemble(rows, task, classes, description=describe(pixels), **common)
+        return assembling.assemble(rows, asked, description=describe(pixels), **common)
     if values.ndim == 3:
         whole = _sequences(values.astype(np.float32), names)
         description = {"features": [f"feature_{at}" for at in range(values.shape[2])], "series": None, "time": None}
-        return assemble_sequences(whole, wanted, names, task, classes, description=description, **common)
+        return assemble_sequences(whole, wanted, names, asked, description=description, **common)
     if values.ndim == 2:
-        return _table(values, wanted, names, task, classes, sides, common)
+        return _table(values, wanted, names, asked, sides, common)
     raise InputError(f"expected inputs of two, three or four axes, received {values.shape}")
 
 
 def _targets(
-    targets: np.ndarray, classes: Sequence[str] | None, task: Task | None, names: list[str]
-) -> tuple[np.ndarray, tuple[str, ...], Task]:
-    if task not in (None, "classification", "multi_label", "regression"):
-        raise InputError(f"expected task to be classification, multi_label or regression, received {task!r}")
+    targets: np.ndarray, classes: Sequence[str] | None, task: str | None, names: list[str]
+) -> tuple[np.ndarray, Task]:
+    """Targets as `Part` has them, and their task."""
     if task is None:
         if targets.ndim == 2 and targets.dtype.kind != "f":
             raise InputError(
                 f"targets of {targets.shape}, whole numbers: say task='multi_label', or 'regression'; for one class an "
                 "example give its position, as targets.argmax(axis=1)"
             )
-        task = "regression" if targets.dtype.kind == "f" else "classification"
-    if task == "classification":
-        return *_classes(targets, classes, names), task
+        task = (Regression if targets.dtype.kind == "f" else Classification).name
+    wanted, called = (
+        task_class(task, from_columns=True),
+        None if classes is None else tuple(str(name) for name in classes),
+    )
+    if issubclass(wanted, Classification) and not wanted.several:
+        return _classes(wanted, targets, called, names)
     columns = targets[:, None] if targets.ndim == 1 else targets
     if columns.ndim != 2 or columns.dtype.kind not in "buif":
         raise InputError(f"expected targets (examples, values) of numbers, received {targets.shape} of {targets.dtype}")
-    called = tuple(classes) if classes is not None else tuple(f"target_{at}" for at in range(columns.shape[1]))
-    if classes is None and columns.shape[1] == 1:
-        called = ("target",)
+    if called is None:
+        several = tuple(f"target_{at}" for at in range(columns.shape[1]))
+        called = several if columns.shape[1] > 1 else ("target",)
     if len(called) != columns.shape[1]:
         raise InputError(f"expected {columns.shape[1]} names in classes, one a target, received {len(called)}")
-    bad = ~np.isin(columns, (0, 1)) if task == "multi_label" else ~np.isfinite(columns.astype(np.float32))
-    if bad.any():
-        at, column = np.argwhere(bad)[0]
-        expected = "0 or 1" if task == "multi_label" else "a finite number"
-        raise InputError(f"{names[at]}: expected {expected} as target, received {columns[at, column]}")
-    return columns.astype(np.int64 if task == "multi_label" else np.float32), called, task
+    raw = Columns(columns, called, names, WHERE)
+    found = wanted.of(raw)
+    return found.encode(raw), found
+
+
+class Columns(NamedTuple):
+    """Targets in memory, which `zoo.tasks` make arrays of; see `zoo.tasks.terms.Written`."""
+
+    values: np.ndarray
+    columns: tuple[str, ...]
+    names: Sequence[str]
+    where: str
+
+    def strings(self) -> np.ndarray:
+        """Object (rows, columns) of str."""
+        return self.values.astype(str).astype(object)
+
+    def numbers(self) -> np.ndarray:
+        """Float64 (rows, columns)."""
+        return self.values.astype(np.float64)
 
 
 def _classes(
-    targets: np.ndarray, classes: Sequence[str] | None, names: list[str]
-) -> tuple[np.ndarray, tuple[str, ...]]:
+    task: type[Classification], targets: np.ndarray, classes: tuple[str, ...] | None, names: list[str]
+) -> tuple[np.ndarray, Task]:
     if targets.ndim != 1:
         raise InputError(f"expected one class an example, targets of shape (examples,), received {targets.shape}")
     if targets.dtype.kind == "f":
@@ -132,15 +153,12 @@ def _classes(
                 f"{names[at]}: expected a label from 0 to {len(classes) - 1}, a position in classes, received "
                 f"{targets[at]}"
             )
-        return targets.astype(np.int64), tuple(str(name) for name in classes)
-    written = np.array([str(value) for value in targets.tolist()], dtype=object)
-    known = sorted_classes(written) if classes is None else tuple(str(name) for name in classes)
-    unknown = [at for at, label in enumerate(written) if label not in known] if classes is not None else []
-    if unknown:
-        raise InputError(f"{names[unknown[0]]}: expected one of classes, {known}, received {written[unknown[0]]!r}")
-    if len(known) < 2:
-        raise InputError(f"expected at least two classes, found only {known[0]!r}")
-    return positions(written, known), known
+        return targets.astype(np.int64), task(classes)
+    raw = Targets.of_labels([str(value) for value in targets.tolist()], names, WHERE)
+    found = task.of(raw) if classes is None else task(classes)
+    if len(found.names) < 2:
+        raise InputError(f"expected at least two classes, found only {found.names[0]!r}")
+    return found.encode(raw), found
 
 
 def _table(
@@ -148,7 +166,6 @@ def _table(
     targets: np.ndarray,
     names: list[str],
     task: Task,
-    classes: tuple[str, ...],
     sides: np.ndarray | None,
     common: dict[str, Any],
 ) -> Data:
@@ -175,14 +192,14 @@ def _table(
         "kind": "table",
         "numeric": columns,
         "categorical": [],
-        "target": list(classes) if task != "classification" else ["target"],
+        "target": list(task.names) if targets.ndim > 1 else ["target"],
         "separator": ",",
         "header": True,
         "columns": columns,
     }
     rows = assembling.Rows({"numeric": kept}, targets, names, assembling.row_digests(kept))
     return assembling.assemble(
-        rows, task, classes, description=description, contradictions_stay=True, preprocess=preprocess, **common
+        rows, task, description=description, contradictions_stay=True, preprocess=preprocess, **common
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data import assembling, frames, targets
-from zoo.data.dataset import Data, Part, Task
+from zoo.data.dataset import Data, Part
 from zoo.data.frames import Frame
 from zoo.data.notes import Note
 from zoo.errors import InputError
@@ -18,6 +18,9 @@ from zoo.kinds import series as forecasts
 from zoo.kinds import ts_files
 from zoo.kinds.long_form import grouped, one_each
 from zoo.kinds.series import windows as windows
+from zoo.tasks.classification import Classification
+from zoo.tasks.regression import Regression
+from zoo.tasks.task import Task
 
 
 def sequences(
@@ -116,21 +119,18 @@ def read_raw(source: Any, description: dict[str, Any]) -> tuple[list[str], np.nd
     return _padded_raw(values, names, description)
 
 
-def read_labelled(
-    source: Any, description: dict[str, Any], classes: tuple[str, ...], task: Task
-) -> tuple[Part, list[Note]]:
+def read_labelled(source: Any, description: dict[str, Any], task: Task) -> tuple[Part, list[Note]]:
     """Read sequences to score: the test part where there is one, else the validation part, else all.
 
     Args:
         source: as `sequences` takes it.
         description: `Data.input` of what the model was trained on.
-        classes: of the model.
         task: of the model.
 
     Raises:
         InputError: as `sequences`, or a label that the model does not know.
     """
-    if task == "forecasting":
+    if "window" in description:
         return forecasts.read_labelled(source, description)
     notes: list[Note] = []
     if _is_ts(source):
@@ -138,7 +138,7 @@ def read_labelled(
         read = ts_files.read(Path(source))
         values, names, labels = read.values, read.names, read.labels
         sides = None if read.parts is None else np.array(read.parts, dtype=object)
-        wanted = _wanted(where, labels, names, classes, task)
+        wanted = task.encode(targets.Targets.of_labels(labels, names, where))
     else:
         frame = _described_frame(source, description)
         where, notes = frame.where, list(frame.notes)
@@ -146,7 +146,7 @@ def read_labelled(
         series, time = description["series"], description["time"]
         values, names, firsts = grouped(frame, series, time, description["features"])
         rows = one_each(frame, target, series, firsts)
-        wanted = targets.known_targets(rows, [target], tuple(classes), task)
+        wanted = targets.known_targets(rows, [target], task)
         sides = frames.sides(one_each(frame, frames.split_column(frame), series, firsts))
     chosen = assembling.held_out_part(sides, len(names))
     names = [names[at] for at in chosen]
@@ -173,7 +173,6 @@ def assemble(
     wanted: np.ndarray,
     names: list[str],
     task: Task,
-    classes: tuple[str, ...],
     *,
     source: str | Path,
     sides: np.ndarray | None,
@@ -197,7 +196,6 @@ def assemble(
     return assembling.assemble(
         assembling.Rows(inputs, wanted, names, _digests(values)),
         task,
-        classes,
         source=source,
         sides=sides,
         notes=notes,
@@ -220,22 +218,15 @@ def _from_ts(path: Path, seed: int, validation: float) -> Data:
     if not all(read.labels):
         raise InputError(f"{path}: expected a class for each sequence (@classLabel true and the names of the classes)")
     labels = np.array(read.labels, dtype=object)
-    task: Task = "regression" if read.numeric else "classification"
-    if task == "regression":
-        classes: tuple[str, ...] = ("target",)
-        wanted = _wanted(str(path), read.labels, read.names, classes, task)
-    else:
-        classes = targets.sorted_classes(labels)
-        wanted = targets.positions(labels, classes)
-        if len(classes) < 2:
-            raise InputError(f"{path}: expected at least two classes, found only {classes[0]!r}")
+    raw = targets.Targets.of_labels(labels, read.names, path)._replace(columns=("target",))
+    task = (Regression if read.numeric else Classification).of(raw)
+    wanted = task.encode(raw)
     width = read.values[0].shape[1]
     return assemble(
         read.values,
         wanted,
         read.names,
         task,
-        classes,
         source=path,
         sides=None if read.parts is None else np.array(read.parts, dtype=object),
         notes=[],
@@ -281,14 +272,13 @@ def _from_rows(
         raise InputError(f"{frame.where}: no column of numbers to learn from beside {wanted_column!r} and {series!r}")
     values, names, firsts = grouped(frame, series, time, chosen)
     rows = one_each(frame, wanted_column, series, firsts)
-    wanted, classes, task = targets.targets_of(rows, [wanted_column], None)
+    wanted, task = targets.targets_of(rows, [wanted_column], None)
     description = {"features": chosen, "series": series, "time": time, "target": wanted_column}
     return assemble(
         values,
         wanted,
         names,
         task,
-        classes,
         source=frame.where,
         sides=frames.sides(one_each(frame, split, series, firsts)),
         notes=notes,
@@ -335,19 +325,6 @@ def _padded_raw(
             errors[at] = f"step {step + 1}, {name!r}: expected a finite number, received {each[step, feature]}"
         kept.append(np.full((length or 1, width), np.nan, np.float32) if at in errors else each)
     return names, padded(kept), errors
-
-
-def _wanted(where: str, labels: list[str], names: list[str], classes: tuple[str, ...], task: Task) -> np.ndarray:
-    """Targets of written labels."""
-    if task == "regression":
-        try:
-            return np.array(labels, dtype=np.float32)[:, None]
-        except ValueError as error:
-            raise InputError(f"{where}: expected numbers as targets; {error}") from error
-    for label, name in zip(labels, names, strict=True):
-        if label not in classes:
-            raise InputError(f"{where}: {name}: the model does not know the label {label!r}; it has {classes}")
-    return targets.positions(np.array(labels, dtype=object), classes)
 
 
 def _digests(values: Sequence[np.ndarray]) -> list[str]:

@@ -14,6 +14,7 @@ from zoo.data.frames import Frame
 from zoo.data.notes import Note
 from zoo.data.targets import target_columns
 from zoo.errors import InputError
+from zoo.tasks.forecasting import Forecasting
 
 TIMES = ("time", "date", "datetime", "timestamp")  # a column of such a name is the time, if none is named
 WINDOW = 24  # rows to look back, unless asked for: a day of hours, two years of months
@@ -127,12 +128,10 @@ def forecasts(
         "separator": frame.separator,
         "header": frame.header,
     }
-    classes = tuple(f"{own} +{step}" for step in range(1, horizon + 1))
-    hasher = sha256(repr((description, ends, classes)).encode())
+    task = Forecasting(tuple(f"{own} +{step}" for step in range(1, horizon + 1)))
+    hasher = sha256(repr((description, ends, task.names)).encode())
     hasher.update("\n".join(series.names).encode("utf-8", "surrogateescape") + series.values.tobytes())
-    return assembling.as_data(
-        parts, "forecasting", classes, preprocess, hasher.hexdigest(), frame.where, notes, description
-    )
+    return assembling.as_data(parts, task, preprocess, hasher.hexdigest(), frame.where, notes, description)
 
 
 def read_raw(source: Any, description: dict[str, Any]) -> tuple[list[str], np.ndarray, dict[int, str]]:

@@ -87,8 +87,28 @@ def specification(description: dict[str, Any]) -> tuple[dict[str, tf.TensorSpec]
     if kind == "sequence":
         shape = [None, description["length"], len(description["features"])]
         return {"sequence": tf.TensorSpec(shape, tf.float32, name="sequence")}, lambda sequence: sequence
+    if kind == "code":
+        return _codes(description["width"], tuple(description["classes"]))
     pixels = _pixels(tuple(description["size"]), description["crop"], description.get("channels", 3))
     return {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")}, pixels
+
+
+def _codes(width: int, classes: tuple[str, ...]) -> tuple[dict[str, tf.TensorSpec], Callable[..., Any]]:
+    """Codes, and of a conditional model labels; one that is none of the classes is an error."""
+    import tensorflow as tf
+
+    specs = {"code": tf.TensorSpec([None, width], tf.float32, name="code")}
+    if not classes:
+        return specs, lambda code: code
+    names = tf.constant(classes)
+
+    def both(code: tf.Tensor, label: tf.Tensor) -> list[tf.Tensor]:
+        same = label[:, None] == names[None]
+        known = tf.debugging.Assert(tf.reduce_all(tf.reduce_any(same, axis=1)), ["no such label", label])
+        with tf.control_dependencies([known] if known is not None else []):
+            return [code, tf.argmax(tf.cast(same, tf.int32), axis=1, output_type=tf.int32)]
+
+    return specs | {"label": tf.TensorSpec([None], tf.string, name="label")}, both
 
 
 @functools.cache

@@ -10,11 +10,12 @@ import numpy as np
 
 from zoo.data import assembling, frames
 from zoo.data.csv_files import head_of
-from zoo.data.dataset import Data, Part, Task
+from zoo.data.dataset import Data, Part
 from zoo.data.frames import Frame
 from zoo.data.notes import Note
 from zoo.data.targets import known_targets, target_columns, targets_of
 from zoo.errors import InputError
+from zoo.tasks.task import Task
 
 FEWEST = 10  # rows, of which two are held out
 CATEGORIES = 1000  # of one column; the others are as unseen ones
@@ -31,7 +32,7 @@ def tables(
     source: Any,
     *,
     target: str | Sequence[str] | None = None,
-    task: Task | None = None,
+    task: str | None = None,
     group: str | None = None,
     header: bool | None = None,
     seed: int = 0,
@@ -70,7 +71,7 @@ def tables(
     frames.require(frame, others, "group")
     if len(frame.names) < FEWEST:
         raise InputError(f"{frame.where}: expected at least {FEWEST} rows, received {len(frame.names)}")
-    values, classes, task = targets_of(frame, targets, task)
+    values, wanted = targets_of(frame, targets, task)
     sides = frames.sides(frame)
     others += [name for name in [frames.split_column(frame)] if name is not None]
     notes = list(frame.notes)
@@ -106,8 +107,7 @@ def tables(
     rows = assembling.Rows(inputs, values, frame.names, _digests(inputs))
     return assembling.assemble(
         rows,
-        task,
-        classes,
+        wanted,
         source=frame.where,
         sides=sides,
         notes=notes,
@@ -139,22 +139,19 @@ def read_raw(source: Any, description: dict[str, Any]) -> tuple[list[str], dict[
     return names, inputs, errors
 
 
-def read_labelled(
-    source: Any, description: dict[str, Any], classes: tuple[str, ...], task: Task
-) -> tuple[Part, list[Note]]:
+def read_labelled(source: Any, description: dict[str, Any], task: Task) -> tuple[Part, list[Note]]:
     """Read rows to score: the test part where the table has parts, else the validation part, else all.
 
     Args:
         source: a file or data frame as `tables` takes it.
         description: `Data.input` of what the model was trained on.
-        classes: of the model.
         task: of the model.
 
     Raises:
         InputError: a feature or target is not there, or a label that the model does not know.
     """
     names, inputs, errors, frame = _read(source, description)
-    targets = known_targets(frame, description["target"], tuple(classes), task)
+    targets = known_targets(frame, description["target"], task)
     chosen = assembling.held_out_part(frames.sides(frame), len(names))
     notes = frame.notes + [Note(names[at], "left out", errors[at]) for at in chosen if at in errors]
     chosen = np.array([at for at in chosen if at not in errors], dtype=np.int64)

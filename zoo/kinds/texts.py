@@ -15,13 +15,15 @@ import numpy as np
 
 from zoo.data import assembling, frames, targets
 from zoo.data.csv_files import SUFFIXES
-from zoo.data.dataset import Data, Part, Task
+from zoo.data.dataset import Data, Part
 from zoo.data.frames import Frame
 from zoo.data.notes import Note
 from zoo.data.walking import walk
 from zoo.errors import InputError
 from zoo.files import read_bytes
 from zoo.kinds.class_folders import Example, check_names, listed_files
+from zoo.tasks.classification import Classification
+from zoo.tasks.task import Task
 
 LONGEST = 400  # words a text, unless asked for
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")  # as IMDB has it
@@ -33,7 +35,7 @@ def text(
     *,
     column: str | None = None,
     target: str | None = None,
-    task: Task | None = None,
+    task: str | None = None,
     length: int | None = None,
     vocabulary_size: int = 20_000,
     header: bool | None = None,
@@ -78,21 +80,21 @@ def text(
             raise InputError(
                 f"{source} is a folder of texts: its sub-folders are the classes; leave out column and target"
             )
-        if task not in (None, "classification"):
+        if task not in (None, Classification.name):
             raise InputError(f"{source} is a folder of texts, whose task is classification; received {task!r}")
         where = str(source)
-        rows, classes, sides, notes = _from_folder(Path(source))
-        task, named = "classification", {"column": None, "target": None}
+        rows, wanted, sides, notes = _from_folder(Path(source))
+        named: dict[str, Any] = {"column": None, "target": None}
     else:
         frame = frames.read(source, header=header)
         where, notes = frame.where, list(frame.notes)
         columns = _columns(frame, column, target, notes)
         texts = frames.strings(frame.values[columns[0]])
-        values, classes, task = targets.targets_of(frame, [columns[1]], task)
+        values, wanted = targets.targets_of(frame, [columns[1]], task)
         rows = assembling.Rows(texts, values, frame.names, _digests(texts))
         sides = frames.sides(frame)
         named = {"column": columns[0], "target": columns[1], "separator": frame.separator, "header": frame.header}
-    rows, sides = _without_empty(where, rows, sides, classes, task, notes)
+    rows, sides = _without_empty(where, rows, sides, wanted, notes)
     vocabulary: list[str] = []
 
     def preprocess(part: Part) -> Any:
@@ -104,8 +106,7 @@ def text(
 
     data = assembling.assemble(
         rows,
-        task,
-        classes,
+        wanted,
         source=where,
         sides=sides,
         notes=notes,
@@ -147,15 +148,12 @@ def read_raw(source: Any, description: dict[str, Any]) -> tuple[list[str], np.nd
     return names, texts, {int(at): errors[at] for at in sorted(errors)}
 
 
-def read_labelled(
-    source: Any, description: dict[str, Any], classes: tuple[str, ...], task: Task
-) -> tuple[Part, list[Note]]:
+def read_labelled(source: Any, description: dict[str, Any], task: Task) -> tuple[Part, list[Note]]:
     """Read texts to score: the test part where there is one, else the validation part, else all.
 
     Args:
         source: as `text` takes it.
         description: `Data.input` of what the model was trained on.
-        classes: of the model.
         task: of the model.
 
     Raises:
@@ -166,11 +164,8 @@ def read_labelled(
         rows, found, sides, notes = _from_folder(Path(source))
         chosen = assembling.held_out_part(sides, len(rows.names))
         rows = rows.chosen(chosen)
-        unknown = sorted({found[target] for target in rows.targets} - set(classes))
-        if unknown:
-            raise InputError(f"{where}: the model does not know the class {unknown[0]!r}; expected one of {classes}")
-        place = np.array([classes.index(name) if name in classes else -1 for name in found], dtype=np.int64)
-        rows = rows._replace(targets=place[rows.targets])
+        labels = np.array(found.names, object)[rows.targets]
+        rows = rows._replace(targets=task.encode(targets.Targets.of_labels(labels, rows.names, where)))
     else:
         frame = frames.read(source, header=description.get("header"), text=_literal(description, task))
         where, notes = frame.where, list(frame.notes)
@@ -178,7 +173,7 @@ def read_labelled(
         if column is None or target is None:  # trained on a folder
             column, target = _columns(frame, None, None, notes)
         frames.require(frame, [column], "the texts")
-        values = targets.known_targets(frame, [target], tuple(classes), task)
+        values = targets.known_targets(frame, [target], task)
         texts = frames.strings(frame.values[column])
         rows = assembling.Rows(texts, values, frame.names, _digests(texts))
         rows = rows.chosen(assembling.held_out_part(frames.sides(frame), len(rows.names)))
@@ -232,12 +227,13 @@ def _counts(column: Any) -> bool:
 
 
 def _literal(description: dict[str, Any], task: Task) -> list[str]:
-    names = [description["column"], description["target"] if task == "classification" else None]
+    literal = bool(task.counts(np.zeros(0, np.int64))) and not task.several  # "01" and "true" are classes as written
+    names = [description["column"], description["target"] if literal else None]
     return [name for name in names if name is not None]
 
 
-def _from_folder(root: Path) -> tuple[assembling.Rows, tuple[str, ...], np.ndarray | None, list[Note]]:
-    """All texts, classes, parts where they are given, notes."""
+def _from_folder(root: Path) -> tuple[assembling.Rows, Classification, np.ndarray | None, list[Note]]:
+    """All texts, their task, parts where they are given, notes."""
     notes: list[Note] = []
     examples: list[Example] = []
     unlabelled = 0
@@ -263,8 +259,10 @@ def _from_folder(root: Path) -> tuple[assembling.Rows, tuple[str, ...], np.ndarr
     check_names(root, classes)
     sides = np.array([example.split for example, _ in good], dtype=object)
     names = [example.name for example, _ in good]
-    rows = assembling.Rows(texts, targets.positions(labels, classes), names, _digests(texts))
-    return rows, classes, sides if all(sides) else None, notes
+    task = Classification(classes)
+    values = task.encode(targets.Targets.of_labels(labels, names, str(root)))
+    rows = assembling.Rows(texts, values, names, _digests(texts))
+    return rows, task, sides if all(sides) else None, notes
 
 
 def _file(path: Path) -> tuple[str, str | None]:
@@ -281,7 +279,6 @@ def _without_empty(
     where: str,
     rows: assembling.Rows,
     sides: np.ndarray | None,
-    classes: tuple[str, ...],
     task: Task,
     notes: list[Note],
 ) -> tuple[assembling.Rows, np.ndarray | None]:
@@ -291,10 +288,11 @@ def _without_empty(
     rows = rows.chosen(kept)
     if not rows.names:
         raise InputError(f"{where}: every text is empty")
-    if task == "classification":
-        if len(classes) < 2:
-            raise InputError(f"{where}: expected at least two classes, found only {classes[0]!r}")
-        for name, count in zip(classes, np.bincount(rows.targets, minlength=len(classes)), strict=True):
+    if not task.several:
+        counts = task.counts(rows.targets)
+        if len(counts) == 1:
+            raise InputError(f"{where}: expected at least two classes, found only {task.names[0]!r}")
+        for name, count in counts.items():
             if count < 2:
                 told = f", {int(empty.sum())} texts being empty" if empty.any() else ""
                 raise InputError(f"{where}: class {name!r} has {count} text(s); expected at least two{told}")

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from zoo.data.dataset import label_text
 from zoo.kinds.images import decoding, exportable
 from zoo.serving.refusals import bad, too_large
+from zoo.tasks.forms import FORMS, in_numpy
+from zoo.tasks.registry import task_of
 
 DEFAULT = "serving_default"
 MAX_PIXELS = 50_000_000
@@ -67,19 +68,23 @@ class Pixels:
 
     Args:
         card: of the artifact.
-        ask: float32 pixels (batch, height, width, channels), 0-255, to float32 (batch, outputs).
+        ask: float32 pixels (batch, height, width, channels), 0-255, to outputs by name, float32 (batch, ...).
         runtime: its name.
         most: pixels of an encoded image.
     """
 
     def __init__(
-        self, card: dict[str, Any], ask: Callable[[np.ndarray], np.ndarray], runtime: str, most: int = MAX_PIXELS
+        self,
+        card: dict[str, Any],
+        ask: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+        runtime: str,
+        most: int = MAX_PIXELS,
     ):
         self.card, self.ask, self.runtime, self.most = card, ask, runtime, most
-        classes = len(card["classes"])
-        outputs = {output_of(card): Tensor("float32", (None, classes))}
-        if card["task"] != "regression":
-            outputs = {"label": Tensor("string", (None,)), "probability": Tensor("float32", (None,))} | outputs
+        self.task = task_of(card)
+        forms = {name: FORMS[value.form] for name, value in self.task.values().items()}
+        names = len(self.task.names)
+        outputs = {n: Tensor(form.dtype, (None, names) if form.wide else (None,)) for n, form in forms.items()}
         self.signatures = {DEFAULT: Signature({IMAGE: Tensor("string", (None,))}, outputs)}
 
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
@@ -91,16 +96,9 @@ class Pixels:
 
     def run(self, key: Hashable, rows: Sequence[np.ndarray]) -> list[dict[str, Any]]:
         """As the exported model answers."""
-        answers = self.ask(np.stack(rows).astype(np.float32))
-        classes, task = self.card["classes"], self.card["task"]
-        if task == "regression":
-            return [{"prediction": row} for row in answers]
-        several = task == "multi_label"
-        labels = [label_text(row >= 0.5, classes) if several else classes[int(row.argmax())] for row in answers]
-        return [
-            {"label": label, "probability": float(row.max()), "probabilities": row}
-            for label, row in zip(labels, answers, strict=True)
-        ]
+        outputs = self.ask(np.stack(rows).astype(np.float32))
+        values = in_numpy(self.task, self.task.answer(outputs, {}, np))
+        return [{name: each[at] for name, each in values.items()} for at in range(len(rows))]
 
 
 class Graph:
@@ -161,13 +159,14 @@ class Both(Pixels):
 
     def __init__(self, graph: Graph, card: dict[str, Any], most: int = MAX_PIXELS) -> None:
         super().__init__(card, self._serve, graph.runtime, most)
-        self.graph, self._output = graph, output_of(card)
+        self.graph = graph
         self.signatures = graph.signatures | self.signatures
 
-    def _serve(self, pixels: np.ndarray) -> np.ndarray:
+    def _serve(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         import tensorflow as tf
 
-        return self.graph.functions["serving_pixels"](pixels=tf.constant(pixels))[self._output].numpy()
+        said = self.graph.functions["serving_pixels"](pixels=tf.constant(pixels))
+        return {name: said[name].numpy() for name in self.task.outputs}
 
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
         """As the one that has the signature."""
@@ -176,11 +175,6 @@ class Both(Pixels):
     def run(self, key: Hashable, rows: Sequence[Any]) -> list[dict[str, Any]]:
         """As the one that has the signature."""
         return super().run(key, rows) if key == DEFAULT else self.graph.run(key, rows)
-
-
-def output_of(card: Mapping[str, Any]) -> str:
-    """Name of the numbers that a model answers with."""
-    return "prediction" if card["task"] == "regression" else "probabilities"
 
 
 def checked(fields: Mapping[str, Any], inputs: Mapping[str, Tensor], most: int = MAX_PIXELS) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from zoo.serving.hosting import Host, Version
 from zoo.serving.observing import CONTENT_TYPE_LATEST, Log, Metrics
 from zoo.serving.page import PAGE
 from zoo.serving.refusals import Refused
+from zoo.tasks.registry import task_of
 
 LENGTH_HEADER = "inference-header-content-length"
 
@@ -239,6 +240,7 @@ def _described(name: str, version: Version) -> dict[str, Any]:
         "task": card["task"],
         "kind": card["input"].get("kind", "images"),
         "classes": list(card.get("classes", ())),
+        "values": {name: value._asdict() for name, value in task_of(card).values().items()},
         "inputs": list(signature.inputs),
         "tensors": renamed(card["input"]),
         "threshold": card.get("threshold"),

@@ -11,6 +11,7 @@ from typing import Any
 from zoo.artifacts import example
 from zoo.kinds.signatures import columns
 from zoo.serving.answering import DEFAULT, IMAGE, Answering
+from zoo.tasks.registry import task_of
 
 
 def inputs_of(folder: Path, card: dict[str, Any], answering: Answering) -> list[dict[str, Any]]:
@@ -32,7 +33,7 @@ def inputs_of(folder: Path, card: dict[str, Any], answering: Answering) -> list[
     kind = description.get("kind", "images")
     if IMAGE in signature and kind == "images":
         return [{"name": IMAGE, "type": "image"}]
-    if card["task"] == "generation":
+    if task_of(card).drawn:
         code = {"name": "code", "type": "code", "length": signature["code"].shape[-1]}
         label = {"name": "label", "type": "category", "column": "label", "categories": card["classes"], "only": True}
         return [code, *([label] if "label" in signature else [])]

@@ -11,12 +11,13 @@ import numpy as np
 
 from zoo.artifacts import card as cards
 from zoo.artifacts import checksums
-from zoo.artifacts.card import KINDS
 from zoo.artifacts.warming import described
 from zoo.builders.loading import UnknownLayersError
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder, check_writable, digest
-from zoo.serving.answering import DEFAULT, IMAGE, MAX_PIXELS, Answering, Both, Graph, Pixels, output_of
+from zoo.serving.answering import DEFAULT, IMAGE, MAX_PIXELS, Answering, Both, Graph, Pixels
+from zoo.tasks.forms import FORMS
+from zoo.tasks.registry import task_of
 
 RUNTIMES = ("auto", "openvino", "litert", "onnx", "saved_model")
 
@@ -41,7 +42,8 @@ def opened_version(
     card = cards.read(folder, checksums.SERVED)
     if not checksums.has(folder):
         tell("without checksums", folder=str(folder), reason="made before there were any: its files can't be checked")
-    labels = card["input"].get("kind") == "images" and card["task"] in ("classification", "multi_label", "regression")
+    task = task_of(card)
+    labels = card["input"].get("kind") == "images" and task.supervised
     if runtime not in ("auto", "saved_model") and not labels:
         raise InputError(f"{folder}: --runtime {runtime} is for labels of images; leave it out, or say saved_model")
     found: Answering | None = None
@@ -60,9 +62,9 @@ def opened_version(
         height, width = card["input"]["size"]
         blank = np.zeros((height, width, card["input"].get("channels", 3)), np.uint8)
         answer = found.run(DEFAULT, [blank])[0]
-        values = answer[output_of(card)]
-        if len(values) != len(card["classes"]) or not np.isfinite(values).all():
-            raise InputError(f"{folder}: expected {len(card['classes'])} numbers for a blank image, received {values}")
+        for name in task.outputs:
+            if not np.isfinite(answer[name]).all() or len(answer[name]) != len(task.names):
+                raise InputError(f"{folder}: expected {len(task.names)} numbers for a blank image, got {answer[name]}")
     cards.read(folder, checksums.SERVED)  # what was opened is what was checked: nobody wrote it meanwhile
     return found
 
@@ -72,10 +74,11 @@ def _check_graph(graph: Graph, card: dict[str, Any], folder: Path) -> None:
     signature, kind = graph.signatures.get(DEFAULT), described(card).get("kind", "images")
     names = {"images": {IMAGE}, "code": {"code", "label"} if card["classes"] else {"code"}}.get(kind, {kind})
     fits = signature is not None and (kind == "table" or set(signature.inputs) == names)
-    if fits and card["task"] in KINDS["supervised"]:
-        name = "prediction" if card["task"] in ("regression", "forecasting") else "probabilities"
-        values = signature.outputs.get(name)
-        fits = values is not None and values.shape[-1] in (None, len(card["classes"]))
+    task = task_of(card)
+    for name, value in task.values().items() if fits else ():
+        said = signature.outputs.get(name)
+        wide = FORMS[value.form].wide
+        fits = fits and said is not None and (not wide or said.shape[-1] in (None, len(task.names)))
     if not fits:
         raise InputError(f"{folder}: its card.json and its SavedModel don't belong together; copy the version again")
 
@@ -84,9 +87,9 @@ def _pixels(folder: Path, card: dict[str, Any], runtime: str, most: int, tell: T
     from zoo.formats.opening import open_format
 
     place = _format(folder, runtime, tell)
-    run, name = open_format(place), output_of(card)
+    run = open_format(place)
     checksums.require_format(place)
-    return Pixels(card, lambda pixels: run({"pixels": pixels})[name], runtime, most)
+    return Pixels(card, lambda pixels: run({"pixels": pixels}), runtime, most)
 
 
 def _format(folder: Path, name: str, tell: Tell) -> Path:

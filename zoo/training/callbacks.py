@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError
+from zoo.pictures.sheets import sheet
 from zoo.training.compiling import CHUNK, Logs, Session
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ INSTEAD = {
     "SwapEMAWeights": "the weights of the epoch of least validation loss are kept; no optimizer here averages them",
     "TerminateOnNaN": "training ends by itself, and says why, once its loss or a weight is no longer finite",
 }
+SHEETS = 10  # pictures of samples in a training run
+SHEET = 64  # images in one
+SHEETS = 10  # pictures of samples in a training run
+SHEET = 64  # images in one
 OF_BATCHES = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
@@ -138,3 +144,23 @@ def _overrides(callback: keras.callbacks.Callback, *events: str) -> bool:
 
     plain = keras.callbacks.Callback
     return any(getattr(getattr(callback, event), "__func__", None) is not vars(plain)[event] for event in events)
+
+
+def sheets(folder: Path, epochs: int) -> keras.callbacks.Callback:
+    """A callback that writes a picture of samples, of the same codes each time, ten times in a training run.
+
+    Args:
+        folder: for ``epoch_0010.png`` and so on; made if absent.
+        epochs: of the whole run.
+    """
+    import keras
+
+    every = max(1, epochs // SHEETS)
+
+    class Sheets(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+            if (epoch + 1) % every == 0 or epoch + 1 == epochs:
+                folder.mkdir(parents=True, exist_ok=True)
+                sheet(self.model.generate(SHEET), folder / f"epoch_{epoch + 1:04d}.png")
+
+    return Sheets()

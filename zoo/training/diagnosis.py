@@ -10,8 +10,10 @@ import numpy as np
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.evaluation.findings import CHECKED_APART, Finding
+from zoo.tasks.regression import Scale
+from zoo.tasks.task import Task
 from zoo.training import probes
-from zoo.training.composition import Scale, in_unit, prepared, scaled
+from zoo.training.inputs import prepared
 from zoo.training.loop import History
 from zoo.training.probes import Examples
 from zoo.training.run import Trained
@@ -70,7 +72,7 @@ def diagnose(
 
     scores: tuple[Finding, ...] = ()
     if isinstance(model, Trained):
-        if model.card["kind"] != "supervised":
+        if not model.task.supervised:
             return model.findings
         scores = model.findings
         model, data, history = model.network, model.data, model.history
@@ -79,7 +81,7 @@ def diagnose(
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"diagnosing needs TensorFlow beneath Keras, which runs on {keras.backend.backend()}")
     inputs = prepared(data, data.train)
-    targets, scale = scaled(data, inputs)
+    targets, scale = data.task.learnt(data.source, data.train.targets, inputs, np.arange(len(inputs)))
     if (inputs == inputs[:1]).all():
         evidence = f"all {len(inputs):,} training examples have the same input"
         cause = Finding("constant inputs", evidence, "look what was read: columns, files, or pixels that never change")
@@ -93,7 +95,7 @@ def diagnose(
     return (cause, *(finding for finding in scores if finding.symptom in CHECKED_APART))
 
 
-def _some(inputs: np.ndarray, targets: np.ndarray, task: str, most: int) -> Examples:
+def _some(inputs: np.ndarray, targets: np.ndarray, task: Task, most: int) -> Examples:
     chosen = np.random.default_rng(0).permutation(len(inputs))[:most]
     return Examples(inputs[chosen].astype(np.float32), targets[chosen], task)
 
@@ -104,7 +106,7 @@ def _held_out(data: Data, scale: Scale | None) -> Examples:
     part = part.chosen(np.random.default_rng(0).permutation(len(part))[:ASKED])
     asked, targets = prepared(data, part), part.targets
     if scale is not None:
-        targets = (targets - in_unit(np.zeros_like(targets), asked, scale)) / scale.deviation
+        targets = (targets - scale.restored(np.zeros_like(targets), asked)) / scale.deviation
     return Examples(asked.astype(np.float32), targets, data.task)
 
 
@@ -249,7 +251,7 @@ def _stuck(run: Run) -> Iterator[Finding]:
         yield Finding("underfitting", evidence, "lower l1 and l2 a hundredfold, or leave them out")
     if run.loss > WILD * run.constant:
         yield Finding("learning rate too high", f"{evidence} (rate {run.rate})", TOO_HIGH)
-    if run.seen.task == "forecasting":  # what a linear autoregression leaves may be noise
+    if run.seen.task.remainder:
         return
     after = probes.descended(run.network, run.seen, STUCK * run.constant)
     if after < STUCK * run.constant:
@@ -269,7 +271,7 @@ def _by_heart(run: Run) -> Iterator[Finding]:
     gap = held_out - run.loss
     if not validated and gap > max(GAP * run.constant, SURE * _error(run.held_out)):
         yield Finding("overfitting", f"{evidence}; {constant}", REGULARISE)
-    elif validated and run.gains.mean() <= 0 and run.least < HARMED * run.constant and run.seen.task != "forecasting":
+    elif validated and run.gains.mean() <= 0 and run.least < HARMED * run.constant and not run.seen.task.remainder:
         evidence = f"the training loss came to {run.least:.3g}, and {evidence}; {constant}"
         remedy = "look whether targets stand beside their own inputs, and whether the inputs can tell them; get more "
         yield Finding("inputs that do not tell the target", evidence, f"{remedy}examples, make the network smaller")

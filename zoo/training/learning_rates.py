@@ -17,7 +17,7 @@ from zoo.training.batches import Arrays
 from zoo.training.compiling import states
 from zoo.training.loop import broken_weights
 from zoo.training.optimizers import optimizer as optimizer_of
-from zoo.training.preparing import loss_of, prepare
+from zoo.training.preparing import prepare
 
 if TYPE_CHECKING:
     import keras
@@ -89,14 +89,15 @@ def find_learning_rate(
             f"lowest={lowest:g}, highest={highest:g}, steps={steps}, batch_size={batch_size}"
         )
     seed = whole("seed", seed)
-    task = prepare(builder, data, dict(model or {}), seed=seed)
-    if task.kind == "adversarial":
-        raise InputError(f"{task.name} has no loss that tells a good rate: its two networks move each other's")
+    job = prepare(builder, data, dict(model or {}), seed=seed)
+    plan = job.task.plan(job.network)
+    if plan.optimizers is not None:
+        raise InputError(f"{job.name} has no loss that tells a good rate: its two networks move each other's")
     rates = np.geomspace(lowest, highest, steps)
     rule = optimizer_of(optimizer, lowest, steps=steps, schedule="constant", warm_up=0.0)
     rule._learning_rate.table.assign(rates.astype(np.float32))
-    task.network.compile(rule, loss_of(task.data.task) if task.kind == "supervised" else None, jit_compile=False)
-    batches = Arrays(task.inputs, task.targets, batch_size=min(batch_size, len(task.targets)), seed=seed)
+    job.network.compile(rule, plan.loss, jit_compile=False)
+    batches = Arrays(job.inputs, job.targets, batch_size=min(batch_size, len(job.targets)), seed=seed)
     losses: list[float] = []
     mean, epoch, feed = 0.0, 0, iter(batches.epoch(0))
     with progress.bar("range test", steps) as advance:
@@ -104,12 +105,12 @@ def find_learning_rate(
             if number and number % len(batches) == 0:
                 epoch += 1
                 feed = iter(batches.epoch(epoch))
-            task.network.reset_metrics()
-            loss = float(task.network.train_on_batch(*next(feed), return_dict=True)["loss"])
+            job.network.reset_metrics()
+            loss = float(job.network.train_on_batch(*next(feed), return_dict=True)["loss"])
             mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
             smooth = mean / (1 - SMOOTHING ** (number + 1))
             least = min(losses, default=smooth)
-            broken = broken_weights(states(task.network))  # whatever their loss is: ReLU can hide NaN
+            broken = broken_weights(states(job.network))  # whatever their loss is: ReLU can hide NaN
             if broken or not np.isfinite(smooth) or smooth - least > (DIVERGED - 1) * abs(least):
                 break
             losses.append(smooth)

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from zoo.errors import InputError
 
 if TYPE_CHECKING:
     import keras
+
+    from zoo.tasks.task import Task
 
 _PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")  # operations that call back into the process they were made in
 
@@ -110,6 +112,42 @@ def _reason(path: Path, error: Exception) -> str:
         )
     reason = " ".join(str(error).split())[:300]
     return f"{reason}; give each layer of your own a get_config that has all arguments of its __init__"
+
+
+def check_task(task: Task, targets: np.ndarray, answer: Any) -> None:
+    """Whether a task of a user's own does what every task does, tried on an untrained network: before it is trained.
+
+    Args:
+        task: of the data.
+        targets: of the training part.
+        answer: of the network to the first of its examples, a tensor as NumPy's array, or several.
+
+    Raises:
+        InputError: it fails, or its card does not hold all of it.
+    """
+    from zoo.tasks import forms
+    from zoo.tasks.terms import Exam
+
+    try:
+        fitted, outputs = task.fitted(targets), task.named(answer)
+        some = targets[: len(next(iter(outputs.values())))]
+        said = fitted.answer(outputs, {}, np)
+        missing = fitted.values().keys() ^ said.values.keys()
+        forms.in_numpy(fitted, said)
+        if task.supervised:
+            fitted.losses(some, outputs)
+            fitted.constant(targets)
+        fitted.evaluate(Exam("rehearsal", some, outputs)).to_dict()
+        again = type(fitted).from_card(json.loads(json.dumps(fitted.to_card() | {"input": {}})))
+    except InputError:
+        raise
+    except Exception as error:  # whatever a user's own code raises
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise InputError(f"the task {task.name} fails on examples, before training: {reason}") from error
+    if missing:
+        raise InputError(f"the task {task.name}: its values and its answer differ in {', '.join(sorted(missing))}")
+    if again != fitted:
+        raise InputError(f"the task {task.name}: its card does not hold all of it: {fitted} comes back as {again}")
 
 
 def answers(network: keras.Model, inputs: np.ndarray) -> np.ndarray:

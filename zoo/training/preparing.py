@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo.artifacts import further_signatures
 from zoo.artifacts.gate import check_readable
 from zoo.artifacts.saved_model import saved_model
+from zoo.artifacts.warming import described
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.kinds.recognising import open as open_data
-from zoo.tasks import generation, reconstruction
+from zoo.tasks.registry import task_class
+from zoo.tasks.regression import Scale
+from zoo.tasks.task import Task
 from zoo.training import own_code
 from zoo.training.batches import not_finite
-from zoo.training.composition import Scale, composed, image_input, prepared, scaled
+from zoo.training.inputs import image_input, prepared
 
 if TYPE_CHECKING:
     import keras
 
 
-class Prepared(NamedTuple):
+class Job(NamedTuple):
     """A network and what it is to learn.
 
     Attributes:
@@ -34,9 +36,9 @@ class Prepared(NamedTuple):
         network: built, not trained.
         name: of its builder.
         inputs: of the training part, as the network takes them.
-        targets: of the training part, as the network learns them; an autoencoder does not look at them.
-        kind: what the network is.
-        scale: what brings the network's answers back into the unit of the targets; None for classes.
+        targets: of the training part, as the network learns them.
+        task: what the network is for: that of the data, or one that the network brings.
+        scale: what brings the network's answers back into the unit of the targets; None where there is no unit.
     """
 
     data: Data
@@ -44,14 +46,14 @@ class Prepared(NamedTuple):
     name: str
     inputs: np.ndarray
     targets: np.ndarray
-    kind: Literal["supervised", "autoencoder", "adversarial"]
+    task: Task
     scale: Scale | None
 
-    def on(self, chosen: np.ndarray) -> Prepared:
+    def on(self, chosen: np.ndarray) -> Job:
         """The same, with the unit of the targets fitted on the training examples at `chosen`, int64, alone."""
         if self.scale is None:
             return self
-        targets, scale = scaled(self.data, self.inputs, chosen)
+        targets, scale = self.task.learnt(self.data.source, self.data.train.targets, self.inputs, chosen)
         return self._replace(targets=targets, scale=scale)
 
 
@@ -62,9 +64,9 @@ def prepare(
     *,
     precision: str = "float32",
     input_size: int | None = None,
-    normal: Sequence[str] = (),
+    task: Task | None = None,
     seed: int = 0,
-) -> Prepared:
+) -> Job:
     """Read `data`, build the network, and check that they fit; arguments as those of `train`.
 
     What the data decides is added to `arguments`: the activation of the output, the size of the vocabulary.
@@ -82,44 +84,60 @@ def prepare(
         data = replace(data, input=image_input(data.train, input_size))
     if isinstance(data.held_out.inputs, tuple):
         check_readable(data, seed)
-    if normal:
-        data = reconstruction.normal_only(data, normal)
+    kept = None if task is None else task.chosen(data.task, data.parts, data.source)
+    if kept is not None:
+        data = replace(data, train=data.train.chosen(kept))
     keras.utils.set_random_seed(seed)
     inputs = prepared(data, data.train)
     for part in (data.validation, data.test):
         if part is not None and inputs.dtype.kind == "f":
             prepared(data, part)  # that one of its numbers is not finite is known before the first step too
     network, name = built(builder, data, inputs.shape[1:], arguments, precision)
-    from zoo.builders.adversarial_model import Adversarial
-    from zoo.builders.models import Autoencoder
-
-    if not isinstance(network, Autoencoder):
-        if normal:
-            raise InputError(f"expected an autoencoder where normal classes are told, received {name}")
+    brings = getattr(network, "TASK", None)
+    if task is not None and task.name != brings:
+        raise InputError(f"expected a builder that brings the task {task.name}, received {name}; see zoo models")
+    task = data.task if brings is None else (task or task_class(brings)()).brought(network, data.task, data.input)
+    if task.checks_classes:
         data.check_classes()
-    if isinstance(network, Adversarial):
-        if precision == "mixed_float16":  # Keras scales the loss of one optimizer, and there are two
-            raise InputError(f"{name} trains in float32 or mixed_bfloat16, received {precision}")
-        generation.check_fit(network, data, inputs)
-        if is_own(builder):
-            made, names = network.average, data.classes if network.num_classes else ()
-            own_code.check(
-                network.generator, export=lambda folder: further_signatures.generator(made, folder, tuple(names))
-            )
-        return Prepared(data, network, name, inputs, data.train.targets, "adversarial", None)
-    if isinstance(network, Autoencoder):
-        reconstruction.check_fit(network, data, inputs)
-        data = reconstruction.windows_apart(data)
-        if is_own(builder):
-            whole = network.behind(data.preprocess)
-            own_code.check(network, export=lambda folder: further_signatures.autoencoder(whole, folder, data.input))
-        return Prepared(data, network, name, inputs, np.zeros(len(inputs), np.int32), "autoencoder", None)
-    check_fit(network, data, inputs)
-    targets, scale = scaled(data, inputs)
+    task.check_network(network, inputs, data.source)
+    if precision == "mixed_float16" and task.plan(network).optimizers is not None:
+        raise InputError(f"{name} trains in float32 or mixed_bfloat16, received {precision}")
+    data = _apart(task, data)
+    if task.supervised:
+        _check_targets(network, data, task, inputs)
+    targets, scale = task.learnt(data.source, data.train.targets, inputs, np.arange(len(inputs)))
     if is_own(builder):
-        said = {"classes": data.classes, "task": data.task, "description": data.input}
-        own_code.check(network, inputs[:2], lambda folder: saved_model(composed(data, network, scale), folder, **said))
-    return Prepared(data, network, name, inputs, targets, "supervised", scale)
+
+        def export(folder: Path) -> None:
+            whole = task.whole(network, data.preprocess, scale)
+            description = described(task.to_card() | {"input": data.input}, whole)
+            saved_model(whole, folder, task=task, description=description)
+
+        own_code.check(getattr(network, "generator", network), inputs[:2] if task.supervised else None, export)
+    return Job(data, network, name, inputs, targets, task, scale)
+
+
+def _apart(task: Task, data: Data) -> Data:
+    """A series' held-out examples without those that share steps with learnt ones, where the task asks for that."""
+    parts = {name: part for name, part in data.parts.items() if name != "train"}
+    first = task.apart(data.source, {name: len(part) for name, part in parts.items()})
+    if not first:
+        return data
+    return replace(data, **{name: part.chosen(np.arange(first, len(part))) for name, part in parts.items()})
+
+
+def _check_targets(network: keras.Model, data: Data, task: Task, inputs: np.ndarray) -> None:
+    """Raise an InputError where targets are not finite, or `network` answers with what can't be an output."""
+    for part in data.parts.values():
+        if (place := not_finite(part.targets)) is not None:
+            raise InputError(
+                f"{data.source}: the target of {part.names[place[0]]} is not finite, {part.targets[place]}"
+            )
+    answer = own_code.answers(network, inputs[:2])
+    if problem := task.fits(answer):
+        raise InputError(f"{network.name} {problem}")
+    if not type(task).__module__.startswith("zoo.tasks."):
+        own_code.check_task(task, data.train.targets, answer)
 
 
 def is_own(builder: Any) -> bool:
@@ -129,54 +147,6 @@ def is_own(builder: Any) -> bool:
     from zoo.builders import registry
 
     return isinstance(builder, keras.Model) or not (isinstance(builder, str) or registry.row(builder))
-
-
-def check_fit(network: keras.Model, data: Data, inputs: np.ndarray) -> None:
-    """Whether `network` can learn `data`, before the first step.
-
-    Args:
-        network: takes prepared inputs.
-        data: brings targets and task.
-        inputs: of the training part, as `zoo.training.composition.prepared` gives them.
-
-    Raises:
-        InputError: inputs, outputs or targets don't fit; says what was expected and what came.
-    """
-    import keras
-
-    try:
-        wanted, outputs = tuple(network.input_shape[1:]), network.output_shape[-1]
-    except (AttributeError, ValueError) as error:
-        raise InputError(
-            f"expected a model that says what it takes, as keras.Model(inputs, outputs), or keras.Sequential with a "
-            f"keras.Input first; {network.name} is a {type(network).__name__}, which does not"
-        ) from error
-    if not isinstance(network, keras.Sequential) and not isinstance(network.output, keras.KerasTensor):
-        kind = type(network.output).__name__
-        raise InputError(f"expected a model with one output, a tensor; {network.name} gives a {kind} of such")
-    if len(wanted) != inputs.ndim - 1 or any(w not in (None, i) for w, i in zip(wanted, inputs.shape[1:], strict=True)):
-        raise InputError(f"{network.name} takes inputs of shape {wanted}, and {data.source} gives {inputs.shape[1:]}")
-    if outputs != len(data.classes):
-        raise InputError(
-            f"{network.name} has {outputs} outputs, and {data.source} asks for {len(data.classes)}: "
-            + ", ".join(data.classes[:10])
-        )
-    for part in data.parts.values():
-        if (place := not_finite(part.targets)) is not None:
-            raise InputError(
-                f"{data.source}: the target of {part.names[place[0]]} is not finite, {part.targets[place]}"
-            )
-    targets = data.train.targets
-    if data.task == "classification":
-        wrong = np.flatnonzero((targets < 0) | (targets >= outputs))
-        if len(wrong):
-            raise InputError(
-                f"{data.source}: expected labels from 0 to {outputs - 1}, {data.train.names[wrong[0]]} has "
-                f"{targets[wrong[0]]}"
-            )
-        answer = own_code.answers(network, inputs[:2])
-        if np.isfinite(answer).all() and not np.allclose(answer.sum(axis=-1), 1, atol=1e-3):
-            raise InputError(f"{network.name} gives no probabilities: expected a softmax at its end")
 
 
 def built(
@@ -207,18 +177,18 @@ def built(
     row = registry.row(build)
     supervised = row is None or not row.task
     classes = supervised or "num_classes" in known
-    if classes and not supervised and (data.task != "classification" or len(data.classes) < 2):
+    if classes and not supervised and (data.task.several or len(data.task.counts(data.train.targets)) < 2):
         raise InputError(
-            f"{build.__name__} needs images with a label each, out of two classes or more; received {data.task} of "
-            f"{', '.join(data.classes[:10])} in {data.source}"
+            f"{build.__name__} needs images with a label each, out of two classes or more; received {data.task.name} "
+            f"of {', '.join(data.classes[:10])} in {data.source}"
         )
     if data.vocabulary and supervised:
         arguments.setdefault("vocabulary_size", len(data.vocabulary))
     if data.input["kind"] == "sequence" and data.input.get("length", 0) is None and supervised:
         shape = (None, *shape[1:])
-    if data.task != "classification" and supervised and "task" not in arguments:
+    if supervised and "task" not in arguments:
         arguments.update(_output(build, data.task) | arguments)
-    if data.task == "forecasting" and "masking" in known:
+    if "window" in data.input and "masking" in known:
         arguments.setdefault("masking", False)  # a window has no padding
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
@@ -231,22 +201,18 @@ def built(
     return network, getattr(build, "__name__", network.name)
 
 
-def _output(build: Callable[..., keras.Model], task: str) -> dict[str, str]:
-    """What a supervised builder is told of the task: the activation of its output, if it has an argument for it."""
+def _output(build: Callable[..., keras.Model], task: Task) -> dict[str, Any]:
+    """What a supervised builder is told of the task, as the activation of its output, if it has an argument for it."""
+    told = task.arguments()
+    if not told:
+        return {}
     known = inspect.signature(build).parameters
     # Functions of a user's own that were written for version 0.1, and partial(mlp, task="regression").
     if "task" in known and ("output" not in known or known["task"].default is not None):
-        told = f"the argument task of {getattr(build, '__name__', build)} is deprecated; give it an argument output"
-        warnings.warn(f"{told}, which receives {_OUTPUTS[task]!r}", DeprecationWarning, stacklevel=5)
-        return {"task": task}
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    return {"output": _OUTPUTS[task]} if "output" in known or takes_any else {}
-
-
-def loss_of(task: str) -> keras.losses.Loss:
-    """The loss that fits a task: cross-entropy, one a label, or squared error."""
-    import keras
-
-    if task == "classification":
-        return keras.losses.SparseCategoricalCrossentropy()
-    return keras.losses.BinaryCrossentropy() if task == "multi_label" else keras.losses.MeanSquaredError()
+        instead = f"give it an argument output, which receives {told['output']!r}"
+        named = getattr(build, "__name__", build)
+        warnings.warn(f"the argument task of {named} is deprecated; {instead}", DeprecationWarning, stacklevel=5)
+        return {"task": task.name}
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return told
+    return {name: value for name, value in told.items() if name in known}

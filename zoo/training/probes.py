@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo.training.preparing import loss_of
+from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
     import keras
@@ -25,7 +25,12 @@ class Examples(NamedTuple):
 
     inputs: np.ndarray
     targets: np.ndarray
-    task: str
+    task: Task
+
+    @property
+    def loss(self) -> keras.losses.Loss:
+        """The loss of the task."""
+        return self.task.plan(None).loss
 
 
 class Gradients(NamedTuple):
@@ -61,7 +66,7 @@ def gradients(network: keras.Model, seen: Examples) -> Gradients:
 
     def found() -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(loss_of(seen.task)(seen.targets, network(seen.inputs, training=True)))
+            loss = tf.reduce_mean(seen.loss(seen.targets, network(seen.inputs, training=True)))
         return loss, tape.gradient(loss, [weight.value for weight in kernels], unconnected_gradients="zero")
 
     before = network.get_weights()
@@ -120,12 +125,7 @@ def losses(network: keras.Model, *several: Examples) -> list[np.ndarray]:
 
 def losses_of_constant(known: np.ndarray, asked: Examples) -> np.ndarray:
     """Float64 (examples,): the loss of each where the mean, or the shares, of the targets `known` are the answer."""
-    if asked.task == "classification":
-        count = int(max(known.max(), asked.targets.max())) + 1
-        answer = np.bincount(known, minlength=count) / len(known)
-    else:
-        answer = known.mean(axis=0, dtype=np.float64)
-    return _losses(np.repeat(answer[None], len(asked.targets), axis=0), asked)
+    return _losses(np.repeat(asked.task.constant(known)[None], len(asked.targets), axis=0), asked)
 
 
 def _compiled(function: Callable[..., Any], *forms: tf.TensorSpec) -> Callable[..., Any]:
@@ -137,12 +137,7 @@ def _compiled(function: Callable[..., Any], *forms: tf.TensorSpec) -> Callable[.
 
 def _losses(answers: np.ndarray, asked: Examples) -> np.ndarray:
     """Nats, or squared units of the scaled target; what Keras' losses are the mean of."""
-    if asked.task in ("regression", "forecasting"):
-        return np.square(answers - asked.targets).mean(axis=1)
-    shares = np.clip(answers, 1e-7, 1 - 1e-7)
-    if asked.task == "multi_label":
-        return -np.where(asked.targets == 1, np.log(shares), np.log(1 - shares)).mean(axis=1)
-    return -np.log(shares[np.arange(len(shares)), asked.targets])
+    return asked.task.losses(asked.targets, asked.task.named(answers))
 
 
 def descended(network: keras.Model, seen: Examples, enough: float) -> float:
@@ -157,7 +152,7 @@ def descended(network: keras.Model, seen: Examples, enough: float) -> float:
 
     def losses() -> tuple[tf.Tensor, tf.Tensor]:
         """With penalties, and without."""
-        plain = tf.reduce_mean(loss_of(seen.task)(seen.targets, network(seen.inputs, training=False)))
+        plain = tf.reduce_mean(seen.loss(seen.targets, network(seen.inputs, training=False)))
         return tf.add_n([plain, *network.losses]), plain
 
     def slopes() -> list[tf.Tensor]:

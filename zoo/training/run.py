@@ -16,26 +16,31 @@ import numpy as np
 from zoo.artifacts import artifact
 from zoo.artifacts.card import plain
 from zoo.artifacts.gate import Gate
+from zoo.artifacts.predictor import outputs as outputs_of
 from zoo.data.dataset import Data
 from zoo.errors import InputError
-from zoo.evaluation import baselines
-from zoo.evaluation.findings import Finding, of_reconstructions, of_rivals, of_samples, of_scores
-from zoo.evaluation.scores import AnyEvaluation, score
+from zoo.evaluation.baselines import Examples
+from zoo.evaluation.findings import Finding
 from zoo.files import claimed, run_folder, whole_file
 from zoo.settings import whole
-from zoo.tasks import generation, reconstruction, thresholds
+from zoo.tasks.reconstruction import Reconstruction
+from zoo.tasks.task import Task
+from zoo.tasks.terms import Exam, Outputs, Scored
+from zoo.training import judges
+from zoo.training.callbacks import sheets
 from zoo.training.checkpoints import Checkpoint
-from zoo.training.composition import composed, prepared
 from zoo.training.curves import learning_curves
+from zoo.training.inputs import prepared
 from zoo.training.learning import Sides, inner_split, learn
 from zoo.training.loop import History
-from zoo.training.preparing import Prepared, prepare
+from zoo.training.preparing import Job, prepare
 from zoo.training.settings import Settings
+from zoo.training.unlearnt import unlearnt
 
 if TYPE_CHECKING:
     import keras
 
-AnyScores = AnyEvaluation | reconstruction.ReconstructionEvaluation | generation.GenerationEvaluation
+EXAMPLES = 16  # images of a generator that are kept
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,11 @@ class Trained:
             imported.
         data: the splits, and what was left out of them.
         history: losses and metrics, epoch by epoch.
-        evaluation: scores on the held-out part.
+        evaluation: scores on the held-out part, as `zoo.tasks.classification.Evaluation`.
         outputs: what `model` says of the held-out part, float32 (examples, classes or values); of an autoencoder the
             score of each example, of a generator examples of its images.
         card: how it was made, as JSON holds it.
+        task: what it is for, with what was found in training.
         findings: what the scores tell that is wrong; `zoo.diagnose` looks for more.
     """
 
@@ -61,9 +67,10 @@ class Trained:
     network: keras.Model
     data: Data
     history: History
-    evaluation: AnyScores
+    evaluation: Any
     outputs: np.ndarray
     card: dict[str, Any]
+    task: Task
     findings: tuple[Finding, ...] = ()
 
     def export(self, out: str | Path, run: str | Path | None = None) -> Path:
@@ -85,13 +92,11 @@ class Trained:
             self.data.save(run)
             write_history(self.history, run / "history.csv")
             learning_curves(self.history, run / "history.png")
+            judges.keep(self.data, self.evaluation, run, train)
+            said = {self.task.outputs[0]: self.outputs} if self.task.supervised else {}
             with Gate() as gate:
-                where: dict[str, Any] = {"out": out, "run": run, "gate": gate, "seed": self.card["seed"]}
-                scores = self.evaluation.baselines
-                if self.card["kind"] != "supervised":
-                    job = reconstruction if self.card["kind"] == "autoencoder" else generation
-                    return job.publish(self.model, self.data, self.card, self.evaluation, **where)
-                return artifact.publish(self.model, self.data, self.card, self.outputs, **where, baselines=scores)[0]
+                what = (self.model, self.data, self.task, self.card, said, self.evaluation)
+                return artifact.publish(*what, out=out, run=run, gate=gate, seed=self.card["seed"])[0]
 
 
 def train(
@@ -114,8 +119,9 @@ def train(
     precision: str = "float32",
     validation: float = 0.1,
     input_size: int | None = None,
+    task: Task | None = None,
     normal: Sequence[str] = (),
-    false_alarms: float = 0.01,
+    false_alarms: float | None = None,
     seed: int = 0,
     run: str | Path | None = None,
     tensorboard: str | Path | None = None,
@@ -152,9 +158,11 @@ def train(
         validation: share of the training examples that chooses the epoch, in [0, 0.5]; with 0 the last one is taken.
         input_size: of an image folder, the side of the network's input in pixels; the images' own size, at most 96,
             where None.
-        normal: for an autoencoder that is to find anomalies, the classes that are none; it learns from these alone,
-            and is scored by how well it tells held-out examples of the others. All classes where empty.
-        false_alarms: share of normal examples that an autoencoder's threshold may take for anomalies, in (0, 1).
+        task: options of the task that a builder brings; of an autoencoder `zoo.tasks.Reconstruction` with the classes
+            that are `normal`, which it learns from alone, being scored by how well it tells held-out examples of the
+            others, and with the share of `false_alarms` that its threshold may give.
+        normal: short for `task` with these normal classes.
+        false_alarms: short for `task` with this share, in (0, 1); 0.01 where None.
         seed: of the weights, the order, the inner split and everything random.
         run: folder to keep history and state in. Training that was killed goes on there, to the same result.
         tensorboard: folder for TensorBoard's logs.
@@ -185,32 +193,43 @@ def train(
     if not 0 <= validation <= 0.5:
         raise InputError(f"expected validation in [0, 0.5], received validation={validation}")
     seed, arguments = whole("seed", seed), dict(model or {})
-    task = prepare(builder, data, arguments, precision=precision, input_size=input_size, normal=normal, seed=seed)
-    thresholds.check_rate(false_alarms)
-    chosen, choosing = inner_split(task, validation, seed)
-    task = task.on(chosen)
-    settings = settings.completed(task, len(chosen))
-    card = {"builder": task.name, "kind": task.kind, "model": arguments, "seed": seed}
-    card |= {"training": settings.to_dict() | {"validation": validation}}
-    if task.kind == "autoencoder":
-        card |= {"normal": list(normal), "false_alarms": false_alarms}
+    task = _with_options(task, normal, false_alarms)
+    job = prepare(builder, data, arguments, precision=precision, input_size=input_size, task=task, seed=seed)
+    chosen, choosing = inner_split(job, validation, seed)
+    job = job.on(chosen)
+    settings = settings.completed(job, len(chosen))
+    card = {"builder": job.name, "kind": job.task.family, "model": arguments, "seed": seed}
+    card |= {"training": settings.to_dict() | {"validation": validation}} | job.task.options()
     with nullcontext() if run is None else claimed(Path(run)):
-        checkpoint = None if run is None else _checkpoint(Path(run), card, task.data.fingerprint)
+        checkpoint = None if run is None else _checkpoint(Path(run), card, job)
         watchers = [*callbacks, *([_tensorboard(tensorboard)] if tensorboard else [])]
-        if task.kind == "adversarial" and run:
-            watchers += [generation.sheets(Path(run) / "samples", settings.epochs)]
-        sides = Sides.of(task, chosen, choosing)
-        history = learn(task, task.network, sides, settings, seed, checkpoint=checkpoint, callbacks=watchers)
+        if job.task.drawn and run:
+            watchers += [sheets(Path(run) / "samples", settings.epochs)]
+        sides = Sides.of(job, chosen, choosing)
+        history = learn(job, job.network, sides, settings, seed, checkpoint=checkpoint, callbacks=watchers)
         if checkpoint is not None:
             write_history(history, Path(run) / "history.csv")
-        trained = finished(task, task.network, history, settings, card, choosing)
+        trained = finished(job, job.network, history, settings, card, choosing)
         if checkpoint is not None:
             checkpoint.path.unlink(missing_ok=True)
         return trained
 
 
+def _with_options(task: Task | None, normal: Sequence[str], false_alarms: float | None) -> Task | None:
+    """`task`, or one of the two arguments that stand for it; None where nothing is asked for.
+
+    Raises:
+        InputError: both are given.
+    """
+    if not normal and false_alarms is None:
+        return task
+    if task is not None:
+        raise InputError("expected normal and false_alarms in the task alone: task=Reconstruction(normal=...)")
+    return Reconstruction(normal=tuple(normal), false_alarms=0.01 if false_alarms is None else false_alarms)
+
+
 def finished(
-    task: Prepared,
+    job: Job,
     network: keras.Model,
     history: History,
     settings: Settings,
@@ -221,39 +240,60 @@ def finished(
     """What training gives, scored on the held-out part.
 
     Args:
-        task: what was learnt.
+        job: what was learnt.
         network: trained.
         history: of its training.
         settings: of its training, completed.
         card: what is known of it; what is found here is added.
         choosing: positions in the training part that chose the epoch.
-        simple: what simple models say of the held-out part, as `zoo.evaluation.baselines.outputs` gives it; they are
-            fitted where None.
+        simple: what simple models say of the held-out part, as `simple_of` gives it; they are fitted where None.
     """
-    data, inputs, seed = task.data, task.inputs, card["seed"]
+    data, seed = job.data, card["seed"]
     card |= {"input": data.input, "parameters": network.count_params(), "best_epoch": history.best_epoch}
-    if task.kind == "adversarial":
-        whole, outputs, evaluation = generation.finish(network, data, inputs, seed)
-        findings = of_samples(evaluation, history)
-    elif task.kind == "autoencoder":
-        normal, false_alarms = card["normal"], card["false_alarms"]
-        usual = thresholds.usual(task, network, settings, history.best_epoch, choosing, false_alarms, seed)
-        limit = thresholds.threshold(usual.scores, false_alarms)
-        promised = thresholds.promised(len(usual.scores), false_alarms)
-        between = thresholds.between(len(usual.scores), false_alarms)
-        card |= {"threshold_from": usual.source, "false_alarms_promised": promised, "false_alarms_between": between}
-        whole, outputs, evaluation = reconstruction.finish(network, data, inputs, limit, normal, seed)
-        findings = of_reconstructions(evaluation, false_alarms, network.code_shape[-1], len(usual.scores))
-    else:
-        whole, asked = composed(data, network, task.scale), prepared(data, data.held_out)
-        outputs = artifact.outputs(whole, asked if data.preprocess is None else data.held_out.inputs, data.input)
-        if simple is None:
-            simple = baselines.outputs(data, inputs, asked, seed)
-        evaluation = score(data, outputs, simple)
-        findings = of_scores(evaluation, data.held_out.digests, weighted=settings.class_weights)
-        findings += of_rivals(data.held_out.targets, outputs, simple, seed)
-    card["findings"] = [str(finding) for finding in findings]
-    return Trained(whole, network, data, history, evaluation, outputs, card, findings)
+    asking = unlearnt(job, network, settings, history.best_epoch, choosing, seed)
+    task, known = job.task.calibrated(network, asking)
+    task = task.fitted(data.train.targets)
+    whole, asked = task.whole(network, data.preprocess, job.scale), prepared(data, data.held_out)
+    exam = exam_of(job, network, asked, seed, weighted=settings.class_weights, epochs=history.epochs)
+    said: Outputs | None = task.exam_outputs(exam)
+    if said is None:
+        raw = asked if data.preprocess is None else data.held_out.inputs
+        said = task.named(outputs_of(whole, raw, data.input))
+    simple = simple_of(job, asked, seed) if simple is None else simple
+    exam = exam._replace(outputs=said, simple={name: task.named(values) for name, values in simple.items()})
+    evaluation: Scored = task.evaluate(exam)
+    findings = task.findings(exam, evaluation)
+    card |= known | {"findings": [str(finding) for finding in findings]}
+    outputs = next(iter(said.values()))
+    outputs = outputs[:EXAMPLES] if task.drawn else outputs
+    return Trained(whole, network, data, history, evaluation, outputs, card, task, findings)
+
+
+def exam_of(job: Job, network: keras.Model, asked: np.ndarray, seed: int, **more: Any) -> Exam:
+    """What the scores of a trained network may look at, without its outputs.
+
+    Args:
+        job: what was learnt.
+        network: trained.
+        asked: prepared inputs of the held-out part.
+        seed: of what is drawn.
+        more: further fields of `Exam`.
+    """
+    data = job.data
+    part = "test" if data.test is not None else "validation"
+    judge = None
+    if not job.task.supervised and (job.task.drawn or judges.has_judge(data)):
+        judge = judges.scorer(data, job.inputs, asked, seed, train)
+    what = {"network": network, "inputs": job.inputs, "asked": asked, "seed": seed, "judge": judge}
+    return Exam(part, data.held_out.targets, {}, data.held_out.digests, **what, **more)
+
+
+def simple_of(job: Job, asked: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """What simple models say of the held-out part, whose prepared inputs are `asked`: name -> output."""
+    train, held_out = job.data.train, job.data.held_out
+    return job.task.simple(
+        Examples(job.inputs, train.targets, asked, (train.inputs, held_out.inputs), job.data.input, seed)
+    )
 
 
 def write_history(history: History, path: Path) -> None:
@@ -271,7 +311,11 @@ def _tensorboard(folder: str | Path) -> keras.callbacks.Callback:
     return keras.callbacks.TensorBoard(str(folder))
 
 
-def _checkpoint(run: Path, card: dict[str, Any], fingerprint: str) -> Checkpoint:
+def _checkpoint(run: Path, card: dict[str, Any], job: Job) -> Checkpoint:
     """The state of the same training, kept in `run`."""
-    identity = sha256(json.dumps(plain([card, fingerprint]), sort_keys=True).encode()).hexdigest()[:10]
-    return Checkpoint(run / f".state-{identity}.npz")
+    known = dict(card["model"])
+    if "output" in known and "output" in job.task.arguments():  # as versions before said it, whose runs go on here
+        known["task"] = job.task.name
+        del known["output"]
+    text = json.dumps(plain([card | {"model": known}, job.data.fingerprint]), sort_keys=True)
+    return Checkpoint(run / f".state-{sha256(text.encode()).hexdigest()[:10]}.npz")

@@ -6,17 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from zoo.errors import InputError
-from zoo.tasks import generation
 from zoo.training import augmentation, optimizers
 
 if TYPE_CHECKING:
-    from zoo.training.preparing import Prepared
+    from zoo.training.preparing import Job
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-STEPS = 1500  # after which most small networks have learnt what they can
 RULE = ("learning_rate", "schedule", "warm_up", "momentum", "weight_decay", "clip_norm")
 
 
@@ -63,26 +59,22 @@ class Settings:
         """Arguments of `zoo.training.optimizers.optimizer`, without its name and the number of steps."""
         return {name: getattr(self, name) for name in RULE}
 
-    def completed(self, task: Prepared, count: int) -> Settings:
+    def completed(self, job: Job, count: int) -> Settings:
         """These settings with a number for each None that the data decides.
 
         They are `epochs`, `batch_size`, `patience` and `weight_decay`. A learning rate of None stays: it is the
         optimizer's default, or the adversarial network's own.
 
         Args:
-            task: what is to be learnt.
+            job: what is to be learnt.
             count: examples to learn from.
 
         Raises:
             InputError: a setting does not fit the task.
         """
-        if task.kind != "supervised" and self.class_weights:
-            raise InputError(f"class_weights are for a model that tells classes; leave them out for {task.name}")
-        if task.kind == "adversarial":
-            batch_size, _, epochs = generation.lengths(task.network, task.data, self.batch_size, self.epochs)
-        else:
-            batch_size = self.batch_size or (128 if count >= 10_000 else 32)
-            epochs = self.epochs or int(np.clip(STEPS * batch_size // count, 20, 200))
+        if self.class_weights:
+            job.task.weights(job.data.train.targets)
+        batch_size, epochs = job.task.lengths(job.network, job.data.source, count, self.batch_size, self.epochs)
         patience = max(5, epochs // 3) if self.patience is None else self.patience
         weight_decay = optimizers.decay(self.optimizer, self.weight_decay)
         return replace(self, epochs=epochs, batch_size=batch_size, patience=patience, weight_decay=weight_decay)

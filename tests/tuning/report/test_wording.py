@@ -12,14 +12,16 @@ from tuning.rendering import show_result
 from tuning.report.page import page
 from tuning.report.wording import beside, compared, duration, failures, settings_text, validated
 from tuning.results import Comparison
-from zoo.evaluation.scores import evaluate, evaluate_values
+from zoo.tasks.multi_label import evaluate
+from zoo.tasks.regression import Regression
+from zoo.tasks.terms import Exam
 
 
 def test_what_simple_models_score_is_read_beside_the_winner(capsys: pytest.CaptureFixture[str]) -> None:
     classes = evaluate(np.array([0, 1]), np.eye(2, dtype=np.float32), ("a", "b"), 0, "test")
     line = beside(replace(classes, baselines={"trees <b>": 0.75}))
     assert line == "Accuracy there 1, of simple models: always the most frequent class 0.5; trees <b> 0.75."
-    numbers = evaluate_values(np.eye(2), np.eye(2), ("a", "b"), "test")
+    numbers = Regression(("a", "b")).evaluate(Exam("test", np.eye(2), {"prediction": np.eye(2)}))
     assert beside(replace(numbers, baselines={"ridge": {"r2": 0.25}})) == "R² there 1, of simple models: ridge 0.25."
     result = search(trial(0, 0.8), beside=(line, "simple model ahead: ridge."))
     assert "trees &lt;b&gt; 0.75. simple model ahead: ridge." in page(result)

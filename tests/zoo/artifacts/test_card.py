@@ -119,7 +119,7 @@ def test_what_is_published_has_a_format_and_needs_its_checksums(classifier: Path
     [
         ("classification", lambda c: c["classes"].append("more"), "probabilities 3 in the card, 2 in the model"),
         ("multi_label", lambda c: c["input"]["numeric"].append("more"), "numeric columns 2 in the card, 1 in the"),
-        ("forecasting", lambda c: c["classes"].pop(), "values 1 in the card, 2 in the model"),
+        ("forecasting", lambda c: c["classes"].pop(), "prediction 1 in the card, 2 in the model"),
         ("regression", lambda c: c["input"]["features"].append("more"), "features 3 in the card, 2 in the model"),
         ("fine_tuned", lambda c: c["input"].update(size=[32, 32]), "images 32 x 32 x 3 in the card, 16 x 16 x 3"),
         ("reconstruction", lambda c: c["input"].update(categorical=[]), "categorical columns 0 in the card, 1 in"),

@@ -21,9 +21,9 @@ from support.image_files import FILES, bmp, encode, picture
 from support.pictures import photo
 from support.places import KEPT, ROOT
 from support.programs import command
-from zoo.artifacts import artifact
 from zoo.artifacts.gate import Gate, compare
 from zoo.artifacts.parity_process import packed, unpacked
+from zoo.artifacts.predictor import outputs
 from zoo.data import images
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder
@@ -134,17 +134,17 @@ def test_a_file_that_only_one_reader_gives_up_is_named_and_passed_over(cropping:
     damaged = tmp_path / "damaged.bmp"
     damaged.write_bytes(bmp(bytes(192), 8, 8, 24)[:-1])  # the graph wants the last byte
     description = found.card["input"]
-    expected = artifact.outputs(found.model, (*good, good[0]), description)
+    expected = outputs(found.model, (*good, good[0]), description)
     with Gate() as gate:
-        answered = gate.ask(found.folder, (good[0], damaged, *good[1:]), description)()
+        answered = gate.ask(found.folder, (good[0], damaged, *good[1:]), description, list(found.task.values()))()
     assert answered.positions.tolist() == [0, *range(2, len(good) + 1)]
     assert answered.refused == ((str(damaged), "truncated BMP"),)
     expected = np.insert(expected[: len(good)], 1, 0, axis=0)
-    parity = compare(expected, answered, found, (good[0], damaged, *good[1:]))
+    parity = compare(found.task, found.task.named(expected), answered, (good[0], damaged, *good[1:]))
     assert parity.passed and parity.files == len(good) and parity.refused == answered.refused
     with Gate() as gate:
-        answered = gate.ask(found.folder, (damaged, damaged), description)()
-    parity = compare(expected[:2], answered, found, (damaged, damaged))
+        answered = gate.ask(found.folder, (damaged, damaged), description, list(found.task.values()))()
+    parity = compare(found.task, found.task.named(expected[:2]), answered, (damaged, damaged))
     assert not parity.passed and "does not read 2 of 2 files" in parity.reason() and "truncated BMP" in parity.reason()
 
 
@@ -169,7 +169,7 @@ from zoo.artifacts.gate import Gate
 folder = Path({str(cropping / "fine_tuned")!r})
 files = (Path({str(cropping / "inputs" / "photos" / "red" / "00.png")!r}).read_bytes(),) * 3
 gate = Gate()
-pending = gate.ask(folder, files, {{"kind": "images", "size": [16, 16], "crop": 0.75}})
+pending = gate.ask(folder, files, {{"kind": "images", "size": [16, 16], "crop": 0.75}}, ["label"])
 print("asked", flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -186,5 +186,5 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_failure_of_the_process_is_told_without_names_of_nodes(cropping: Path) -> None:
     with Gate() as gate, pytest.raises(JobError) as told:
-        gate.ask(cropping / "fine_tuned", {"code": np.zeros((2, 3), np.float32)}, {"kind": "code"})()
+        gate.ask(cropping / "fine_tuned", {"code": np.zeros((2, 3), np.float32)}, {"kind": "code"}, ["label"])()
     assert "can't be run" in str(told.value) and "{{" not in str(told.value) and "[[" not in str(told.value)

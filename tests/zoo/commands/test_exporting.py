@@ -102,7 +102,7 @@ def test_wrong_use_is_one_line_and_two(variational: Path, workplace: Path) -> No
 
 @pytest.mark.slow
 def test_a_failed_gate_is_one_line_and_one(conditional: Path, workplace: Path) -> None:
-    lower = "import zoo.formats.gate; zoo.formats.gate.TOLERANCE = -1.0"
+    lower = "import zoo.formats.parity; zoo.formats.parity.TOLERANCE = -1.0"
     done = zoo("export", conditional, "--format", "litert", "--again", before=lower)
     assert done.returncode == 1 and "litert answers otherwise than the model" in last(done)
     assert not (conditional / "formats").exists()

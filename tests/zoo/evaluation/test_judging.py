@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+import zoo
 from zoo.data import Data, arrays, images
 from zoo.errors import InputError
 from zoo.evaluation.distributions import frechet, pca_gaussian, precision_recall
 from zoo.evaluation.judging import Judge, judge, judged
-from zoo.evaluation.scores import most_frequent
 from zoo.files import cache_folder
-from zoo.training.composition import image_input
-from zoo.training.run import train
+from zoo.tasks.classification import Classification, most_frequent
+from zoo.training.inputs import image_input
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +30,14 @@ def digits() -> Data:
 
 @pytest.fixture(scope="module")
 def trained(digits: Data) -> Judge:
-    return judge(digits)
+    return judge(digits, zoo.train)
 
 
 @pytest.fixture
-def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Judges of two epochs, in a cache of their own."""
+def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Trains judges for two epochs; they have a cache of their own."""
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("zoo.training.run.train", lambda *given, **options: train(*given, **options | {"epochs": 2}))
+    return lambda *given, **options: zoo.train(*given, **options | {"epochs": 2})
 
 
 def normal(count: int, width: int = 4, seed: int = 0) -> np.ndarray:
@@ -156,18 +158,15 @@ def test_a_judge_looks_at_any_number_of_images(digits: Data, trained: Judge) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("hasty")
-def test_a_judge_is_kept_and_one_that_is_damaged_is_trained_anew(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_judge_is_kept_and_one_that_is_damaged_is_trained_anew(digits: Data, hasty: Callable[..., Any]) -> None:
     digits = replace(digits, train=digits.train.chosen(np.arange(200)))
     asked = digits.held_out.inputs[:50]
-    first = judge(digits)
+    first = judge(digits, hasty)
     files = sorted(cache_folder("judges").iterdir())
     assert [path.suffix for path in files] == [".json", ".keras"]
     assert set(json.loads(files[0].read_text())) >= {"accuracy", "examples"}
 
-    with monkeypatch.context() as patched:
-        patched.setattr("zoo.training.run.train", None)  # it is not trained again
-        again = judge(digits)
+    again = judge(digits, lambda *given, **options: pytest.fail("it is trained again"))
     assert (again.accuracy, again.examples, again.classes) == (first.accuracy, first.examples, first.classes)
     assert all((a == b).all() for a, b in zip(again.look(asked), first.look(asked), strict=True))
 
@@ -176,30 +175,34 @@ def test_a_judge_is_kept_and_one_that_is_damaged_is_trained_anew(digits: Data, m
         half = whole[: len(whole) // 2]
         path.write_bytes(half if end == 1 / 2 else whole.replace(start.encode(), end.encode(), 1))
         with pytest.warns(UserWarning, match="is damaged, and trained again"):
-            anew = judge(digits)
+            anew = judge(digits, hasty)
         assert anew.embed(asked).shape == first.embed(asked).shape
         assert len(path.read_bytes()) > len(whole) // 2
-    judge(digits, seed=1)
+    judge(digits, hasty, seed=1)
     assert len(list(cache_folder("judges").iterdir())) == 4
 
 
-@pytest.mark.usefixtures("hasty")
-def test_a_judge_of_a_folder_sees_images_as_they_are_decoded(folder: Path) -> None:
+def test_a_judge_of_a_folder_sees_images_as_they_are_decoded(folder: Path, hasty: Callable[..., Any]) -> None:
     data = images(folder)
     with pytest.raises(InputError, match="size"):
-        judge(data)
-    small, large = (judge(replace(data, input=image_input(data.train, side))) for side in (8, 16))
+        judge(data, hasty)
+    small, large = (judge(replace(data, input=image_input(data.train, side)), hasty) for side in (8, 16))
     assert small.model.input_shape == (None, 8, 8, 3) and large.model.input_shape == (None, 16, 16, 3)
     assert small.examples == len(data.held_out)
 
 
 def test_a_judge_needs_classes_and_images(digits: Data) -> None:
+    parts = {"train": digits.train, "validation": digits.validation}
+    noughts = {name: part.chosen(np.flatnonzero(part.targets == 0)) for name, part in parts.items()}
     with pytest.raises(InputError, match="two classes"):
-        judge(replace(digits, classes=("0",)))
+        judge(replace(digits, task=Classification(("0",)), **noughts), zoo.train)
     with pytest.raises(InputError, match="classes.*regression"):
-        judge(arrays(digits.train.inputs, digits.train.targets.astype(np.float32)))
+        judge(arrays(digits.train.inputs, digits.train.targets.astype(np.float32)), zoo.train)
+    several = np.eye(10, dtype=np.int64)[digits.train.targets]
+    with pytest.raises(InputError, match="one an image.*multi_label"):
+        judge(arrays(digits.train.inputs, several, task="multi_label"), zoo.train)
     with pytest.raises(InputError, match="images"):
-        judge(arrays(digits.train.inputs.reshape(-1, 64), digits.train.targets))
+        judge(arrays(digits.train.inputs.reshape(-1, 64), digits.train.targets), zoo.train)
 
 
 def test_real_images_are_judged_better_than_a_gaussian(digits: Data, trained: Judge) -> None:

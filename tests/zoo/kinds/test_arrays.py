@@ -26,7 +26,7 @@ def test_arrays_of_each_kind() -> None:
     values = rng.normal(size=(50, 7, 2))
     values[3, 5:] = np.nan
     data = arrays(values, rng.normal(size=50))
-    assert data.input["kind"] == "sequence" and data.input["length"] is None and data.task == "regression"
+    assert data.input["kind"] == "sequence" and data.input["length"] is None and data.task.name == "regression"
     assert arrays(values[4:], np.array(["x", "y"] * 23)).input["length"] == 7
 
 

@@ -40,7 +40,8 @@ def test_every_column_has_a_tensor_of_its_own_that_tensorflow_takes(names: list[
     assert len({name.lower() for name in found}) == len(names)
     for name in found:
         assert re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) and not keyword.iskeyword(name) and name != "self"
-    assert columns(description) == found and set(renamed(description)) == set(names) - set(found)
+    other = {column for column, name in zip(names, found, strict=True) if column != name}
+    assert columns(description) == found and set(renamed(description)) == other
 
 
 def test_names_that_tensorflow_takes_stay_as_they_were() -> None:

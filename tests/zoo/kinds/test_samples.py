@@ -24,7 +24,7 @@ def test_tables(tmp_path: Path, name: str) -> None:
     data = open_data(tmp_path / "new" / f"{name}.csv")
     assert data.classes == classes and len(data.input["numeric"]) == width
     assert len(data.train) + len(data.validation) == count
-    assert data.task == ("regression" if name == "diabetes" else "classification")
+    assert data.task.name == ("regression" if name == "diabetes" else "classification")
 
 
 def test_mnist_is_written_as_idx(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_given_parts_of_unequal_length(tmp_path: Path) -> None:
     ts(tmp_path / "Test_TRAIN.ts", train)
     ts(tmp_path / "Test_TEST.ts", test)
     data = open_data(tmp_path)
-    assert data.task == "classification" and data.classes == ("a", "b")
+    assert data.task.name == "classification" and data.classes == ("a", "b")
     assert len(data.train) == 19 and len(data.test) == 6 and data.validation is None
     assert notes(data) == {"Test_TRAIN row 10": "same content as Test_TEST row 9, which is in the test part"}
     assert data.input["length"] is None and data.preprocess.input_shape == (None, None, 2)
@@ -75,7 +75,7 @@ def test_given_parts_of_unequal_length(tmp_path: Path) -> None:
     np.testing.assert_allclose(real.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(real.std(axis=0), 1, rtol=1e-5)
 
-    part, _ = read_labelled(tmp_path, data.input, data.classes, data.task)
+    part, _ = read_labelled(tmp_path, data.input, data.task)
     assert part.digests == data.test.digests and (part.targets == data.test.targets).all()
     names, inputs, errors = read_raw(tmp_path / "Test_TEST.ts", data.input)
     assert names[0] == "row 7" and inputs.shape == (6, max(len(v) for v, _ in test), 2) and not errors
@@ -145,7 +145,7 @@ def test_rows_of_one_series(tmp_path: Path) -> None:
             index = int(name.removeprefix("s"))
             expected = [index + step / 10 for step in range(3 + index % 3)]
             np.testing.assert_allclose(values[~np.isnan(values)], expected, rtol=1e-6)
-    part, _ = read_labelled(path, data.input, data.classes, data.task)
+    part, _ = read_labelled(path, data.input, data.task)
     assert set(part.digests) == set(data.train.digests) | set(data.validation.digests)
     names, inputs, errors = read_raw(frame.drop(columns="label"), data.input)
     assert names[:2] == ["s0", "s1"] and inputs.shape == (20, 5, 1) and not errors
@@ -214,7 +214,7 @@ def test_a_table_of_days(tmp_path: Path) -> None:
     path = tmp_path / "weather.csv"
     weather().to_csv(path, index=False)
     data = open_data(path, target="warmth", window=7, horizon=3)
-    assert data.task == "forecasting" and data.classes == ("warmth +1", "warmth +2", "warmth +3")
+    assert data.task.name == "forecasting" and data.classes == ("warmth +1", "warmth +2", "warmth +3")
     assert data.train.inputs.shape == (71, 7, 2) and data.validation.inputs.shape == (18, 7, 2)
     expected = {"features": ["warmth", "rain"], "window": 7, "horizon": 3, "target_position": 0, "time": "date"}
     assert expected.items() <= data.input.items()
@@ -226,12 +226,12 @@ def test_a_table_of_days(tmp_path: Path) -> None:
     assert names == ["2020-04-09"] and not errors
     np.testing.assert_array_equal(inputs[0, :, 0], np.arange(93, 100) + 0.5)
     np.testing.assert_array_equal(read_raw(inputs, data.input)[1], inputs)
-    part, _ = read_labelled(path, data.input, data.classes, data.task)
+    part, _ = read_labelled(path, data.input, data.task)
     assert len(part) == 91 and part.digests[-18:] == data.validation.digests
     frame = weather().assign(split=["train"] * 60 + ["val"] * 20 + ["test"] * 20)
     data = sequences(frame, target="warmth", window=7, horizon=3)
     assert [len(part) for part in data.parts.values()] == [51, 18, 18]
-    part, _ = read_labelled(frame, data.input, data.classes, data.task)
+    part, _ = read_labelled(frame, data.input, data.task)
     assert part.digests == data.test.digests and part.names == data.test.names
     frame.loc[99, "rain"] = np.nan
     _, inputs, errors = read_raw(frame, data.input)

@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_mixed_table(file: Path) -> None:
     data = tables(file, target="survived")
-    assert data.task == "classification" and data.classes == ("0", "1")
+    assert data.task.name == "classification" and data.classes == ("0", "1")
     assert len(data.train) == 160 and len(data.validation) == 40 and data.test is None
     assert data.input["numeric"] == ["class", "age", "fare"]
     assert data.input["categorical"] == ["sex", "port", "alone"]
@@ -99,7 +99,7 @@ def test_the_unseen_and_the_missing_at_prediction(file: Path) -> None:
 
 def test_what_is_scored_is_what_was_read(file: Path) -> None:
     data = tables(file, target="survived")
-    part, notes = read_labelled(file, data.input, data.classes, data.task)
+    part, notes = read_labelled(file, data.input, data.task)
     assert len(part) == 200 and not notes
     assert set(data.train.digests) | set(data.validation.digests) == set(part.digests)
     names, inputs, errors = read_raw(pd.read_csv(file).drop(columns="survived"), data.input)
@@ -107,7 +107,7 @@ def test_what_is_scored_is_what_was_read(file: Path) -> None:
     assert (inputs["categorical"] == part.inputs["categorical"]).all() and not errors and len(names) == 200
     file.write_text(file.read_text().replace("\n1,1,", "\n1,7,").replace("\n1,0,", "\n1,7,"))
     with pytest.raises(InputError, match="row 2: .*label '7'; expected one of 0, 1"):
-        read_labelled(file, data.input, data.classes, data.task)
+        read_labelled(file, data.input, data.task)
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ def test_the_task_is_seen_from_the_target(target: list, task: str, classes: tupl
     if classes is None:
         with pytest.raises(InputError, match=r"class '0' has one row \(row 0\).*task='regression'"):
             tables(frame)
-        assert tables(frame, task="regression").task == "regression"
+        assert tables(frame, task="regression").task.name == "regression"
         return
     data = tables(frame)
-    assert data.task == task and data.classes == classes
+    assert data.task.name == task and data.classes == classes
     expected = np.float32 if task == "regression" else np.int64
     assert data.train.targets.dtype == expected
 
@@ -139,10 +139,10 @@ def test_several_targets() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(50, 4)), columns=list("abcd"))
     data = tables(frame, target=["c", "d"])
-    assert data.task == "regression" and data.classes == ("c", "d") and data.train.targets.shape == (40, 2)
+    assert data.task.name == "regression" and data.classes == ("c", "d") and data.train.targets.shape == (40, 2)
     frame[["c", "d"]] = frame[["c", "d"]] > 0
     data = tables(frame.astype({"c": int, "d": int}), target=["c", "d"], task="multi_label")
-    assert data.task == "multi_label" and data.train.targets.dtype == np.int64
+    assert data.task.name == "multi_label" and data.train.targets.dtype == np.int64
     with pytest.raises(InputError, match="row 0: expected 0 or 1"):
         tables(pd.DataFrame(rng.normal(size=(50, 4)), columns=list("abcd")), target=["c", "d"], task="multi_label")
 
@@ -155,7 +155,7 @@ def test_a_given_split_is_kept_to_and_copies_go() -> None:
     assert [len(part) for part in data.parts.values()] == [11, 4, 4]
     assert left_out(data) == {"row 0": "same content as row 12, which is held out"}
     assert "row 1" in data.train.names and data.held_out is data.test
-    part, _ = read_labelled(frame, data.input, data.classes, data.task)
+    part, _ = read_labelled(frame, data.input, data.task)
     assert part.names == data.test.names
     frame.loc[3, "split"] = "other"
     with pytest.raises(InputError, match="row 3: expected split to be train, val or test, received 'other'"):
@@ -237,7 +237,7 @@ def test_any_table_is_read_or_refused_in_one_line(tmp_path: Path, rows: list[lis
     assert len(data.train) + len(data.validation) + sum("row" in name for name in left_out(data)) <= len(rows)
     assert not set(data.train.names) & set(data.validation.names)
     assert not set(data.train.digests) & set(data.validation.digests)
-    part, _ = read_labelled(path, data.input, data.classes, data.task)
+    part, _ = read_labelled(path, data.input, data.task)
     assert set(part.digests) == set(data.train.digests) | set(data.validation.digests)
 
 
@@ -277,7 +277,7 @@ def rare(kind: str) -> tuple[object, str]:
 
 @pytest.mark.parametrize("kind", ["constant", "empty", "tiny", "sequence"])
 def test_a_column_that_says_something_in_the_held_out_part_alone_is_told_and_passed_over(kind: str) -> None:
-    from zoo.training.composition import prepared
+    from zoo.training.inputs import prepared
 
     data, name = rare(kind)
     (note,) = (note for note in data.intake if note.name == f"column {name}")

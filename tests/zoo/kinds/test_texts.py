@@ -50,7 +50,7 @@ def test_folders_as_imdb_has_them(tmp_path: Path) -> None:
     (root / "train" / "pos" / "page.html").write_text("<p>")
     (root / "train" / "neg" / "copy.txt").write_bytes((root / "test" / "neg" / "3_1.txt").read_bytes())
     data = open_data(root)
-    assert data.classes == ("neg", "pos") and data.task == "classification"
+    assert data.classes == ("neg", "pos") and data.task.name == "classification"
     assert len(data.train) == 24 and len(data.test) == 24 and data.validation is None
     assert left_out(data) == {
         "unsup": "3 texts without label",
@@ -62,11 +62,11 @@ def test_folders_as_imdb_has_them(tmp_path: Path) -> None:
         "train/neg/copy.txt": "same content as test/neg/3_1.txt, which is in the test part",
     }
     assert data.input["kind"] == "text" and data.input["column"] is None
-    part, _ = read_labelled(root, data.input, data.classes, data.task)
+    part, _ = read_labelled(root, data.input, data.task)
     assert part.names == data.test.names and part.digests == data.test.digests
     (root / "test" / "neg").rename(root / "test" / "middling")
-    with pytest.raises(InputError, match="does not know the class 'middling'"):
-        read_labelled(root, data.input, data.classes, data.task)
+    with pytest.raises(InputError, match="does not know the label 'middling'"):
+        read_labelled(root, data.input, data.task)
 
 
 def test_a_folder_without_parts_is_split(tmp_path: Path) -> None:
@@ -154,14 +154,14 @@ def test_columns_are_found(tmp_path: Path) -> None:
         text(frame.assign(stars=np.arange(40) % 5))
     names, texts, errors = read_raw(path, data.input)
     assert names[0] == "row 2" and texts[0] == "a warm, moving film, 0" and not errors
-    part, _ = read_labelled(path, data.input, data.classes, data.task)
+    part, _ = read_labelled(path, data.input, data.task)
     assert len(part) == 40 and set(data.train.digests) <= set(part.digests)
 
 
 def test_a_number_may_be_asked_for() -> None:
     frame = pd.DataFrame({"text": [f"film number {index}" for index in range(30)], "y": np.linspace(-4, 4, 30)})
     data = text(frame)
-    assert data.task == "regression" and data.classes == ("y",) and data.train.targets.dtype == np.float32
+    assert data.task.name == "regression" and data.classes == ("y",) and data.train.targets.dtype == np.float32
 
 
 def test_equal_texts_stay_on_one_side() -> None:
@@ -224,7 +224,7 @@ def test_folders_that_hold_no_texts(tmp_path: Path) -> None:
 def test_rated_sentences_without_a_header() -> None:
     path = shared("movie-snippets") / "ratings.tsv"
     data = open_data(path)
-    assert data.task == "regression" and data.input["column"] == "2" and data.input["target"] == "1"
+    assert data.task.name == "regression" and data.input["column"] == "2" and data.input["target"] == "1"
     assert len(data.train) + len(data.validation) == 10_605
     assert data.train.targets.min() >= -4 and data.train.targets.max() <= 4
     assert "movie" in data.vocabulary[:100] and len(data.vocabulary) < 20_000

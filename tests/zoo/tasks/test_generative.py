@@ -19,13 +19,13 @@ import pytest
 import zoo
 from zoo.data import Data, arrays
 from zoo.errors import InputError
-from zoo.evaluation.findings import of_reconstructions, of_samples
-from zoo.evaluation.judging import GenerationEvaluation
+from zoo.evaluation import anomalies, samples
+from zoo.evaluation.reconstructions import _log_probability
+from zoo.evaluation.samples import GenerationEvaluation
 from zoo.tasks import thresholds
-from zoo.tasks.reconstruction import _log_probability
 from zoo.tasks.thresholds import promised, threshold
-from zoo.training.loop import History
 from zoo.training.preparing import prepare
+from zoo.training.unlearnt import folds as folds_of
 
 
 def digits(count: int = 1797) -> Data:
@@ -160,7 +160,7 @@ def test_false_alarms_on_fresh_rows_are_those_asked_for_however_well_it_knows_th
 def test_folds_of_windows_share_no_step() -> None:
     series = pandas.DataFrame({"level": np.sin(np.arange(200) / 5)})
     data = zoo.data.sequences(series, target="level", window=10, horizon=1)
-    folds = thresholds._folds(prepare("sequence_autoencoder", data, {"units": 4}), 0)
+    folds = folds_of(prepare("sequence_autoencoder", data, {"units": 4}), 0)
     assert sorted(np.concatenate([asked for _, asked in folds])) == list(range(len(data.train)))
     assert all(np.abs(learnt[:, None] - asked).min() >= 10 for learnt, asked in folds)
 
@@ -244,7 +244,7 @@ def test_training_that_was_cut_off_goes_on_to_the_same_networks(
     builder: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zoo.training.checkpoints.Checkpoint.__init__.__defaults__", (0.0,))
-    monkeypatch.setattr("zoo.tasks.generation.has_judge", lambda data: False)  # it takes longer than all else
+    monkeypatch.setattr("zoo.training.judges.has_judge", lambda data: False)  # it takes longer than all else
     arguments = {"model": {"latent_dim": 4, "filters": (4, 8)}, "epochs": 4, "batch_size": 32}
 
     class Cut(keras.callbacks.Callback):
@@ -267,7 +267,7 @@ def test_a_killed_process_goes_on_with_both_optimizers(workplace: Path) -> None:
     code = (
         "import sys, numpy as np, zoo, zoo.training.checkpoints\n"
         "from zoo.training.checkpoints import Checkpoint; Checkpoint.__init__.__defaults__ = (0.0,)\n"
-        "from zoo.tasks import generation; generation.has_judge = lambda data: False\n"
+        "from zoo.training import judges; judges.has_judge = lambda data: False\n"
         "from zoo.data import arrays; from sklearn.datasets import load_digits\n"
         "d = load_digits(); x = (d.images[:400] * 15).astype('uint8'); y = d.target[:400]\n"
         "t = zoo.train('dcgan', arrays(x, y), model={'filters': (8, 16)}, epochs=8, run=sys.argv[1])\n"
@@ -311,7 +311,7 @@ def test_images_without_labels_make_a_generator_but_no_conditional_one(folder: P
         ("conv_autoencoder", {"model": {"filters": (4, 4, 4, 4)}}, r"multiples of 16"),
         ("conv_autoencoder", {"normal": ["11"]}, r"normal classes out of 0, 1.*received '11'"),
         ("conv_autoencoder", {"normal": [str(each) for each in range(10)]}, r"not normal"),
-        ("mlp", {"normal": ["1"]}, r"expected an autoencoder"),
+        ("mlp", {"normal": ["1"]}, r"expected a builder that brings the task reconstruction"),
         ("conv_autoencoder", {"false_alarms": 0.0}, r"false_alarms between 0 and 1"),
         ("gan", {"class_weights": True}, r"class_weights"),
         ("gan", {"precision": "mixed_float16"}, r"float32 or mixed_bfloat16"),
@@ -353,10 +353,10 @@ def evaluation(**given: Any) -> GenerationEvaluation:
 def test_collapse_is_told(given: dict, real: float, fake: float, symptoms: set[str]) -> None:
     rows = [{"loss": 1.0, "real_right": 0.8, "fake_right": 0.8}] * 6
     rows += [{"loss": 1.0, "real_right": real, "fake_right": fake}] * 2
-    assert {finding.symptom for finding in of_samples(evaluation(**given), History(8, rows))} == symptoms
+    assert {finding.symptom for finding in samples.findings(evaluation(**given), rows)} == symptoms
 
 
 def test_a_threshold_that_does_not_hold_is_told() -> None:
     found = zoo.train("dense_autoencoder", digits(400), epochs=2).evaluation
-    symptoms = {finding.symptom for finding in of_reconstructions(replace(found, false_alarms=0.2), 0.01, 32, 1000)}
+    symptoms = {finding.symptom for finding in anomalies.findings(replace(found, false_alarms=0.2), 0.01, 32, 1000)}
     assert "false alarms" in symptoms

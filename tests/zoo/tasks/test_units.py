@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,13 +14,14 @@ import zoo
 from support.programs import command
 from zoo.artifacts.gate import Answered, compare
 from zoo.errors import InputError
-from zoo.evaluation.findings import of_rivals
-from zoo.evaluation.scores import evaluate_values
-from zoo.formats import gate
-from zoo.formats.gate import Expected
+from zoo.formats import parity
+from zoo.formats.parity import Expected
+from zoo.tasks.regression import Regression
+from zoo.tasks.terms import Exam
 from zoo.training.preparing import prepare
 from zoo.training.run import Trained
 
+REGRESSION = Regression(("y",))
 UNITS = (6e-10, 1e-12, 1e-25, 1e18, 1e30)
 
 
@@ -69,7 +69,9 @@ def test_scores_of_forecasts_do_not_know_the_unit() -> None:
 @pytest.mark.parametrize("unit", [1e-25, 1e30])
 def test_a_simple_model_that_is_better_is_told_in_every_unit(unit: float) -> None:
     targets = (np.arange(200.0)[:, None] * unit).astype(np.float32)
-    (found,) = of_rivals(targets, np.full_like(targets, 100 * unit), {"exact": targets})
+    said = {"exact": {"prediction": targets}}
+    exam = Exam("test", targets, {"prediction": np.full_like(targets, 100 * unit)}, simple=said)
+    (found,) = [each for each in REGRESSION.findings(exam, REGRESSION.evaluate(exam)) if "ahead" in each.symptom]
     assert "R² 1 against" in found.evidence
 
 
@@ -121,14 +123,14 @@ def test_targets_that_float32_does_not_hold_are_refused_before_training(targets:
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
 def test_the_gates_find_what_differs_by_little_of_the_deviation(unit: float, offset: float) -> None:
     expected = ((np.random.default_rng(0).normal(size=(64, 2)) + offset) * unit).astype(np.float32)
-    asked = SimpleNamespace(task="regression", classes=("a", "b"), deviations=[unit, unit])
+    task = Regression(("a", "b"), (unit, unit))
     card = {"task": "regression", "classes": ["a", "b"], "deviations": [unit, unit]}
 
     def passes(received: np.ndarray) -> tuple[bool, bool]:
         answered = Answered({"prediction": received}, np.arange(64), ())
         parts = Expected({}, {"model": {"prediction": expected}}), {"model": {"prediction": received}}
-        verdict = gate.compare(*parts, Asked(), card, int8=False)
-        return compare(expected, answered, asked, expected).passed, verdict.passed
+        verdict = parity.compare(*parts, Asked(), card, int8=False)
+        return compare(task, {"prediction": expected}, answered, expected).passed, verdict.passed
 
     class Asked:
         targets = None
@@ -142,10 +144,10 @@ def test_the_gates_find_what_differs_by_little_of_the_deviation(unit: float, off
 
 def test_errors_have_the_squared_unit() -> None:
     targets, answers = np.array([[1.0], [3.0], [5.0]]), np.array([[1.0], [2.0], [7.0]])
-    expected = evaluate_values(targets, answers, ("y",), "test")
+    expected = REGRESSION.evaluate(Exam("test", targets, {"prediction": answers}))
     for unit in UNITS:
         small = [(each * unit).astype(np.float32) for each in (targets, answers)]
-        found = evaluate_values(*small, ("y",), "test")
+        found = REGRESSION.evaluate(Exam("test", small[0], {"prediction": small[1]}))
         assert found.r2 == pytest.approx(expected.r2) and found.mse == pytest.approx(expected.mse * unit**2)
         assert found.rmse == pytest.approx(expected.rmse * unit) and found.mae == pytest.approx(expected.mae * unit)
 

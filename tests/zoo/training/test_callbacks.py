@@ -125,7 +125,7 @@ def test_a_trained_network_is_loaded_by_a_process_that_knows_its_layers(
     import zoo
 
     data = zoo.data.arrays(RNG.integers(0, 255, (60, 8, 8)).astype(np.uint8), np.arange(60) % 3)
-    monkeypatch.setattr("zoo.tasks.generation.has_judge", lambda data: False)  # which takes longer than all else
+    monkeypatch.setattr("zoo.training.judges.has_judge", lambda data: False)  # which takes longer than all else
     small = {"latent_dim": 2, "filters": (4,)}
     code = "import keras, zoo.training.schedules, zoo.builders.adversarial_model\n"
     for name, model in {"mlp": {"units": (8,)}, "variational_autoencoder": small, "dcgan": small}.items():

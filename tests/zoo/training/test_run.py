@@ -18,6 +18,7 @@ from zoo.builders import mlp
 from zoo.data import Data, arrays, sequences
 from zoo.data.dataset import Part
 from zoo.errors import InputError, JobError
+from zoo.tasks.classification import Classification
 from zoo.training.diagnosis import diagnose
 from zoo.training.learning_rates import find_learning_rate
 from zoo.training.run import train
@@ -39,7 +40,7 @@ def xor() -> Data:
     inputs = keras.Input((2,), name="numeric")
     same = keras.Model({"numeric": inputs}, keras.layers.Identity()(inputs))
     description = {"kind": "table", "numeric": ["left", "right"], "categorical": []}
-    return Data(part, None, part, "classification", ("0", "1"), same, "xor", Path("xor"), (), description)
+    return Data(part, None, part, Classification(("0", "1")), same, "xor", Path("xor"), (), description)
 
 
 def test_a_single_layer_can_not_learn_xor_and_a_hidden_layer_can() -> None:

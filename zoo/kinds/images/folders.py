@@ -10,17 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from zoo.data import splits
-from zoo.data.dataset import Data, Part, Task, near_equal
+from zoo.data.dataset import Data, Part, near_equal
 from zoo.data.notes import Note
 from zoo.data.splits import SPLITS
 from zoo.errors import InputError
 from zoo.files import read_bytes
 from zoo.kinds.class_folders import LOOSE, UNLABELLED, Example, check_names, listed_files
 from zoo.kinds.images import decoding, exportable, manifests
+from zoo.tasks.classification import Classification
+from zoo.tasks.multi_label import MultiLabel
 
 RARE = 0.01  # share of the files up to which a format is told as odd
 UNREAD = "read here and by zoo serve, not by the exported model alone; make it PNG where that matters"
@@ -74,8 +77,8 @@ def images(
     examples = _without_contradictions(examples, notes)
     if labels:
         notes += _emptied(listed, examples)
-    task, classes = _check(path, examples, multi_label, labels, notes)
-    return _data(path, examples, classes, task, notes, validation, seed)
+    task = _check(path, examples, multi_label, labels, notes)
+    return _data(path, examples, task, notes, validation, seed)
 
 
 def labelled(path: str | Path, *, multi_label: bool = False, labels: bool = True) -> tuple[list[Example], list[Note]]:
@@ -215,12 +218,9 @@ def _without_contradictions(examples: list[Example], notes: list[Note]) -> list[
     return sorted(kept, key=lambda example: example.name)
 
 
-def _check(
-    path: Path, examples: list[Example], multi_label: bool, labels: bool, notes: list[Note]
-) -> tuple[Task, tuple[str, ...]]:
-    """Task and classes of what can be learnt from; an InputError where nothing can."""
+def _check(path: Path, examples: list[Example], multi_label: bool, labels: bool, notes: list[Note]) -> Classification:
+    """Task of what can be learnt from; an InputError where nothing can."""
     several = multi_label or any(len(example.labels) != 1 for example in examples)
-    task: Task = "multi_label" if several else "classification"
     classes = tuple(sorted({label for example in examples for label in example.labels}))
     learnt = [example for example in examples if example.split in (None, "train")]
     if not labels and len(examples) < 2:
@@ -231,7 +231,7 @@ def _check(
         loose = any(note.reason == LOOSE and Path(note.name).suffix.lower() in decoding.EXTENSIONS for note in notes)
         hint = WITHOUT_LABELS if loose else ""
         raise InputError(f"{path}: expected images in one folder a class, found none{_reasons(notes)}{hint}")
-    if len(classes) < 2 and labels and task == "classification":
+    if len(classes) < 2 and labels and not several:
         raise InputError(
             f"{path}: expected at least two classes, found only {classes[0] if classes else 'none'}; "
             f"put the images of each class in a folder of its own{_reasons(notes)}{WITHOUT_LABELS}"
@@ -248,7 +248,7 @@ def _check(
     if torn:
         raise InputError(f"{path}: group {torn!r} is in {' and '.join(sorted(groups[torn]))}; put it in one")
     check_names(path, classes)
-    return task, classes
+    return (MultiLabel if several else Classification)(classes)
 
 
 def _reasons(notes: list[Note]) -> str:
@@ -260,19 +260,18 @@ def _reasons(notes: list[Note]) -> str:
 def _data(
     path: Path,
     examples: list[Example],
-    classes: tuple[str, ...],
-    task: Task,
+    task: Classification,
     notes: list[Note],
     validation: float,
     seed: int,
 ) -> Data:
-    hot = np.array([[name in example.labels for name in classes] for example in examples], dtype=np.int64)
+    raw = LabelSets([e.labels for e in examples], [e.name for e in examples], str(path), task.names)
+    targets = task.encode(raw)
     sides = [example.split for example in examples]
     units = _units(examples)
     if not any(sides):
-        held = splits.stratified(hot, units, validation, seed)
+        held = splits.stratified(task.hot(targets), units, validation, seed)
         sides = ["validation" if out else "train" for out in held]
-    targets = hot if task == "multi_label" else hot.argmax(axis=1)
     linked = np.unique(units, return_inverse=True)[1]
 
     def part(split: str) -> Part | None:
@@ -287,17 +286,41 @@ def _data(
     train, held_out = part("train"), part("validation")
     test = part("test")
     if train is None or (held_out is None and test is None):
-        wanted = "two or more in each class" if len(classes) > 1 else "two or more that differ"
+        wanted = "two or more in each class" if len(task.names) > 1 else "two or more that differ"
         raise InputError(
             f"{path}: {len(examples)} readable images are too few to hold any out; expected {wanted}{_reasons(notes)}"
         )
-    for name, count in zip(classes, hot[np.array(sides) == "train"].sum(axis=0), strict=True):
-        if count == 1 and task == "classification" and len(classes) > 1:  # one class: images without labels
+    for name, count in task.counts(train.targets).items():
+        if count == 1 and not task.several and len(task.names) > 1:  # one class: images without labels
             raise InputError(f"{path}: class {name!r} has {count} training image(s); expected at least two")
     rows = [(e.name, e.digest, e.labels, side) for e, side in zip(examples, sides, strict=True)]
-    fingerprint = sha256(json.dumps([classes, rows]).encode()).hexdigest()
-    intake = (*near_equal(classes), *sorted(notes))
-    return Data(train, held_out, test, task, classes, None, fingerprint, path, intake)
+    fingerprint = sha256(json.dumps([task.names, rows]).encode()).hexdigest()
+    intake = (*near_equal(task.names), *sorted(notes))
+    return Data(train, held_out, test, task, None, fingerprint, path, intake)
+
+
+class LabelSets(NamedTuple):
+    """Labels of images, any number each, which `zoo.tasks` make arrays of; see `zoo.tasks.terms.Written`."""
+
+    labels: Sequence[tuple[str, ...]]
+    names: Sequence[str]
+    where: str
+    columns: tuple[str, ...]
+
+    def strings(self) -> np.ndarray:
+        """Object (images, 1) of str, where each has one label."""
+        if any(len(each) != 1 for each in self.labels):
+            raise InputError(f"{self.where}: the model gives one label an image; expected one in every row")
+        return np.array([each[0] for each in self.labels], object)[:, None]
+
+    def numbers(self) -> np.ndarray:
+        """Float64 (images, labels) of 0 and 1."""
+        unknown = sorted({label for each in self.labels for label in each} - set(self.columns))
+        if unknown:
+            known = ", ".join(self.columns)
+            raise InputError(f"{self.where}: the model does not know the label {unknown[0]!r}; expected one of {known}")
+        hot = [[name in each for name in self.columns] for each in self.labels]
+        return np.array(hot, np.float64).reshape(-1, len(self.columns))
 
 
 def _units(examples: Sequence[Example]) -> list[str]:

@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 
 from zoo.data import assembling
-from zoo.data.dataset import Data, Part, Task
+from zoo.data.dataset import Data, Part
 from zoo.data.notes import Note
+from zoo.data.targets import Targets
 from zoo.errors import InputError
 from zoo.files import read_bytes
+from zoo.tasks.classification import Classification
+from zoo.tasks.task import Task
 
 _NAME = re.compile(r"(?:(.*)[-_.])?(train|t10k|test)[-_.](images|labels)[-_.]idx([134])[-_.]ubyte(\.gz)?", re.I)
 _SHAPES = "train-images-idx3-ubyte and train-labels-idx1-ubyte (.gz or not), t10k-... for the test part"
@@ -60,8 +63,7 @@ def idx(folder: str | Path, *, seed: int = 0, validation: float = 0.2) -> Data:
     rows = assembling.Rows(pixels, targets.astype(np.int64), names, assembling.row_digests(pixels))
     return assembling.assemble(
         rows,
-        "classification",
-        classes,
+        Classification(classes),
         source=folder,
         sides=np.array(sides, dtype=object) if "test" in found else None,
         notes=[],
@@ -71,23 +73,20 @@ def idx(folder: str | Path, *, seed: int = 0, validation: float = 0.2) -> Data:
     )
 
 
-def read_labelled(
-    folder: str | Path, description: dict[str, Any], classes: tuple[str, ...], task: Task = "classification"
-) -> tuple[Part, list[Note]]:
+def read_labelled(folder: str | Path, description: dict[str, Any], task: Task) -> tuple[Part, list[Note]]:
     """Read images to score: the test part where there is one, else the training part.
 
     Args:
         folder: as `idx` takes it.
         description: `Data.input` of what the model was trained on.
-        classes: of the model.
-        task: classification.
+        task: of the model; one label an image.
 
     Raises:
         InputError: as `idx`, images of another size, or a label that the model does not know.
     """
     folder = Path(folder)
-    if task != "classification":
-        raise InputError(f"{folder}: IDX files have one label an image; the model's task is {task}")
+    if task.several:
+        raise InputError(f"{folder}: IDX files have one label an image; the model's task is {task.name}")
     found = _parts(folder)
     part = "test" if "test" in found else "train"
     if part not in found:
@@ -96,13 +95,8 @@ def read_labelled(
     wanted = (*description["size"], description["channels"])
     if pixels.shape[1:] != wanted:
         raise InputError(f"{folder}: expected images of {wanted}, received {pixels.shape[1:]}")
-    place = {name: at for at, name in enumerate(classes)}
-    for number in np.unique(numbers):
-        if str(number) not in place:
-            at = int((numbers == number).argmax())
-            raise InputError(f"{folder}: {part} {at}: the model does not know the label {number}; it has {classes}")
-    targets = np.array([place[str(number)] for number in numbers], dtype=np.int64)
     names = tuple(f"{part} {index}" for index in range(len(pixels)))
+    targets = task.encode(Targets.of_labels(numbers.astype(np.int64), names, folder))
     return Part(pixels, targets, names, tuple(assembling.row_digests(pixels))), []
 
 

@@ -7,25 +7,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-
 from zoo.data.dataset import Part
 from zoo.data.notes import Note
 from zoo.data.walking import walk
 from zoo.errors import InputError
-from zoo.kinds.images.folders import labelled
+from zoo.kinds.images.folders import LabelSets, labelled
+from zoo.tasks.task import Task
 
 
-def read_labelled(
-    path: str | Path, description: dict[str, Any], classes: tuple[str, ...], task: str
-) -> tuple[Part, list[Note]]:
+def read_labelled(path: str | Path, description: dict[str, Any], task: Task) -> tuple[Part, list[Note]]:
     """The labelled images of `path`: those of its held-out part (test before validation), else all.
 
     Args:
         path: as `zoo.data.images` takes it, one class being enough; or a folder of IDX files.
         description: `zoo.data.Data.input` of the model.
-        classes: that the model knows.
-        task: ``classification`` or ``multi_label``.
+        task: of the model.
 
     Raises:
         InputError: a label that the model does not know, or not one label an image.
@@ -34,22 +30,14 @@ def read_labelled(
     from zoo.kinds.images.idx import read_labelled as read_idx
 
     if holds(Path(path)):
-        return read_idx(path, description, classes, task)
-    several = task == "multi_label"
-    examples, notes = labelled(path, multi_label=several)
+        return read_idx(path, description, task)
+    examples, notes = labelled(path, multi_label=task.several)
     splits = {example.split for example in examples}
     part = next((split for split in ("test", "validation") if split in splits), None)
     examples = [example for example in examples if part is None or example.split == part]
-    unknown = sorted({label for example in examples for label in example.labels} - set(classes))
-    if unknown:
-        known = ", ".join(classes)
-        raise InputError(f"{path}: the model does not know the label {unknown[0]!r}; expected one of {known}")
-    hot = np.array([[name in e.labels for name in classes] for e in examples], np.int64).reshape(-1, len(classes))
-    if not several and (hot.sum(axis=1) != 1).any():
-        raise InputError(f"{path}: the model gives one label an image; expected one in every row")
     names, digests = tuple(e.name for e in examples), tuple(e.digest for e in examples)
-    paths = tuple(example.path for example in examples)
-    return Part(paths, hot if several else hot.argmax(axis=1), names, digests), notes
+    targets = task.encode(LabelSets([example.labels for example in examples], names, str(path), task.names))
+    return Part(tuple(example.path for example in examples), targets, names, digests), notes
 
 
 def named(paths: Iterable[str], stdin: TextIO) -> Iterator[str]:

@@ -15,13 +15,25 @@ function answer(model, said) {
   else if (said.prediction) values(model, said.prediction);
   else if ("is_anomaly" in said) verdict(model, said);
   else if (said.image_bytes) picture(said.image_bytes.b64);
+  else others(model, said);
+}
+
+// Values of a task that has no display of its own: each by its name.
+function others(model, said) {
+  for (const [name, value] of Object.entries(said)) {
+    const one = Array.isArray(value) && value.length === 1 ? value[0] : value;
+    const text = typeof one === "number" ? short(one) : typeof one === "boolean" ? (one ? "yes" : "no") : JSON.stringify(one);
+    const told = made("dd", text);
+    if (model.values[name]) told.append(" ", made("small", model.values[name].meaning, "hint"));
+    $("values").append(made("dt", name), told);
+  }
 }
 
 function classes(model, said) {
   const ranked = model.classes.map((name, at) => [name, said.probabilities[at]]).sort((a, b) => b[1] - a[1]);
   const rounded = share => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
   const told = pairs => pairs.map(([name, share]) => `${name} ${rounded(share)}`).join(", ");
-  if (model.task === "multi_label") {
+  if (model.values.label?.form === "names") {
     headline(ranked.filter(each => each[1] >= 0.5).map(each => each[0]).join(", ") || "none of the labels");
     const near = ranked.filter(each => Math.abs(2 * each[1] - 1) < LEAD); // a label against its absence
     if (near.length) doubt(near, "a label is given from 50 % on");

@@ -79,7 +79,8 @@ function clear() {
 
 async function show() {
   const model = chosen(), mine = ++latest;
-  const named = ["classification", "multi_label", "generation"].includes(model.task) && model.classes.length;
+  const forms = Object.values(model.values).map(each => each.form);
+  const named = ["name", "names", "image"].some(form => forms.includes(form)) && model.classes.length;
   const count = named ? `, ${named} classes` : "";
   $("facts").textContent = `version ${model.version}, ${model.task.replace("_", "-")}${count}, ${model.runtime}`;
   clear();

@@ -42,7 +42,7 @@ def huge_png() -> bytes:
 def test_one_folder_a_class(folder: Path) -> None:
     data = images(folder)
     assert data.classes == ("blue sky", "grün", "red")
-    assert data.task == "classification"
+    assert data.task.name == "classification"
     assert len(data.train) == 30 and len(data.validation) == 6 and data.test is None
     assert Counter(data.validation.targets.tolist()) == {0: 2, 1: 2, 2: 2}
     assert not data.intake
@@ -183,7 +183,7 @@ def test_manifest_with_several_labels_and_splits(folder: Path) -> None:
     manifest = folder.parent / "several.csv"
     manifest.write_text("\n".join(lines), encoding="utf-8")
     data = images(manifest)
-    assert data.task == "multi_label"
+    assert data.task.name == "multi_label"
     assert data.classes == ("grün", "red", "warm")
     assert data.train.targets.shape == (16, 3)
     assert np.array_equal(np.unique(data.train.targets, axis=0), [[0, 1, 1], [1, 0, 0]])
@@ -271,9 +271,9 @@ def test_an_empty_label_leaves_its_row_out_and_changes_nothing_else(folder: Path
     manifest = folder.parent / "list.csv"
     manifest.write_text("path,label\nphotos/red/11.png,\n" + "\n".join(rows), encoding="utf-8")
     data = images(manifest)
-    assert data.task == "classification"
+    assert data.task.name == "classification"
     assert reasons(data)["photos/red/11.png"] == ("left out", "no label in its row")
-    assert images(manifest, multi_label=True).task == "multi_label"
+    assert images(manifest, multi_label=True).task.name == "multi_label"
 
 
 def test_names_that_are_no_unicode_are_kept_as_they_are(folder: Path) -> None:

@@ -13,6 +13,7 @@ from zoo import InputError
 from zoo.data import idx
 from zoo.data import open as open_data
 from zoo.kinds.images.idx import read, read_labelled, write
+from zoo.tasks.classification import Classification
 
 
 def some(count: int = 40, seed: int = 0, channels: tuple[int, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
@@ -40,12 +41,12 @@ def test_both_parts(folder: Path) -> None:
         "channels": 1,
         "pixels": "grey, 0-255",
     }
-    part, notes = read_labelled(folder, data.input, data.classes)
+    part, notes = read_labelled(folder, data.input, data.task)
     assert part.digests == data.test.digests and not notes
-    with pytest.raises(InputError, match="test 3: the model does not know the label 3"):
-        read_labelled(folder, data.input, ("0", "1", "2"))
+    with pytest.raises(InputError, match="test 3: the model does not know the label '3'"):
+        read_labelled(folder, data.input, Classification(("0", "1", "2")))
     with pytest.raises(InputError, match=r"expected images of \(28, 28, 1\), received \(5, 4, 1\)"):
-        read_labelled(folder, data.input | {"size": [28, 28]}, data.classes)
+        read_labelled(folder, data.input | {"size": [28, 28]}, data.task)
 
 
 def test_other_ways_to_write_the_same(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

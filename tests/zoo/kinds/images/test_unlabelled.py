@@ -36,7 +36,7 @@ def test_a_flat_folder_is_one_class(tmp_path: Path) -> None:
     before = snapshot(root)
     data = images(root, labels=False)
     assert snapshot(root) == before
-    assert (data.task, data.classes, data.test, data.intake) == ("classification", ("image",), None, ())
+    assert (data.task.name, data.classes, data.test, data.intake) == ("classification", ("image",), None, ())
     assert len(data.train) == 8 and len(data.validation) == 2
     assert data.train.targets.dtype == np.int64 and not data.train.targets.any() and data.train.targets.shape == (8,)
     assert names(data) == {f"{index:02d}.png" for index in range(10)}
@@ -101,7 +101,7 @@ def test_a_manifest_needs_no_label_and_its_labels_are_not_looked_at(tmp_path: Pa
         manifest = tmp_path / f"list.{kind}"
         manifest.write_text("\n".join(lines), encoding="utf-8")
         data = zoo.data.open(manifest, labels=False)
-        assert data.classes == ("image",) and data.task == "classification"
+        assert data.classes == ("image",) and data.task.name == "classification"
         assert data.validation.names == ("flat/04.png", "flat/05.png") and len(data.train) == 4
         assert [note.action for note in data.intake] == ["kept"] * label  # the row that is listed twice
     with pytest.raises(InputError, match="expected the column path, received"):

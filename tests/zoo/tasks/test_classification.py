@@ -1,11 +1,13 @@
+"""Scores of classes and of labels."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from sklearn import metrics
 
-from zoo.evaluation.intervals import wilson
-from zoo.evaluation.scores import evaluate, most_frequent
+from zoo.tasks.classification import most_frequent
+from zoo.tasks.multi_label import evaluate
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -39,16 +41,26 @@ def test_several_labels_are_right_only_together() -> None:
     assert found.classes["b"]["recall"] == 0.5
 
 
+def test_a_single_label_has_the_scores_of_those_that_have_it() -> None:
+    targets, probabilities = np.array([[1], [1], [1], [0]]), np.array([[0.9], [0.8], [0.1], [0.7]], np.float32)
+    found = evaluate(targets, probabilities, ("a",), np.array([1]), "test")
+    assert found.accuracy == 0.5 and found.baseline == 0.75 and found.confusion is None
+    assert found.classes == {
+        "a": {
+            "precision": pytest.approx(2 / 3),
+            "recall": pytest.approx(2 / 3),
+            "f1": pytest.approx(2 / 3),
+            "support": 3,
+            "predicted": 3,
+            "roc_auc": pytest.approx(2 / 3),
+        }
+    }
+    assert found.f1_macro == pytest.approx(2 / 3)
+
+
 def test_a_class_without_examples_has_no_area() -> None:
     found = evaluate(np.array([0, 1]), np.eye(3, dtype=np.float32)[:2], ("a", "b", "c"), 0, "test")
     assert found.roc_auc is None and found.classes["c"]["roc_auc"] is None
-
-
-def test_wilson_against_published_values() -> None:
-    # Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I, method 3.
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
-    assert wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=1e-4)
-    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
 
 
 def test_lengths_must_fit() -> None:

@@ -1,4 +1,4 @@
-"""The gate of a format: its file, run by its own runtime in a clean process, held to the Keras model."""
+"""A written format, run by its own runtime in a clean process, and held to the Keras model by the gate."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo.artifacts.gate import Answered, Gate, Parity, units
-from zoo.artifacts.predictor import outputs
+from zoo.artifacts.gate import Answered, Gate, Parity, difference, flipped, held
+from zoo.artifacts.predictor import said_of
 from zoo.artifacts.warming import described
-from zoo.data.dataset import label_text
 from zoo.errors import JobError
-from zoo.evaluation.measures import correct
-from zoo.evaluation.scores import evaluate_values
 from zoo.files import cache_folder, whole_folder
 from zoo.formats import graphs
 from zoo.formats.process import LATENCY_BATCHES
 from zoo.formats.questions import Asked
+from zoo.tasks.forms import FORMS, by_name, portable
+from zoo.tasks.registry import task_of
 
 if TYPE_CHECKING:
     import keras
 
-TOLERANCE = 1e-4  # largest difference of a float format, in the unit that `zoo.artifacts.gate.units` says
+TOLERANCE = 1e-4  # largest difference of a float format, in the units that `Task.units` says
 HALF = 2e-2  # of a model that computes in half precision from itself in float32
 MOST_LOST = 0.01  # accuracy, or R² of values, that an int8 model may lose
 Answers = dict[str, np.ndarray]
@@ -84,32 +83,23 @@ class Verdict(NamedTuple):
 
 def expected(model: keras.Model, asked: Asked, card: dict[str, Any]) -> Expected:
     """What `model` says of raw inputs, and the tensors that stand for these."""
-    inputs = graphs.numbers(model, asked.inputs, card)
-    if card["task"] == "generation":
-        from zoo.builders.adversarial_model import generated
+    inputs, task = graphs.numbers(model, asked.inputs, card), task_of(card)
+    takes, says = {"model": inputs}, {"model": said_of(task, model, asked.inputs, described(card, model))}
+    code: np.ndarray | None = None
+    for name, (takes_inputs, function) in (model.parts() if hasattr(model, "parts") else {}).items():
+        if not takes_inputs:
+            takes[name], says[name] = {"code": code}, _applied(function, lambda codes: codes, code)
+            continue
+        takes[name], says[name] = inputs, _applied(function, model.prepared, asked.inputs)
+        code = next(iter(says[name].values()))
+    return Expected(takes, says)
 
-        pixels = generated(model, inputs["code"], inputs.get("label"), len(card["classes"]))
-        return Expected({"model": inputs}, {"model": {"pixels": pixels}})
-    if card["task"] != "reconstruction":
-        name = "prediction" if card["task"] in graphs.VALUES else "probabilities"
-        said = outputs(model, asked.inputs, card["input"])
-        return Expected({"model": inputs}, {"model": {name: said}})
+
+def _applied(function: Any, before: Any, inputs: Any) -> Answers:
+    """Outputs of `function`, by name, for what `before` makes of `inputs`."""
     from zoo.arrays import apply
 
-    score = model.score(asked.inputs)
-    judged = {"reconstruction": model.reconstruct(asked.inputs), "score": score}
-    judged["is_anomaly"] = score > float(model.threshold)
-    variational = len(model.encoder.outputs) > 1
-    names = ("mean", "log_variance") if variational else ("code",)
-    encoded = {
-        name: apply(lambda batch, at=at: _several(model.encoder(model.prepared(batch)))[at], asked.inputs, 256)
-        for at, name in enumerate(names)
-    }
-    code = encoded[names[0]]
-    return Expected(
-        {"model": inputs, "encoder": inputs, "decoder": {"code": code}},
-        {"model": judged, "encoder": encoded, "decoder": {"reconstruction": model.decode(code)}},
-    )
+    return apply(lambda batch: function(before(batch)), inputs, 256)
 
 
 def ask(folder: Path, inputs: dict[str, Answers]) -> tuple[dict[str, Answers], dict[str, float]]:
@@ -148,8 +138,6 @@ def ask_saved_model(
         JobError: the process failed; with its last words.
     """
     inputs, description = asked.inputs if asked.files is None else asked.files, described(card)
-    if isinstance(inputs, dict) and "label" in inputs:
-        inputs = inputs | {"label": np.array(card["classes"])[inputs["label"]]}
     answered = process.ask(folder, inputs, description, names, LATENCY_BATCHES)()
     taken = answered.values.pop("latency_ms", np.zeros(0)).round(3).tolist()
     return answered, dict(zip(map(str, LATENCY_BATCHES), taken, strict=False))
@@ -162,6 +150,7 @@ def compare(
     card: dict[str, Any],
     *,
     int8: bool,
+    strings: bool = False,
     tolerance: float | None = None,
 ) -> Verdict:
     """Hold the answers of a format to those of the Keras model.
@@ -172,67 +161,35 @@ def compare(
         asked: brings the targets.
         card: of the artifact.
         int8: hold it to the score rather than to the differences.
+        strings: whether the format has such, and so has to say every value of the task.
         tolerance: `TOLERANCE` where None.
     """
-    tolerance = TOLERANCE if tolerance is None else tolerance
-    largest, flips = 0.0, 0
+    tolerance, task = TOLERANCE if tolerance is None else tolerance, task_of(card)
+    outputs, said = wanted.outputs["model"], found.get("model", {})
+    known = task.values()
+    told = known if strings else portable(task) | {name: value for name, value in known.items() if name in said}
+    largest, flips = held(task, outputs, said, told, tolerance)
     for part, answers in wanted.outputs.items():
-        for name, values in answers.items():
-            received = found[part].get(name)
-            if values.dtype == bool:
-                flips += _flips(answers, found[part], card, tolerance)
-            elif name == "score":  # a squared difference of nearly equal numbers has no digits to lose
-                largest = max(largest, _difference(np.sqrt(values), received, root=True))
-            else:
-                unit = units(values, card.get("deviations")) if name == "prediction" else None
-                largest = max(largest, _difference(values, received, unit))
+        if part != "model":
+            received = found.get(part, {})
+            largest = max([largest, *(_difference(values, received.get(name)) for name, values in answers.items())])
     agree = measure = before = after = None
-    name = next(iter(wanted.outputs["model"]))
-    values, received = wanted.outputs["model"][name], found["model"].get(name)
-    if np.isfinite(largest) and name == "probabilities":
-        same, sure = _labels(values, received, card, tolerance)
-        flips, agree = int((~same & sure).sum()), float(same.mean())
-    if np.isfinite(largest) and asked.targets is not None:
-        if name == "probabilities":
-            measure = "accuracy"
-            before, after = (float(correct(asked.targets, each).mean()) for each in (values, received))
-        else:
-            names = tuple(card["classes"])
-            scores = [evaluate_values(asked.targets, each, names, "validation").r2 for each in (values, received)]
-            measure, (before, after) = "r2" if None not in scores else None, scores
+    if np.isfinite(largest):
+        answer, other = (task.answer(each, {}, np) for each in (outputs, said))
+        for name in by_name(task):
+            labels = [FORMS[known[name].form].array(task.names, each.values[name]) for each in (answer, other)]
+            agree = float((labels[0] == labels[1]).mean())
+            if name not in said:  # a format without strings leaves the last step to those who ask it
+                flips += flipped(task, name, answer, labels[1], tolerance)
+        if asked.targets is not None and task.quality is not None:
+            scores = [task.quality.score(task, asked.targets, each) for each in (outputs, said)]
+            measure, (before, after) = task.quality.name if np.isfinite(scores).all() else None, scores
     parity = Parity(len(asked), {}, largest, flips, tolerance)
     return Verdict(parity, agree, measure, before, after, int8)
 
 
-def _labels(
-    values: np.ndarray, received: np.ndarray, card: dict[str, Any], tolerance: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bool (examples,): where the labels are the same, and where the margin is over twice the tolerance."""
-    if card["task"] == "multi_label":
-        names = tuple(card["classes"])
-        pairs = zip(values >= 0.5, received >= 0.5, strict=True)
-        same = np.array([label_text(a, names) == label_text(b, names) for a, b in pairs])
-        return same, np.abs(values - 0.5).min(axis=1) > 2 * tolerance
-    top = np.sort(values, axis=1)
-    return values.argmax(axis=1) == received.argmax(axis=1), top[:, -1] - top[:, -2] > 2 * tolerance
-
-
-def _flips(wanted: Answers, found: Answers, card: dict[str, Any], tolerance: float) -> int:
-    """Verdicts that differ although the root of the score is over twice the tolerance from that of the threshold."""
-    roots, limit = np.sqrt(wanted["score"]), np.sqrt(card["threshold"])
-    sure = np.abs(roots - limit) > 2 * tolerance * max(1.0, float(roots.max()))
-    return int((sure & (found["is_anomaly"] != wanted["is_anomaly"])).sum())
-
-
-def _difference(
-    values: np.ndarray, received: np.ndarray | None, unit: np.ndarray | None = None, root: bool = False
-) -> float:
-    """Largest difference, in units of the largest value if that is over 1, or of `unit`."""
-    if received is None or received.shape != values.shape or not np.isfinite(received).all():
+def _difference(values: np.ndarray, received: np.ndarray | None) -> float:
+    """Largest difference, in units of the largest value if that is over 1."""
+    if received is None or received.shape != values.shape:
         return float("inf")
-    received = np.sqrt(np.maximum(received, 0)) if root else received
-    return float((np.abs(values - received) / (units(values, None) if unit is None else unit)).max())
-
-
-def _several(values: Any) -> list[Any]:
-    return list(values) if isinstance(values, list | tuple) else [values]
+    return difference(values, received, None)

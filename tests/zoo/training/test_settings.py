@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +98,7 @@ def test_adversarial_networks_have_lengths_of_their_own_and_no_classes_to_weight
     assert Settings().completed(task, 160).to_dict().items() >= {"epochs": 400, "batch_size": 64}.items()
     with pytest.raises(InputError, match="160 to learn from, and batch_size is 161"):
         Settings(batch_size=161).completed(task, 160)
-    with pytest.raises(InputError, match="class_weights are for a model that tells classes; leave them out for gan"):
+    with pytest.raises(InputError, match="class_weights are for one class an example; leave them out for generation"):
         Settings(class_weights=True).completed(task, 160)
 
 
@@ -133,8 +133,16 @@ def test_the_card_and_the_name_of_the_state_stay_those_that_runs_have(
     builder: str, data: Callable[[], Data], given: dict, training: dict, state: str
 ) -> None:
     """A run that was killed is gone on with by a later version: its state is named by the card."""
-    card = train(builder, data(), epochs=2, **given).card
+    read = data()
+    card = train(builder, read, epochs=2, **given).card
     assert json.dumps(card["training"]) == json.dumps(training)
     names = ("builder", "kind", "model", "seed", "training", "normal", "false_alarms")
     begun = {name: card[name] for name in names if name in card}
-    assert _checkpoint(Path("run"), begun, "of the data").path.name == state
+    job = prepare(builder, replace(read, fingerprint="of the data"), {})
+    assert _checkpoint(Path("run"), begun, job).path.name == state
+
+
+def test_a_run_of_a_version_whose_builders_took_a_task_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = prepare("mlp", arrays(np.eye(30), np.arange(30.0)), {})
+    now, before = ({"model": {"units": (4,)} | said} for said in ({"output": "linear"}, {"task": "regression"}))
+    assert _checkpoint(Path("run"), now, job).path == _checkpoint(Path("run"), before, job).path

@@ -1,0 +1,138 @@
+"""Scores of classes and labels, and what they tell that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+from zoo.evaluation.findings import Finding
+from zoo.evaluation.shown import Line, Shown, Table, number
+
+RARE = 0.1  # share of the times that a class is right, below which it is hardly ever predicted
+TELLING = 0.7  # area under the ROC curve from which on another threshold finds a class
+FEWEST = 5  # examples of rare classes below which none may be predicted by chance
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of one model on one part.
+
+    Attributes:
+        part: which part was scored.
+        examples: how many.
+        accuracy: share that is right; for several labels, share with every label right.
+        interval: 95 % Wilson interval of `accuracy`.
+        baseline: accuracy of always giving the most frequent training answer.
+        log_loss: mean negative log likelihood, in nats; for several labels the mean over labels.
+        roc_auc: area under the ROC curve, one against the rest, mean over classes; None where a class is missing.
+        f1_macro: mean F1 over the classes that some example has or is told to have; of several labels over all of them.
+        classes: per class precision, recall, f1, support, how often it is predicted, and roc_auc.
+        confusion: counts, row = true class, column = predicted; None for several labels.
+        baselines: accuracy of simple models fitted on the same training part, by name.
+    """
+
+    part: str
+    examples: int
+    accuracy: float
+    interval: tuple[float, float]
+    baseline: float
+    log_loss: float
+    roc_auc: float | None
+    f1_macro: float
+    classes: dict[str, dict[str, float | int | None]]
+    confusion: list[list[int]] | None
+    baselines: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values as JSON holds them."""
+        return asdict(self)
+
+    @property
+    def correct(self) -> int:
+        """How many examples are right."""
+        return round(self.accuracy * self.examples)
+
+    def beside(self) -> tuple[str, float | None, dict[str, float | None]]:
+        """See `zoo.tasks.terms.Scored.beside`."""
+        return "accuracy", self.accuracy, {"always the most frequent class": self.baseline} | self.baselines
+
+    def shown(self, details: bool = False) -> Shown:
+        """What people read; with `details` the confusion matrix too."""
+        rows = [
+            [name, *(number(row[key]) for key in ("precision", "recall", "f1", "roc_auc")), str(row["support"])]
+            for name, row in self.classes.items()
+        ]
+        header = ("class", "precision", "recall", "F1", "ROC-AUC", "examples")
+        yield Table(f"{self.part}: {self.examples} examples", header, rows)
+        low, high = self.interval
+        simple = {"always the most frequent class": self.baseline} | self.baselines
+        yield Line(
+            f"accuracy {self.accuracy:.4f}",
+            f" ({self.correct} of {self.examples} right; 95 % interval {low:.3f} to {high:.3f}); "
+            + "; ".join(f"{name}: {value:.4f}" for name, value in simple.items()),
+        )
+        area = number(self.roc_auc)
+        yield Line("", f"log loss {self.log_loss:.4f}, ROC-AUC {area}, mean F1 {self.f1_macro:.4f}")
+        if details and self.confusion:
+            rows = [[name, *map(str, row)] for name, row in zip(self.classes, self.confusion, strict=True)]
+            yield Table("confusion", ("true \\ predicted", *self.classes), rows, diagonal=True)
+
+
+class Row(NamedTuple):
+    """One scored example; `right` where label and prediction agree."""
+
+    name: str
+    label: str
+    predicted: str
+    probability: float
+
+    @property
+    def right(self) -> bool:
+        """Whether the prediction is the label."""
+        return self.label == self.predicted
+
+    def cells(self) -> dict[str, Any]:
+        """A row of a table, by column."""
+        found = {"path": self.name, "label": self.label, "prediction": self.predicted}
+        return found | {"probability": self.probability, "right": int(self.right)}
+
+
+def never_predicted(evaluation: Evaluation, weighted: bool | None) -> list[Finding]:
+    """That a class or label is hardly ever predicted; `weighted` is whether training gave rare ones more weight."""
+    rare = {name: row for name, row in evaluation.classes.items() if row["predicted"] < RARE * row["support"]}
+    if sum(row["support"] for row in rare.values()) < FEWEST:  # of a few examples none may be told by chance
+        return []
+    name, row = max(rare.items(), key=lambda each: each[1]["support"])
+    often = f"predicted {row['predicted']} times" if row["predicted"] else "never predicted"
+    evidence = f"{name!r} is {often}, and {row['support']} of {evaluation.examples:,} examples have it"
+    if len(rare) > 1:
+        evidence += f"; {len(rare)} of the {len(evaluation.classes)} possible answers are that rare"
+    symptom = f"{'label' if evaluation.confusion is None else 'class'} hardly ever predicted"
+    return [Finding(symptom, evidence, _for_rare(evaluation, row, weighted))]
+
+
+def below_majority(evaluation: Evaluation, weighted: bool | None) -> list[Finding]:
+    """That the most frequent class is as good.
+
+    It has 1 where all examples are of that class, as those that a model is asked to be scored on may be.
+    """
+    if not evaluation.accuracy <= evaluation.baseline < 1:
+        return []
+    if weighted and (evaluation.roc_auc or 0) > TELLING:  # it was to find what is rare, whatever that costs
+        return []
+    there = {name: row for name, row in evaluation.classes.items() if row["support"]}
+    name, row = min(there.items(), key=lambda each: each[1]["recall"])
+    evidence = f"accuracy is {evaluation.accuracy:.4f}, where always the most frequent class has "
+    evidence += f"{evaluation.baseline:.4f}; the recall of {name!r} is {row['recall']:.3g}"
+    return [Finding("no better than the most frequent class", evidence, _for_rare(evaluation, row, weighted))]
+
+
+def _for_rare(evaluation: Evaluation, row: Mapping[str, Any], weighted: bool | None) -> str:
+    """What to try, for a class or label that is missed."""
+    remedies = ["more examples of it"]
+    if weighted is False and evaluation.confusion is not None:
+        remedies.insert(0, "--class-weights")
+    if (row["roc_auc"] or 0) > TELLING:
+        remedies.append(f"another threshold for its probability, which does tell it (ROC-AUC {row['roc_auc']:.2f})")
+    return f"try {' or '.join(remedies)}; look at its recall, not at the accuracy"

@@ -1,0 +1,214 @@
+"""The forms that a value of an answer can have: in an exported graph, in NumPy, as JSON, and in a table's cell.
+
+A closed list: what shows, writes or compares an answer goes by the form of each value, and never by the task.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from zoo.tasks.task import Task
+from zoo.tasks.terms import Answer, Outputs, Value
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+BAR = 10  # characters of a probability of 1
+
+
+class Form(NamedTuple):
+    """How a value is written.
+
+    Attributes:
+        decision: whether it is one, and is equal or not; else it is numbers, which differ by more or less.
+        graph: names and a tensor to a tensor of an exported graph.
+        array: names and an array to an array as that graph answers, strings as object.
+        json: names and the value of one example to what JSON holds.
+        cell: names, the value of one example and how many parts at most, to the text of a table's cell.
+        dtype: NumPy's name of what an export says, ``string`` for bytes.
+        wide: whether it has a part for each name.
+        said: what an export said, strings as bytes or str, to an array like that of `array`.
+        portable: whether formats without strings tell it beside the outputs of the network.
+        near: of a decision: names, the value of one example, another one as an export says it, and bool, where the
+            margins are so small that it may differ, to whether it differs there alone.
+    """
+
+    decision: bool
+    graph: Callable[[tuple[str, ...], Any], Any]
+    array: Callable[[tuple[str, ...], np.ndarray], np.ndarray]
+    json: Callable[[tuple[str, ...], Any], Any]
+    cell: Callable[[tuple[str, ...], Any, int], str]
+    dtype: str = "float32"
+    wide: bool = False
+    said: Callable[[np.ndarray], np.ndarray] = np.asarray
+    portable: bool = False
+    near: Callable[[tuple[str, ...], Any, Any, np.ndarray], bool] = lambda names, value, said, near: bool(near.all())
+
+
+def in_graph(task: Task, answer: Answer) -> dict[str, tf.Tensor]:
+    """The values of an answer as the outputs of an exported graph: decisions by name are strings."""
+    return {name: FORMS[value.form].graph(task.names, answer.values[name]) for name, value in task.values().items()}
+
+
+def in_numpy(task: Task, answer: Answer) -> dict[str, np.ndarray]:
+    """The values of an answer in NumPy as the exported graph gives them, strings as object."""
+    return {name: FORMS[value.form].array(task.names, answer.values[name]) for name, value in task.values().items()}
+
+
+def portable(task: Task) -> dict[str, Value]:
+    """Of the values of an answer what formats without strings tell: outputs of the network, and flags and the like."""
+    known = task.values()
+    return {name: value for name, value in known.items() if name in task.outputs or FORMS[value.form].portable}
+
+
+def by_name(task: Task) -> list[str]:
+    """Values that are told by name: where there are no strings, those who ask decide them, as the server does."""
+    return [name for name, value in task.values().items() if value.form in ("name", "names")]
+
+
+def as_json(task: Task, outputs: Outputs, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is said of each example, by name of the value, as JSON holds it."""
+    values, count = task.answer(outputs, request, np).values, len(next(iter(outputs.values())))
+    forms = {name: FORMS[value.form].json for name, value in task.values().items()}
+    return [{name: form(task.names, values[name][at]) for name, form in forms.items()} for at in range(count)]
+
+
+def _names_of(names: tuple[str, ...], here: Any) -> str:
+    return ";".join(name for name, is_here in zip(names, here, strict=True) if is_here)
+
+
+def _gathered(names: tuple[str, ...], positions: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.gather(tf.constant(names), positions)
+
+
+def _joined(names: tuple[str, ...], here: Any) -> Any:
+    import tensorflow as tf
+
+    chosen = tf.ragged.boolean_mask(tf.broadcast_to(tf.constant(names), tf.shape(here)), here)
+    return tf.strings.reduce_join(chosen, axis=1, separator=";")
+
+
+def _png(names: tuple[str, ...], pixels: Any) -> Any:
+    import tensorflow as tf
+
+    whole = tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)
+    return tf.map_fn(tf.io.encode_png, whole, fn_output_signature=tf.string)
+
+
+def _texts(said: np.ndarray) -> np.ndarray:
+    return np.array([each.decode() if isinstance(each, bytes) else str(each) for each in said], object)
+
+
+def _decoded(png: bytes) -> np.ndarray:
+    import io
+
+    from PIL import Image
+
+    pixels = np.asarray(Image.open(io.BytesIO(png)))
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _is_near(names: tuple[str, ...], at: Any, said: str, near: np.ndarray) -> bool:
+    """Whether the name that is said is one of those that are nearly the one."""
+    return any(name == said for name, close in zip(names, np.broadcast_to(near, len(names)), strict=True) if close)
+
+
+def _are_near(names: tuple[str, ...], here: Any, said: str, near: np.ndarray) -> bool:
+    """Whether names are said that are here for sure, and perhaps those that are nearly so, and no others."""
+    rows = zip(names, here, np.broadcast_to(near, len(names)), strict=True)
+    pattern = "".join(
+        f"(?:;{re.escape(name)}){'?' if close else ''}" for name, is_here, close in rows if close or is_here
+    )
+    return re.fullmatch(pattern, f";{said}" if said else "") is not None
+
+
+def _whole(names: tuple[str, ...], pixels: np.ndarray) -> np.ndarray:
+    return np.clip(np.round(pixels), 0, 255).astype(np.uint8)
+
+
+def _next(names: tuple[str, ...], pixels: np.ndarray, said: np.ndarray, near: np.ndarray) -> bool:
+    """Whether each pixel is the same, or one of the two that it is nearly in the middle of."""
+    between = np.abs(np.clip(pixels, 0, 255) - said) < 1
+    return bool(((_whole(names, pixels) == said) | (near & between)).all())
+
+
+def _as_it_is(names: tuple[str, ...], value: Any) -> Any:
+    return value
+
+
+def _ranked(names: tuple[str, ...], shares: np.ndarray) -> dict[str, float]:
+    """Most probable first, of equal ones the first."""
+    return {names[at]: float(shares[at]) for at in np.argsort(-np.asarray(shares), kind="stable")}
+
+
+def _bars(names: tuple[str, ...], shares: Mapping[str, float], most: int) -> str:
+    some = list(shares.items())[:most]
+    return "\n".join(f"{'█' * round(BAR * share):<{BAR}} {share:.4f} {name}" for name, share in some)
+
+
+def _by_name(names: tuple[str, ...], values: np.ndarray) -> dict[str, float]:
+    return dict(zip(names, np.asarray(values).tolist(), strict=True))
+
+
+def _lines(names: tuple[str, ...], values: Mapping[str, float], most: int) -> str:
+    return "\n".join(f"{name}: {value:.5g}" for name, value in values.items())
+
+
+FORMS: dict[str, Form] = {
+    "name": Form(
+        True,
+        _gathered,
+        lambda names, at: np.array(names, object)[at],
+        lambda names, at: names[int(at)],
+        lambda names, name, most: name,
+        "string",
+        said=_texts,
+        near=_is_near,
+    ),
+    "names": Form(
+        True,
+        _joined,
+        lambda names, here: np.array([_names_of(names, row) for row in here], object),
+        _names_of,
+        lambda names, joined, most: joined,
+        "string",
+        said=_texts,
+        near=_are_near,
+    ),
+    "share": Form(
+        False, _as_it_is, _as_it_is, lambda names, share: float(share), lambda names, share, most: f"{share:.4f}"
+    ),
+    "shares": Form(False, _as_it_is, _as_it_is, _ranked, _bars, wide=True),
+    "numbers": Form(False, _as_it_is, _as_it_is, _by_name, _lines, wide=True),
+    "number": Form(
+        False, _as_it_is, _as_it_is, lambda names, value: float(value), lambda names, value, most: f"{value:.5g}"
+    ),
+    "flag": Form(
+        True,
+        _as_it_is,
+        _as_it_is,
+        lambda names, flag: bool(flag),
+        lambda names, flag, most: "yes" if flag else "no",
+        "bool",
+        portable=True,
+    ),
+    "array": Form(
+        False, _as_it_is, _as_it_is, lambda names, each: np.asarray(each).tolist(), lambda names, each, most: "…"
+    ),
+    "image": Form(
+        True,
+        _png,
+        _whole,
+        lambda names, pixels: np.asarray(pixels).tolist(),
+        lambda names, pixels, most: "image",
+        "string",
+        said=lambda said: np.stack([_decoded(each) for each in said]),
+        near=_next,
+    ),
+}

@@ -1,0 +1,66 @@
+"""The tasks, by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.errors import InputError
+from zoo.tasks.classification import Classification
+from zoo.tasks.forecasting import Forecasting
+from zoo.tasks.generation import Generation
+from zoo.tasks.multi_label import MultiLabel
+from zoo.tasks.reconstruction import Reconstruction
+from zoo.tasks.regression import Regression
+from zoo.tasks.task import Task
+
+TASKS: dict[str, type[Task]] = {
+    task.name: task for task in (Classification, MultiLabel, Regression, Forecasting, Reconstruction, Generation)
+}
+
+
+def register(task: type[Task]) -> type[Task]:
+    """Make a task known by its name; a decorator for one of your own.
+
+    Raises:
+        InputError: it lacks something that every task has, or there is one of that name.
+    """
+    needed = {"name": str, "outputs": tuple, "measures": tuple}
+    lacking = [name for name, kind in needed.items() if not isinstance(getattr(task, name, None), kind)]
+    lacking += sorted(getattr(task, "__abstractmethods__", ()))
+    if lacking:
+        raise InputError(f"{task.__name__}: expected a task with {', '.join(lacking)}; see zoo.tasks.task.Task")
+    if not task.measures:
+        raise InputError(f"{task.__name__}: expected measures, at least one; the first is what a search optimises")
+    if TASKS.get(task.name, task) is not task:
+        raise InputError(f"{task.__name__}: there is a task {task.name} already; give it another name")
+    TASKS[task.name] = task
+    return task
+
+
+def task_class(name: str | None, *, from_columns: bool = False) -> type[Task]:
+    """The task of that name.
+
+    Args:
+        name: as the command line has it.
+        from_columns: of those alone whose targets columns of a table can say.
+
+    Raises:
+        InputError: there is none.
+    """
+    known = [each for each, task in TASKS.items() if task.from_columns or not from_columns]
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"expected task to be {', '.join(known[:-1])} or {known[-1]}, received {name!r}{hint}")
+    return TASKS[name]
+
+
+def task_of(card: Mapping[str, Any]) -> Task:
+    """The task that the card of an artifact says.
+
+    Raises:
+        InputError: it is of a task that is not known here.
+    """
+    return task_class(card.get("task")).from_card(card)

@@ -1,0 +1,409 @@
+"""The contract of a task: what its targets are, what a model of it answers, and all that follows from these.
+
+A task is a frozen value. What the training part says of the targets (the classes, the most frequent one, deviations) is
+in its fields, and goes into the card of an artifact. Nothing else of the project asks a task for its name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from zoo.errors import InputError
+from zoo.tasks.terms import (
+    Answer,
+    Array,
+    Exam,
+    Graded,
+    Measure,
+    Outputs,
+    Plan,
+    Scored,
+    Scores,
+    Unlearnt,
+    Value,
+    Written,
+    largest,
+)
+
+if TYPE_CHECKING:
+    from zoo.evaluation.baselines import Examples
+    from zoo.evaluation.findings import Finding
+
+STEPS = 1500  # after which most small networks have learnt what they can
+LARGE = 10_000  # examples from which on batches are larger
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """What a model is for.
+
+    A new task says `name`, `outputs` and `measures`, and writes `of`, `encode`, `plan`, `losses`, `constant`, `values`
+    and `answer`; `fitted`, `to_card` and `from_card` too where it has fields of its own. All else has a default, which
+    is right for numbers or classes beside each other. The methods stand in the order in which the house calls them:
+    targets, training, answers, scores, the card.
+
+    Attributes:
+        names: of the classes, labels or numbers, in the order of the outputs.
+    """
+
+    names: tuple[str, ...] = ()
+
+    name: ClassVar[str]
+    """In the card of an artifact and on the command line."""
+    outputs: ClassVar[tuple[str, ...]]
+    """Names of what the network gives."""
+    measures: ClassVar[tuple[Measure, ...]]
+    """The first is what a search optimises."""
+    from_columns: ClassVar[bool] = True
+    """Whether columns of a table can say its targets."""
+    several: ClassVar[bool] = False
+    """Whether an example may have no label, or several."""
+    drawn: ClassVar[bool] = False
+    """Whether a model is asked with drawn codes, rather than with inputs like those of training."""
+    quality: ClassVar[Measure | None] = None
+    """The measure, at most 1, that a model whose numbers are rounded to int8 is held to; None where there is none."""
+    family: ClassVar[str] = "supervised"
+    """The kind of network in the card of an artifact."""
+    supervised: ClassVar[bool] = True
+    """Whether targets are learnt."""
+    checks_classes: ClassVar[bool] = True
+    """Whether each class needs a training example."""
+    remainder: ClassVar[bool] = False
+    """Whether a network learns what a simple model leaves, which may be noise."""
+
+    # ---- targets ----
+
+    @classmethod
+    @abstractmethod
+    def of(cls, raw: Written) -> Self:
+        """The task that all targets of a data set ask for.
+
+        Raises:
+            InputError: they can't be learnt, as a single class.
+        """
+
+    @abstractmethod
+    def encode(self, raw: Written) -> np.ndarray:
+        """Targets as arrays (rows, ...).
+
+        Raises:
+            InputError: one is none of the task's.
+        """
+
+    def text(self, target: np.ndarray) -> str:
+        """One target, as people write it."""
+        return ";".join(map(str, np.atleast_1d(target).tolist()))
+
+    def fitted(self, targets: np.ndarray) -> Self:
+        """With what the targets of the training part say."""
+        return self
+
+    def counts(self, targets: np.ndarray) -> dict[str, int]:
+        """How many examples have each class or label; nothing where there are none."""
+        return {}
+
+    def check(  # noqa: B027, most have nothing to check
+        self, source: Any, parts: Mapping[str, Any], *, every: bool = False
+    ) -> None:
+        """Look whether the targets can be learnt and scored.
+
+        Args:
+            source: of the data, for messages.
+            parts: name of a part of the data -> it.
+            every: whether each label needs a training example.
+
+        Raises:
+            InputError: they can't.
+        """
+
+    def strata(self, targets: np.ndarray) -> np.ndarray | None:
+        """Int (examples, strata) of 0 and 1, what a split keeps in proportion; None where time splits."""
+        return np.ones((len(targets), 1), np.int8)
+
+    def inner_strata(self, targets: np.ndarray) -> np.ndarray | None:
+        """The same for splits of the training part."""
+        return self.strata(targets)
+
+    @property
+    def reach(self) -> int:
+        """Where time splits: steps that a target reaches on from its input's end."""
+        return 1
+
+    # ---- training ----
+
+    def brought(self, network: Any, of: Task, description: Mapping[str, Any]) -> Self:
+        """This task, which a network brings, for data that ask for another one.
+
+        Args:
+            network: has a task of its own, whatever the targets.
+            of: the task of the data.
+            description: `zoo.data.Data.input`.
+
+        Raises:
+            InputError: the network can't learn these data.
+        """
+        return self
+
+    def chosen(self, data_task: Task, parts: Mapping[str, Any], source: Any) -> np.ndarray | None:
+        """Positions, int64, of the training examples that are learnt from; None for all.
+
+        Args:
+            data_task: the task of the data.
+            parts: name of a part of the data -> it.
+            source: of the data, for messages.
+
+        Raises:
+            InputError: there are none.
+        """
+        return None
+
+    def apart(self, source: Any, counts: Mapping[str, int]) -> int:
+        """How many examples at the beginning of each held-out part of a series share steps with those learnt.
+
+        Args:
+            source: of the data, for messages.
+            counts: name of a held-out part -> its examples.
+
+        Raises:
+            InputError: no others are left.
+        """
+        return 0
+
+    def check_network(self, network: Any, inputs: np.ndarray, source: Any) -> None:
+        """Whether `network` can learn the task, before the first step.
+
+        Args:
+            network: takes prepared inputs.
+            inputs: of the training part, prepared.
+            source: of the data, for messages.
+
+        Raises:
+            InputError: inputs or outputs don't fit; says what was expected and what came.
+        """
+        try:
+            wanted, outputs = tuple(network.input_shape[1:]), network.output_shape[-1]
+        except (AttributeError, ValueError) as error:
+            raise InputError(
+                f"expected a model that says what it takes, as keras.Model(inputs, outputs), or keras.Sequential with "
+                f"a keras.Input first; {network.name} is a {type(network).__name__}, which does not"
+            ) from error
+        import keras
+
+        if not isinstance(network, keras.Sequential) and not isinstance(network.output, keras.KerasTensor):
+            kind = type(network.output).__name__
+            raise InputError(f"expected a model with one output, a tensor; {network.name} gives a {kind} of such")
+        sizes = inputs.shape[1:]
+        if len(wanted) != len(sizes) or any(w not in (None, i) for w, i in zip(wanted, sizes, strict=True)):
+            raise InputError(f"{network.name} takes inputs of shape {wanted}, and {source} gives {sizes}")
+        if outputs != len(self.names):
+            raise InputError(
+                f"{network.name} has {outputs} outputs, and {source} asks for {len(self.names)}: "
+                + ", ".join(self.names[:10])
+            )
+
+    def lengths(
+        self, network: Any, source: Any, count: int, batch_size: int | None, epochs: int | None
+    ) -> tuple[int, int]:
+        """Examples a batch, and epochs.
+
+        Args:
+            network: that learns.
+            source: of the data, for messages.
+            count: examples to learn from.
+            batch_size: as asked for; None for what suits.
+            epochs: as asked for; None for what suits.
+
+        Raises:
+            InputError: the batch does not fit.
+        """
+        batch_size = batch_size or (128 if count >= LARGE else 32)
+        return batch_size, epochs or int(np.clip(STEPS * batch_size // count, 20, 200))
+
+    def arguments(self) -> dict[str, Any]:
+        """What a builder must be told beside the number of outputs, ``len(names)``."""
+        return {}
+
+    def learnt(
+        self, source: Any, targets: np.ndarray, inputs: np.ndarray, chosen: np.ndarray
+    ) -> tuple[np.ndarray, Any]:
+        """Targets of the training part as the network learns them, and what brings its answers back into their unit.
+
+        Args:
+            source: of the data, for messages.
+            targets: as `encode` gives them.
+            inputs: as a builder takes them.
+            chosen: positions, int64, of the examples that are learnt from, which alone say the unit.
+
+        Returns:
+            targets, and a `zoo.tasks.regression.Scale`; None where they are learnt as they are.
+
+        Raises:
+            InputError: targets are constant, or float32 does not hold them.
+        """
+        return targets, None
+
+    @abstractmethod
+    def plan(self, network: Any) -> Plan:
+        """How `network` learns it."""
+
+    def fits(self, answers: np.ndarray) -> str | None:
+        """Why `answers` of a network to some inputs, float32 (examples, ...), can't be outputs; None where they can."""
+        return None
+
+    def losses(self, targets: np.ndarray, outputs: Outputs) -> np.ndarray:
+        """Float64 (examples,): what the loss is the mean of. Needed where targets are learnt."""
+        raise NotImplementedError(f"{type(self).__name__}.losses")
+
+    def constant(self, targets: np.ndarray) -> np.ndarray:
+        """The one output (values,) that is best for all `targets`. Needed where targets are learnt."""
+        raise NotImplementedError(f"{type(self).__name__}.constant")
+
+    def weights(self, targets: np.ndarray) -> np.ndarray:
+        """Float32 (examples,) that give each class the same weight, with mean 1.
+
+        Raises:
+            InputError: there are no classes, one an example.
+        """
+        raise InputError(f"class_weights are for one class an example; leave them out for {self.name}")
+
+    def whole(self, network: Any, preprocess: Any, scale: Any) -> Any:
+        """Raw inputs to outputs in one model, not compiled.
+
+        Args:
+            network: trained, on prepared inputs.
+            preprocess: from raw inputs to prepared ones; None for nothing.
+            scale: what `learnt` gives beside the targets.
+        """
+        from zoo.tasks.composing import composed
+
+        return composed(network, preprocess, scale)
+
+    def calibrated(self, network: Any, unlearnt: Unlearnt) -> tuple[Self, dict[str, Any]]:
+        """With what is found once a network is trained, as a threshold; and what the card says of it.
+
+        Args:
+            network: trained.
+            unlearnt: asks networks for training examples that they did not learn from.
+        """
+        return self, {}
+
+    # ---- answers ----
+
+    @abstractmethod
+    def values(self) -> dict[str, Value]:
+        """The values of an answer, by name, in the order in which they are told."""
+
+    @abstractmethod
+    def answer(self, outputs: Outputs, request: Mapping[str, Array], xp: Any) -> Answer:
+        """What is said, in NumPy and in an exported graph alike.
+
+        Args:
+            outputs: of the network, by the names of `outputs`, float32.
+            request: what the kind of input passes through, by name.
+            xp: numpy or keras.ops.
+        """
+
+    def units(self, outputs: Outputs) -> dict[str, np.ndarray]:
+        """Name of an output -> the unit in which differences of it are measured, float64, () or (values,).
+
+        The largest value, and at least 1; see `zoo.tasks.regression` for others.
+        """
+        return {name: largest(values) for name, values in outputs.items()}
+
+    def named(self, answer: Any) -> dict[str, Any]:
+        """Outputs of a network, a tensor or several, by name."""
+        if isinstance(answer, Mapping):
+            return dict(answer)
+        several = answer if isinstance(answer, list | tuple) else [answer]
+        return dict(zip(self.outputs, several, strict=True))
+
+    def network_outputs(self, network: Any) -> Callable[[Any], dict[str, Array]]:
+        """A function of tensors, from inputs of `network` to its outputs by name; traced in exported graphs."""
+        return lambda inputs: self.named(network(inputs, training=False))
+
+    def outputs_of(self, model: Any, inputs: Any) -> dict[str, np.ndarray]:
+        """Outputs, by name, of a whole model for raw inputs in memory, as `zoo.data.Part` has them."""
+        from zoo.arrays import apply
+
+        return self.named(apply(model, inputs, batch=256))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names that a format without strings needs beside it, in the order of its numbers."""
+        return self.names
+
+    def beside(self) -> dict[str, Any]:
+        """Numbers that a format tells beside its file, as a threshold."""
+        return {}
+
+    # ---- scores ----
+
+    def exam_outputs(self, exam: Exam) -> dict[str, np.ndarray] | None:
+        """What the trained network of `exam` says of its examples; None where the whole model is asked."""
+        return None
+
+    def simple(self, examples: Examples) -> dict[str, np.ndarray]:
+        """What simple models say of the examples that are asked: name -> output. By itself the best constant."""
+        best = self.constant(examples.targets)
+        return {"always the same": np.repeat(best[None], len(examples.asked), axis=0)}
+
+    def search_outputs(self, exam: Exam, measure: Measure) -> dict[str, np.ndarray] | None:
+        """What `measure` looks at in a search, where that is not what the network of `exam` says of its examples."""
+        return None
+
+    def objectives(self, network: Any) -> tuple[Measure, ...]:
+        """What a search for such a network can optimise; the first is what it does optimise."""
+        return self.measures
+
+    def evaluate(self, exam: Exam) -> Scored:
+        """Scores, beside those of simple models; by themselves those of `measures`."""
+
+        def scores(outputs: Outputs) -> dict[str, float]:
+            return {each.name: each.score(self, exam.targets, outputs) for each in self.measures}
+
+        simple = {name: scores(outputs) for name, outputs in exam.simple.items()}
+        return Scores(exam.part, len(exam.targets), scores(exam.outputs), simple)
+
+    def graded(self, names: Sequence[str], exam: Exam, said: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
+        """The examples that are scored, each as `Graded`; those that are most wrong first, where that can be told.
+
+        Args:
+            names: of the examples.
+            exam: with them.
+            said: of each, as `zoo.tasks.forms.as_json` gives it.
+        """
+        rows = zip(names, exam.targets, said, strict=True)
+        return tuple(Graded(name, self.text(target), answer) for name, target, answer in rows)
+
+    def findings(self, exam: Exam, evaluation: Scored) -> tuple[Finding, ...]:
+        """What is wrong, in words, with the remedy."""
+        return ()
+
+    # ---- the card ----
+
+    def options(self) -> dict[str, Any]:
+        """What the card says of the options of the task."""
+        return {}
+
+    def to_card(self) -> dict[str, Any]:
+        """What the card of an artifact says of it."""
+        return {"task": self.name, "classes": list(self.names)}
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any]) -> Self:
+        """The task of `to_card`; cards of older versions lack some."""
+        return cls(tuple(card["classes"]))
+
+    @classmethod
+    def card_problem(cls, card: Mapping[str, Any]) -> tuple[str, str] | None:
+        """What is wrong in a card: a key, and in words what it should be; None where nothing is wrong."""
+        return None if card["classes"] else ("classes", "a list of names that differ")
+
+    def shapes(self, card: Mapping[str, Any], model: Any) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
+        """What card and model both say: what it is, the shape in the card and that of the model, without the batch."""
+        yield self.outputs[0], (len(self.names),), tuple(model.output_shape[1:])

@@ -1,0 +1,223 @@
+"""The small values of the contract of a task: what it is told, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from zoo.evaluation.shown import Shown, scores_table
+
+if TYPE_CHECKING:
+    import keras
+
+Array = Any
+"""A NumPy array, or a tensor in a graph."""
+Outputs = Mapping[str, Array]
+"""What a network gives: name of an output -> array, the examples along its first axis."""
+
+
+class Value(NamedTuple):
+    """One value of an answer.
+
+    Attributes:
+        form: out of `zoo.tasks.forms.FORMS`; says how the value is written, shown and compared.
+        meaning: in words.
+        squared: whether it is a square, whose root is compared: a square near 0 has no digits to lose.
+    """
+
+    form: str
+    meaning: str
+    squared: bool = False
+
+
+class Answer(NamedTuple):
+    """What a model says of some examples.
+
+    Attributes:
+        values: name -> array, by the names of `Task.values`.
+        margins: name of a value that is a decision -> float (examples,), or (examples, ...) one for each part of the
+            value: how far it is from another decision, in the unit in which outputs are compared. Of a name, one for
+            each of `Task.names`: how far it is from being the one. A decision without a margin has to be equal always.
+    """
+
+    values: dict[str, Array]
+    margins: dict[str, Array] = {}
+
+
+class Measure(NamedTuple):
+    """A score.
+
+    Attributes:
+        name: as people ask for it.
+        direction: which is better, ``max`` or ``min``.
+        parts: of a task, targets and outputs: one number an example, float64 (examples,), whose mean is the score and
+            which vary as it does, as `zoo.evaluation.measures` says. Without `paired` a single number, the score.
+        decided: whether it looks at decisions alone, so that two models can score alike by chance.
+        paired: whether there is a part for each example.
+    """
+
+    name: str
+    direction: Literal["max", "min"]
+    parts: Callable[[Any, np.ndarray, Outputs], np.ndarray]
+    decided: bool = False
+    paired: bool = True
+
+    def score(self, task: Any, targets: np.ndarray, outputs: Outputs) -> float:
+        """The score."""
+        return float(self.parts(task, targets, outputs).mean())
+
+
+class Written(Protocol):
+    """Targets as a reader found them, none of them missing.
+
+    Attributes:
+        columns: their names; a folder of classes has one.
+        names: what to call each row in a message.
+        where: the file or folder, for messages.
+    """
+
+    columns: tuple[str, ...]
+    names: Sequence[str]
+    where: str
+
+    def strings(self) -> np.ndarray:
+        """Object (rows, columns) of str, as they are written."""
+
+    def numbers(self) -> np.ndarray:
+        """Float64 (rows, columns); NaN where there is no number."""
+
+
+class Plan(NamedTuple):
+    """How a network learns a task.
+
+    Attributes:
+        loss: of targets and outputs; None where the network has its own.
+        metrics: Keras metrics beside it.
+        outside: whether examples outside of training choose the epoch; else all are learnt from, in whole batches, and
+            the last epoch is taken.
+        multiple: batches a step.
+        optimizers: of a function that makes an optimizer, and of the learning rate that is asked for, to several
+            optimizers; None for a single one. The function takes steps a step, a learning rate and Adam's betas.
+    """
+
+    loss: keras.losses.Loss | None
+    metrics: tuple[str, ...] = ()
+    outside: bool = True
+    multiple: int = 1
+    optimizers: Callable[[Callable[..., Any], float | None], tuple[Any, ...]] | None = None
+
+
+class Usual(NamedTuple):
+    """Scores of training examples that were not learnt from, float32 (examples,), and in words where they are from."""
+
+    scores: np.ndarray
+    source: str
+
+
+Unlearnt = Callable[[Callable[[Any, np.ndarray], np.ndarray], Callable[[int], bool]], Usual]
+"""What networks say of training examples that they did not learn from.
+
+Takes what to ask a network and prepared inputs, and whether so many examples are enough.
+"""
+
+
+class Exam(NamedTuple):
+    """What a score may look at.
+
+    Attributes:
+        part: name of what is scored, as "validation".
+        targets: of its examples, as `Task.encode` gives them.
+        outputs: what the model says of them.
+        digests: sha256 of each input's content.
+        simple: what simple models say of them: name -> outputs.
+        weighted: whether training gave rare classes more weight; None where it can't.
+        seed: of what is drawn.
+        network: trained, on prepared inputs; None where an artifact is scored, which has no such and no below.
+        inputs: of the training part, prepared.
+        asked: of the examples, prepared.
+        epochs: losses and metrics of the training, epoch by epoch.
+        judge: scores images against those held out, given the images, float32 0-255, and int (images,), the class that
+            each was to be, or None.
+    """
+
+    part: str
+    targets: np.ndarray
+    outputs: Outputs
+    digests: Sequence[str] = ()
+    simple: Mapping[str, Outputs] = {}
+    weighted: bool | None = None
+    seed: int = 0
+    network: Any = None
+    inputs: Any = None
+    asked: Any = None
+    epochs: Sequence[Mapping[str, float]] = ()
+    judge: Callable[[np.ndarray, np.ndarray | None], Any] | None = None
+
+
+class Scored(Protocol):
+    """Scores of one model on one part, as people and machines read them; a dataclass with ``baselines``."""
+
+    part: str
+    examples: int
+
+    def beside(self) -> tuple[str, float | None, dict[str, float | None]]:
+        """The measure that comes first, in words; its value; and those of simple models, by name."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values as JSON holds them."""
+
+    def shown(self, details: bool = False) -> Shown:
+        """What people read."""
+
+
+class Graded(NamedTuple):
+    """One scored example: what is true, and what was said. `right` where that can be told of one."""
+
+    name: str
+    target: str
+    answer: dict[str, Any]
+    right: bool | None = None
+
+    def cells(self) -> dict[str, Any]:
+        """A row of a table, by column."""
+        plain = {name: value for name, value in self.answer.items() if not isinstance(value, list)}
+        return {"name": self.name, "target": self.target, **plain}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores by name, of a task that needs no value of its own.
+
+    Attributes:
+        part: which part was scored.
+        examples: how many.
+        scores: of the model.
+        baselines: of simple models fitted on the same training part, by name.
+    """
+
+    part: str
+    examples: int
+    scores: dict[str, float]
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values as JSON holds them."""
+        return {"part": self.part, "examples": self.examples, **self.scores, "baselines": self.baselines}
+
+    def beside(self) -> tuple[str, float | None, dict[str, float | None]]:
+        """See `Scored.beside`."""
+        name, own = next(iter(self.scores.items()))
+        return name.replace("_", " "), own, {model: row.get(name) for model, row in self.baselines.items()}
+
+    def shown(self, details: bool = False) -> Shown:
+        """What people read."""
+        measures = {name: name.replace("_", " ") for name in self.scores}
+        yield scores_table(f"{self.part}: {self.examples} examples", measures, self.scores, self.baselines)
+
+
+def largest(values: np.ndarray) -> np.float64:
+    """The largest absolute value, and at least 1."""
+    return np.float64(max(1.0, float(np.abs(values).max(initial=0.0))))

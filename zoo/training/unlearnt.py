@@ -1,0 +1,79 @@
+"""What networks say of training examples that they did not learn from."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.tasks.terms import Unlearnt, Usual
+from zoo.training.compiling import Reuse
+from zoo.training.learning import Sides, learn
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.training.preparing import Job
+    from zoo.training.settings import Settings
+
+FOLDS = 5
+
+
+def unlearnt(
+    job: Job, network: keras.Model, settings: Settings, epochs: int, choosing: np.ndarray, seed: int
+) -> Unlearnt:
+    """A function that asks networks for examples that they did not learn from.
+
+    Those that chose the epoch, if there are enough; else all, each asked of one of five networks that are trained as
+    this one was, each on four fifths of the examples.
+
+    Args:
+        job: what was learnt.
+        network: trained.
+        settings: of its training, completed.
+        epochs: that it was trained.
+        choosing: positions in the training part of the examples that chose the epoch.
+        seed: of the folds, and of their training.
+
+    Source: Vovk 2015, "Cross-conformal predictors".
+    """
+
+    def asked(answer: Callable[[Any, np.ndarray], np.ndarray], enough: Callable[[int], bool]) -> Usual:
+        if enough(len(choosing)):
+            source = f"{len(choosing):,} training examples, not learnt from"
+            return Usual(answer(network, job.inputs[choosing]), source)
+        scores, reuse = np.full(len(job.inputs), np.nan, np.float32), Reuse()
+        parts, rng = folds(job, seed), np.random.default_rng(seed)
+        least = min((len(chosen) for chosen, _ in parts), default=0)  # of one number of steps, one graph serves all
+        for number, (chosen, others) in enumerate(parts):
+            random.seed(seed + number)  # which Keras draws the seeds of its weights from
+            fold = type(network).from_config(network.get_config())
+            sides = Sides((job.inputs, job.targets), None, np.sort(rng.permutation(chosen)[:least]))
+            learn(job, fold, sides, settings, seed, stop_at=max(1, epochs), reuse=reuse)
+            scores[others] = answer(fold, job.inputs[others])
+        if np.isnan(scores).any():
+            source = f"{len(scores):,} training examples, learnt from: too few to hold out"
+            return Usual(answer(network, job.inputs), source)
+        source = f"{len(scores):,} training examples, each scored by one of {FOLDS} networks that did not learn from it"
+        return Usual(scores, source)
+
+    return asked
+
+
+def folds(job: Job, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Positions to learn from and to be asked, fold by fold; of windows those learnt share no step with the others."""
+    from sklearn.model_selection import GroupKFold
+
+    part, count = job.data.train, len(job.inputs)
+    if job.data.task.inner_strata(part.targets) is None:
+        window, places = job.data.input.get("window", 1), np.arange(count)
+        blocks = np.array_split(places, FOLDS)
+        apart = [(places < block[0] - window + 1) | (places > block[-1] + window - 1) for block in blocks if len(block)]
+        found = [(np.flatnonzero(learnt), block) for learnt, block in zip(apart, blocks, strict=False)]
+        return [(learnt, block) for learnt, block in found if len(learnt)]
+    units = part.together
+    if len(np.unique(units)) < FOLDS:
+        return []
+    return list(GroupKFold(FOLDS, shuffle=True, random_state=seed).split(units, groups=units))
