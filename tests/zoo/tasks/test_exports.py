@@ -53,9 +53,8 @@ MADE: dict[str, Callable[[], Trained]] = {
     ),
 }
 VALUES = [(name, value) for name, task in TASKS.items() for value in task(("a", "b")).values()]
-QUICK = {("classification", "label"), ("reconstruction", "is_anomaly"), ("generation", "image_bytes")}
-EACH_VALUE = [
-    pytest.param(*each, marks=() if each in QUICK else pytest.mark.slow, id="-".join(each)) for each in VALUES
+EACH_VALUE = [  # one of them quick
+    pytest.param(*each, marks=() if each == VALUES[0] else pytest.mark.slow, id="-".join(each)) for each in VALUES
 ]
 kept: dict[str, Trained] = {}
 
@@ -81,7 +80,7 @@ def refused(name: str, place: Path) -> dict[str, Any]:
 
 
 def test_there_is_a_network_of_each_task() -> None:
-    assert set(MADE) == set(TASKS) and {value for name, value in QUICK} <= {value for name, value in VALUES}
+    assert set(MADE) == set(TASKS)
 
 
 @pytest.mark.parametrize(("name", "value"), EACH_VALUE)
