@@ -4,35 +4,86 @@ from __future__ import annotations
 
 import click
 
+from zoo.commands.completing import ARTIFACTS, completing, of
+from zoo.commands.options import (
+    INPUT_SIZE,
+    JSON,
+    OUT,
+    SEED,
+    Grouped,
+    model_option,
+    output_option,
+    training_option,
+)
 from zoo.terminal import say, say_json
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("path", type=click.Path())
-@click.option("--backbone", default="efficientnet_lite0", show_default=True, help="Any of: zoo backbones.")
-@click.option(
+@INPUT_SIZE(
+    help="Side of the images in pixels that the model sees. Lower it to be quicker, raise it where details matter.  "
+    "[default: the backbone's]"
+)
+@model_option(
+    "--backbone",
+    default="efficientnet_lite0",
+    show_default=True,
+    shell_complete=completing(of("applications.backbone_table:BACKBONES")),
+    help="Pretrained network to start from. Change it to a larger one for better scores, at the cost of time; zoo "
+    "backbones lists them.",
+)
+@model_option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    shell_complete=completing(lambda: ("imagenet", "random"), otherwise="file"),
+    help="Weights of the backbone: imagenet, random, or a weights file. Change it to use weights of your own.",
+)
+@model_option(
+    "--from",
+    "start",
+    metavar="ARTIFACT",
+    shell_complete=ARTIFACTS,
+    help="Model of your own to start from, instead of a backbone. Give it to go on with what a fine-tune learnt.",
+)
+@SEED(help="Random seed for the split and for training. Change it to see how much scores vary.")
+@training_option(
     "--effort",
     type=click.Choice(["quick", "balanced", "max"]),
     default="quick",
     show_default=True,
-    help="quick: a linear head. balanced: the last blocks too, if that helps. max: always try, ship the better.",
+    help="How much to train. quick fits a linear head on the frozen backbone; balanced trains the last blocks too and "
+    "keeps that if it helps clearly; max keeps the better of both. Change it where minutes are worth a better score.",
 )
-@click.option("--out", type=click.Path(), help="Folder of the artifact.  [default: saved_models/ and the name of PATH]")
-@click.option("--seed", default=0, show_default=True, help="Of the split and of the training.")
-@click.option("--weights", default="imagenet", show_default=True, help="imagenet, random, or a weights file.")
-@click.option("--from", "start", metavar="ARTIFACT", help="Start from your own model instead of a backbone.")
-@click.option("--input-size", type=int, help="Side of the model's input in pixels.  [default: the backbone's]")
-@click.option("--epochs", default=12, show_default=True, help="At most, for the last blocks.")
-@click.option("--unfreeze", type=int, help="How many of the last blocks to train.  [default: the backbone's]")
-@click.option("--learning-rate", default=1e-4, show_default=True, help="For the last blocks, at its peak.")
-@click.option(
+@training_option(
+    "--epochs",
+    default=12,
+    show_default=True,
+    help="Largest number of passes over the training images for the last blocks. Lower it to be quicker.",
+)
+@training_option(
+    "--unfreeze",
+    type=int,
+    help="Number of the last blocks to train. Raise it where your images look unlike photographs.  [default: the "
+    "backbone's]",
+)
+@training_option(
+    "--learning-rate",
+    default=1e-4,
+    show_default=True,
+    help="Size of the steps for the last blocks, at their largest. Lower it where the loss jumps.",
+)
+@training_option(
     "--augment",
     default="flip,crop",
     show_default=True,
-    help="For the last blocks: any of flip, crop, color, randaugment, mixup, or none.",
+    shell_complete=completing(of("applications.unfreezing:AUGMENTATIONS"), several=True),
+    help="Random changes of training images for the last blocks, with commas between: flip, crop, color, randaugment, "
+    "mixup, or none. Leave out those that change the label, as flip does for text.",
 )
-@click.option("--profile", is_flag=True, help="Print where the time went.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@OUT
+@output_option("--profile", is_flag=True, help="Print how many seconds each stage took. Give it to see what is slow.")
+@JSON
 def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool, **options: object) -> None:
     """Fine-tune a pretrained model on the images in PATH, score it, and export it ready to serve.
 
@@ -76,7 +127,7 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@JSON
 def backbones(as_json: bool) -> None:
     """List the pretrained models: size, and whether their weights are on this machine."""
     from rich.table import Table

@@ -30,7 +30,7 @@ from zoo.kinds.class_folders import Example
 from zoo.kinds.images import decoding
 from zoo.kinds.images.folders import images
 from zoo.progress import Stopwatch
-from zoo.settings import whole
+from zoo.settings import near, whole
 from zoo.tasks.classification import Evaluation
 from zoo.tasks.terms import Exam
 
@@ -233,7 +233,8 @@ def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment
 
     unknown = sorted(set(augment) - set(AUGMENTATIONS))
     if unknown:
-        raise InputError(f"expected augmentations out of {', '.join(AUGMENTATIONS)}, received {unknown[0]!r}")
+        hint = near(unknown[0], AUGMENTATIONS)
+        raise InputError(f"expected augmentations out of {', '.join(AUGMENTATIONS)}, received {unknown[0]!r}{hint}")
     blocks = find(backbone).unfreeze if blocks is None else blocks
     if blocks < 1 or epochs < 1 or not rate > 0:
         raise InputError(

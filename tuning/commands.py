@@ -4,42 +4,130 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands.asking import IMPORT, JSON, read, reading_options
+from zoo.commands.asking import read
+from zoo.commands.completing import completing, of
+from zoo.commands.options import (
+    IMPORT,
+    INPUT_SIZE,
+    JSON,
+    OUT,
+    Grouped,
+    model_option,
+    output_option,
+    reading_options,
+    search_option,
+    training_option,
+)
 from zoo.terminal import say, say_json
 
 
-@click.command()
+def _models() -> list[str]:
+    from zoo.builders.registry import BUILDERS
+
+    return ["fine_tune", *BUILDERS]
+
+
+@click.command(cls=Grouped)
 @click.argument("path", type=click.Path())
-@click.option("--model", help="fine_tune, or a builder of: zoo models.  [default: what suits PATH]")
-@click.option(
+@reading_options
+@INPUT_SIZE(
+    help="Side of the images in pixels that the network sees. Raise it where details matter, at the cost of time.  "
+    "[default: the backbone's, or the images']"
+)
+@model_option(
+    "--model",
+    shell_complete=completing(_models),
+    help="What to search: fine_tune, or a builder; zoo models lists them. Change it to compare kinds of networks.  "
+    "[default: what suits PATH]",
+)
+@model_option(
+    "--space",
+    metavar="FILE.py:FUNCTION",
+    help="Search space of your own, a function of hp. Give it to try other values than the builder's space has.",
+)
+@search_option(
     "--method",
     type=click.Choice(["random", "grid", "bayesian", "hyperband"]),
     default="random",
     show_default=True,
-    help="How configurations are chosen; hyperband ends bad ones early.",
+    help="How configurations are chosen. Change it to bayesian to learn from earlier trials, to hyperband to end bad "
+    "ones early, to grid to try all.",
 )
-@click.option("--budget", help="Time for the trials, as 90s, 10m, 1h30m.  [default: 10m, or none with --trials]")
-@click.option("--trials", type=int, help="At most, besides the default configuration.")
-@click.option("--objective", help="accuracy, f1_macro, roc_auc, log_loss, r2, rmse ...  [default: that of the task]")
-@click.option("--folds", type=int, help="Of cross-validation; 0 for one inner split.  [default: 0; few photos: 5]")
-@click.option("--epochs", type=int, help="Of a trial, at most.  [default: as zoo train]")
-@click.option("--space", metavar="FILE.py:FUNCTION", help="A search space of your own, a function of hp.")
-@click.option("--workers", default=1, show_default=True, help="Processes on this machine.")
-@click.option("--out", type=click.Path(), help="Folder of the artifact.  [default: saved_models/ and the name of PATH]")
-@click.option("--run", type=click.Path(), help="Folder of the search, to be kept.  [default: one in .runs/]")
-@click.option("--seed", default=0, show_default=True, help="Of the splits, the weights and what is drawn.")
-@reading_options
-@click.option("--input-size", type=int, help="Side of the images in pixels.  [default: the backbone's, or the images']")
-@click.option("--keep", default=1, show_default=True, help="Best trials whose weights stay on disk.")
-@click.option("--disk", type=int, metavar="MB", help="What weights on disk may take.")
-@click.option("--tensorboard", type=click.Path(), help="Folder for TensorBoard's HParams.")
-@click.option("--oracle", metavar="HOST:PORT", help="Across machines: the chief's address, the same in all commands.")
-@click.option(
+@search_option(
+    "--budget",
+    help="Time for the trials, as 90s, 10m or 1h30m. Raise it where the best score still rises.  [default: 10m, or "
+    "none with --trials]",
+)
+@search_option(
+    "--trials",
+    type=int,
+    help="Largest number of trials, besides the default configuration. Give it for a search that does not depend on "
+    "the speed of the machine.",
+)
+@search_option(
+    "--objective",
+    shell_complete=completing(of("tuning.objectives:OBJECTIVES")),
+    help="Score to optimise, as accuracy, f1_macro, roc_auc, log_loss, r2 or rmse. Change it to what counts for you.  "
+    "[default: that of the task]",
+)
+@search_option(
+    "--folds",
+    type=int,
+    help="Number of parts for cross-validation; 0 takes one inner split. Raise it for few examples, where one split "
+    "decides by chance.  [default: 0; few photos: 5]",
+)
+@search_option(
+    "--workers",
+    default=1,
+    show_default=True,
+    help="Number of processes that run trials on this machine. Raise it where cores and memory are free.",
+)
+@search_option(
+    "--oracle",
+    metavar="HOST:PORT",
+    help="Address of the chief, the same in all commands. Give it to search on several machines.",
+)
+@search_option(
     "--role",
     type=click.Choice(["chief", "worker"]),
     default="chief",
     show_default=True,
-    help="With --oracle: what this process is.",
+    help="What this process is in a search on several machines. Change it to worker in all commands but one.",
+)
+@training_option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Random seed for the splits, the weights and the choice of configurations. Change it to see how much results "
+    "vary.",
+)
+@training_option(
+    "--epochs",
+    type=int,
+    help="Largest number of epochs of a trial. Lower it to run more trials in the same time.  [default: as zoo train]",
+)
+@OUT
+@output_option(
+    "--run",
+    type=click.Path(),
+    help="Folder of the search, which is kept. Give it to look at every trial later.  [default: one in .runs/]",
+)
+@output_option(
+    "--keep",
+    default=1,
+    show_default=True,
+    help="Number of the best trials whose weights stay on disk. Raise it to compare them later.",
+)
+@output_option(
+    "--disk",
+    type=int,
+    metavar="MB",
+    help="Largest space that weights may take on disk. Give it where the disk is small.",
+)
+@output_option(
+    "--tensorboard",
+    type=click.Path(),
+    help="Folder for the HParams of TensorBoard. Give it to compare trials there.",
 )
 @JSON
 @IMPORT
@@ -66,7 +154,7 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
 
     data = path if model == "fine_tune" else read(path, options, options["seed"])
     if model == "fine_tune":
-        from zoo.commands.asking import READING
+        from zoo.commands.options import READING
 
         for name in READING:
             options.pop(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from tuning.results import Comparison
 from zoo.errors import InputError
 from zoo.evaluation import intervals
+from zoo.settings import near
 from zoo.tasks.registry import TASKS
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Measure, Outputs
@@ -46,9 +46,7 @@ def check_objective(name: str) -> None:
 
 
 def _unknown(name: str, names: Sequence[str]) -> InputError:
-    near = difflib.get_close_matches(name, OBJECTIVES, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return InputError(f"expected an objective out of {', '.join(names)}, received {name!r}{hint}")
+    return InputError(f"expected an objective out of {', '.join(names)}, received {name!r}{near(name, OBJECTIVES)}")
 
 
 def compared(

@@ -18,7 +18,7 @@ from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.files import claimed, remove_run
 from zoo.kinds.recognising import open as open_data
-from zoo.settings import whole
+from zoo.settings import near, whole
 
 if TYPE_CHECKING:
     import keras
@@ -179,7 +179,7 @@ def check_arguments(
         if value is not None and value < least[name]:
             raise InputError(f"expected {name} of at least {least[name]}, received {value}")
     if method not in METHODS:
-        raise InputError(f"expected a method out of {', '.join(METHODS)}, received {method!r}")
+        raise InputError(f"expected a method out of {', '.join(METHODS)}, received {method!r}{near(method, METHODS)}")
     if budget is not None:
         seconds_of(budget)
     if objective is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from tuning.spaces import SPACES, Settings
 from zoo.errors import InputError
+from zoo.settings import near
 from zoo.training.own_code import import_file
 
 # What no space may set.
@@ -27,7 +27,7 @@ def space_of(model_name: str, space: Callable[..., Settings] | str | None = None
         if model_name not in SPACES:
             raise InputError(
                 f"expected a model with a search space, one of {', '.join(SPACES)}; received {model_name!r}"
-                f"{_near(model_name, SPACES)}; or give a space of your own as FILE.py:function"
+                f"{near(model_name, SPACES)}; or give a space of your own as FILE.py:function"
             )
         return SPACES[model_name]
     path, _, name = space.rpartition(":") if isinstance(space, str) else ("", "", "")
@@ -59,7 +59,7 @@ def check(settings: Any, model: Callable[..., Any] | None, training: Callable[..
         raise InputError(f"{wanted} {settings!r}; return such a dict")
     for key in settings:
         if key not in halves:
-            raise InputError(f"{wanted} the key {key!r}{_near(key, halves)}; leave out all but these two")
+            raise InputError(f"{wanted} the key {key!r}{near(key, halves)}; leave out all but these two")
     for key, function in halves.items():
         half = settings.get(key)
         if not isinstance(half, dict):
@@ -73,7 +73,7 @@ def check(settings: Any, model: Callable[..., Any] | None, training: Callable[..
                 able = [word for word in known if word not in refused]
                 raise InputError(
                     f"{name}: expected arguments of {getattr(function, '__name__', 'the function')} in {key!r}, out of "
-                    f"{', '.join(able)}; received {argument!r}{_near(argument, able)}"
+                    f"{', '.join(able)}; received {argument!r}{near(argument, able)}"
                 )
 
 
@@ -87,8 +87,3 @@ def _keywords(function: Callable[..., Any]) -> list[str] | None:
         for p in found
         if p.kind is p.KEYWORD_ONLY or (p.kind is p.POSITIONAL_OR_KEYWORD and p.default is not p.empty)
     ]
-
-
-def _near(word: object, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(word), list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""

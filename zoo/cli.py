@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -20,6 +21,22 @@ from zoo.errors import InputError, JobError, Notice
 
 LONGEST = 2000  # characters of a line that tells of an error: what came may be as long as a file
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, a file
+
+
+GROUPS = {  # heading of `zoo --help` -> commands, in the order in which people come to need them
+    "Look at data": ("sample", "check"),
+    "Train": ("train", "finetune", "lr-find", "models", "show", "backbones"),
+    "Search": ("tune",),
+    "Predict and evaluate": ("predict", "evaluate", "anomalies", "reconstruct", "generate", "latent"),
+    "Ship": ("export", "formats", "verify", "serve"),
+}
+MORE = "More"  # commands of other packages
+COMPLETION = """Tab completion of commands, options and names, by one line in a file of your shell:
+
+\b
+bash  ~/.bashrc   eval "$(_ZOO_COMPLETE=bash_source zoo)"
+zsh   ~/.zshrc    eval "$(_ZOO_COMPLETE=zsh_source zoo)"
+fish  ~/.config/fish/completions/zoo.fish   _ZOO_COMPLETE=fish_source zoo | source"""
 
 
 class Commands(click.Group):
@@ -34,8 +51,37 @@ class Commands(click.Group):
         found = entry_points(group="zoo.commands", name=name)
         return next(iter(found)).load() if found else None
 
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments begin with.
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+        Raises:
+            click.UsageError: there is none; the message says which one may have been meant.
+        """
+        name = arguments[0]
+        if not (context.resilient_parsing or name.startswith("-") or self.get_command(context, name)):
+            near = get_close_matches(name.lower(), self.list_commands(context), n=1)
+            context.fail(f"No such command {name!r}. " + (f"Did you mean {near[0]!r}?" if near else "See zoo --help."))
+        return super().resolve_command(context, arguments)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in `GROUPS`, and those of other packages after them."""
+        names = self.list_commands(context)
+        known = {name for group in GROUPS.values() for name in group}
+        width = max(map(len, names), default=0)
+        for title, group in {**GROUPS, MORE: tuple(name for name in names if name not in known)}.items():
+            commands = [(name, self.get_command(context, name)) for name in group if name in names]
+            limit = formatter.width - width - 6
+            rows = [(f"{name:{width}}", c.get_short_help_str(limit)) for name, c in commands if c and not c.hidden]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+@click.command(
+    cls=Commands, epilog=COMPLETION, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="zoo")
 def zoo() -> None:
     """From a folder of images to a served model.
@@ -52,8 +98,6 @@ def zoo() -> None:
     \b
     Artifacts go to saved_models/ (--out names another place), runs in progress
     to .runs/ ($ZOO_RUNS), what can be made again to your cache ($ZOO_CACHE).
-
-    Tab completion: eval "$(_ZOO_COMPLETE=bash_source zoo)", or zsh_source, fish_source.
     """
 
 

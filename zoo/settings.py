@@ -35,14 +35,25 @@ def arguments(function: Callable[..., Any], settings: Iterable[str]) -> dict[str
         if not equals:
             raise InputError(f"expected NAME=VALUE, received {setting!r}")
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known)}"
-            raise InputError(f"{function.__name__} has no argument {name!r}; {hint}")
+            hint = near(name, known) or f"; it takes {', '.join(known)}"
+            raise InputError(f"{function.__name__} has no argument {name!r}{hint}")
         value = _value(text.strip())
         if isinstance(known[name], tuple) and not isinstance(value, tuple):
             value = (value,)
         found[name] = list(value) if isinstance(value, tuple) else value
     return found
+
+
+def near(word: object, known: Iterable[str]) -> str:
+    """What somebody who typed `word` may have meant, to end an error with: "; did you mean adam?", or nothing.
+
+    Args:
+        word: that is none of them.
+        known: words that would have been right.
+    """
+    names = list(known)
+    found = get_close_matches(str(word), names, n=1) or get_close_matches(str(word).lower(), names, n=1)
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def numbers(text: str) -> tuple[int | None, ...]:

@@ -25,6 +25,7 @@ from zoo.data.dataset import Data, chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.files import check_writable, sweep, whole_folder
 from zoo.kinds.signatures import renamed
+from zoo.settings import near
 from zoo.tasks.generation import Generation
 from zoo.tasks.reconstruction import Reconstruction
 from zoo.tasks.registry import task_class
@@ -99,7 +100,7 @@ def find(path: str | Path) -> Path:
             return found[max(found)]
     known = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and versions(p)) if ROOT.is_dir() else []
     hint = f"{ROOT}/ has {', '.join(known)}" if known else "make one with: zoo finetune PATH, or zoo train BUILDER PATH"
-    raise InputError(f"{path}: no artifact of that name or path; {hint}")
+    raise InputError(f"{path}: no artifact of that name or path; {hint}{near(path.name, known)}")
 
 
 def versions(folder: Path) -> dict[int, Path]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from zoo.errors import InputError
+from zoo.settings import near
 
 
 class Builder(NamedTuple):
@@ -62,9 +62,7 @@ def builder(name: str) -> Callable[..., Any]:
         InputError: there is none; the message lists them.
     """
     if name not in BUILDERS:
-        near = difflib.get_close_matches(str(name).lower(), BUILDERS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"expected a builder, one of {', '.join(BUILDERS)}; received {name!r}{hint}")
+        raise InputError(f"expected a builder, one of {', '.join(BUILDERS)}; received {name!r}{near(name, BUILDERS)}")
     module, function = BUILDERS[name].path.split(":")
     return getattr(importlib.import_module(module), function)
 

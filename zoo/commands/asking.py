@@ -2,77 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
+from zoo.commands import completing
+from zoo.commands.options import ARTIFACT, IMPORT, JSON, OUTPUT, READING, output_option, reading_options
 from zoo.terminal import say, say_json
 
 if TYPE_CHECKING:
     from zoo.data import Data
-
-ARTIFACT = click.argument("artifact")
-
-
-def _import_files(_: click.Context, __: click.Parameter, files: tuple[str, ...]) -> None:
-    if files:
-        from zoo.training.own_code import import_file
-
-        for file in files:
-            import_file(file)
-
-
-IMPORT = click.option(
-    "--import",
-    metavar="FILE",
-    multiple=True,
-    expose_value=False,
-    callback=_import_files,
-    help="Run a Python file first that registers layers or tasks of your own, and does nothing else.",
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-
-
-def writable(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """A file to write, refused before the work where that can't be: for `callback` of an option."""
-    from pathlib import Path
-
-    from zoo.errors import InputError
-    from zoo.files import check_writable
-
-    if value is not None:
-        if not Path(value).resolve().parent.is_dir():
-            raise InputError(
-                f"{value}: its folder does not exist; make it first, or name another with {parameter.opts[0]}"
-            )
-        check_writable(Path(value), parameter.opts[0])
-    return value
-
-
-OUTPUT = {"type": click.Path(dir_okay=False), "callback": writable}  # of an option that names a file to write
-
-
-READING = {
-    "target": click.option("--target", help="Column to predict; of several, with commas between."),
-    "task": click.option("--task", help="Where it can't be told: classification, multi_label, regression."),
-    "column": click.option("--text", "column", help="Column that holds the text."),
-    "group": click.option("--group", help="Column whose equal values stay on one side of the split."),
-    "series": click.option("--series", help="Column that says which sequence a row belongs to."),
-    "time": click.option("--time", help="Column that holds the time."),
-    "window": click.option("--window", type=int, help="Past steps that a forecast looks at."),
-    "horizon": click.option("--horizon", type=int, help="Steps to forecast."),
-    "labels": click.option(
-        "--no-labels", "labels", flag_value=False, default=None, help="Images without classes, as autoencoders take."
-    ),
-}
-
-
-def reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Options that say how to read a path, where that can't be told from it."""
-    for option in reversed(READING.values()):
-        command = option(command)
-    return command
 
 
 def read(path: str, options: dict[str, object], seed: int = 0) -> Data:
@@ -98,7 +37,7 @@ class _Samples(click.Command):
 
 
 @click.command(cls=_Samples)
-@click.argument("name")
+@click.argument("name", shell_complete=completing.SAMPLES)
 @click.argument("folder", type=click.Path())
 def sample(name: str, folder: str) -> None:
     """Write a real data set to FOLDER, to begin with."""
@@ -134,11 +73,11 @@ def check(path: str, as_json: bool, **options: object) -> None:
 @click.command()
 @ARTIFACT
 @click.argument("path", type=click.Path())
-@click.option(
+@output_option(
     "--csv",
     "csv_path",
     **OUTPUT,
-    help="One row a file, most confidently wrong first.",
+    help="File to write with one row an example, the most confidently wrong first. Give it to look for wrong labels.",
 )
 @IMPORT
 @JSON
@@ -169,9 +108,15 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
 
 @click.command()
 @ARTIFACT
-@click.argument("paths", nargs=-1, required=True)
-@click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="Classes to show for each image.")
-@click.option("--csv", "csv_path", **OUTPUT, help="Write one row a file.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@output_option(
+    "--top",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of classes to show for each input, the most probable first. Raise it to see what was close.",
+)
+@output_option("--csv", "csv_path", **OUTPUT, help="File to write with one row an input. Give it where there are many.")
 @IMPORT
 @JSON
 def predict(artifact: str, paths: tuple[str, ...], top: int, csv_path: str | None, as_json: bool) -> None:

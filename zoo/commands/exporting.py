@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands.asking import ARTIFACT, IMPORT, JSON
+from zoo.commands import completing
+from zoo.commands.options import ARTIFACT, IMPORT, JSON
 from zoo.terminal import say, say_json
 
 
@@ -14,14 +15,40 @@ from zoo.terminal import say, say_json
     "--format",
     "formats",
     multiple=True,
-    help="Of saved_model, litert, litert-int8, onnx, openvino; several with commas between.",
+    shell_complete=completing.FORMATS,
+    help="Format to write: saved_model, litert, litert-int8, onnx or openvino; give several with commas between. "
+    "zoo formats says what each is for.",
 )
-@click.option("--calibrate", type=click.Path(), help="Examples to calibrate int8 on, where those of the run are gone.")
-@click.option("--validate", type=click.Path(), help="Labelled examples to compare on, other than those of the run.")
-@click.option("--again", is_flag=True, help="Write formats anew that are there.")
-@click.option("--kubernetes", is_flag=True, help="Write kubernetes.yaml: a KServe InferenceService, and a Deployment.")
-@click.option("--docker", is_flag=True, help="Write a Dockerfile and compose.yaml for TensorFlow Serving.")
-@click.option("--out", type=click.Path(file_okay=False), help="Folder for those; NAME-deploy where not given.")
+@click.option(
+    "--calibrate",
+    type=click.Path(),
+    help="Examples on which int8 finds the range of every value. Give it where those of the training are gone.",
+)
+@click.option(
+    "--validate",
+    type=click.Path(),
+    help="Labelled examples on which the format is compared with the model. Give it to use others than those held out "
+    "in training.",
+)
+@click.option(
+    "--again", is_flag=True, help="Write formats that are there once more. Give it after an update of their packages."
+)
+@click.option(
+    "--kubernetes",
+    is_flag=True,
+    help="Write kubernetes.yaml, with a KServe InferenceService and a Deployment. Give it to run the model in a "
+    "cluster.",
+)
+@click.option(
+    "--docker",
+    is_flag=True,
+    help="Write a Dockerfile and compose.yaml for TensorFlow Serving. Give it to run the model in a container.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False),
+    help="Folder for the files of --kubernetes and --docker.  [default: NAME-deploy]",
+)
 @JSON
 @IMPORT
 def export(
@@ -67,7 +94,7 @@ def export(
 
 
 @click.command()
-@click.argument("artifact", required=False)
+@click.argument("artifact", required=False, shell_complete=completing.ARTIFACTS)
 @JSON
 def formats(artifact: str | None, as_json: bool) -> None:
     """List what models can be exported to; of ARTIFACT what is there."""

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands.asking import ARTIFACT, IMPORT, JSON, OUTPUT
+from zoo.commands.options import ARTIFACT, IMPORT, JSON, OUTPUT
 from zoo.terminal import say, say_json
 
 PICTURE, TABLE = "reconstructed.png", "reconstructed.csv"
 COLUMNS = 20  # of a picture, up to which each class has its own
-SEED = click.option("--seed", default=0, show_default=True, help="The same seed gives the same answer.")
+SEED = click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Random seed: the same one gives the same answer. Change it for another.",
+)
 
 
 @click.command()
 @ARTIFACT
-@click.option("-n", "--count", type=click.IntRange(1), help="Images, or strips.  [default: 64 images, 8 strips]")
-@click.option("--label", help="Class of the images, where the model was trained with classes.")
+@click.option(
+    "-n",
+    "--count",
+    type=click.IntRange(1),
+    help="Number of images to make, or of strips with --interpolate.  [default: 64 images, 8 strips]",
+)
+@click.option(
+    "--label",
+    help="Class of the images to make. Give it to see one class alone, where the model was trained with them.",
+)
 @SEED
 @click.option(
     "--out",
     default="samples.png",
     show_default=True,
     type=click.Path(),
-    help="Picture of all; without a suffix, a new folder of PNG files.",
+    help="File of one picture with all images. Give a name without a suffix to get a new folder of PNG files.",
 )
-@click.option("--interpolate", is_flag=True, help="Strips, each on the way from one code to another.")
+@click.option(
+    "--interpolate",
+    is_flag=True,
+    help="Make strips instead, each on the way from one code to another. Give it to see what the model learnt between "
+    "examples.",
+)
 @IMPORT
 def generate(artifact: str, count: int | None, label: str | None, seed: int, out: str, interpolate: bool) -> None:
     """Make new images with ARTIFACT: adversarial networks, or a variational autoencoder of images."""
@@ -58,10 +76,20 @@ def generate(artifact: str, count: int | None, label: str | None, seed: int, out
 
 @click.command()
 @ARTIFACT
-@click.argument("files", nargs=-1, required=True)
-@click.option("--out", **OUTPUT, help=f"Of images.  [default: {PICTURE}]")
-@click.option("--interpolate", is_flag=True, help="Draw the way from the first of two images to the second.")
-@click.option("--csv", "csv_path", **OUTPUT, help=f"Of sequences by default {TABLE}.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@click.option("--out", **OUTPUT, help=f"File of the picture that images are drawn in.  [default: {PICTURE}]")
+@click.option(
+    "--interpolate",
+    is_flag=True,
+    help="Draw the way from the first of two images to the second. Give it with two files.",
+)
+@click.option(
+    "--csv",
+    "csv_path",
+    **OUTPUT,
+    help="File to write the errors of images to, or the reconstructions of sequences.  "
+    f"[default: {TABLE} for sequences]",
+)
 @IMPORT
 def reconstruct(
     artifact: str, files: tuple[str, ...], out: str | None, interpolate: bool, csv_path: str | None
@@ -103,8 +131,8 @@ def reconstruct(
 
 @click.command()
 @ARTIFACT
-@click.argument("paths", nargs=-1, required=True)
-@click.option("--csv", "csv_path", **OUTPUT, help="Write one row an input.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@click.option("--csv", "csv_path", **OUTPUT, help="File to write with one row an input. Give it where there are many.")
 @JSON
 @IMPORT
 def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_json: bool) -> None:
@@ -142,7 +170,7 @@ def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_js
     default="latent.png",
     show_default=True,
     **OUTPUT,
-    help="The picture.",
+    help="File of the picture; its suffix says the format, as .png or .svg.",
 )
 @SEED
 @IMPORT

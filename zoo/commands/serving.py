@@ -4,44 +4,81 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands.asking import IMPORT
+from zoo.commands import completing
+from zoo.commands.options import IMPORT
 from zoo.terminal import say
 
 
 @click.command()
-@click.argument("artifacts", nargs=-1, required=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
-@click.option("--port", default=8501, show_default=True, type=click.IntRange(0, 65535), help="0 for a free one.")
-@click.option("--grpc-port", type=click.IntRange(1, 65535), help="Answer TensorFlow Serving's gRPC there too.")
+@click.argument("artifacts", nargs=-1, required=True, shell_complete=completing.ARTIFACTS)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on. Change it to 0.0.0.0 to let other machines ask.",
+)
+@click.option(
+    "--port",
+    default=8501,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port of HTTP. Change it where another program has it; 0 takes a free one.",
+)
+@click.option(
+    "--grpc-port",
+    type=click.IntRange(1, 65535),
+    help="Port on which to answer TensorFlow Serving's gRPC too. Give it for clients that speak it.",
+)
 @click.option(
     "--runtime",
     default="auto",
     show_default=True,
     type=click.Choice(["auto", "openvino", "litert", "onnx", "saved_model"]),
-    help="auto: OpenVINO for labels of images, TensorFlow for the rest.",
-)
-@click.option("--batch", default=32, show_default=True, type=click.IntRange(1), help="Examples answered together.")
-@click.option(
-    "--queue", default=256, show_default=True, type=click.IntRange(1), help="Examples that may wait; more: 429."
+    help="What computes the answers: auto takes OpenVINO for labels of images and TensorFlow for the rest. Change it "
+    "to compare their speed.",
 )
 @click.option(
-    "--max-request", default=16.0, show_default=True, type=click.FloatRange(0.001), help="MiB of a request; more: 413."
+    "--batch",
+    default=32,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest number of examples computed together. Lower it where memory is short.",
+)
+@click.option(
+    "--queue",
+    default=256,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest number of examples that may wait; more are refused with status 429. Lower it to refuse sooner rather "
+    "than answer late.",
+)
+@click.option(
+    "--max-request",
+    default=16.0,
+    show_default=True,
+    type=click.FloatRange(0.001),
+    help="Largest request in MiB; more is refused with status 413. Raise it for large photos or many rows.",
 )
 @click.option(
     "--max-pixels",
     default=50.0,
     show_default=True,
     type=click.FloatRange(0.001),
-    help="Millions in an image; more: 413.",
+    help="Largest image in millions of pixels; more is refused with status 413. Raise it for large photos.",
 )
-@click.option("--token-file", type=click.Path(), help="Ask for the token in this file, or in $ZOO_TOKEN.")
+@click.option(
+    "--token-file",
+    type=click.Path(),
+    help="File with a secret that every request must bring. Give it, or $ZOO_TOKEN, where others can reach the "
+    "address.",
+)
 @click.option(
     "--allowed-hosts",
     default="",
-    help="Names under which others reach it, with commas between, where no token is asked for; * for any. IP addresses "
-    "and localhost always do.",
+    help="Names under which others reach the server, with commas between, or * for any. Give them where no token is "
+    "required; IP addresses and localhost always work.",
 )
-@click.option("--quiet", is_flag=True, help="No line a request in the log.")
+@click.option("--quiet", is_flag=True, help="Log no line a request. Give it where requests are many.")
 @IMPORT
 def serve(
     artifacts: tuple[str, ...],

@@ -4,16 +4,46 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands.asking import IMPORT, JSON, OUTPUT, read, reading_options
+from zoo.commands import completing
+from zoo.commands.asking import read
+from zoo.commands.options import (
+    BUILDER,
+    IMPORT,
+    INPUT_SIZE,
+    JSON,
+    OUT,
+    OUTPUT,
+    SEED,
+    Grouped,
+    data_option,
+    model_option,
+    output_option,
+    reading_options,
+    training_option,
+)
 from zoo.terminal import say, say_json
 
-SETTINGS = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the builder.")
-OPTIMIZER = click.option("--optimizer", default="adam", show_default=True, help="sgd, momentum, rmsprop, adam, adamw.")
-BATCH_SIZE = click.option(
-    "--batch-size", type=int, help="Examples a step.  [default: 32; 128 for large data; 64 for GANs]"
+SETTINGS = model_option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An argument of the builder, as units=64,32 for two layers of 64 and 32 units. Give it once for each; zoo "
+    "show BUILDER lists them.",
 )
-SEED = click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the split, the weights and the order."
+OPTIMIZER = training_option(
+    "--optimizer",
+    default="adam",
+    show_default=True,
+    shell_complete=completing.OPTIMIZERS,
+    help="Rule that changes the weights: sgd, momentum, rmsprop, adam or adamw. Change it where adam does not settle; "
+    "sgd and momentum need a learning rate that suits the data.",
+)
+BATCH_SIZE = training_option(
+    "--batch-size",
+    type=int,
+    help="Number of examples a step. Lower it where memory runs out; raise it where training is slow.  [default: 32; "
+    "128 for large data; 64 for GANs]",
 )
 
 
@@ -37,9 +67,18 @@ def models(as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("builder")
-@click.option("--shape", help="Input shape to summarise, as 28,28,1.  [default: one that is usual for it]")
-@click.option("--classes", default=10, show_default=True, help="Outputs.")
+@BUILDER
+@click.option(
+    "--shape",
+    help="Shape of one input, as 28,28,1. Give that of your data to see how large the model becomes.  [default: one "
+    "that is usual for the builder]",
+)
+@click.option(
+    "--classes",
+    default=10,
+    show_default=True,
+    help="Number of classes, or of values to predict, that the model ends in.",
+)
 @SETTINGS
 def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...]) -> None:
     """Show a builder: its arguments, what it takes and gives, where it comes from, and its layers."""
@@ -65,28 +104,95 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
             network.summary(print_fn=say, line_length=100)
 
 
-@click.command()
-@click.argument("builder")
+@click.command(cls=Grouped)
+@BUILDER
 @click.argument("path", type=click.Path())
-@SETTINGS
 @reading_options
-@OPTIMIZER
+@INPUT_SIZE(
+    help="Side of the images in pixels that the network sees. Raise it where details matter, at the cost of time.  "
+    "[default: the images', at most 96]"
+)
+@data_option(
+    "--normal",
+    default="",
+    help="Classes that are not anomalies, with commas between. Give them to train an autoencoder on these alone and to "
+    "score it on the others.",
+)
+@SETTINGS
+@model_option(
+    "--false-alarms",
+    type=float,
+    help="Share of normal examples that an autoencoder may take for anomalies, which sets its threshold. Raise it to "
+    "miss fewer anomalies.  [default: 0.01]",
+)
+@SEED(help="Random seed for the split and for training. Change it to see how much scores vary.")
+@training_option(
+    "--epochs",
+    type=int,
+    help="Largest number of passes over the training data; the best one is kept. Raise it where the validation loss "
+    "still falls at the end.  [default: 20 to 200, fewer for larger data]",
+)
+@training_option(
+    "--patience",
+    type=int,
+    help="Number of epochs without a better validation loss after which training ends. Lower it to end sooner.  "
+    "[default: a third of the epochs]",
+)
 @BATCH_SIZE
-@SEED
-@click.option("--out", type=click.Path(), help="Folder of the artifact.  [default: saved_models/ and the name of PATH]")
-@click.option("--epochs", type=int, help="At most; the best is kept.  [default: 20 to 200, fewer for larger data]")
-@click.option("--learning-rate", type=float, help="At its peak.  [default: the optimizer's; 5e-4 for GANs]")
-@click.option("--schedule", default="cosine", show_default=True, help="constant, cosine, exponential, step.")
-@click.option("--weight-decay", type=float, help="Decoupled from the gradient.  [default: 0.004 for adamw, else 0]")
-@click.option("--clip-norm", default=1.0, show_default=True, help="Largest norm of the gradients.")
-@click.option("--patience", type=int, help="Epochs without gain before the end.  [default: a third of the epochs]")
-@click.option("--class-weights", is_flag=True, help="Weight the classes by the inverse of their frequency.")
-@click.option("--augment", default="", help="Of images: any of flip, crop, color, randaugment.")
-@click.option("--precision", default="float32", show_default=True, help="float32, mixed_float16, mixed_bfloat16.")
-@click.option("--normal", default="", help="For anomalies: the classes, with commas between, that are none.")
-@click.option("--false-alarms", type=float, help="Share of normal examples over the threshold.  [default: 0.01]")
-@click.option("--input-size", type=int, help="Of an image folder, in pixels.  [default: the images', at most 96]")
-@click.option("--tensorboard", type=click.Path(), help="Folder for TensorBoard's logs.")
+@OPTIMIZER
+@training_option(
+    "--learning-rate",
+    type=float,
+    help="Size of the steps at their largest. Lower it where the loss jumps, raise it where it hardly falls; zoo "
+    "lr-find suggests one.  [default: the optimizer's; 5e-4 for GANs]",
+)
+@training_option(
+    "--schedule",
+    default="cosine",
+    show_default=True,
+    shell_complete=completing.SCHEDULES,
+    help="How the learning rate falls during training: constant, cosine, exponential or step. Change it to constant "
+    "where the length of training is not known.",
+)
+@training_option(
+    "--weight-decay",
+    type=float,
+    help="How strongly weights are pulled towards 0 at each step. Raise it against overfitting.  [default: 0.004 for "
+    "adamw, else 0]",
+)
+@training_option(
+    "--clip-norm",
+    default=1.0,
+    show_default=True,
+    help="Largest norm of the gradients; larger ones are scaled down to it. Lower it where the loss suddenly rises.",
+)
+@training_option(
+    "--class-weights",
+    is_flag=True,
+    help="Weight the classes by the inverse of their frequency. Give it where rare classes matter as much as frequent "
+    "ones.",
+)
+@training_option(
+    "--augment",
+    default="",
+    shell_complete=completing.AUGMENTATIONS,
+    help="Random changes of training images, with commas between: flip, crop, color, randaugment. Give those that "
+    "leave the label true, against overfitting.",
+)
+@training_option(
+    "--precision",
+    default="float32",
+    show_default=True,
+    shell_complete=completing.PRECISIONS,
+    help="Type of numbers to compute with: float32, mixed_float16 or mixed_bfloat16. Change it on hardware that is "
+    "faster with 16 bits.",
+)
+@OUT
+@output_option(
+    "--tensorboard",
+    type=click.Path(),
+    help="Folder for the logs of TensorBoard. Give it to watch the training there.",
+)
 @JSON
 @IMPORT
 def train(builder: str, path: str, as_json: bool, **options: object) -> None:
@@ -146,15 +252,21 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     say(f"artifact: {folder}\nask it:   {tables.question(made.verbs, folder.parent, made.card)}")
 
 
-@click.command("lr-find")
-@click.argument("builder")
+@click.command("lr-find", cls=Grouped)
+@BUILDER
 @click.argument("path", type=click.Path())
-@SETTINGS
 @reading_options
+@SETTINGS
+@SEED(help="Random seed for the split, the weights and the order. Change it to see how much the suggestion varies.")
 @OPTIMIZER
 @BATCH_SIZE
-@SEED
-@click.option("--plot", default="lr.png", show_default=True, **OUTPUT, help="Where to draw it.")
+@output_option(
+    "--plot",
+    default="lr.png",
+    show_default=True,
+    **OUTPUT,
+    help="File of the plot of the loss; its suffix says the format, as .png or .svg.",
+)
 @JSON
 @IMPORT
 def lr_find(builder: str, path: str, plot: str, as_json: bool, **options: object) -> None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands.asking import ARTIFACT, IMPORT, JSON
+from zoo.commands.options import ARTIFACT, IMPORT, JSON
 from zoo.terminal import say, say_json
 
 
 @click.command()
 @ARTIFACT
-@click.argument("path", required=False)
-@click.option("--seed", default=0, show_default=True, help="Of made-up inputs, and of the choice among many.")
+@click.argument("path", required=False, type=click.Path())
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Random seed for made-up inputs and for the choice among many. Change it to compare on others.",
+)
 @JSON
 @IMPORT
 def verify(artifact: str, path: str | None, seed: int, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from zoo.data import csv_files, targets
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.kinds.images.idx import holds
+from zoo.tasks.registry import task_class
 
 READERS = {  # form -> module and function, and what to call it in a message
     "images": ("zoo.kinds.images.folders:images", "images"),
@@ -149,4 +150,6 @@ def open(path: str | Path, **options: Any) -> Data:
 
     form = recognising.form_of(path, options)
     recognising.check_options(form, path, options)
+    if options.get("task") is not None:
+        task_class(options["task"], from_columns=True)
     return recognising.reader(form)(path, **options)

@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.files import whole_folder
+from zoo.settings import near
 
 SAMPLES = {
     "xor": "400 noisy points at the corners of a square, opposite ones of a class, CSV (Minsky and Papert 1969)",
@@ -43,7 +44,7 @@ def write(name: str, folder: str | Path) -> int:
     """
     folder = Path(folder)
     if name not in SAMPLES:
-        raise InputError(f"expected {', '.join(SAMPLES)}, received {name!r}")
+        raise InputError(f"expected {', '.join(SAMPLES)}, received {name!r}{near(name, SAMPLES)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already; expected a new or empty folder, as nothing is overwritten")
     writers: dict[str, Callable[[Path], int]] = {

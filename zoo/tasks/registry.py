@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from zoo.errors import InputError
+from zoo.settings import near
 from zoo.tasks.classification import Classification
 from zoo.tasks.forecasting import Forecasting
 from zoo.tasks.generation import Generation
@@ -51,9 +51,8 @@ def task_class(name: str | None, *, from_columns: bool = False) -> type[Task]:
     """
     known = [each for each, task in TASKS.items() if task.from_columns or not from_columns]
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"expected task to be {', '.join(known[:-1])} or {known[-1]}, received {name!r}{hint}")
+        names = f"{', '.join(known[:-1])} or {known[-1]}"
+        raise InputError(f"expected task to be {names}, received {name!r}{near(name, known)}")
     return TASKS[name]
 
 

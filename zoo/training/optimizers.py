@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError
+from zoo.settings import near
 
 if TYPE_CHECKING:
     import keras
@@ -81,9 +82,12 @@ def check(
 ) -> None:
     """Raise InputError where an argument of `optimizer` is not known or out of its range."""
     if name not in OPTIMIZERS:
-        raise InputError(f"expected an optimizer out of {', '.join(OPTIMIZERS)}, received {name!r}")
+        raise InputError(
+            f"expected an optimizer out of {', '.join(OPTIMIZERS)}, received {name!r}{near(name, OPTIMIZERS)}"
+        )
     if schedule not in SCHEDULES:
-        raise InputError(f"expected a schedule out of {', '.join(SCHEDULES)}, received {schedule!r}")
+        names = ", ".join(SCHEDULES)
+        raise InputError(f"expected a schedule out of {names}, received {schedule!r}{near(schedule, SCHEDULES)}")
     for label, value, fits in (
         ("learning_rate over 0", learning_rate, learning_rate is None or learning_rate > 0),
         ("warm_up in [0, 1)", warm_up, 0 <= warm_up < 1),
