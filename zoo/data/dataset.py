@@ -74,6 +74,17 @@ def chosen_inputs(inputs: Inputs, positions: np.ndarray) -> Inputs:
     return inputs[positions] if isinstance(inputs, np.ndarray) else tuple(inputs[position] for position in positions)
 
 
+class Unbuilt:
+    """A Keras model that is built when it is first needed: reading alone imports neither Keras nor TensorFlow.
+
+    Args:
+        build: gives the model; what it needs was taken from the training part already.
+    """
+
+    def __init__(self, build: Callable[[], Any]) -> None:
+        self.build = build
+
+
 @dataclass(frozen=True)
 class Data:
     """Examples in their splits, and what is known of them.
@@ -83,7 +94,8 @@ class Data:
         validation, test: held out; nothing is fitted or chosen on them. None where there is none.
         task: what is asked, as `zoo.tasks.classification.Classification`; its names are those of the outputs: the
             classes, a target being a position there, or the numbers asked for.
-        preprocess: a Keras model fitted on `train`, to go before the builder's; None for images.
+        preprocess: a Keras model fitted on `train`, to go before the builder's; None for images. Readers may give an
+            `Unbuilt` one.
         fingerprint: sha256 over names, contents, targets and splits.
         source: the folder or file that was read.
         intake: what was left out or is odd, file by file.
@@ -102,6 +114,10 @@ class Data:
     intake: tuple[Note, ...] = field(default=())
     input: dict[str, Any] = field(default_factory=dict)
     vocabulary: tuple[str, ...] = field(default=())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields, for pickle, with the preprocessing built."""
+        return self.__dict__ | {"preprocess": self.preprocess}
 
     @property
     def held_out(self) -> Part:
@@ -157,6 +173,24 @@ class Data:
             writer = csv.writer(file)
             writer.writerow(["path", "action", "reason"])
             writer.writerows(self.intake)
+
+
+class _BuiltOnce:
+    """The field `Data.preprocess`: an `Unbuilt` model in it is built at the first look."""
+
+    def __get__(self, data: Data | None, owner: type) -> Any:
+        if data is None:
+            return self
+        held = data.__dict__["preprocess"]
+        if isinstance(held, Unbuilt):
+            held = data.__dict__["preprocess"] = held.build()
+        return held
+
+    def __set__(self, data: Data, value: Any) -> None:
+        data.__dict__["preprocess"] = value
+
+
+setattr(Data, "preprocess", _BuiltOnce())  # noqa: B010  once the class is made: it is no default of the field
 
 
 def near_equal(classes: Iterable[str]) -> list[Note]:

@@ -1,19 +1,22 @@
 """What readers fit on the training part: Keras models from raw inputs to what a builder takes.
 
-This module imports Keras; readers import it when they need it.
+Numbers and categories are fitted at once, by NumPy; the Keras model that holds them is built when it is needed. Texts
+are split into words by TensorFlow, and so need it at once.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
-from keras import ops
 
-from zoo.builders.preprocessing import Categories, Numbers, Scale, spaced_words
+from zoo.data.dataset import Unbuilt
 from zoo.data.notes import Note
+
+if TYPE_CHECKING:
+    import keras
 
 UNVARYING = float(np.finfo(np.float32).max)  # the deviation of a column that has none: all float32 over it are 0 to 1
 
@@ -55,7 +58,7 @@ def unvarying(values: np.ndarray, names: Sequence[str]) -> list[Note]:
     return notes
 
 
-def for_table(inputs: dict[str, np.ndarray], most: int) -> tuple[keras.Model, list[int]]:
+def for_table(inputs: dict[str, np.ndarray], most: int) -> tuple[Unbuilt, list[int]]:
     """Imputation, normalisation and categories, fitted on `inputs`.
 
     Args:
@@ -66,29 +69,43 @@ def for_table(inputs: dict[str, np.ndarray], most: int) -> tuple[keras.Model, li
         a model from a dict of the same to float32 (batch, width); and of each categorical column how many categories
         were too many.
     """
-    ends, entries, dropped = [], {}, []
+    fitted: dict[str, tuple[Any, ...]] = {}  # of each input, arguments of its layer
+    dropped = []
     if "numeric" in inputs:
         values = inputs["numeric"]
         means, deviations = moments(values)
         missing = np.isnan(values)
         indicators = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0)).tolist()
-        entries["numeric"] = keras.Input((values.shape[1],), dtype="float32", name="numeric")
-        ends.append(Numbers(means.tolist(), deviations.tolist(), indicators, name="numbers")(entries["numeric"]))
+        fitted["numeric"] = (means.tolist(), deviations.tolist(), indicators)
     if "categorical" in inputs:
-        values = inputs["categorical"]
         kept = []
-        for column in values.T:
+        for column in inputs["categorical"].T:
             names, counts = np.unique(column.astype(str), return_counts=True)
             frequent = np.sort(np.lexsort((names, -counts))[:most])
             kept.append([str(name) for name in names[frequent]])
             dropped.append(len(names) - len(frequent))
-        entries["categorical"] = keras.Input((values.shape[1],), dtype="string", name="categorical")
-        ends.append(Categories(kept, name="categories")(entries["categorical"]))
-    output = ends[0] if len(ends) == 1 else keras.layers.Concatenate(dtype="float32", name="features")(ends)
-    return keras.Model(entries, output, name="preprocess"), dropped
+        fitted["categorical"] = (kept,)
+    columns = {name: values.shape[1] for name, values in inputs.items()}
+
+    def build() -> keras.Model:
+        import keras
+
+        from zoo.builders.preprocessing import Categories, Numbers
+
+        ends, entries = [], {}
+        if "numeric" in fitted:
+            entries["numeric"] = keras.Input((columns["numeric"],), dtype="float32", name="numeric")
+            ends.append(Numbers(*fitted["numeric"], name="numbers")(entries["numeric"]))
+        if "categorical" in fitted:
+            entries["categorical"] = keras.Input((columns["categorical"],), dtype="string", name="categorical")
+            ends.append(Categories(*fitted["categorical"], name="categories")(entries["categorical"]))
+        output = ends[0] if len(ends) == 1 else keras.layers.Concatenate(dtype="float32", name="features")(ends)
+        return keras.Model(entries, output, name="preprocess")
+
+    return Unbuilt(build), dropped
 
 
-def for_sequences(rows: np.ndarray, length: int | None) -> keras.Model:
+def for_sequences(rows: np.ndarray, length: int | None) -> Unbuilt:
     """Normalisation of every feature, fitted on `rows`.
 
     Args:
@@ -99,9 +116,17 @@ def for_sequences(rows: np.ndarray, length: int | None) -> keras.Model:
         a model from float32 (batch, length, features) to the same shape.
     """
     means, deviations = moments(rows)
-    entry = keras.Input((length, rows.shape[1]), dtype="float32", name="sequence")
-    output = Scale(means.tolist(), deviations.tolist(), name="scale")(entry)
-    return keras.Model(entry, output, name="preprocess")
+
+    def build() -> keras.Model:
+        import keras
+
+        from zoo.builders.preprocessing import Scale
+
+        entry = keras.Input((length, len(means)), dtype="float32", name="sequence")
+        output = Scale(means.tolist(), deviations.tolist(), name="scale")(entry)
+        return keras.Model(entry, output, name="preprocess")
+
+    return Unbuilt(build)
 
 
 def for_text(texts: np.ndarray, size: int, length: int | None, longest: int) -> tuple[keras.Model, tuple[str, ...]]:
@@ -116,7 +141,11 @@ def for_text(texts: np.ndarray, size: int, length: int | None, longest: int) -> 
     Returns:
         a model from strings (batch,) to int32 (batch, length), 0 after the end; and the vocabulary.
     """
+    import keras
     import tensorflow as tf
+    from keras import ops
+
+    from zoo.builders.preprocessing import spaced_words
 
     lengths: list[np.ndarray] = []
     counts: dict[bytes, int] = {}

@@ -10,6 +10,7 @@ import numpy as np
 from zoo.data import assembling
 from zoo.data.dataset import Data, Part
 from zoo.data.notes import Note
+from zoo.data.preprocessing import for_table, unvarying
 from zoo.data.targets import Targets
 from zoo.errors import InputError
 from zoo.kinds.images.idx import describe
@@ -183,8 +184,6 @@ def _table(
     columns = [f"feature_{at}" for at in np.flatnonzero(~constant)]
 
     def preprocess(part: Part) -> Any:
-        from zoo.data.preprocessing import for_table, unvarying
-
         common["notes"].extend(unvarying(part.inputs["numeric"], columns))
         return for_table(part.inputs, 0)[0]
 

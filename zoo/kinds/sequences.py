@@ -13,6 +13,7 @@ from zoo.data import assembling, frames, targets
 from zoo.data.dataset import Data, Part
 from zoo.data.frames import Frame
 from zoo.data.notes import Note
+from zoo.data.preprocessing import for_sequences, unvarying
 from zoo.errors import InputError
 from zoo.kinds import series as forecasts
 from zoo.kinds import ts_files
@@ -186,8 +187,6 @@ def assemble(
     length = inputs.shape[1] if len({len(each) for each in values}) == 1 else None
 
     def preprocess(part: Part) -> Any:
-        from zoo.data.preprocessing import for_sequences, unvarying
-
         rows = part.inputs.reshape(-1, part.inputs.shape[2])
         rows = rows[~np.isnan(rows).all(axis=1)]
         notes.extend(unvarying(rows, description["features"]))

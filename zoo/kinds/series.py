@@ -12,6 +12,7 @@ from zoo.data import assembling, frames, times
 from zoo.data.dataset import Data, Part
 from zoo.data.frames import Frame
 from zoo.data.notes import Note
+from zoo.data.preprocessing import for_sequences
 from zoo.data.targets import target_columns
 from zoo.errors import InputError
 from zoo.tasks.forecasting import Forecasting
@@ -112,8 +113,6 @@ def forecasts(
     if straddling:
         reason = "their targets reach over the cut between two parts"
         notes.append(Note(f"{straddling} windows", "left out", reason))
-
-    from zoo.data.preprocessing import for_sequences
 
     preprocess = for_sequences(series.values[: ends["train"][1]], window)
     description = {

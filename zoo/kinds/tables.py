@@ -13,6 +13,7 @@ from zoo.data.csv_files import head_of
 from zoo.data.dataset import Data, Part
 from zoo.data.frames import Frame
 from zoo.data.notes import Note
+from zoo.data.preprocessing import for_table, unvarying
 from zoo.data.targets import known_targets, target_columns, targets_of
 from zoo.errors import InputError
 from zoo.tasks.task import Task
@@ -84,8 +85,6 @@ def tables(
         _, groups = np.unique(frames.strings(frame.values[group]).astype(str), return_inverse=True)
 
     def preprocess(part: Part) -> Any:
-        from zoo.data.preprocessing import for_table, unvarying
-
         if columns.numeric:
             notes.extend(unvarying(part.inputs["numeric"], columns.numeric))
         model, dropped = for_table(part.inputs, CATEGORIES)

@@ -18,6 +18,7 @@ from zoo.data.csv_files import SUFFIXES
 from zoo.data.dataset import Data, Part
 from zoo.data.frames import Frame
 from zoo.data.notes import Note
+from zoo.data.preprocessing import for_text
 from zoo.data.walking import walk
 from zoo.errors import InputError
 from zoo.files import read_bytes
@@ -98,8 +99,6 @@ def text(
     vocabulary: list[str] = []
 
     def preprocess(part: Part) -> Any:
-        from zoo.data.preprocessing import for_text
-
         model, words = for_text(part.inputs, vocabulary_size, length, LONGEST)
         vocabulary.extend(words)
         return model
