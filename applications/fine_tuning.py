@@ -225,6 +225,11 @@ def extractor_of(
     size = input_size or row.input_size
     if size < row.least_input_size:
         raise InputError(f"{backbone}: expected an input size of at least {row.least_input_size}, received {size}")
+    if weights not in ("imagenet", None) and not Path(weights).is_file():
+        hint = near(weights, ("imagenet", "random"))
+        raise InputError(
+            f"expected weights to be imagenet, random (None in Python) or a file, received {str(weights)!r}{hint}"
+        )
     return Extractor(backbone, weights, size, row.crop, seed)
 
 

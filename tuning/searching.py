@@ -178,6 +178,8 @@ def check_arguments(
     for name, value in counts.items():
         if value is not None and value < least[name]:
             raise InputError(f"expected {name} of at least {least[name]}, received {value}")
+    if counts.get("folds") == 1:
+        raise InputError("expected folds of 0, for one inner split, or of at least 2, received 1")
     if method not in METHODS:
         raise InputError(f"expected a method out of {', '.join(METHODS)}, received {method!r}{near(method, METHODS)}")
     if budget is not None:

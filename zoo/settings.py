@@ -23,25 +23,33 @@ def arguments(function: Callable[..., Any], settings: Iterable[str]) -> dict[str
     Raises:
         InputError: a text without ``=``, or a name that `function` does not take.
     """
-    known = {
-        name: parameter.default
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
+    known = keywords(function)
     found: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         name = name.strip().replace("-", "_")
         if not equals:
             raise InputError(f"expected NAME=VALUE, received {setting!r}")
-        if name not in known:
-            hint = near(name, known) or f"; it takes {', '.join(known)}"
-            raise InputError(f"{function.__name__} has no argument {name!r}{hint}")
+        check_name(function, name)
         value = _value(text.strip())
         if isinstance(known[name], tuple) and not isinstance(value, tuple):
             value = (value,)
         found[name] = list(value) if isinstance(value, tuple) else value
     return found
+
+
+def keywords(function: Callable[..., Any]) -> dict[str, Any]:
+    """The keyword-only arguments of `function`: name -> default."""
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
+def check_name(function: Callable[..., Any], name: str) -> None:
+    """Raise InputError where `function` has no keyword-only argument of that name."""
+    known = keywords(function)
+    if name not in known:
+        hint = near(name, known) or f"; it takes {', '.join(known)}"
+        raise InputError(f"{function.__name__} has no argument {name!r}{hint}")
 
 
 def near(word: object, known: Iterable[str]) -> str:

@@ -331,7 +331,7 @@ def test_more_trials_of_the_same_search_go_on_with_it() -> None:
         ({"seed": -1}, "expected seed of at least 0"),
         ({"role": "worker"}, "needs the address of its chief"),
         ({"input_size": 8}, "input_size is for images in files"),
-        ({"folds": 1}, "expected 2 to"),
+        ({"folds": 1}, "or of at least 2, received 1"),
         ({"method": "hyperband", "epochs": 2}, "epochs of at least 3"),
         ({"space": "nowhere.py:space"}, "is no file"),
         ({"space": lambda hp: {"model": {}, "training": {}}}, "draws nothing"),

@@ -210,7 +210,9 @@ def _settings(label_smoothing: float, critic_rate: float) -> dict[str, Any]:
     checks.rate("label_smoothing", label_smoothing)
     checks.rate("critic_rate", critic_rate, float("inf"))
     if not critic_rate:
-        raise ValueError(f"expected critic_rate to be over 0, as a critic has to learn; received {critic_rate!r}")
+        raise checks.ArgumentError(
+            f"expected critic_rate to be over 0, as a critic has to learn; received {critic_rate!r}"
+        )
     return {"label_smoothing": label_smoothing, "critic_rate": critic_rate}
 
 

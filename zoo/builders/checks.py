@@ -37,16 +37,20 @@ OUTPUTS = ("softmax", "sigmoid", "linear", "softplus", "exponential")
 OF_TASKS = {"classification": "softmax", "multi_label": "sigmoid", "regression": "linear", "forecasting": "linear"}
 
 
+class ArgumentError(ValueError):
+    """A value that an argument can't have, whatever the shape of the inputs."""
+
+
 def one_of(argument: str, value: object, allowed: Sequence[object]) -> None:
-    """Raise ValueError unless `value` is among `allowed`."""
+    """Raise ArgumentError unless `value` is among `allowed`."""
     if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in allowed):
-        raise ValueError(f"expected {argument} to be one of {', '.join(map(str, allowed))}; received {value!r}")
+        raise ArgumentError(f"expected {argument} to be one of {', '.join(map(str, allowed))}; received {value!r}")
 
 
 def positive(argument: str, value: object, least: int = 1) -> int:
-    """`value` as int; ValueError unless it is a whole number of at least `least`."""
+    """`value` as int; ArgumentError unless it is a whole number of at least `least`."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
-        raise ValueError(f"expected {argument} to be a whole number of at least {least}; received {value!r}")
+        raise ArgumentError(f"expected {argument} to be a whole number of at least {least}; received {value!r}")
     return int(value)
 
 
@@ -55,15 +59,15 @@ def several(argument: str, values: object, *, empty: bool = False) -> tuple[int,
     if hasattr(values, "__index__") and not isinstance(values, bool):
         values = (values,)
     if not isinstance(values, Sequence) or isinstance(values, str) or not (values or empty):
-        raise ValueError(f"expected {argument} to be a tuple of whole numbers, as (64, 32); received {values!r}")
+        raise ArgumentError(f"expected {argument} to be a tuple of whole numbers, as (64, 32); received {values!r}")
     return tuple(positive(f"each of {argument}", value) for value in values)
 
 
 def rate(argument: str, value: object, below: float = 1.0) -> None:
-    """Raise ValueError unless 0 <= `value` < `below`."""
+    """Raise ArgumentError unless 0 <= `value` < `below`."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < below:
         limit = "" if below == float("inf") else f" and below {below:g}"
-        raise ValueError(f"expected {argument} to be a number of at least 0{limit}; received {value!r}")
+        raise ArgumentError(f"expected {argument} to be a number of at least 0{limit}; received {value!r}")
 
 
 def penalty(l1: float = 0.0, l2: float = 0.0) -> keras.regularizers.Regularizer | None:

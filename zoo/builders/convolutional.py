@@ -152,7 +152,7 @@ def resnet(
     output = checks.activation(output, task)
     num_classes = checks.outputs(num_classes, output)
     if checks.positive("depth", depth) < 8 or (depth - 2) % 6:
-        raise ValueError(f"expected depth to be 6 * n + 2, as 8, 14, 20, 32, 44 or 56; received {depth!r}")
+        raise checks.ArgumentError(f"expected depth to be 6 * n + 2, as 8, 14, 20, 32, 44 or 56; received {depth!r}")
     width = checks.positive("width", width)
     checks.one_of("shortcut", shortcut, ("padding", "projection"))
     kernel_initializer = checks.initial(initializer, activation)

@@ -208,6 +208,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     zoo train conv_autoencoder parts/ --normal good
     zoo train dcgan faces/ --no-labels
     """
+    from dataclasses import fields
     from pathlib import Path
 
     from zoo.artifacts import artifact
@@ -218,15 +219,21 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     from zoo.tasks.registry import task_class
     from zoo.training.diagnosis import diagnose
     from zoo.training.optimizers import decay
+    from zoo.training.run import check_arguments
     from zoo.training.run import train as train_model
+    from zoo.training.settings import Settings
 
     model = arguments(registry.builder(builder), options.pop("settings"))
+    augment = [name for name in options["augment"].split(",") if name not in ("", "none")]
+    normal = [name for name in options["normal"].split(",") if name]
+    early = {"false_alarms", "input_size", *(field.name for field in fields(Settings))}
+    given = {name: value for name, value in options.items() if name in early}
+    check_arguments(builder, model, **given | {"augment": augment, "normal": normal})
     out = artifact.folder_for(Path(path), options.pop("out"))
     options["weight_decay"] = decay(options["optimizer"], options["weight_decay"])
     run = run_folder(out, mark(builder, path, model, options))
     data = read(path, options, options["seed"])
-    options["augment"] = [name for name in options["augment"].split(",") if name not in ("", "none")]
-    options["normal"] = [name for name in options["normal"].split(",") if name]
+    options |= {"augment": augment, "normal": normal}
     if not as_json:
         tables.show_data(data)
         if task_class(registry.BUILDERS[builder].task or data.task.name).drawn:
@@ -274,8 +281,10 @@ def lr_find(builder: str, path: str, plot: str, as_json: bool, **options: object
     from zoo.builders import registry
     from zoo.settings import arguments
     from zoo.training.learning_rates import find_learning_rate
+    from zoo.training.run import check_arguments
 
     model = arguments(registry.builder(builder), options.pop("settings"))
+    check_arguments(builder, model, optimizer=options["optimizer"], batch_size=options["batch_size"])
     data = read(path, options, options["seed"])
     options["batch_size"] = options["batch_size"] or 32
     found = find_learning_rate(builder, data, model=model, **options)

@@ -16,8 +16,9 @@ from zoo.settings import whole
 from zoo.training.batches import Arrays
 from zoo.training.compiling import states
 from zoo.training.loop import broken_weights
+from zoo.training.optimizers import check as check_rule
 from zoo.training.optimizers import optimizer as optimizer_of
-from zoo.training.preparing import prepare
+from zoo.training.preparing import check_builder, prepare
 
 if TYPE_CHECKING:
     import keras
@@ -89,6 +90,9 @@ def find_learning_rate(
             f"lowest={lowest:g}, highest={highest:g}, steps={steps}, batch_size={batch_size}"
         )
     seed = whole("seed", seed)
+    check_rule(optimizer)
+    if not isinstance(data, Data):
+        check_builder(builder, model or {})
     job = prepare(builder, data, dict(model or {}), seed=seed)
     plan = job.task.plan(job.network)
     if plan.optimizers is not None:

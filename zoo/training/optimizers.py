@@ -73,12 +73,12 @@ def optimizer(
 
 def check(
     name: str,
-    learning_rate: float | None,
-    schedule: str,
-    warm_up: float,
-    momentum: float,
-    weight_decay: float | None,
-    clip_norm: float | None,
+    learning_rate: float | None = None,
+    schedule: str = "cosine",
+    warm_up: float = 0.05,
+    momentum: float = 0.9,
+    weight_decay: float | None = None,
+    clip_norm: float | None = 1.0,
 ) -> None:
     """Raise InputError where an argument of `optimizer` is not known or out of its range."""
     if name not in OPTIMIZERS:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ from zoo.artifacts.warming import described
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.kinds.recognising import open as open_data
+from zoo.settings import check_name
 from zoo.tasks.registry import task_class
 from zoo.tasks.regression import Scale
 from zoo.tasks.task import Task
@@ -26,6 +28,11 @@ from zoo.training.inputs import image_input, prepared
 
 if TYPE_CHECKING:
     import keras
+
+
+SHAPES = {
+    3: (64, 64, 1)
+}  # axes -> of inputs that stand for those that are not read yet; images can be halved six times
 
 
 class Job(NamedTuple):
@@ -55,6 +62,46 @@ class Job(NamedTuple):
             return self
         targets, scale = self.task.learnt(self.data.source, self.data.train.targets, self.inputs, chosen)
         return self._replace(targets=targets, scale=scale)
+
+
+def check_builder(builder: Any, arguments: Mapping[str, Any], task: Task | None = None) -> None:
+    """Whether a builder of the zoo takes these arguments, before any data are read.
+
+    What depends on the shape of the inputs is left to `built`, and so is a model or function of a user's own.
+
+    Args:
+        builder: as `train` takes it.
+        arguments: of the builder.
+        task: as `train` takes it.
+
+    Raises:
+        InputError: no such builder, no such argument, a value that is wrong for inputs of any shape, or a builder that
+            does not bring `task`.
+    """
+    from zoo.builders import checks, registry
+
+    build = registry.builder(builder) if isinstance(builder, str) else builder
+    row = registry.row(build)
+    if row is None:
+        return
+    name = build.__name__
+    if task is not None and task.name != row.task:
+        raise _brings_none(task, name)
+    for argument in arguments:
+        check_name(build, argument)
+    given = {key: value for key, value in arguments.items() if key != "task"}  # which is deprecated, and told later
+    if not given:
+        return
+    outputs = [2] if "num_classes" in inspect.signature(build).parameters else []
+    # Keras counts the layers of a thread to name them: the network that is trained later is named as if it were first.
+    with ThreadPoolExecutor(1) as thread:
+        error = thread.submit(build, SHAPES.get(len(row.shape), row.shape), *outputs, **given).exception()
+    if isinstance(error, checks.ArgumentError):
+        raise InputError(f"{name}: {error}") from error
+
+
+def _brings_none(task: Task, name: str) -> InputError:
+    return InputError(f"expected a builder that brings the task {task.name}, received {name}; see zoo models")
 
 
 def prepare(
@@ -95,7 +142,7 @@ def prepare(
     network, name = built(builder, data, inputs.shape[1:], arguments, precision)
     brings = getattr(network, "TASK", None)
     if task is not None and task.name != brings:
-        raise InputError(f"expected a builder that brings the task {task.name}, received {name}; see zoo models")
+        raise _brings_none(task, name)
     task = data.task if brings is None else (task or task_class(brings)()).brought(network, data.task, data.input)
     if task.checks_classes:
         data.check_classes()

@@ -33,7 +33,7 @@ from zoo.training.curves import learning_curves
 from zoo.training.inputs import prepared
 from zoo.training.learning import Sides, inner_split, learn
 from zoo.training.loop import History
-from zoo.training.preparing import Job, prepare
+from zoo.training.preparing import Job, check_builder, prepare
 from zoo.training.settings import Settings
 from zoo.training.unlearnt import unlearnt
 
@@ -175,7 +175,7 @@ def train(
         InputError: wrong data or arguments, as labels that don't fit the model's output.
         JobError: the loss is no longer finite.
     """
-    settings = Settings(
+    settings = Settings(  # which checks them
         epochs=epochs,
         batch_size=batch_size,
         patience=patience,
@@ -194,6 +194,9 @@ def train(
         raise InputError(f"expected validation in [0, 0.5], received validation={validation}")
     seed, arguments = whole("seed", seed), dict(model or {})
     task = _with_options(task, normal, false_alarms)
+    if not isinstance(data, Data):
+        _check_size(input_size)
+        check_builder(builder, arguments, task)
     job = prepare(builder, data, arguments, precision=precision, input_size=input_size, task=task, seed=seed)
     chosen, choosing = inner_split(job, validation, seed)
     job = job.on(chosen)
@@ -213,6 +216,38 @@ def train(
         if checkpoint is not None:
             checkpoint.path.unlink(missing_ok=True)
         return trained
+
+
+def check_arguments(
+    builder: str,
+    model: Mapping[str, Any],
+    *,
+    normal: Sequence[str] = (),
+    false_alarms: float | None = None,
+    input_size: int | None = None,
+    **settings: Any,
+) -> None:
+    """Whether arguments of `train` are of use at all, before anything is read.
+
+    Args:
+        builder: a name out of `zoo.builders.BUILDERS`.
+        model: as `train` takes it.
+        normal: as there.
+        false_alarms: as there.
+        input_size: as there.
+        settings: further ones of `Settings`.
+
+    Raises:
+        InputError: one is not.
+    """
+    Settings(**settings)
+    _check_size(input_size)
+    check_builder(builder, model, _with_options(None, normal, false_alarms))
+
+
+def _check_size(input_size: int | None) -> None:
+    if input_size is not None:
+        whole("input_size", input_size, 1)
 
 
 def _with_options(task: Task | None, normal: Sequence[str], false_alarms: float | None) -> Task | None:
