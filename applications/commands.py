@@ -18,7 +18,7 @@ from zoo.commands.options import (
 from zoo.terminal import say, say_json
 
 
-@click.command(cls=Grouped)
+@click.command(cls=Grouped, short_help="Fine-tune a pretrained model on your images and export it.")
 @click.argument("path", type=click.Path())
 @INPUT_SIZE(
     help="Side of the images in pixels that the model sees. Lower it to be quicker, raise it where details matter.  "
@@ -126,7 +126,7 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
             say(f"{stage:>10} {seconds:7.2f} s")
 
 
-@click.command()
+@click.command(short_help="List the pretrained models that zoo finetune takes.")
 @JSON
 def backbones(as_json: bool) -> None:
     """List the pretrained models: size, and whether their weights are on this machine."""

@@ -27,7 +27,7 @@ def _models() -> list[str]:
     return ["fine_tune", *BUILDERS]
 
 
-@click.command(cls=Grouped)
+@click.command(cls=Grouped, short_help="Search hyperparameters in a given time; export the best model.")
 @click.argument("path", type=click.Path())
 @reading_options
 @INPUT_SIZE(

@@ -36,7 +36,7 @@ class _Samples(click.Command):
             formatter.write_dl(list(SAMPLES.items()))
 
 
-@click.command(cls=_Samples)
+@click.command(cls=_Samples, short_help="Write a real data set to a folder, to begin with.")
 @click.argument("name", shell_complete=completing.SAMPLES)
 @click.argument("folder", type=click.Path())
 def sample(name: str, folder: str) -> None:
@@ -47,7 +47,7 @@ def sample(name: str, folder: str) -> None:
     say(f"{count:,} examples in {folder}")
 
 
-@click.command()
+@click.command(short_help="Read data as training would, and list what is bad or odd.")
 @click.argument("path", type=click.Path())
 @reading_options
 @JSON
@@ -70,7 +70,7 @@ def check(path: str, as_json: bool, **options: object) -> None:
         tables.show_data(data, all_notes=True)
 
 
-@click.command()
+@click.command(short_help="Score a model on labelled examples.")
 @ARTIFACT
 @click.argument("path", type=click.Path())
 @output_option(
@@ -106,7 +106,7 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
         say(f"every file: {csv_path}")
 
 
-@click.command()
+@click.command(short_help="Ask a model about files.")
 @ARTIFACT
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @output_option(

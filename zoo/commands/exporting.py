@@ -9,7 +9,7 @@ from zoo.commands.options import ARTIFACT, IMPORT, JSON
 from zoo.terminal import say, say_json
 
 
-@click.command()
+@click.command(short_help="Write a model for LiteRT, ONNX or OpenVINO, proven equal.")
 @ARTIFACT
 @click.option(
     "--format",
@@ -93,7 +93,7 @@ def export(
         format_tables.show_exported(made)
 
 
-@click.command()
+@click.command(short_help="List the formats of a model, or what goes into which.")
 @click.argument("artifact", required=False, shell_complete=completing.ARTIFACTS)
 @JSON
 def formats(artifact: str | None, as_json: bool) -> None:

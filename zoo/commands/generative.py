@@ -17,7 +17,7 @@ SEED = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Make new images.")
 @ARTIFACT
 @click.option(
     "-n",
@@ -74,7 +74,7 @@ def generate(artifact: str, count: int | None, label: str | None, seed: int, out
     say(f"{f'{count} strips' if interpolate else f'{count} images'} of seed {seed}: {out}")
 
 
-@click.command()
+@click.command(short_help="Show what an autoencoder makes of its inputs.")
 @ARTIFACT
 @click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option("--out", **OUTPUT, help=f"File of the picture that images are drawn in.  [default: {PICTURE}]")
@@ -129,7 +129,7 @@ def reconstruct(
         say(f"{count:,} sequences: {csv_path or TABLE}")
 
 
-@click.command()
+@click.command(short_help="List what an autoencoder does not know.")
 @ARTIFACT
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option("--csv", "csv_path", **OUTPUT, help="File to write with one row an input. Give it where there are many.")
@@ -162,7 +162,7 @@ def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_js
         raise click.exceptions.Exit(1)
 
 
-@click.command()
+@click.command(short_help="Draw where an autoencoder puts examples.")
 @ARTIFACT
 @click.argument("path", type=click.Path())
 @click.option(

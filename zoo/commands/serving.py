@@ -9,7 +9,7 @@ from zoo.commands.options import IMPORT
 from zoo.terminal import say
 
 
-@click.command()
+@click.command(short_help="Serve models over HTTP and gRPC.")
 @click.argument("artifacts", nargs=-1, required=True, shell_complete=completing.ARTIFACTS)
 @click.option(
     "--host",

@@ -47,7 +47,7 @@ BATCH_SIZE = training_option(
 )
 
 
-@click.command()
+@click.command(short_help="List the builders that zoo train takes.")
 @JSON
 def models(as_json: bool) -> None:
     """List the builders: architectures that `zoo train` makes and trains."""
@@ -66,7 +66,7 @@ def models(as_json: bool) -> None:
     CONSOLE.print("more of one: zoo show BUILDER        pretrained image models: zoo backbones")
 
 
-@click.command()
+@click.command(short_help="Show the arguments, the source and the layers of a builder.")
 @BUILDER
 @click.option(
     "--shape",
@@ -104,7 +104,7 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
             network.summary(print_fn=say, line_length=100)
 
 
-@click.command(cls=Grouped)
+@click.command(cls=Grouped, short_help="Train a builder of the zoo on your data, score and export it.")
 @BUILDER
 @click.argument("path", type=click.Path())
 @reading_options
@@ -259,7 +259,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     say(f"artifact: {folder}\nask it:   {tables.question(made.verbs, folder.parent, made.card)}")
 
 
-@click.command("lr-find", cls=Grouped)
+@click.command("lr-find", cls=Grouped, short_help="Find a good learning rate before you train.")
 @BUILDER
 @click.argument("path", type=click.Path())
 @reading_options

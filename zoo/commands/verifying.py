@@ -8,7 +8,7 @@ from zoo.commands.options import ARTIFACT, IMPORT, JSON
 from zoo.terminal import say, say_json
 
 
-@click.command()
+@click.command(short_help="Check the files of a model, and prove it again.")
 @ARTIFACT
 @click.argument("path", required=False, type=click.Path())
 @click.option(

@@ -35,6 +35,7 @@ def test_commands_are_listed_by_what_people_do() -> None:
     assert "sample" in found["Look at data"] and "finetune" in found["Train"] and "serve" in found["Ship"]
     listed = [name for group in cli.GROUPS for name in found[group] if name in VERBS]
     assert sorted(listed) == VERBS, "each command of this distribution stands in one group"
+    assert "...\n  " not in command("--help").stdout, "what a command does fits into its line"
 
 
 def test_commands_of_other_packages_come_last(monkeypatch: pytest.MonkeyPatch) -> None:
