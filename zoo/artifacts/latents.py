@@ -12,6 +12,7 @@ from zoo.artifacts.predictor import READERS
 from zoo.artifacts.reconstructor import Reconstructor
 from zoo.data.notes import Note
 from zoo.errors import InputError
+from zoo.tasks.classification import Classification
 
 MOST = 5000  # examples; more than that cover each other in a picture
 
@@ -109,7 +110,7 @@ def _rows(reconstructor: Reconstructor, path: Path) -> _Examples:
     if classes and not numbers and "window" not in description:
         reader = import_module(READERS[reconstructor.kind])
         try:
-            part, notes = reader.read_labelled(path, description, classes, "classification")
+            part, notes = reader.read_labelled(path, description, Classification(classes))
         except InputError as error:
             notes = [Note(str(path), "kept", f"without classes; {error}")]
         else:
