@@ -101,7 +101,10 @@ def check_builder(builder: Any, arguments: Mapping[str, Any], task: Task | None 
 
 
 def _brings_none(task: Task, name: str) -> InputError:
-    return InputError(f"expected a builder that brings the task {task.name}, received {name}; see zoo models")
+    from zoo.builders.registry import BUILDERS
+
+    able = ", ".join(each for each, row in BUILDERS.items() if row.task == task.name)
+    return InputError(f"expected a builder that brings the task {task.name}, one of {able}; received {name}")
 
 
 def prepare(
