@@ -21,14 +21,16 @@ from zoo.artifacts.gate import Gate, check_readable
 from zoo.artifacts.predictor import Predictor
 from zoo.artifacts.predictor import outputs as outputs_of
 from zoo.artifacts.provenance import UNKNOWN
-from zoo.data.dataset import Data, Part
+from zoo.data.dataset import Data
+from zoo.data.parts import Part
 from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
 from zoo.files import claimed, remove_run, run_folder
 from zoo.kinds.class_folders import Example
 from zoo.kinds.images import decoding
-from zoo.kinds.images.folders import images
+from zoo.kinds.images.kind import Images
+from zoo.kinds.images.reading import images
 from zoo.progress import Stopwatch
 from zoo.settings import near, whole
 from zoo.tasks.classification import Evaluation
@@ -333,13 +335,12 @@ def _run_of(out: Path, data: Data, extractor: Extractor, effort: str, recipe: Re
 
 
 def _scores(model: keras.Model, part: Part, extractor: Extractor) -> np.ndarray:
-    return outputs_of(model, part.inputs, input_of(extractor))
+    return outputs_of(model, part.inputs, kind_of(extractor))
 
 
-def input_of(extractor: Extractor) -> dict[str, Any]:
-    """`zoo.data.Data.input` of what goes into `extractor`."""
-    size = [extractor.input_size] * 2
-    return {"kind": "images", "size": size, "crop": extractor.crop, "channels": 3, "pixels": "RGB, 0-255"}
+def kind_of(extractor: Extractor) -> Images:
+    """What goes into `extractor`."""
+    return Images((extractor.input_size, extractor.input_size), extractor.crop)
 
 
 def _unfreeze(
@@ -385,7 +386,7 @@ def _card(extractor: Extractor, head: linear_heads.Head, recipe: Recipe, effort:
     return {
         "backbone": extractor.backbone,
         "weights": weights,
-        "input": input_of(extractor),
+        "input": kind_of(extractor).to_card(),
         "seed": extractor.seed,
         "effort": effort,
         "head": {"strength": head.strength, "folds": head.folds, "weighted": head.weighted},

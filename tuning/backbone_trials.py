@@ -12,7 +12,7 @@ import numpy as np
 
 from applications import linear_heads
 from applications.features import Extractor, embed
-from applications.fine_tuning import Job, embedded, extractor_of, input_of, judged, rows_of
+from applications.fine_tuning import Job, embedded, extractor_of, judged, kind_of, rows_of
 from tuning.folds import check_folds, folds_of
 from tuning.initial_weights import Fresh
 from tuning.objectives import objective_of
@@ -20,7 +20,8 @@ from tuning.outcome import Outcome, Tell, combined, teller
 from zoo.artifacts import artifact
 from zoo.artifacts.gate import Gate
 from zoo.artifacts.predictor import outputs as outputs_of
-from zoo.data.dataset import Data, Part
+from zoo.data.dataset import Data
+from zoo.data.parts import Part
 from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
@@ -286,10 +287,10 @@ class Heads:
                 inner = self._fitted(rows, chosen)
                 history, _ = unfrozen.choose(inner, *self.splits[0])
                 whole = unfrozen.train(found, max(1, history.best_epoch))
-                outputs = outputs_of(whole, self.data.held_out.inputs, input_of(extractor))
+                outputs = outputs_of(whole, self.data.held_out.inputs, kind_of(extractor))
             else:
                 whole = joined(extractor, found)
-        card = {"backbone": extractor.backbone, "weights": "imagenet", "input": input_of(extractor)}
+        card = {"backbone": extractor.backbone, "weights": "imagenet", "input": kind_of(extractor).to_card()}
         card |= {"seed": self.seed, "effort": "search", "head": head, "unfrozen": None}
         if model.get("unfreeze", 0):
             card["unfrozen"] = asdict(unfrozen.recipe)

@@ -15,6 +15,7 @@ from tuning.results import SearchResult
 from tuning.study import FINE_TUNE, Search, claim, portable, run_folder
 from zoo.artifacts import artifact
 from zoo.data.dataset import Data
+from zoo.data.parts import in_files
 from zoo.errors import InputError
 from zoo.files import claimed, remove_run
 from zoo.kinds.recognising import open as open_data
@@ -208,9 +209,7 @@ def address_of(text: str) -> tuple[str, int]:
 
 def model_for(data: Data) -> str:
     """What is searched where nothing is said: a pretrained backbone for images in files, else a builder."""
-    if isinstance(data.train.inputs, tuple):
-        return FINE_TUNE
-    return {"images": "cnn", "table": "mlp", "text": "gru", "sequence": "lstm"}[data.input["kind"]]
+    return FINE_TUNE if in_files(data.train.inputs) else data.kind.usual
 
 
 def seconds_of(budget: str | float) -> float:

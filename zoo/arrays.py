@@ -17,16 +17,13 @@ def apply(model: Callable[[Any], Any], inputs: Any, batch: int = 4096) -> Any:
 
     At most `batch` examples at a time, and fewer of large ones: of 256 photos Keras would keep 20 GB of activations.
     """
-    count = len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
-    if isinstance(inputs, np.ndarray) and count:
-        batch = max(1, min(batch, VALUES // max(1, inputs[:1].size)))
+    arrays = keras.tree.flatten(inputs)
+    count = len(arrays[0])
+    size = sum(values[:1].size for values in arrays)
+    batch = max(1, min(batch, VALUES // max(1, size)))
     done = []
     for start in range(0, max(count, 1), batch):
-        here = slice(start, start + batch)
-        if isinstance(inputs, dict):
-            part = {name: _tensor(values[here]) for name, values in inputs.items()}
-        else:
-            part = _tensor(inputs[here])
+        part = keras.tree.map_structure(lambda values, start=start: _tensor(values[start : start + batch]), inputs)
         done.append(keras.tree.map_structure(ops.convert_to_numpy, model(part)))
     return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *done)
 

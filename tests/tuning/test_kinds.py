@@ -104,11 +104,11 @@ def test_a_hidden_head_is_exported_as_plain_layers_that_answer_as_it_does(folder
     problem = Heads(folder, epochs=4, input_size=64, folds=0)
     settings = {"model": {"units": 16, "strength": 0.1, "dropout": 0.2}, "training": {"learning_rate": 1e-2}}
     fitted, answers = problem.finish(settings, 4, Path("mine/again"))
-    from applications.fine_tuning import input_of
+    from applications.fine_tuning import kind_of
     from zoo.artifacts.predictor import outputs
 
     extractor = problem.known["efficientnet_lite0"][0]
-    pixels = outputs(fitted.model, fitted.data.held_out.inputs, input_of(extractor))
+    pixels = outputs(fitted.model, fitted.data.held_out.inputs, kind_of(extractor))
     np.testing.assert_allclose(pixels, answers["probabilities"], atol=1e-3)
     assert not [layer for layer in fitted.model.layers if "tuning" in type(layer).__module__]
 

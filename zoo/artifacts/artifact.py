@@ -21,10 +21,11 @@ from zoo.artifacts.generator import Generator
 from zoo.artifacts.predictor import Predictor, said_of
 from zoo.artifacts.reconstructor import Reconstructor
 from zoo.builders.loading import loaded
-from zoo.data.dataset import Data, chosen_inputs
+from zoo.data.dataset import Data
+from zoo.data.parts import chosen_inputs
 from zoo.errors import InputError, JobError
 from zoo.files import check_writable, sweep, whole_folder
-from zoo.kinds.signatures import renamed
+from zoo.kinds.registry import kind_of
 from zoo.settings import near
 from zoo.tasks.generation import Generation
 from zoo.tasks.reconstruction import Reconstruction
@@ -158,32 +159,32 @@ def publish(
         JobError: the export can't be run or differs from the model; nothing is published.
     """
     known = task.to_card() | {"data_fingerprint": data.fingerprint}
-    description = warming.described(card | known, model)
-    positions = np.arange(DRAWN) if task.drawn else np.array(gate_sample(data.held_out, data.task, seed))
+    kind = cards.requested_kind(card | known, model)
+    positions = np.arange(DRAWN) if task.drawn else np.array(gate_sample(data.held_out, data.kind, data.task, seed))
     if task.drawn:
-        inputs = warming.made_up(card | known, model, DRAWN, seed)
+        inputs = kind.made_up(model, DRAWN, np.random.default_rng(seed))
     else:
         inputs = chosen_inputs(data.held_out.inputs, positions)
 
     def prove(folder: Path) -> tuple[Parity, dict[str, Any]]:
         nonlocal evaluation
-        answers = gate.ask(folder, inputs, description, list(task.values()))
+        answers = gate.ask(folder, inputs, kind, list(task.values()))
         # Read back: what is compared, and what the scores are held to, is the file that is shipped.
         shipped = loaded(folder / "model.keras")
-        expected = said_of(task, shipped, inputs, description)
+        expected = said_of(task, shipped, inputs, kind)
         if set(said) == set(expected) and not task.drawn:
             some = {name: values[positions] for name, values in said.items()}
             if not alike(task, some, expected, SAME):
-                anew = said_of(task, shipped, data.held_out.inputs, description)
+                anew = said_of(task, shipped, data.held_out.inputs, kind)
                 part = "test" if data.test is not None else "validation"
                 found = task.evaluate(Exam(part, data.held_out.targets, anew))
                 evaluation = replace(found, baselines=evaluation.baselines)
-        return compare(task, expected, answers(), inputs), known | {"metrics": evaluation.to_dict()}
+        return compare(task, expected, answers(), kind.formats(inputs)), known | {"metrics": evaluation.to_dict()}
 
     def export(folder: Path) -> None:
-        saved_model.saved_model(model, folder, task=task, description=description)
+        saved_model.saved_model(model, folder, task=task, kind=kind)
         if not task.drawn:
-            example.write(folder, data.train, description)
+            example.write(folder, data.train, kind)
 
     path = staged(model, card, out=out, run=run, export=export, prove=prove)
     return path, evaluation
@@ -231,7 +232,7 @@ def staged(
         packages = {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
         known = known | {"warm_up": warming.write(partial, card | known, model, out.name)}
         full = card | known | {"parity": found, "versions": packages}
-        if tensors := renamed(card["input"]):
+        if tensors := kind_of(card["input"]).renamed():
             full["tensors"] = tensors
         cards.write(partial, full)
         shutil.copytree(run, partial / "run", ignore=shutil.ignore_patterns(".*", *FAILED))

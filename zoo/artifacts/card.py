@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -12,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.artifacts import checksums
+from zoo.data.card_checks import are_names, is_whole
+from zoo.data.kind import Kind
 from zoo.errors import InputError
-from zoo.tasks.registry import TASKS, task_of
+from zoo.kinds.codes import Codes
+from zoo.kinds.registry import KINDS, kind_class, kind_of
+from zoo.tasks.registry import TASKS, task_class, task_of
 from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -62,7 +65,7 @@ def read(folder: Path, opened: Collection[str] = checksums.LOADED) -> dict[str, 
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{folder}: expected an artifact; its {NAME} can't be read: {error}") from error
     written = card.get("format", 1) if isinstance(card, dict) else 1
-    if _is_whole(written) and written > FORMAT:
+    if is_whole(written) and written > FORMAT:
         raise InputError(
             f"{folder}: its {NAME} has format {written}, and this version of keras-model-zoo reads up to {FORMAT}; "
             "update it: pip install --upgrade keras-model-zoo"
@@ -74,6 +77,19 @@ def read(folder: Path, opened: Collection[str] = checksums.LOADED) -> dict[str, 
     if problem := _problem(card):
         raise InputError(f"{folder}: its {NAME} is damaged: {problem}; copy the version again, or export it anew")
     return card
+
+
+def requested_kind(card: Mapping[str, Any], model: keras.Model | None = None) -> Kind:
+    """What a request of ``serving_default`` is: the kind of the card's input, or codes.
+
+    Args:
+        card: of the artifact.
+        model: says the width of codes, and how long its sequences are at most.
+    """
+    if not task_class(card["task"]).drawn:
+        kind = kind_of(card["input"])
+        return kind if model is None else kind.of_model(model)
+    return Codes(0 if model is None else model.inputs[0].shape[-1], tuple(card["classes"]))
 
 
 def check_model(card: dict[str, Any], model: keras.Model, folder: Path) -> None:
@@ -99,21 +115,10 @@ def check_model(card: dict[str, Any], model: keras.Model, folder: Path) -> None:
 
 def _shapes(card: dict[str, Any], model: keras.Model) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
     """What is held to each other: what it is, the shape that the card has, and that of the model, without the batch."""
-    said, task = card["input"], task_of(card)
-    kind = said.get("kind", "images")
+    task = task_of(card)
     yield from task.shapes(card, model)
-    if task.drawn:
-        return
-    # A user's own network may name its only input.
-    entry = model.entry if hasattr(model, "entry") else model.input if kind == "table" else model.inputs[0]
-    if kind == "table":
-        for group in ("numeric", "categorical"):
-            there = entry.get(group) if isinstance(entry, dict) else None
-            yield f"{group} columns", (len(said[group]),), (0 if there is None else there.shape[-1],)
-    elif kind == "images":
-        yield "images", (*said["size"], said.get("channels", 3)), tuple(entry.shape[1:])
-    elif kind == "sequence":
-        yield "features", (len(said["features"]),), (entry.shape[-1],)
+    if not task.drawn:
+        yield from kind_of(card["input"]).shapes(model)
 
 
 def _shape(sizes: tuple[int | None, ...]) -> str:
@@ -131,7 +136,7 @@ def _problem(card: Any) -> str | None:
     task, classes = TASKS[card["task"]], card.get("classes")
     if card.get("kind", task.family) != task.family:
         return f"expected the kind {task.family}, that of {task.name}, received {_shown(card['kind'])}"
-    if not _are_names(classes):
+    if not are_names(classes):
         return f"expected classes, a list of names that differ, received {_shown(classes)}"
     if problem := task.card_problem(card):
         key, words = problem
@@ -147,36 +152,17 @@ def _problem(card: Any) -> str | None:
 def _input_problem(said: Any, task: type[Task]) -> str | None:
     if not isinstance(said, dict):
         return f"expected input, an object, received {_shown(said)}"
-    kind = said.get("kind", "images")  # the first cards had none
-    if kind not in ("images", "table", "text", "sequence") or (task.drawn and kind != "images"):
-        return f"expected an input of the kind images, table, text or sequence, received {_shown(kind)}"
-    checks = {
-        "images": {"size": _is_size, "crop": _is_share, "channels?": lambda value: value in (1, 3)},
-        "table": {
-            "numeric": _are_names,
-            "categorical": _are_names,
-            "target" if task.supervised else "target?": _are_names,
-            "columns" if said.get("header") is False else "columns?": _are_names,
-        },
-        "text": {"length": _is_count, "column": _is_name_or_none, "target": _is_name_or_none},
-        "sequence": {
-            "features": lambda value: _are_names(value) and bool(value),
-            "length": lambda value: value is None or _is_count(value),
-            "target?": _is_name_or_none,
-            "time": _is_name_or_none,
-            **({"window": _is_count, "horizon": _is_count, "target_position": _is_whole} if "window" in said else {}),
-            **({} if "window" in said else {"series": _is_name_or_none}),
-        },
-    }[kind] | {"header?": lambda value: isinstance(value, bool), "separator?": lambda value: isinstance(value, str)}
-    for name, right in checks.items():
-        plain = name.removesuffix("?")
-        if plain not in said and name.endswith("?"):
+    name = said.get("kind", "images")  # the first cards had none
+    if name not in KINDS or (task.drawn and not kind_class(name).pictures):
+        *names, last = KINDS
+        return f"expected an input of the kind {', '.join(names)} or {last}, received {_shown(name)}"
+    for field, right in kind_class(name).variant(said).card_checks(said, task.supervised).items():
+        plain = field.removesuffix("?")
+        if plain not in said and field.endswith("?"):
             continue
         if plain not in said or not right(said[plain]):
             received = _shown(said[plain]) if plain in said else "none"
-            return f"its input of {kind} has no {plain} that could be one: received {received}"
-    if kind == "table" and not said["numeric"] + said["categorical"]:
-        return "expected an input with columns, received none"
+            return f"its input of {name} has no {plain} that could be one: received {received}"
     return None
 
 
@@ -186,34 +172,6 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise ValueError(f"it says {next(name for name in names if names.count(name) > 1)!r} twice")
     return found
-
-
-def _are_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
-
-
-def _is_name_or_none(value: Any) -> bool:
-    return value is None or isinstance(value, str)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_whole(value) and value > 0
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_share(value: Any) -> bool:
-    return _is_number(value) and 0 < value <= 1
-
-
-def _is_size(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_count, value))
 
 
 def _shown(value: Any) -> str:

@@ -8,30 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.dataset import Part
-from zoo.kinds.signatures import feeds
+from zoo.data.kind import Kind
+from zoo.data.parts import Part
 
 NAME = "example.json"
 MOST = 100_000  # characters; a longer example shows nobody what an input is like
 
 
-def write(folder: Path, part: Part, description: dict[str, Any]) -> None:
+def write(folder: Path, part: Part, kind: Kind) -> None:
     """Write ``example.json``: a request in TensorFlow Serving's REST, with one example of `part`.
 
-    Of a table it is the first row without a missing number, of texts and sequences the first one. There is none of
-    images, which are files, and none that would be longer than `MOST`.
+    There is none of images, which are files, and none that would be longer than `MOST`.
 
     Args:
         folder: of the version.
         part: of training.
-        description: `zoo.data.Data.input`.
+        kind: of its inputs.
     """
-    if description["kind"] == "images":
+    example = kind.example(part)
+    if example is None:
         return
-    at = np.zeros(1, np.int64)
-    if isinstance(part.inputs, dict) and "numeric" in part.inputs:
-        at[0] = np.isnan(part.inputs["numeric"]).any(axis=1).argmin()
-    fields = {name: _plain(values[0]) for name, values in feeds(part.chosen(at).inputs, description).items()}
+    fields = {name: _plain(value) for name, value in example.items()}
     text = json.dumps({"instances": [fields]}, ensure_ascii=False, allow_nan=False)
     if len(text) <= MOST:
         (folder / NAME).write_text(text + "\n", encoding="utf-8")

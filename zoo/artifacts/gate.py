@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.artifacts.parity_process import packed, unpacked
-from zoo.data.dataset import Data, Inputs, Part, chosen_inputs
+from zoo.data.dataset import Data
+from zoo.data.kind import Kind
+from zoo.data.parts import Inputs, Part, in_files
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder, whole_folder
-from zoo.kinds.images import decoding, exportable
-from zoo.kinds.signatures import feeds
 from zoo.tasks.forms import FORMS, Form, in_numpy
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Outputs, Value
@@ -102,7 +102,7 @@ class Gate:
         self,
         folder: Path,
         inputs: Inputs,
-        description: dict[str, Any],
+        kind: Kind,
         wanted: Sequence[str],
         timed: Sequence[int] = (),
     ) -> Callable[[], Answered]:
@@ -120,18 +120,18 @@ class Gate:
         request = {"saved_model": str(folder.resolve()), "batch": 32, "wanted": list(wanted), "output": str(output)}
         request["timed"] = list(timed)
         names: list[str] = []
-        if description["kind"] == "images":
+        files = kind.files(inputs)
+        if files is not None:
             request["files"] = []
-            for number, image in enumerate(inputs):
-                names.append(str(image) if isinstance(image, Path) else f"input {number}")
-                if not isinstance(image, Path):
-                    (encoded,) = feeds((image,), description)["image_bytes"]
-                    image = place / str(number)
-                    image.write_bytes(encoded)
-                request["files"].append(str(image.resolve()))
+            for number, file in enumerate(files):
+                names.append(str(file) if isinstance(file, Path) else f"input {number}")
+                if not isinstance(file, Path):
+                    encoded, file = file, place / str(number)
+                    file.write_bytes(encoded)
+                request["files"].append(str(file.resolve()))
         else:
             request["inputs"] = str(place / "inputs.npz")
-            np.savez(request["inputs"], **packed(feeds(inputs, description)))
+            np.savez(request["inputs"], **packed(kind.feeds(inputs)))
         with contextlib.suppress(BrokenPipeError):  # it died before; the answers will say of what
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
@@ -151,7 +151,7 @@ class Gate:
 
 
 def compare(
-    task: Task, expected: Outputs, answered: Answered, inputs: Inputs, tolerance: float | None = None
+    task: Task, expected: Outputs, answered: Answered, formats: Sequence[str], tolerance: float | None = None
 ) -> Parity:
     """Hold what an export says to the outputs of the Keras model.
 
@@ -159,16 +159,17 @@ def compare(
         task: of the model.
         expected: outputs of the model for `inputs`, by name.
         answered: what the export said of them.
-        inputs: raw.
+        formats: of the inputs that are files, as `Kind.formats` gives them.
         tolerance: `TOLERANCE` where None.
     """
     tolerance = TOLERANCE if tolerance is None else tolerance
     expected = {name: values[answered.positions] for name, values in expected.items()}
-    inputs, count = chosen_inputs(inputs, answered.positions), len(answered.positions)
+    count = len(answered.positions)
+    formats = [formats[at] for at in answered.positions] if formats else []
     if not count:
         return Parity(0, {}, float("inf"), 0, tolerance, answered.refused)
     largest, flips = held(task, expected, answered.values, task.values(), tolerance)
-    return Parity(count, formats_of(inputs), largest, flips, tolerance, answered.refused)
+    return Parity(count, dict(Counter(formats)), largest, flips, tolerance, answered.refused)
 
 
 def held(
@@ -259,27 +260,22 @@ def alike(task: Task, outputs: Outputs, others: Outputs, tolerance: float) -> bo
     return all(np.array_equal(answers[0][name], answers[1][name]) for name in decided)
 
 
-def formats_of(inputs: Inputs) -> dict[str, int]:
-    """Of inputs that are image files, their formats with counts."""
-    return dict(Counter(decoding.probe(file).format for file in inputs)) if isinstance(inputs, tuple) else {}
+def gate_sample(part: Part, kind: Kind, task: Task, seed: int) -> list[int]:
+    """Positions in `part` of up to 256 examples that the exported model reads; of files some of each format and class.
 
-
-def gate_sample(part: Part, task: Task, seed: int) -> list[int]:
-    """Positions in `part` of up to 256 examples; of images such as the graph reads, of every format and class some.
-
-    Empty where the graph reads none of them.
+    Empty where it reads none of them.
     """
     order = np.random.default_rng(seed).permutation(len(part))
-    if not isinstance(part.inputs, tuple):
+    if not in_files(part.inputs):
         return sorted(order[:GATE_EXAMPLES].tolist())
-    formats = [decoding.probe(path).format for path in part.inputs]
+    formats, refusals = kind.formats(part.inputs), kind.unreadable(part.inputs)
     strata = task.strata(part.targets)
     labels = np.zeros(len(part), np.int64) if strata is None else strata.argmax(axis=1)
     # Dealt out in turns over all pairs of format and class.
     turns: dict[tuple[str, int], int] = {}
     ranked = []
     for index in order.tolist():
-        if exportable.refusal(part.inputs[index].read_bytes()) is None:
+        if refusals[index] is None:
             key = (formats[index], int(labels[index]))
             turns[key] = turns.get(key, -1) + 1
             ranked.append((turns[key], len(ranked), index))
@@ -287,8 +283,8 @@ def gate_sample(part: Part, task: Task, seed: int) -> list[int]:
 
 
 def check_readable(data: Data, seed: int) -> None:
-    """Raise an InputError where the exported model reads none of the held-out images: it could not be proven."""
-    if not gate_sample(data.held_out, data.task, seed):
-        kinds = Counter(exportable.refusal(file.read_bytes()) for file in data.held_out.inputs)
-        told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(3))
-        raise InputError(f"{data.source}: the exported model reads no held-out image ({told}); make some of them PNG")
+    """Raise an InputError where the exported model reads none of the held-out examples: it could not be proven."""
+    if not gate_sample(data.held_out, data.kind, data.task, seed):
+        reasons = Counter(data.kind.unreadable(data.held_out.inputs))
+        listed = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common(3))
+        raise InputError(f"{data.source}: the exported model reads no held-out image ({listed}); make some of them PNG")

@@ -11,7 +11,9 @@ import numpy as np
 
 from zoo.artifacts import codes
 from zoo.artifacts.predictor import opened
+from zoo.data.kind import Kind
 from zoo.errors import InputError
+from zoo.kinds.registry import kind_of
 from zoo.tasks.registry import task_of
 from zoo.tasks.task import Task
 
@@ -35,6 +37,11 @@ class Generator:
     def task(self) -> Task:
         """What it is for."""
         return task_of(self.card)
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What the images are that it was trained on."""
+        return kind_of(self.card["input"])
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import progress
 from zoo.artifacts import checksums, provenance
 from zoo.artifacts.card import check_model, read
 from zoo.builders.loading import UnknownLayersError, loaded, unknown
-from zoo.data.dataset import Inputs
+from zoo.data.kind import Kind
 from zoo.data.notes import Note
+from zoo.data.parts import Inputs, count, in_files
 from zoo.errors import InputError, Notice
 from zoo.evaluation.findings import Finding
 from zoo.files import whole_file
-from zoo.kinds.images import decoding
-from zoo.kinds.images import sources as image_sources
-from zoo.kinds.signatures import feeds
+from zoo.kinds.registry import kind_of
 from zoo.tasks import forms
 from zoo.tasks.registry import task_of
 from zoo.tasks.task import Task
@@ -34,12 +31,6 @@ if TYPE_CHECKING:
     import keras
 
 BATCH = 32  # images that are asked for at once
-READERS = {
-    "images": "zoo.kinds.images.sources",
-    "sequence": "zoo.kinds.sequences",
-    "table": "zoo.kinds.tables",
-    "text": "zoo.kinds.texts",
-}
 
 
 @dataclass(frozen=True)
@@ -123,6 +114,11 @@ class Predictor:
         return task_of(self.card)
 
     @cached_property
+    def kind(self) -> Kind:
+        """What it takes."""
+        return kind_of(self.card["input"])
+
+    @cached_property
     def model(self) -> keras.Model:
         """The Keras model: raw inputs to probabilities or values; of images, float32 pixels 0-255."""
         return opened(self.folder, self.card)
@@ -142,31 +138,18 @@ class Predictor:
         Raises:
             InputError: a path does not exist, or there is nothing to answer for.
         """
-        if not self._images:
-            names, inputs, errors = self._reader.read_raw(source, self.card["input"])
-            outputs, _ = self._outputs(inputs, names)
-        else:
-            sources = list(image_sources.expanded(source))
-            if not sources:
-                raise InputError(
-                    f"expected an image, a file, a folder with files or a list of such; {source!r} holds none"
-                )
-            names = [name for name, _ in sources]
-            outputs, errors = self._outputs(tuple(item for _, item in sources), names)
-        told = iter(forms.as_json(self.task, outputs, {}))
-        if not self._images:  # what can't be read has a place among the inputs
-            return [
-                Prediction(name, error=errors[at]) if at in errors else Prediction(name, answer)
-                for at, (name, answer) in enumerate(zip(names, told, strict=True))
-            ]
-        return [
-            Prediction(name, error=errors[at]) if at in errors else Prediction(name, next(told))
-            for at, name in enumerate(names)
-        ]
+        names, inputs, errors = self.kind.raw(source)
+        outputs, unread = self._outputs(inputs)
+        errors, answers = errors | unread, iter(forms.as_json(self.task, outputs, {}))
+        found = []
+        for at, name in enumerate(names):
+            answer = {} if at in unread else next(answers)  # what is in the place of an error was answered too
+            found.append(Prediction(name, error=errors[at]) if at in errors else Prediction(name, answer))
+        return found
 
     def predict_files(self, paths: Sequence[str]) -> list[Prediction]:
         """`predict` for each of several files or folders."""
-        return self.predict(list(paths)) if self._images else [each for path in paths for each in self.predict(path)]
+        return [each for source in self.kind.sources(paths) for each in self.predict(source)]
 
     def evaluate(self, path: str | Path) -> EvaluationReport:
         """Score on labelled examples, by scikit-learn.
@@ -180,7 +163,7 @@ class Predictor:
         Raises:
             InputError: nothing to score, or a label that the model does not know.
         """
-        part, notes = self._reader.read_labelled(path, self.card["input"], self.task)
+        part, notes = self.kind.labelled(path, self.task)
         trained = self.trained_on()
         if self.doubt:
             notes.insert(0, Note("training examples", "kept", f"those of {path} can't be left out: {self.doubt}"))
@@ -188,7 +171,7 @@ class Predictor:
         if not fresh.all():
             notes.append(Note(f"{int((~fresh).sum())} examples", "left out", "the model was trained on them"))
             part = part.chosen(np.flatnonzero(fresh))
-        outputs, errors = self._outputs(part.inputs, part.names)
+        outputs, errors = self._outputs(part.inputs)
         notes += [Note(part.names[at], "left out", reason) for at, reason in errors.items()]
         answered = np.array([at for at in range(len(part)) if at not in errors], np.int64)
         if not len(answered):
@@ -217,14 +200,6 @@ class Predictor:
     def _training(self) -> tuple[set[str], str | None]:
         return provenance.trained_on(self.folder, self.card.get("start") is not None)
 
-    @property
-    def _images(self) -> bool:
-        return self.card["input"].get("kind", "images") == "images"
-
-    @property
-    def _reader(self) -> Any:
-        return import_module(READERS[self.card["input"].get("kind", "images")])
-
     @cached_property
     def _ask(self) -> Callable[[Any], dict[str, np.ndarray]]:
         """Raw inputs in memory, of images float32 pixels, to outputs by name."""
@@ -232,27 +207,21 @@ class Predictor:
             model = self.model
         except UnknownLayersError as error:
             warnings.warn(f"{error}. Until then its SavedModel answers", Notice, stacklevel=2)
-            return _served(self.folder, self.task)
-        if self._images:
-            return lambda pixels: self.task.named(model.predict_on_batch(pixels))
+            return _served(self.folder, self.task, self.kind)
+        if self.kind.encoded:  # batches of files are all of one size: one graph serves them
+            return lambda pixels: self.task.named(model.predict_on_batch(pixels.astype(np.float32)))
         return lambda inputs: self.task.outputs_of(model, inputs)
 
-    def _outputs(self, inputs: Any, names: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[int, str]]:
-        """Outputs by name; of images those that can be decoded, and why another can't, by its position."""
-        if not isinstance(inputs, tuple):
-            return self._ask(inputs), {}
+    def _outputs(self, inputs: Inputs) -> tuple[dict[str, np.ndarray], dict[int, str]]:
+        """Outputs by name of those inputs that can be read, and why another can't, by its position."""
         found, errors = [], {}
-        with progress.bar("predicting", len(inputs)) as advance:
-            for start in range(0, len(inputs), BATCH):
-                some = inputs[start : start + BATCH]
-                pixels, wrong = decoded(some, self.card["input"])
-                errors |= {start + at: reason for at, reason in wrong.items()}
-                if pixels:
-                    found.append(self._ask(np.stack(pixels).astype(np.float32)))
-                advance(len(some))
-        names_of = found[0] if found else self.task.outputs
+        for some in self.kind.decoded(inputs, doing="predicting", batch=BATCH):
+            errors |= some.errors
+            if len(some.positions):
+                found.append(self._ask(some.inputs))
         nothing = np.zeros((0, len(self.classes)), np.float32)
-        return {n: np.concatenate([each[n] for each in found]) if found else nothing for n in names_of}, errors
+        names = found[0] if found else self.task.outputs
+        return {n: np.concatenate([each[n] for each in found]) if found else nothing for n in names}, errors
 
 
 def opened(folder: Path, card: dict[str, Any]) -> keras.Model:
@@ -277,18 +246,18 @@ def opened(folder: Path, card: dict[str, Any]) -> keras.Model:
     return model
 
 
-def _served(folder: Path, task: Task) -> Callable[[Any], dict[str, np.ndarray]]:
+def _served(folder: Path, task: Task, kind: Kind) -> Callable[[Any], dict[str, np.ndarray]]:
     """`Predictor._ask` of the SavedModel of a version."""
     import tensorflow as tf
 
-    description = read(folder, checksums.SERVED)["input"]
-    graph = tf.saved_model.load(str(folder))
-    images = description.get("kind", "images") == "images"
+    read(folder, checksums.SERVED)
+    signatures = tf.saved_model.load(str(folder)).signatures
 
     def answers(inputs: Any) -> dict[str, np.ndarray]:
-        tensors = {"pixels": inputs} if images else feeds(inputs, description)
-        serve, found = graph.signatures["serving_pixels" if images else "serving_default"], []
-        for start in range(0, len(next(iter(tensors.values()))), 256):
+        decoded = signatures.get("serving_pixels")  # files, which are decoded here already
+        tensors = kind.feeds(inputs) if decoded is None else {"pixels": inputs.astype(np.float32)}
+        serve, found = decoded or signatures["serving_default"], []
+        for start in range(0, count(inputs), 256):
             some = {key: tf.constant(values[start : start + 256]) for key, values in tensors.items()}
             found.append(serve(**some))
         return {name: np.concatenate([each[name].numpy() for each in found]) for name in task.outputs}
@@ -296,57 +265,25 @@ def _served(folder: Path, task: Task) -> Callable[[Any], dict[str, np.ndarray]]:
     return answers
 
 
-def raw(inputs: Inputs, description: dict[str, Any]) -> np.ndarray | dict[str, np.ndarray]:
-    """Raw `inputs` in memory: of image files the pixels, uint8 (examples, height, width, channels)."""
-    return np.stack([_pixels(file, description) for file in inputs]) if isinstance(inputs, tuple) else inputs
-
-
-def said_of(task: Task, model: keras.Model, inputs: Inputs, description: dict[str, Any]) -> dict[str, np.ndarray]:
+def said_of(task: Task, model: keras.Model, inputs: Inputs, kind: Kind) -> dict[str, np.ndarray]:
     """Outputs of `model`, by name, for raw inputs as `zoo.data.Part` has them, or codes.
 
     Args:
         task: of the model.
         model: raw inputs to outputs.
         inputs: of images files, or pixels.
-        description: of the inputs, as `zoo.artifacts.warming.described` gives it.
+        kind: of the inputs, as `zoo.artifacts.card.requested_kind` gives it.
     """
-    if isinstance(inputs, tuple) and not hasattr(model, "signatures"):
-        return task.named(outputs(model, inputs, description))
-    return task.outputs_of(model, raw(inputs, description))
+    if in_files(inputs) and not hasattr(model, "signatures"):
+        return task.named(outputs(model, inputs, kind))
+    return task.outputs_of(model, kind.in_memory(inputs))
 
 
-def outputs(model: keras.Model, inputs: Inputs, description: dict[str, Any]) -> np.ndarray:
+def outputs(model: keras.Model, inputs: Inputs, kind: Kind) -> np.ndarray:
     """What `model` says of raw `inputs`, as `zoo.data.Part` has them: float32 (examples, classes or values)."""
-    if isinstance(inputs, tuple):
-        from zoo.artifacts.runtimes import keras_runtime
-
-        return np.stack(list(keras_runtime(model)(_pixels(file, description) for file in inputs)))
     from zoo.arrays import apply
 
-    return apply(model, inputs, batch=256)
-
-
-def decoded(sources: Iterable[Any], description: dict[str, Any]) -> tuple[list[np.ndarray], dict[int, str]]:
-    """Decode images as a model takes them.
-
-    Args:
-        sources: as the second of the pairs of `zoo.kinds.images.sources.expanded`.
-        description: `zoo.data.Data.input` of the model.
-
-    Returns:
-        uint8 (height, width, channels) of each that can be read; and why another can't, by its position.
-    """
-    pixels, errors = [], {}
-    for at, source in enumerate(sources):
-        try:
-            if isinstance(source, str):
-                raise decoding.DecodeError(source)
-            pixels.append(_pixels(source, description))
-        except (decoding.DecodeError, OSError) as error:
-            errors[at] = str(error)
-    return pixels, errors
-
-
-def _pixels(source: Any, description: dict[str, Any]) -> np.ndarray:
-    pixels = decoding.decode(source, tuple(description["size"]), description["crop"])
-    return decoding.grey(pixels) if description.get("channels", 3) == 1 else pixels
+    if not in_files(inputs):
+        return apply(model, inputs, batch=256)
+    decoded = (kind.in_memory(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH))
+    return np.concatenate([model.predict_on_batch(some.astype(np.float32)) for some in decoded])

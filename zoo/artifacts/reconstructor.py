@@ -11,8 +11,11 @@ import numpy as np
 
 from zoo.artifacts import codes
 from zoo.artifacts.predictor import opened
-from zoo.artifacts.raw_inputs import Batch, as_long, batches
+from zoo.artifacts.raw_inputs import Batch, batches
+from zoo.data.kind import Kind
+from zoo.data.parts import joined
 from zoo.errors import InputError
+from zoo.kinds.registry import kind_of
 from zoo.tasks.registry import task_of
 from zoo.tasks.task import Task
 
@@ -51,17 +54,17 @@ class Reconstructor:
         self.card = card
 
     def __repr__(self) -> str:
-        return f"Reconstructor({str(self.folder)!r}, {self.card['builder']} of {self.kind})"
+        return f"Reconstructor({str(self.folder)!r}, {self.card['builder']} of {self.kind.plural})"
 
     @cached_property
     def task(self) -> Task:
         """What it is for."""
         return task_of(self.card)
 
-    @property
-    def kind(self) -> str:
-        """What it takes: images, table or sequence."""
-        return self.card["input"]["kind"]
+    @cached_property
+    def kind(self) -> Kind:
+        """What it takes."""
+        return kind_of(self.card["input"])
 
     @property
     def variational(self) -> bool:
@@ -71,8 +74,8 @@ class Reconstructor:
     @property
     def verbs(self) -> tuple[str, ...]:
         """Commands that it answers."""
-        reconstructs = () if self.kind == "table" else ("reconstruct",)
-        generates = ("generate",) if self.kind == "images" and self.variational else ()
+        reconstructs = ("reconstruct",) if self.kind.is_restored else ()
+        generates = ("generate",) if self.kind.pictures and self.variational else ()
         return ("anomalies", *reconstructs, "latent", *generates)
 
     @property
@@ -108,9 +111,7 @@ class Reconstructor:
         read = [batch.inputs for batch in found if batch.inputs is not None]
         if not read:
             raise InputError(f"nothing could be read; {names[0]}: {errors[0]}")
-        if isinstance(read[0], dict):
-            return names, {key: np.concatenate([each[key] for each in read]) for key in read[0]}, errors
-        return names, np.concatenate(read) if len(read) > 1 else read[0], errors
+        return names, joined(read), errors
 
     def batches(self, source: Any) -> Iterator[Batch]:
         """The inputs of `source` one batch after the other: of images 256, else a file.
@@ -118,11 +119,7 @@ class Reconstructor:
         Raises:
             InputError: a path does not exist, or there is nothing to read.
         """
-        description = self.card["input"]
-        if self.kind == "sequence" and description["length"] is None:
-            length = self.model.encoder.input_shape[1]
-            return (as_long(batch, length) for batch in batches(source, description))
-        return batches(source, description)
+        return batches(source, self.kind.of_model(self.model))
 
     def encode(self, source: Any) -> np.ndarray:
         """The code of each input, float32 (inputs, ...); NaN for what can't be read, of which `read` says why.
@@ -141,11 +138,11 @@ class Reconstructor:
         Raises:
             InputError: codes of another shape, or of a table.
         """
-        self._no_table()
+        self._restores()
         values, wanted = np.asarray(codes, np.float32), self.model.code_shape
         if values.shape[1:] != wanted or not len(values):
             raise InputError(f"expected codes of shape (codes, {', '.join(map(str, wanted))}), received {values.shape}")
-        return self._in_unit(self.model.decode(values))
+        return self.kind.restored(self.model.decode(values), None, self.model.preprocess)
 
     def reconstruct(self, source: Any) -> np.ndarray:
         """What the autoencoder makes of each input; NaN for what can't be read, of which `read` says why.
@@ -157,15 +154,12 @@ class Reconstructor:
         Raises:
             InputError: of a table, a path that does not exist, or nothing to read.
         """
-        self._no_table()
+        self._restores()
         return self._asked(source, self.reconstructed)
 
     def reconstructed(self, inputs: np.ndarray) -> np.ndarray:
         """`reconstruct` for raw inputs, as `read` gives them."""
-        found = self._in_unit(self.model.reconstruct(inputs))
-        if self.kind == "sequence":
-            found = np.where(np.isnan(inputs).all(axis=2, keepdims=True), np.nan, found).astype(np.float32)
-        return found
+        return self.kind.restored(self.model.reconstruct(inputs), inputs, self.model.preprocess)
 
     def anomalies(self, source: Any) -> list[Anomaly]:
         """How badly each input is reconstructed, and whether that is over the threshold; in order.
@@ -228,7 +222,7 @@ class Reconstructor:
         Raises:
             InputError: of a table, more than one input, one that can't be read, or fewer than two steps.
         """
-        self._no_table()
+        self._restores()
         if not isinstance(steps, int) or steps < 2:
             raise InputError(f"expected two steps or more, received {steps!r}")
         ends = []
@@ -258,15 +252,8 @@ class Reconstructor:
             whole.append(values)
         return np.concatenate(whole)
 
-    def _in_unit(self, found: np.ndarray) -> np.ndarray:
-        """Of sequences what the decoder says, in the unit of the input."""
-        if self.kind != "sequence" or self.model.preprocess is None:
-            return found
-        scale = self.model.preprocess.get_layer("scale")
-        return (found * np.float32(scale.deviations) + np.float32(scale.means)).astype(np.float32)
-
-    def _no_table(self) -> None:
-        if self.kind == "table":
+    def _restores(self) -> None:
+        if not self.kind.is_restored:
             raise InputError(
                 f"{self.folder} reconstructs prepared features, not the columns of the table; ask for anomalies or "
                 "codes, or its `model`"
@@ -274,5 +261,5 @@ class Reconstructor:
 
     def _draws(self) -> None:
         if "generate" not in self.verbs:
-            what = f"a {self.card['builder']} of {self.kind}"
+            what = f"a {self.card['builder']} of {self.kind.plural}"
             raise InputError(f"{self.folder}: a variational autoencoder of images makes new ones; this is {what}")

@@ -41,6 +41,35 @@ class Composite(keras.Model):
         return cls(**made)
 
 
+def entry_of(model: keras.Model) -> Any:
+    """The symbolic inputs of a model, of one network or of several: one, or as many as it takes in their structure."""
+    return model.entry if isinstance(model, Composite) else model.input
+
+
+def only_entry(model: keras.Model) -> Any:
+    """The symbolic input of a model that takes one."""
+    return keras.tree.flatten(entry_of(model))[0]
+
+
+def preprocess_of(model: keras.Model) -> keras.Model | None:
+    """The part of a model that a reader fitted; None where there is none."""
+    if isinstance(model, Composite):
+        return getattr(model, "preprocess", None)
+    return next((layer for layer in model.layers if layer.name == "preprocess"), None)
+
+
+def without_preprocess(model: keras.Model) -> keras.Model:
+    """The model on prepared inputs: what comes after the part that a reader fitted."""
+    preprocess = preprocess_of(model)
+    if preprocess is None:
+        return model
+    if isinstance(model, Composite):
+        return model.behind(None)
+    nodes = (node for level in model._nodes_by_depth.values() for node in level)
+    call = next(node for node in nodes if node.operation is preprocess)
+    return keras.Model(call.outputs, model.outputs)
+
+
 @keras.saving.register_keras_serializable("zoo")
 class Autoencoder(Composite):
     """An encoder and a decoder, trained to give back their input.
@@ -79,15 +108,13 @@ class Autoencoder(Composite):
     @property
     def noise(self) -> float:
         """Deviation of the noise that is added in training, in unit range; 0 for none."""
-        return next((layer.stddev for layer in self.encoder.layers if hasattr(layer, "stddev")), 0.0)
+        return next(
+            (layer.stddev for layer in self.encoder.layers if isinstance(layer, keras.layers.GaussianNoise)), 0.0
+        )
 
     def prepared(self, inputs: Any) -> Any:
         """What the reconstruction is compared with."""
         return ops.cast(inputs, "float32") if self.preprocess is None else self.preprocess(inputs)
-
-    def without_preprocess(self) -> Autoencoder:
-        """The same networks on prepared inputs."""
-        return self.behind(None)
 
     def behind(self, preprocess: keras.Model | None) -> Autoencoder:
         """The same networks with `preprocess` before them, not compiled."""

@@ -69,8 +69,8 @@ def builder(name: str) -> Callable[..., Any]:
 
 def row(build: Callable[..., Any]) -> Builder | None:
     """The row in `BUILDERS` of a function of the zoo; None for any other."""
-    path = f"{getattr(build, '__module__', '')}:{getattr(build, '__qualname__', '')}"
-    return next((each for each in BUILDERS.values() if each.path == path), None)
+    name = getattr(build, "__name__", None)
+    return BUILDERS[name] if name in BUILDERS and builder(name) is build else None
 
 
 def summary(name: str) -> str:

@@ -8,13 +8,12 @@ from typing import Any
 from rich.table import Table
 
 from zoo.formats.exporting import Exported
-from zoo.formats.registry import FORMATS, TENSORS, missing
+from zoo.formats.registry import FORMATS, missing
+from zoo.kinds.codes import Codes
+from zoo.kinds.registry import KINDS, kind_class
 from zoo.progress import CONSOLE, literal
 from zoo.tasks.forms import portable
 from zoo.tasks.registry import TASKS
-
-KINDS = {"images": "images", "table": "tables", "text": "texts", "sequence": "sequences, series", "code": "generators"}
-INT8 = ("images", "table", "sequence")
 
 
 def rows(made: Sequence[Exported]) -> list[dict[str, Any]]:
@@ -70,12 +69,14 @@ def _cells(manifest: dict[str, Any]) -> list[str]:
 def show_formats() -> None:
     """Which models go into which format, and what the files take and give."""
     table = Table("model of", *FORMATS)
-    for kind, words in KINDS.items():
-        table.add_row(words, *("-" if name == "litert-int8" and kind not in INT8 else "yes" for name in FORMATS))
+    kinds = [*map(kind_class, KINDS), Codes]
+    for kind in kinds:
+        goes = ("-" if name == "litert-int8" and not kind.fits_int8 else "yes" for name in FORMATS)
+        table.add_row(kind.title, *goes)
     CONSOLE.print(table)
     CONSOLE.print("saved_model takes files, rows and texts as they are; the others take")
-    for kind, words in KINDS.items():
-        CONSOLE.print(f"  {words}: {TENSORS[kind]}")
+    for kind in kinds:
+        CONSOLE.print(f"  {kind.title}: {kind.takes}")
     CONSOLE.print("and answer with")
     for name, task in TASKS.items():
         CONSOLE.print(f"  {name}: {', '.join(portable(task()))}")

@@ -109,7 +109,7 @@ def reconstruct(
 
     made = artifacts.load(artifact, "reconstruct")
     paths = list(named(files, sys.stdin))
-    if made.kind != "images" and (out or interpolate):
+    if not made.kind.pictures and (out or interpolate):
         raise InputError(f"{artifact} takes sequences, which are written as a table; use --csv alone")
     if interpolate and len(paths) != 2:
         raise InputError(f"expected two files to go from one to the other, received {len(paths)}")
@@ -117,7 +117,7 @@ def reconstruct(
         steps = made.interpolate(*paths)
         sheets.sheet(steps, out or PICTURE, columns=len(steps))
         say(f"{len(steps)} steps from {paths[0]} to {paths[1]}: {out or PICTURE}")
-    elif made.kind == "images":
+    elif made.kind.pictures:
         rows, drawn = side_by_side.images(made, paths, out or PICTURE, csv_path)
         generative_tables.show_reconstructed(rows)
         readable = sum(not row.error for row in rows)

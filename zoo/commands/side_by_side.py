@@ -66,6 +66,6 @@ def sequences(reconstructor: Reconstructor, paths: Sequence[str], csv_path: str)
     """
     names, inputs, errors = reconstructor.read(paths)
     read = [name for at, name in enumerate(names) if at not in errors]
-    features = reconstructor.card["input"]["features"]
+    features = list(reconstructor.kind.features)
     generative_tables.write_sequences(read, features, inputs, reconstructor.reconstructed(inputs), csv_path)
     return len(read), [Note(names[at], "left out", reason) for at, reason in errors.items()]

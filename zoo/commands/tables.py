@@ -11,6 +11,7 @@ from rich.table import Table
 from zoo.commands import generative_tables as generative
 from zoo.evaluation.shown import Line
 from zoo.evaluation.shown import Table as Block
+from zoo.kinds.registry import kind_of
 from zoo.progress import CONSOLE, literal
 from zoo.tasks.forms import FORMS
 
@@ -25,12 +26,10 @@ if TYPE_CHECKING:
 MOST_NOTES = 10
 DECISIONS = {"name": "label", "names": "label", "flag": "verdict"}  # form of a value -> what to call it
 HEADINGS = {("label", "probabilities"): ("answer", "most probable"), ("prediction",): ("answer",)}
-ASK = {"images": "PHOTO", "table": "ROWS.csv", "text": "FILE.txt", "sequence": "SERIES"}  # what to predict for
 
 
 def show_data(data: Data, *, all_notes: bool = False) -> None:
     """What was read: classes by part, and what was left out."""
-    what = {"images": "images", "table": "rows", "text": "texts"}.get(data.input.get("kind", "images"), "examples")
     table = Table("class", *data.parts, title=literal(data.source), title_justify="left")
     counts = [data.task.counts(part.targets) for part in data.parts.values()]
     if counts[0]:
@@ -39,7 +38,7 @@ def show_data(data: Data, *, all_notes: bool = False) -> None:
         table.add_section()
     else:
         table.columns[0].header = data.task.name
-    table.add_row(what, *(str(len(part)) for part in data.parts.values()))
+    table.add_row(data.kind.plural, *(str(len(part)) for part in data.parts.values()))
     CONSOLE.print(table)
     if data.task.several:
         CONSOLE.print("several labels an image: each class is answered for itself")
@@ -104,9 +103,9 @@ def show_history(history: History) -> None:
 def question(verbs: Sequence[str], artifact: object, card: Mapping[str, Any]) -> str:
     """Commands to ask a new artifact with, those that come to mind first."""
     if "predict" in verbs:
-        return f"zoo predict {artifact} {ASK[card['input']['kind']]}"
+        return f"zoo predict {artifact} {kind_of(card['input']).placeholder}"
     asked = {
-        "anomalies": f"zoo anomalies {artifact} {ASK[card['input']['kind']]}",
+        "anomalies": f"zoo anomalies {artifact} {kind_of(card['input']).placeholder}",
         "generate": f"zoo generate {artifact} --out samples.png",
     }
     return "\n          ".join(asked[verb] for verb in verbs if verb in asked)

@@ -11,29 +11,29 @@ from zoo import startup
 
 if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
     from zoo.data.dataset import Data as Data
-    from zoo.data.dataset import Part as Part
     from zoo.data.notes import Note as Note
+    from zoo.data.parts import Part as Part
     from zoo.kinds.arrays import arrays as arrays
-    from zoo.kinds.images.folders import images as images
-    from zoo.kinds.images.idx import idx as idx
+    from zoo.kinds.images.reading import idx as idx
+    from zoo.kinds.images.reading import images as images
     from zoo.kinds.recognising import open as open
-    from zoo.kinds.sequences import sequences as sequences
-    from zoo.kinds.sequences import windows as windows
-    from zoo.kinds.tables import tables as tables
-    from zoo.kinds.texts import text as text
+    from zoo.kinds.sequences.reading import sequences as sequences
+    from zoo.kinds.sequences.series import windows as windows
+    from zoo.kinds.tables.reading import tables as tables
+    from zoo.kinds.texts.reading import text as text
 
 _PUBLIC = {
     "Data": "zoo.data.dataset",
     "Note": "zoo.data.notes",
-    "Part": "zoo.data.dataset",
+    "Part": "zoo.data.parts",
     "arrays": "zoo.kinds.arrays",
-    "idx": "zoo.kinds.images.idx",
-    "images": "zoo.kinds.images.folders",
+    "idx": "zoo.kinds.images.reading",
+    "images": "zoo.kinds.images.reading",
     "open": "zoo.kinds.recognising",
-    "sequences": "zoo.kinds.sequences",
-    "tables": "zoo.kinds.tables",
-    "text": "zoo.kinds.texts",
-    "windows": "zoo.kinds.sequences",
+    "sequences": "zoo.kinds.sequences.reading",
+    "tables": "zoo.kinds.tables.reading",
+    "text": "zoo.kinds.texts.reading",
+    "windows": "zoo.kinds.sequences.series",
 }
 __all__ = list(_PUBLIC)
 __getattr__, __dir__ = startup.lazy(__name__, _PUBLIC)

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.data import splits
-from zoo.data.dataset import Data, Inputs, Part, chosen_inputs, near_equal
+from zoo.data.dataset import Data, near_equal
+from zoo.data.kind import Kind
 from zoo.data.notes import Note
+from zoo.data.parts import Inputs, Part, chosen_inputs
 from zoo.errors import InputError
 from zoo.tasks.task import Task
 
@@ -40,14 +42,14 @@ def assemble(
     source: str | Path,
     sides: np.ndarray | None,
     notes: list[Note],
-    description: dict[str, Any],
+    kind: Kind,
     validation: float,
     seed: int,
     groups: np.ndarray | None = None,
     contradictions_stay: bool = False,
     preprocess: Callable[[Part], Any] | None = None,
 ) -> Data:
-    """Split `rows` and describe them.
+    """Split `rows`.
 
     Args:
         rows: all examples.
@@ -55,7 +57,7 @@ def assemble(
         source: the path, or a word for what is in memory.
         sides: train, validation or test for each row; None for a stratified split.
         notes: those so far; more are added.
-        description: `Data.input`.
+        kind: of the inputs.
         validation: share held out where no split is given, in (0, 1).
         seed: of that split.
         groups: a whole number a row; rows that share one stay on one side, as those of equal input do.
@@ -92,10 +94,12 @@ def assemble(
     parts: dict[str, Part | None] = {}
     for split in PARTS:
         where = np.flatnonzero(sides == split)
-        found = rows.chosen(where)
+        chosen = rows.chosen(where)
         linked = None if units is None else units[where]
         parts[split] = (
-            Part(found.inputs, found.targets, tuple(found.names), tuple(found.digests), linked) if len(where) else None
+            Part(chosen.inputs, chosen.targets, tuple(chosen.names), tuple(chosen.digests), linked)
+            if len(where)
+            else None
         )
     train = parts["train"]
     if train is None or (parts["validation"] is None and parts["test"] is None):
@@ -105,7 +109,7 @@ def assemble(
         )
     model = preprocess(train) if preprocess else None
     fingerprint = _fingerprint(rows, task.names, sides)
-    return as_data(parts, task, model, fingerprint, source, notes, description)
+    return as_data(parts, task, model, fingerprint, source, notes, kind)
 
 
 def as_data(
@@ -115,7 +119,7 @@ def as_data(
     fingerprint: str,
     source: str | Path,
     notes: list[Note],
-    description: dict[str, Any],
+    kind: Kind,
 ) -> Data:
     """`Data` of parts by their names; the rest as its fields."""
     train = parts["train"]
@@ -129,7 +133,7 @@ def as_data(
         fingerprint,
         Path(source),
         (*alike, *sorted(notes)),
-        description,
+        kind,
     )
 
 

@@ -5,73 +5,22 @@ from __future__ import annotations
 import csv
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from zoo.data.kind import Kind
 from zoo.data.notes import Note
+from zoo.data.parts import Part, in_files
 from zoo.errors import InputError
 from zoo.tasks.task import Task
-
-Inputs = tuple[Any, ...] | np.ndarray | dict[str, np.ndarray]
 
 _DIFFERENCES: dict[str, Callable[[str], str]] = {  # between names that look like one
     "spaces": lambda name: " ".join(name.split()),
     "case": str.casefold,
     "Unicode normal form": partial(unicodedata.normalize, "NFC"),
 }
-
-
-@dataclass(frozen=True)
-class Part:
-    """One side of a split.
-
-    Attributes:
-        inputs: what the model reads, one entry an example along the first axis. Images: a tuple of paths, or uint8
-            (examples, height, width, channels). Tables: ``numeric`` float32 (examples, columns), NaN where missing,
-            and ``categorical``, strings (examples, columns), empty where missing. Text: strings (examples,).
-            Sequences: float32 (examples, length, features), rows of NaN after the end of a shorter one.
-        targets: as `Data.task` has them. Classification: int64 (examples,), positions in its names. Multi-label: int64
-            (examples, labels) of 0 and 1. Regression and forecasting: float32 (examples, values).
-        names: what to call each example in a report; for images the path inside the folder.
-        digests: sha256 of each input's content.
-        units: int64 (examples,); examples with equal values, which are of one group or copies, stay on one side of
-            every split. None where there are no groups: copies stay together.
-    """
-
-    inputs: Inputs
-    targets: np.ndarray
-    names: tuple[str, ...]
-    digests: tuple[str, ...]
-    units: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def chosen(self, positions: np.ndarray) -> Part:
-        """The examples at `positions`, int64."""
-
-        def pick(values: tuple[Any, ...]) -> tuple[Any, ...]:
-            return tuple(values[position] for position in positions)
-
-        inputs = chosen_inputs(self.inputs, positions)
-        units = None if self.units is None else self.units[positions]
-        return Part(inputs, self.targets[positions], pick(self.names), pick(self.digests), units)
-
-    @property
-    def together(self) -> np.ndarray:
-        """Int64 (examples,): examples with equal values stay on one side of every split."""
-        return np.unique(np.asarray(self.digests) if self.units is None else self.units, return_inverse=True)[1]
-
-
-def chosen_inputs(inputs: Inputs, positions: np.ndarray) -> Inputs:
-    """The entries of `Part.inputs` at `positions`, int64."""
-    if isinstance(inputs, dict):
-        return {name: values[positions] for name, values in inputs.items()}
-    return inputs[positions] if isinstance(inputs, np.ndarray) else tuple(inputs[position] for position in positions)
 
 
 class Unbuilt:
@@ -99,9 +48,7 @@ class Data:
         fingerprint: sha256 over names, contents, targets and splits.
         source: the folder or file that was read.
         intake: what was left out or is odd, file by file.
-        input: what is needed to read new inputs as these were, as JSON holds it: ``kind``, one of images, table, text
-            and sequence, and what that kind needs. It goes into the artifact's card.
-        vocabulary: of text, the tokens; a token's id is its position.
+        kind: of the inputs, with what is needed to read new ones as these were.
     """
 
     train: Part
@@ -111,9 +58,8 @@ class Data:
     preprocess: Any
     fingerprint: str
     source: Path
-    intake: tuple[Note, ...] = field(default=())
-    input: dict[str, Any] = field(default_factory=dict)
-    vocabulary: tuple[str, ...] = field(default=())
+    intake: tuple[Note, ...]
+    kind: Kind
 
     def __getstate__(self) -> dict[str, Any]:
         """The fields, for pickle, with the preprocessing built."""
@@ -130,6 +76,16 @@ class Data:
         if part is None:
             raise InputError(f"{self.source}: nothing is held out to score on; give it a val/ or test/ part")
         return part
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """The kind as JSON holds it; it goes into the card of an artifact. Empty where a size is still to be chosen."""
+        return self.kind.to_card()
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Of texts the words; a word's number is its position."""
+        return self.kind.vocabulary
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -153,7 +109,7 @@ class Data:
         Raises:
             InputError: there is none of some class that the held-out part has.
         """
-        self.task.check(self.source, self.parts, every=isinstance(self.train.inputs, tuple))
+        self.task.check(self.source, self.parts, every=in_files(self.train.inputs))
 
     def save(self, folder: Path) -> None:
         """Write ``splits.csv`` (path, label, split, sha256) and ``intake.csv`` (path, action, reason) to `folder`.

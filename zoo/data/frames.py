@@ -110,16 +110,16 @@ def numbers(frame: Frame, name: str, strict: bool = True) -> np.ndarray | None:
     column = frame.values[name]
     if api.types.is_bool_dtype(column):
         return None
-    found = as_numbers(column)
+    values = as_numbers(column)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind not in "fiuO":
         return None  # dates, complex numbers
     if not api.types.is_numeric_dtype(column):
         if column.dtype == object and _holds_bools(column):
             return None
-        bad = not_numbers(column, found)
-        count = int(np.isfinite(found).sum())
+        bad = not_numbers(column, values)
+        count = int(np.isfinite(values).sum())
         if bad.any():
-            if strict and count >= MOSTLY * (count + bad.sum()) and len(np.unique(found[np.isfinite(found)])) > FEW:
+            if strict and count >= MOSTLY * (count + bad.sum()) and len(np.unique(values[np.isfinite(values)])) > FEW:
                 at = int(bad.argmax())
                 raise InputError(
                     f"{frame.where}: {frame.names[at]}, column {name!r}: expected a number as in the other rows, "
@@ -128,12 +128,12 @@ def numbers(frame: Frame, name: str, strict: bool = True) -> np.ndarray | None:
             return None
         if not count and not column.isna().all():
             return None
-    if np.isinf(found).any():
-        at = int(np.isinf(found).argmax())
+    if np.isinf(values).any():
+        at = int(np.isinf(values).argmax())
         raise InputError(
             f"{frame.where}: {frame.names[at]}, column {name!r}: expected a finite number, received {column.iloc[at]}"
         )
-    return found
+    return values
 
 
 def as_numbers(column: pd.Series) -> np.ndarray:
@@ -143,19 +143,19 @@ def as_numbers(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(np.float64, na_value=np.nan)
     codes, uniques = pd.factorize(column)  # strings repeat, and are slow to read
-    found = pd.to_numeric(pd.Series(uniques), errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    return np.append(found, np.nan)[codes]  # a missing one has the code -1
+    numbers = pd.to_numeric(pd.Series(uniques), errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return np.append(numbers, np.nan)[codes]  # a missing one has the code -1
 
 
-def not_numbers(column: pd.Series, found: np.ndarray) -> np.ndarray:
-    """Bool (rows,), where `as_numbers` `found` none and the cell is not one of those that stand for a missing one."""
+def not_numbers(column: pd.Series, values: np.ndarray) -> np.ndarray:
+    """Bool (rows,), where a cell has no number in `values` and does not stand for a missing one either."""
     import pandas as pd
 
-    if pd.api.types.is_numeric_dtype(column) or not np.isnan(found).any():
-        return np.zeros(len(found), dtype=bool)
+    if pd.api.types.is_numeric_dtype(column) or not np.isnan(values).any():
+        return np.zeros(len(values), dtype=bool)
     codes, uniques = pd.factorize(column)
     missing = np.array([*(str(value).strip() in MISSING for value in uniques), True])
-    return np.isnan(found) & ~missing[codes]
+    return np.isnan(values) & ~missing[codes]
 
 
 def strings(column: pd.Series) -> np.ndarray:
@@ -181,13 +181,13 @@ def sides(frame: Frame) -> np.ndarray | None:
     if name is None:
         return None
     written = strings(frame.values[name])
-    found = np.array([SPLITS.get(value.strip().lower(), "") for value in written], dtype=object)
-    if (found == "").any():
-        at = int((found == "").argmax())
+    sides = np.array([SPLITS.get(value.strip().lower(), "") for value in written], dtype=object)
+    if (sides == "").any():
+        at = int((sides == "").argmax())
         raise InputError(
             f"{frame.where}: {frame.names[at]}: expected split to be train, val or test, received {written[at]!r}"
         )
-    return found
+    return sides
 
 
 def split_column(frame: Frame) -> str | None:

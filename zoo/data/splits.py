@@ -107,8 +107,8 @@ def _moved(amounts: np.ndarray, held: np.ndarray, wanted: np.ndarray) -> np.ndar
     held, has = held.copy(), (amounts > 0).astype(np.int64)
     groups = has.sum(axis=0)
     least, most = (groups > 1).astype(np.int64), np.maximum(groups - 1, 0)
-    near = np.arange(min(len(held), PAIRED))
-    pairs = [(at,) for at in range(len(held))] + list(itertools.combinations(near.tolist(), 2))
+    first = np.arange(min(len(held), PAIRED))
+    pairs = [(at,) for at in range(len(held))] + list(itertools.combinations(first.tolist(), 2))
     first, last = np.array([pair[0] for pair in pairs]), np.array([pair[-1] for pair in pairs])
     two = (first != last)[:, None]
     while True:

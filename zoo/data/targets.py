@@ -31,13 +31,13 @@ def target_columns(frame: Frame, target: str | Sequence[str] | None) -> list[str
             raise InputError("expected the name of at least one target column, received none")
         return names
     lower = {name.lower(): name for name in reversed(frame.columns)}
-    found = next((lower[name] for name in NAMES if name in lower), None)
-    if found is None:
+    column = next((lower[name] for name in NAMES if name in lower), None)
+    if column is None:
         raise InputError(
             f"{frame.where}: no column is named {', '.join(NAMES[:-1])} or {NAMES[-1]}; say which one is asked for: "
             f"target= or --target COLUMN; there are {listed(frame.columns)}"
         )
-    return [found]
+    return [column]
 
 
 class Targets(NamedTuple):
@@ -104,12 +104,12 @@ def targets_of(frame: Frame, columns: Sequence[str], task: str | None) -> tuple[
     """
     wanted = None if task is None else task_class(task, from_columns=True)
     raw = Targets.of_frame(frame, columns)
-    found = (_guess(frame, columns) if wanted is None else wanted).of(raw)
-    values = found.encode(raw)
-    for name, column in zip(columns, values.T if values.ndim > 1 else (), strict=False):
+    made = (_guess(frame, columns) if wanted is None else wanted).of(raw)
+    values = made.encode(raw)
+    for name, column in zip(columns, values.reshape(len(values), -1).T, strict=False):
         if (column == column[0]).all():
             raise InputError(f"{frame.where}: the target {name!r} is {column[0]:g} in every row; nothing can be learnt")
-    return values, found
+    return values, made
 
 
 def known_targets(frame: Frame, columns: Sequence[str], task: Task) -> np.ndarray:
@@ -124,8 +124,8 @@ def known_targets(frame: Frame, columns: Sequence[str], task: Task) -> np.ndarra
 def _guess(frame: Frame, columns: Sequence[str]) -> type[Task]:
     if len(columns) > 1:
         return Regression
-    found = numbers(frame, columns[0], strict=False)
-    if found is None:
+    values = numbers(frame, columns[0], strict=False)
+    if values is None:
         return Classification
-    few = len(np.unique(found)) <= FEW and bool((found == np.round(found)).all())
+    few = len(np.unique(values)) <= FEW and bool((values == np.round(values)).all())
     return Classification if few else Regression

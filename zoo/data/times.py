@@ -19,21 +19,21 @@ def seconds(frame: Frame, time: str) -> np.ndarray:
 
     column = frame.values[time]
     if pd.api.types.is_numeric_dtype(column):
-        found = column.to_numpy(np.float64, na_value=np.nan)
+        moments = column.to_numpy(np.float64, na_value=np.nan)
     else:
         parsed = pd.to_datetime(column, errors="coerce", utc=True)
         if parsed.isna().any():
             parsed = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
         moments = parsed.dt.tz_convert(None).to_numpy().astype("datetime64[ms]").astype(np.int64)
-        found = np.where(parsed.isna(), np.nan, moments / 1000)
-    bad = ~np.isfinite(found)
+        moments = np.where(parsed.isna(), np.nan, moments / 1000)
+    bad = ~np.isfinite(moments)
     if bad.any():
         at = int(bad.argmax())
         raise InputError(
             f"{frame.where}: {frame.names[at]}, column {time!r}: expected a time, as 2024-03-31 12:00, or a number, "
             f"received {column.iloc[at]!r}"
         )
-    return found
+    return moments
 
 
 def check(frame: Frame, time: str, notes: list[Note]) -> None:
@@ -50,5 +50,5 @@ def check(frame: Frame, time: str, notes: list[Note]) -> None:
     if len(different) > 1:
         usual = different[counts.argmax()]
         odd = int((steps != usual).argmax()) + 1
-        told = f"{counts.sum() - counts.max()} of {len(steps)} steps are not the usual one, the first before "
-        notes.append(Note(f"column {time}", "kept", f"{told}{frame.names[odd]}: a window is rows, not time"))
+        irregular = f"{counts.sum() - counts.max()} of {len(steps)} steps are not the usual one, the first before "
+        notes.append(Note(f"column {time}", "kept", f"{irregular}{frame.names[odd]}: a window is rows, not time"))

@@ -7,7 +7,7 @@ name says on how many.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -41,7 +41,7 @@ class Examples:
         targets: of the training part, (examples,) or (examples, values).
         asked: inputs of the held-out part.
         raw: both as a reader has them.
-        description: `zoo.data.Data.input`.
+        kind: of the inputs, as `zoo.data.kind.Kind`.
         seed: of the choice of training examples, where there are too many, and of the trees.
     """
 
@@ -49,20 +49,13 @@ class Examples:
     targets: np.ndarray
     asked: np.ndarray
     raw: tuple[Any, Any]
-    description: Mapping[str, Any]
+    kind: Any
     seed: int = 0
-
-    @property
-    def texts(self) -> bool:
-        """Whether the inputs are texts."""
-        return self.description.get("kind") == "text"
 
     @cached_property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Training and held-out inputs as simple models take them: rows of numbers, or texts."""
-        if self.texts:
-            return np.asarray(self.raw[0], object), np.asarray(self.raw[1], object)
-        return flat(self.inputs), flat(self.asked)
+        return self.kind.plain(self.inputs, self.raw[0]), self.kind.plain(self.asked, self.raw[1])
 
 
 class Simple(NamedTuple):
@@ -100,7 +93,7 @@ def classifiers(examples: Examples, count: int, *, several: bool = False) -> dic
         return neighbours(rows, targets if several else np.eye(count)[targets], asked)
 
     rows, _ = examples.rows
-    if examples.texts:
+    if examples.kind.words:
         return _asked(examples, [_of_text(rows, "TF-IDF, linear SVM", each(LinearSVC))])
     width = max(1, rows.shape[1])
     # A hundred steps: what the last digit of a baseline would still gain is not worth the wait.
@@ -120,7 +113,7 @@ def regressors(examples: Examples) -> dict[str, np.ndarray]:
 
     (rows, asked), targets = examples.rows, examples.targets
     found = {"mean": np.repeat(targets.mean(axis=0, keepdims=True, dtype=np.float64), len(asked), axis=0)}
-    if examples.texts:
+    if examples.kind.words:
         return found | _asked(examples, [_of_text(rows, "TF-IDF, ridge", _ridge_of_words)])
     trees = partial(HistGradientBoostingRegressor, random_state=examples.seed)
     others = _others(examples, targets.shape[1], neighbours, _columns(SVR), lambda n: _columns(_boosted(trees, n)))
@@ -158,7 +151,7 @@ def _others(
     most = int(np.sqrt(KERNEL / width / examples.targets[0].size + len(asked) ** 2 / 4) - len(asked) / 2)
     if most >= few and count <= CLASSES:
         models.append(Simple("SVM with RBF kernel", min(most, many), _clipped(machine)))
-    if examples.description.get("kind") == "table" and count <= CLASSES:
+    if examples.kind.tabular and count <= CLASSES:
         rounds = int(np.clip(TREES // count, 10, 50))
         models.append(Simple("boosted trees", min(len(rows), int(BINNED / rounds / count / width)), boosted(rounds)))
     return models
@@ -262,7 +255,7 @@ def _linear(rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndar
 
 def _repeated(examples: Examples) -> dict[str, np.ndarray]:
     """The last value again; and, where it is nearer on the training part, the values of a season before."""
-    steps, at = examples.targets.shape[1], examples.description["target_position"]
+    steps, at = examples.targets.shape[1], examples.kind.target_position
 
     def season(length: int, inputs: np.ndarray) -> np.ndarray:
         return inputs[:, inputs.shape[1] - length + np.arange(steps) % length, at]

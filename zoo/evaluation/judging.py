@@ -88,7 +88,7 @@ def judge(data: Any, train: Callable[..., Any], *, seed: int = 0) -> Judge:
             f"{data.source}: a judge of images needs two classes or more, one an image; received {data.task.name} with "
             f"{len(data.classes)}"
         )
-    if data.input.get("kind") != "images":
+    if not data.kind.pictures or not data.input:
         raise InputError(f"{data.source}: a judge needs images of a known size, received {data.input or 'no input'}")
     import keras
 
@@ -114,7 +114,7 @@ def _trained(data: Any, train: Callable[..., Any], seed: int) -> Judge:
     order = np.random.default_rng(seed).permutation(len(data.train))
     _, first = np.unique(data.train.targets[order], return_index=True)  # a rare class may be in none of the few
     few = np.unique(np.concatenate([order[:MOST], order[first]]))
-    halvings = int(np.log2(min(data.input["size"])))
+    halvings = int(np.log2(min(data.kind.size)))
     trained = train(
         "cnn",
         replace(data, train=data.train.chosen(few)),

@@ -14,7 +14,7 @@ from zoo.settings import near
 from zoo.tasks.registry import task_class
 
 if TYPE_CHECKING:
-    from zoo.data.dataset import Inputs
+    from zoo.data.parts import Inputs
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,9 @@ def _check(name: str, known: dict[str, Any]) -> None:
     described = FORMATS[name]
     if absent := missing(name):
         raise InputError(f"needs {absent}")
-    if name == "litert-int8" and (task_class(known["task"]).quality is None or known["input"]["kind"] == "text"):
-        what = f"{known.get('builder') or known.get('backbone')} of {known['input'].get('kind', 'codes')}"
+    kind = card.requested_kind(known)
+    if name == "litert-int8" and (task_class(known["task"]).quality is None or not kind.fits_int8):
+        what = f"{known.get('builder') or known.get('backbone')} of {kind.plural}"
         raise InputError(f"litert-int8 takes {described.takes}; this is a {what}: try litert")
 
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zoo.artifacts.card import requested_kind
 from zoo.artifacts.gate import Answered, Gate, Parity, difference, flipped, held
 from zoo.artifacts.predictor import said_of
-from zoo.artifacts.warming import described
 from zoo.errors import JobError
 from zoo.files import cache_folder, whole_folder
-from zoo.formats import graphs
 from zoo.formats.process import LATENCY_BATCHES
 from zoo.formats.questions import Asked
 from zoo.tasks.forms import FORMS, by_name, portable
@@ -83,8 +82,9 @@ class Verdict(NamedTuple):
 
 def expected(model: keras.Model, asked: Asked, card: dict[str, Any]) -> Expected:
     """What `model` says of raw inputs, and the tensors that stand for these."""
-    inputs, task = graphs.numbers(model, asked.inputs, card), task_of(card)
-    takes, says = {"model": inputs}, {"model": said_of(task, model, asked.inputs, described(card, model))}
+    kind, task = requested_kind(card, model), task_of(card)
+    inputs = kind.numbers(model, asked.inputs)
+    takes, says = {"model": inputs}, {"model": said_of(task, model, asked.inputs, kind)}
     code: np.ndarray | None = None
     for name, (takes_inputs, function) in (model.parts() if hasattr(model, "parts") else {}).items():
         if not takes_inputs:
@@ -137,8 +137,8 @@ def ask_saved_model(
     Raises:
         JobError: the process failed; with its last words.
     """
-    inputs, description = asked.inputs if asked.files is None else asked.files, described(card)
-    answered = process.ask(folder, inputs, description, names, LATENCY_BATCHES)()
+    inputs = asked.inputs if asked.files is None else asked.files
+    answered = process.ask(folder, inputs, requested_kind(card), names, LATENCY_BATCHES)()
     taken = answered.values.pop("latency_ms", np.zeros(0)).round(3).tolist()
     return answered, dict(zip(map(str, LATENCY_BATCHES), taken, strict=False))
 

@@ -34,13 +34,6 @@ FORMATS = {
     "onnx": Format(".onnx", "onnxruntime", ("onnx", "onnxruntime", "tf2onnx"), "onnx", _ALL),
     "openvino": Format(".xml", "openvino", ("openvino",), "", _ALL),
 }
-TENSORS = {
-    "images": "pixels float32 (batch, height, width, channels), 0-255",
-    "table": "numeric float32 (batch, columns); categorical int32 (batch, columns), with categories.json",
-    "text": "tokens int32 (batch, length), with vocabulary.txt",
-    "sequence": "sequence float32 (batch, length, features), rows of NaN after the end",
-    "code": "code float32 (batch, width); of a conditional model also label int32 (batch,)",
-}
 
 
 def missing(name: str) -> str | None:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo.artifacts import artifact, checksums, warming
+from zoo.artifacts import artifact, checksums
 from zoo.artifacts.artifact import DRAWN
+from zoo.artifacts.card import requested_kind
 from zoo.artifacts.gate import Gate, Parity, compare
 from zoo.artifacts.generator import Generator
-from zoo.artifacts.predictor import READERS, Predictor, decoded, said_of
+from zoo.artifacts.predictor import Predictor, said_of
 from zoo.artifacts.reconstructor import Reconstructor
 from zoo.builders.loading import UnknownLayersError
-from zoo.data.dataset import Inputs, chosen_inputs
 from zoo.data.notes import Note
+from zoo.data.parts import Inputs, chosen_inputs, in_files
 from zoo.errors import InputError, JobError
-from zoo.kinds.images import exportable, sources
 from zoo.tasks.registry import task_of
 
 MADE_UP = 64  # inputs, where none are given
@@ -148,21 +147,27 @@ def _format(place: Path, asked: Artifact, inputs: Inputs) -> list[str]:
 
 def _parity(asked: Artifact, inputs: Inputs, gate: Gate) -> Parity:
     """The gate, as when the artifact was published."""
-    task, description = task_of(asked.card), warming.described(asked.card, asked.model)
-    answers = gate.ask(asked.folder, inputs, description, list(task.values()))
-    return compare(task, said_of(task, asked.model, inputs, description), answers(), inputs)
+    task, kind = task_of(asked.card), requested_kind(asked.card, asked.model)
+    answers = gate.ask(asked.folder, inputs, kind, list(task.values()))
+    return compare(task, said_of(task, asked.model, inputs, kind), answers(), kind.formats(inputs))
 
 
 def _inputs(asked: Artifact, source: Any, seed: int) -> tuple[Inputs, list[Note], str]:
     """Raw inputs to ask, what was left out, and what to call them."""
-    if task_of(asked.card).drawn:
-        if source is not None:
-            raise InputError(f"{asked.folder} makes images of drawn codes; expected nothing to ask it, leave out PATH")
-        return warming.made_up(asked.card, asked.model, DRAWN, seed), [], f"{DRAWN} drawn codes"
+    task, kind = task_of(asked.card), requested_kind(asked.card, asked.model)
+    if task.drawn and source is not None:
+        raise InputError(f"{asked.folder} makes images of drawn codes; expected nothing to ask it, leave out PATH")
     if source is None:
-        return warming.made_up(asked.card, asked.model, MADE_UP, seed), [], f"{MADE_UP} made-up inputs"
-    read = _images if asked.card["input"].get("kind", "images") == "images" else _rows
-    names, inputs, errors = read(asked, source)
+        count, what = (DRAWN, "drawn codes") if task.drawn else (MADE_UP, "made-up inputs")
+        return kind.made_up(asked.model, count, np.random.default_rng(seed)), [], f"{count} {what}"
+    names, inputs, errors = kind.raw(source, every=not task.supervised)
+    good = np.array([at for at in range(len(names)) if at not in errors], np.int64)
+    for some in kind.decoded(chosen_inputs(inputs, good)) if in_files(inputs) else ():
+        errors |= {int(good[at]): reason for at, reason in some.errors.items()}
+    good = np.array([at for at in good if at not in errors], np.int64)
+    for at, reason in zip(good.tolist(), kind.unreadable(chosen_inputs(inputs, good)), strict=True):
+        if reason is not None:
+            errors[at] = f"the SavedModel does not read it ({reason}); zoo serve makes it PNG first"
     notes = [Note(name, "left out", errors[at]) for at, name in enumerate(names) if at in errors]
     good = np.array([at for at in range(len(names)) if at not in errors], np.int64)
     if not len(good):
@@ -170,36 +175,3 @@ def _inputs(asked: Artifact, source: Any, seed: int) -> tuple[Inputs, list[Note]
     chosen = np.sort(np.random.default_rng(seed).permutation(len(good))[:MOST])
     of = f" of {len(good):,}, chosen by seed {seed}" if len(good) > MOST else ""
     return chosen_inputs(inputs, good[chosen]), notes, f"{len(chosen):,} inputs{of}"
-
-
-def _images(asked: Artifact, source: Any) -> tuple[list[str], Inputs, dict[int, str]]:
-    from zoo.kinds.images.idx import holds, read_labelled
-
-    description = asked.card["input"]
-    if isinstance(source, str | Path) and holds(Path(source)):
-        part, _ = read_labelled(source, description, asked.task)
-        return list(part.names), part.inputs, {}
-    pairs = list(sources.expanded(source))
-    items = tuple(item for _, item in pairs)
-    _, errors = decoded(items, description)
-    for at, item in enumerate(items):
-        if at not in errors and isinstance(item, bytes | Path):
-            unread = exportable.refusal(item if isinstance(item, bytes) else item.read_bytes())
-            if unread is not None:
-                errors[at] = f"the SavedModel does not read it ({unread}); zoo serve makes it PNG first"
-    return [name for name, _ in pairs], items, errors
-
-
-def _rows(asked: Artifact, source: Any) -> tuple[list[str], Inputs, dict[int, str]]:
-    description = asked.card["input"]
-    if not hasattr(asked, "read"):
-        return import_module(READERS[description["kind"]]).read_raw(source, description)
-    names, inputs, errors = asked.read(source)
-    read = np.array([at for at in range(len(names)) if at not in errors], np.int64)
-
-    def spread(values: np.ndarray) -> np.ndarray:  # what can't be read has a place, too
-        whole = np.zeros((len(names), *values.shape[1:]), values.dtype)
-        whole[read] = values
-        return whole
-
-    return names, {k: spread(v) for k, v in inputs.items()} if isinstance(inputs, dict) else spread(inputs), errors

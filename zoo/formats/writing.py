@@ -15,9 +15,9 @@ import numpy as np
 
 from zoo import progress
 from zoo.artifacts import checksums
+from zoo.artifacts.card import requested_kind
 from zoo.artifacts.gate import Gate
-from zoo.artifacts.predictor import raw
-from zoo.data.dataset import Inputs
+from zoo.data.parts import Inputs, in_files
 from zoo.errors import InputError, JobError
 from zoo.files import digest, sweep, whole_folder
 from zoo.formats import converting, graphs, parity, questions
@@ -58,7 +58,7 @@ def make(
     examples: converting.Examples | None = None
     with progress.bar("exporting", 1 + 2 * len(names)) as advance, tempfile.TemporaryDirectory() as place:
         if int8:
-            calibrated = graphs.numbers(found.model, questions.calibration(found, calibrate), card)
+            calibrated = found.kind.numbers(found.model, questions.calibration(found, calibrate))
             examples = converting.one_by_one(calibrated)
         asked = questions.to_ask(found, validate)
         if int8 and (asked.targets is None or len(asked) < 2):
@@ -97,7 +97,7 @@ def of_saved_model(found: Artifact, validate: str | Path | None) -> dict[str, An
         JobError: it can't be run, or answers otherwise than the model.
     """
     with Gate() as process:
-        asked = questions.readable(questions.to_ask(found, validate))
+        asked = questions.readable(questions.to_ask(found, validate), requested_kind(found.card))
         wanted = parity.expected(found.model, asked, found.card).outputs["model"]
         names = list(task_of(found.card).values())
         answered, latency = parity.ask_saved_model(process, found.folder, asked, found.card, names)
@@ -120,8 +120,8 @@ def asked_again(folder: Path, found: Artifact, inputs: Inputs) -> list[str]:
     card = found.card
     if task_class(card["task"]).drawn:
         inputs = questions.made_up(found.model, card)
-    elif isinstance(inputs, tuple):
-        inputs = raw(inputs[: questions.MOST], card["input"])
+    elif in_files(inputs):
+        inputs = found.kind.in_memory(inputs[: questions.MOST])
     asked = Asked(inputs, None, "asked again")
     wanted = _in_float32(found, asked)[1]
     answers, _ = parity.ask(folder, wanted.inputs)
@@ -165,9 +165,9 @@ def _folder_in(root: Path) -> Iterator[Path]:
 
 def _precise(found: Artifact) -> tuple[str, ...]:
     """Operations that stay float32 in an int8 model."""
-    if found.card.get("input", {}).get("kind") != "images":
+    if requested_kind(found.card).prepares:
         return converting.PREPARATION
-    return converting.HEAD if "backbone" in found.card else ()
+    return converting.HEAD if found.card.get("backbone") else ()
 
 
 def _convert(
@@ -202,12 +202,7 @@ def _told(found: Any) -> dict[str, str]:
     told = {"input.json": json.dumps(described, indent=2, ensure_ascii=False)}
     if task_of(card).labels:
         told["labels.txt"] = "".join(f"{name}\n" for name in card["classes"])
-    if card["input"].get("kind") == "text":
-        told["vocabulary.txt"] = "".join(f"{word}\n" for word in graphs.vocabulary(found.model))
-    if card["input"].get("categorical"):
-        columns = dict(zip(card["input"]["categorical"], graphs.categories(found.model), strict=True))
-        told["categories.json"] = json.dumps(columns, indent=2, ensure_ascii=False)
-    return told
+    return told | requested_kind(card, found.model).beside(found.model)
 
 
 def _manifest(

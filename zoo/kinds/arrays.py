@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.data import assembling
-from zoo.data.dataset import Data, Part
+from zoo.data.dataset import Data
 from zoo.data.notes import Note
+from zoo.data.parts import Part
 from zoo.data.preprocessing import for_table, unvarying
 from zoo.data.targets import Targets
 from zoo.errors import InputError
-from zoo.kinds.images.idx import describe
-from zoo.kinds.sequences import assemble as assemble_sequences
+from zoo.kinds.images.kind import Images
+from zoo.kinds.sequences.kind import Sequences
+from zoo.kinds.sequences.reading import assemble as assemble_sequences
+from zoo.kinds.tables.kind import Tables
 from zoo.tasks.classification import Classification
 from zoo.tasks.registry import task_class
 from zoo.tasks.regression import Regression
@@ -62,7 +65,7 @@ def arrays(
         if len(test_values) != len(test_wanted):
             raise InputError(f"held out: {len(test_values)} inputs and {len(test_wanted)} targets; expected as many")
         sides = np.array(["train"] * len(values) + ["test"] * len(test_values), dtype=object)
-    if len(values) != len(wanted) or not len(values) or values.ndim < 2:
+    if len(values) != len(wanted) or not len(values) or not values.shape[1:]:
         raise InputError(
             f"expected inputs of two axes or more and as many targets, received {values.shape}, {wanted.shape}"
         )
@@ -70,22 +73,17 @@ def arrays(
     if held_out is not None:
         values, wanted = np.concatenate([values, test_values]), np.concatenate([wanted, test_wanted])
         names += [f"held out {index}" for index in range(len(test_values))]
-    wanted, asked = _targets(wanted, classes, task, names)
+    wanted, task_of_targets = _targets(wanted, classes, task, names)
     notes: list[Note] = []
     common: dict[str, Any] = {"source": WHERE, "sides": sides, "notes": notes, "seed": seed, "validation": validation}
     if values.dtype.kind not in "buif":
         raise InputError(f"expected inputs of numbers, received an array of {values.dtype}")
-    if values.ndim == 4 or (values.ndim == 3 and values.dtype == np.uint8):
-        pixels = _pixels(values if values.ndim == 4 else values[..., None], names, notes)
-        rows = assembling.Rows(pixels, wanted, names, assembling.row_digests(pixels))
-        return assembling.assemble(rows, asked, description=describe(pixels), **common)
-    if values.ndim == 3:
-        whole = _sequences(values.astype(np.float32), names)
-        description = {"features": [f"feature_{at}" for at in range(values.shape[2])], "series": None, "time": None}
-        return assemble_sequences(whole, wanted, names, asked, description=description, **common)
-    if values.ndim == 2:
-        return _table(values, wanted, names, asked, sides, common)
-    raise InputError(f"expected inputs of two, three or four axes, received {values.shape}")
+    if values.dtype == np.uint8 and len(values.shape) == 3:
+        values = values[..., None]
+    read = {2: _tables, 3: _sequences, 4: _images}.get(len(values.shape))
+    if read is None:
+        raise InputError(f"expected inputs of two, three or four axes, received {values.shape}")
+    return read(values, wanted, names, task_of_targets, common)
 
 
 def _targets(
@@ -93,7 +91,7 @@ def _targets(
 ) -> tuple[np.ndarray, Task]:
     """Targets as `Part` has them, and their task."""
     if task is None:
-        if targets.ndim == 2 and targets.dtype.kind != "f":
+        if targets.shape[1:] and targets.dtype.kind != "f":
             raise InputError(
                 f"targets of {targets.shape}, whole numbers: say task='multi_label', or 'regression'; for one class an "
                 "example give its position, as targets.argmax(axis=1)"
@@ -105,8 +103,8 @@ def _targets(
     )
     if issubclass(wanted, Classification) and not wanted.several:
         return _classes(wanted, targets, called, names)
-    columns = targets[:, None] if targets.ndim == 1 else targets
-    if columns.ndim != 2 or columns.dtype.kind not in "buif":
+    columns = targets if targets.shape[1:] else targets[:, None]
+    if len(columns.shape) != 2 or columns.dtype.kind not in "buif":
         raise InputError(f"expected targets (examples, values) of numbers, received {targets.shape} of {targets.dtype}")
     if called is None:
         several = tuple(f"target_{at}" for at in range(columns.shape[1]))
@@ -114,8 +112,8 @@ def _targets(
     if len(called) != columns.shape[1]:
         raise InputError(f"expected {columns.shape[1]} names in classes, one a target, received {len(called)}")
     raw = Columns(columns, called, names, WHERE)
-    found = wanted.of(raw)
-    return found.encode(raw), found
+    made = wanted.of(raw)
+    return made.encode(raw), made
 
 
 class Columns(NamedTuple):
@@ -138,7 +136,7 @@ class Columns(NamedTuple):
 def _classes(
     task: type[Classification], targets: np.ndarray, classes: tuple[str, ...] | None, names: list[str]
 ) -> tuple[np.ndarray, Task]:
-    if targets.ndim != 1:
+    if targets.shape[1:]:
         raise InputError(f"expected one class an example, targets of shape (examples,), received {targets.shape}")
     if targets.dtype.kind == "f":
         whole = targets == np.round(targets)  # not so for NaN
@@ -156,23 +154,29 @@ def _classes(
             )
         return targets.astype(np.int64), task(classes)
     raw = Targets.of_labels([str(value) for value in targets.tolist()], names, WHERE)
-    found = task.of(raw) if classes is None else task(classes)
-    if len(found.names) < 2:
-        raise InputError(f"expected at least two classes, found only {found.names[0]!r}")
-    return found.encode(raw), found
+    made = task.of(raw) if classes is None else task(classes)
+    if len(made.names) < 2:
+        raise InputError(f"expected at least two classes, found only {made.names[0]!r}")
+    return made.encode(raw), made
 
 
-def _table(
-    values: np.ndarray,
-    targets: np.ndarray,
-    names: list[str],
-    task: Task,
-    sides: np.ndarray | None,
-    common: dict[str, Any],
-) -> Data:
+def _images(values: np.ndarray, targets: np.ndarray, names: list[str], task: Task, common: dict[str, Any]) -> Data:
+    pixels = _pixels(values, names, common["notes"])
+    rows = assembling.Rows(pixels, targets, names, assembling.row_digests(pixels))
+    return assembling.assemble(rows, task, kind=Images.of_pixels(pixels), **common)
+
+
+def _sequences(values: np.ndarray, targets: np.ndarray, names: list[str], task: Task, common: dict[str, Any]) -> Data:
+    kind = Sequences(tuple(f"feature_{at}" for at in range(values.shape[2])), None)
+    steps = _without_padding(values.astype(np.float32), names)
+    return assemble_sequences(steps, targets, names, task, kind=kind, **common)
+
+
+def _tables(values: np.ndarray, targets: np.ndarray, names: list[str], task: Task, common: dict[str, Any]) -> Data:
     with np.errstate(over="ignore"):
         numeric = values.astype(np.float32)
     _finite(numeric, names)
+    sides = common["sides"]
     train = numeric if sides is None else numeric[sides == "train"]
     constant = (train == train[0]).all(axis=0)
     if constant.all():
@@ -187,19 +191,10 @@ def _table(
         common["notes"].extend(unvarying(part.inputs["numeric"], columns))
         return for_table(part.inputs, 0)[0]
 
-    description = {
-        "kind": "table",
-        "numeric": columns,
-        "categorical": [],
-        "target": list(task.names) if targets.ndim > 1 else ["target"],
-        "separator": ",",
-        "header": True,
-        "columns": columns,
-    }
+    target = task.names if targets.shape[1:] else ("target",)
+    kind = Tables(tuple(columns), (), tuple(target), columns=tuple(columns))
     rows = assembling.Rows({"numeric": kept}, targets, names, assembling.row_digests(kept))
-    return assembling.assemble(
-        rows, task, description=description, contradictions_stay=True, preprocess=preprocess, **common
-    )
+    return assembling.assemble(rows, task, kind=kind, contradictions_stay=True, preprocess=preprocess, **common)
 
 
 def _finite(values: np.ndarray, names: list[str]) -> None:
@@ -226,7 +221,7 @@ def _pixels(values: np.ndarray, names: list[str], notes: list[Note]) -> np.ndarr
     return rounded
 
 
-def _sequences(values: np.ndarray, names: list[str]) -> list[np.ndarray]:
+def _without_padding(values: np.ndarray, names: list[str]) -> list[np.ndarray]:
     """Each sequence without the rows of NaN that follow it."""
     filled = ~np.isnan(values).all(axis=2)
     lengths = np.where(filled.any(axis=1), values.shape[1] - filled[:, ::-1].argmax(axis=1), 0)

@@ -88,10 +88,10 @@ def _table(name: str, path: Path) -> int:
     from sklearn import datasets
 
     options = {"scaled": False} if name == "diabetes" else {}
-    found = getattr(datasets, f"load_{name}")(as_frame=True, **options)
-    frame = found.frame
+    bunch = getattr(datasets, f"load_{name}")(as_frame=True, **options)
+    frame = bunch.frame
     if name != "diabetes":
-        frame["target"] = np.asarray(found.target_names)[found.target]
+        frame["target"] = np.asarray(bunch.target_names)[bunch.target]
     frame.to_csv(path, index=False)
     return len(frame)
 
@@ -107,7 +107,7 @@ def _mnist(place: Path) -> int:
 
 
 def _japanese_vowels(place: Path) -> int:
-    from zoo.kinds import ts_files
+    from zoo.kinds.sequences import ts_files
 
     source = _shipped("aeon") / "datasets" / "data" / "JapaneseVowels"
     for part in ("TRAIN", "TEST"):
@@ -122,10 +122,10 @@ def _copy(name: str, path: Path) -> int:
 
 def _shipped(package: str) -> Path:
     """The folder of an installed package, which is not imported: that could take seconds."""
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
         raise InputError(
             f"this sample comes with {package.replace('_', '-')}, which is not installed: "
             'pip install "keras-model-zoo[samples]"'
         )
-    return Path(next(iter(found.submodule_search_locations)))
+    return Path(next(iter(spec.submodule_search_locations)))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from zoo.kinds.images import decoding, exportable
+from zoo.artifacts.card import requested_kind
+from zoo.data.kind import Kind, TooLargeError
+from zoo.errors import InputError
 from zoo.serving.refusals import bad, too_large
 from zoo.tasks.forms import FORMS, in_numpy
 from zoo.tasks.registry import task_of
@@ -44,6 +46,7 @@ class Answering(Protocol):
     """A version of a model."""
 
     runtime: str
+    lanes: int
     signatures: dict[str, Signature]
 
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
@@ -63,12 +66,12 @@ class Answering(Protocol):
         """Of each row: name of an output -> float32 or bool array, number, bytes or str."""
 
 
-class Pixels:
-    """Labels or values for images, by any runtime that takes pixels.
+class Numbers:
+    """Answers of any runtime for requests that become numbers without TensorFlow, as images do.
 
     Args:
         card: of the artifact.
-        ask: float32 pixels (batch, height, width, channels), 0-255, to outputs by name, float32 (batch, ...).
+        ask: tensors by name, (batch, ...), to outputs by name, float32 (batch, ...).
         runtime: its name.
         most: pixels of an encoded image.
     """
@@ -76,27 +79,29 @@ class Pixels:
     def __init__(
         self,
         card: dict[str, Any],
-        ask: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+        ask: Callable[[dict[str, np.ndarray]], Mapping[str, np.ndarray]],
         runtime: str,
         most: int = MAX_PIXELS,
     ):
-        self.card, self.ask, self.runtime, self.most = card, ask, runtime, most
-        self.task = task_of(card)
+        self.ask, self.runtime, self.most = ask, runtime, most
+        self.task, self.kind = task_of(card), requested_kind(card)
         forms = {name: FORMS[value.form] for name, value in self.task.values().items()}
         names = len(self.task.names)
+        inputs = {name: Tensor("string", (None,)) for name in self.kind.encoded}
         outputs = {n: Tensor(form.dtype, (None, names) if form.wide else (None,)) for n, form in forms.items()}
-        self.signatures = {DEFAULT: Signature({IMAGE: Tensor("string", (None,))}, outputs)}
+        self.signatures = {DEFAULT: Signature(inputs, outputs)}
+        self.lanes = 2 if runtime == "openvino" else 1  # it runs the inputs of a batch beside each other
 
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
-        """Uint8 pixels (height, width, channels)."""
-        encoded = checked(fields, self.signatures[signature].inputs, self.most)[IMAGE]
-        description = self.card["input"]
-        pixels = decode(encoded, tuple(description["size"]), description["crop"])
-        return DEFAULT, decoding.grey(pixels) if description.get("channels", 3) == 1 else pixels
+        """Tensors of a format without strings, the batch axis left out."""
+        values = checked(fields, self.signatures[signature].inputs, self.kind, self.most)
+        with refusing():
+            return DEFAULT, self.kind.numbered(values)
 
-    def run(self, key: Hashable, rows: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+    def run(self, key: Hashable, rows: Sequence[dict[str, np.ndarray]]) -> list[dict[str, Any]]:
         """As the exported model answers."""
-        outputs = self.ask(np.stack(rows).astype(np.float32))
+        stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        outputs = self.ask({n: v.astype(np.float32) if v.dtype == np.uint8 else v for n, v in stacked.items()})
         values = in_numpy(self.task, self.task.answer(outputs, {}, np))
         return [{name: each[at] for name, each in values.items()} for at in range(len(rows))]
 
@@ -106,14 +111,16 @@ class Graph:
 
     Args:
         folder: of the version.
+        card: of the artifact.
         most: pixels of an encoded image.
     """
 
-    runtime = "saved_model"
+    runtime, lanes = "saved_model", 1
 
-    def __init__(self, folder: Path, most: int = MAX_PIXELS) -> None:
+    def __init__(self, folder: Path, card: dict[str, Any], most: int = MAX_PIXELS) -> None:
         import tensorflow as tf
 
+        self.kind = requested_kind(card)
         self.model, self.most = tf.saved_model.load(str(folder)), most  # kept: its variables go with it
         self.functions = dict(self.model.signatures)
         self.signatures = {
@@ -123,9 +130,9 @@ class Graph:
 
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
         """An array or bytes for each input."""
-        found = checked(fields, self.signatures[signature].inputs, self.most)
-        if list(found) == [IMAGE] and isinstance(found[IMAGE], bytes):
-            found[IMAGE] = _readable(found[IMAGE])
+        found = checked(fields, self.signatures[signature].inputs, self.kind, self.most)
+        with refusing():
+            found = self.kind.exportable(found)
         shapes = tuple((name, np.shape(value)) for name, value in sorted(found.items()))
         return (signature, shapes), found
 
@@ -148,8 +155,8 @@ class Graph:
         return [{name: values[at] for name, values in answers.items()} for at in range(len(rows))]
 
 
-class Both(Pixels):
-    """A SavedModel for labels of images: its default signature on pixels that were decoded before, in threads.
+class Both(Numbers):
+    """A SavedModel of images: its default signature on pixels that were decoded before, in threads.
 
     Args:
         graph: the SavedModel.
@@ -162,10 +169,10 @@ class Both(Pixels):
         self.graph = graph
         self.signatures = graph.signatures | self.signatures
 
-    def _serve(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    def _serve(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         import tensorflow as tf
 
-        said = self.graph.functions["serving_pixels"](pixels=tf.constant(pixels))
+        said = self.graph.functions["serving_pixels"](**{name: tf.constant(v) for name, v in tensors.items()})
         return {name: said[name].numpy() for name in self.task.outputs}
 
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
@@ -177,36 +184,36 @@ class Both(Pixels):
         return super().run(key, rows) if key == DEFAULT else self.graph.run(key, rows)
 
 
-def checked(fields: Mapping[str, Any], inputs: Mapping[str, Tensor], most: int = MAX_PIXELS) -> dict[str, Any]:
+def checked(
+    fields: Mapping[str, Any], inputs: Mapping[str, Tensor], kind: Kind, most: int = MAX_PIXELS
+) -> dict[str, Any]:
     """The fields of one example, of the types that a signature takes.
 
     Args:
         fields: name -> value of JSON, or bytes.
         inputs: of the signature.
+        kind: of the model's inputs.
         most: pixels of an encoded image.
 
     Raises:
-        Refused: a field is missing, too many or of another type, or holds no image.
+        Refused: a field is missing, too many or of another type, or is no input of the kind.
     """
     if set(fields) != set(inputs):
         raise bad(f"expected the fields {_names(inputs)}, received {_names(fields)}")
-    image = list(inputs) == [IMAGE] and inputs[IMAGE].dtype == "string"  # a table may have a column of that name
-    found = {name: _value(name, fields[name], tensor, image) for name, tensor in inputs.items()}
-    if image:
-        _look(found[IMAGE], most)
-    return found
+    found = {name: _value(name, fields[name], tensor, name in kind.encoded) for name, tensor in inputs.items()}
+    with refusing():
+        return kind.checked(found, most)
 
 
-def decode(encoded: bytes, size: tuple[int, int], crop: float) -> np.ndarray:
-    """Pixels of an encoded image, as training read them.
-
-    Raises:
-        Refused: it can't be read.
-    """
+@contextmanager
+def refusing() -> Iterator[None]:
+    """What a kind does not take is refused."""
     try:
-        return decoding.decode(encoded, size, crop)
-    except decoding.DecodeError as error:
-        raise bad(f"{IMAGE}: {error}") from error
+        yield
+    except TooLargeError as error:
+        raise too_large(str(error)) from error
+    except InputError as error:
+        raise bad(str(error)) from error
 
 
 def bytes_of(name: str, value: Any) -> bytes:
@@ -224,34 +231,8 @@ def bytes_of(name: str, value: Any) -> bytes:
         raise bad(f"{name}: expected base64: {error}") from error
 
 
-def _look(encoded: bytes, most: int) -> None:
-    try:
-        found = decoding.probe(encoded)
-    except decoding.DecodeError as error:
-        refuse = too_large if "over the limit" in str(error) else bad
-        raise refuse(f"{IMAGE}: {error}") from error
-    if found.width * found.height > most:
-        raise too_large(f"{IMAGE}: expected at most {most:,} pixels, received {found.width} x {found.height}")
-
-
-def _readable(encoded: bytes) -> bytes:
-    """An image that the exported graph reads: another format, or an animation, becomes PNG."""
-    import PIL.Image
-
-    decode(encoded, (8, 8), 1.0)
-    if exportable.refusal(encoded) is None:
-        return encoded
-    with PIL.Image.open(io.BytesIO(encoded)) as image:
-        buffer, exif = io.BytesIO(), image.getexif()
-        if image.mode in ("CMYK", "LAB", "YCbCr"):  # of which there is no PNG
-            bare = PIL.Image.merge(image.mode, image.split())  # turned by the graph, and not before
-            image = PIL.Image.fromarray(decoding.decode(bare, image.size[::-1]))
-        image.save(buffer, "PNG", exif=exif)
-    return buffer.getvalue()
-
-
-def _value(name: str, value: Any, tensor: Tensor, image: bool) -> Any:
-    if image:
+def _value(name: str, value: Any, tensor: Tensor, encoded: bool) -> Any:
+    if encoded and tensor.dtype == "string":
         return value if isinstance(value, bytes) else bytes_of(name, value)
     if tensor.dtype == "string" and len(tensor.shape) == 1:
         if isinstance(value, bytes):

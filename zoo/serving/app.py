@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from zoo import __version__
-from zoo.kinds.signatures import renamed
+from zoo.kinds.registry import kind_of
 from zoo.serving import access, open_inference, tf_rest
 from zoo.serving.answering import DEFAULT, IMAGE
 from zoo.serving.front import Front, Limits
@@ -242,7 +242,7 @@ def _described(name: str, version: Version) -> dict[str, Any]:
         "classes": list(card.get("classes", ())),
         "values": {name: value._asdict() for name, value in task_of(card).values().items()},
         "inputs": list(signature.inputs),
-        "tensors": renamed(card["input"]),
+        "tensors": kind_of(card["input"]).renamed(),
         "threshold": card.get("threshold"),
         "errors": {name: scores.get("mae") for name, scores in card.get("metrics", {}).get("values", {}).items()},
     }

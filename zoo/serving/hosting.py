@@ -12,7 +12,7 @@ from typing import Any
 from zoo.artifacts import artifact
 from zoo.artifacts import card as cards
 from zoo.errors import InputError
-from zoo.serving.answering import MAX_PIXELS, Answering, Pixels
+from zoo.serving.answering import MAX_PIXELS, Answering
 from zoo.serving.batching import Batcher
 from zoo.serving.inputs import inputs_of
 from zoo.serving.opening import Tell, opened_version
@@ -36,8 +36,7 @@ class Version:
         self.answering = answering
         self.card = cards.read(folder, ("card.json",))
         self.inputs = inputs_of(folder, self.card, answering)
-        lanes = 2 if isinstance(answering, Pixels) and answering.runtime == "openvino" else 1
-        self.batcher = Batcher(answering.run, batch, lanes, told)
+        self.batcher = Batcher(answering.run, batch, answering.lanes, told)
 
 
 class Model:

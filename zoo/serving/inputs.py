@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.artifacts import example
-from zoo.kinds.signatures import columns
-from zoo.serving.answering import DEFAULT, IMAGE, Answering
-from zoo.tasks.registry import task_of
+from zoo.artifacts.card import requested_kind
+from zoo.serving.answering import DEFAULT, Answering
 
 
 def inputs_of(folder: Path, card: dict[str, Any], answering: Answering) -> list[dict[str, Any]]:
@@ -27,41 +26,13 @@ def inputs_of(folder: Path, card: dict[str, Any], answering: Answering) -> list[
         training example had. By type: ``image``; ``number`` and ``category`` have ``column``, the name in the table,
         and a category the ``categories`` that training knew; ``text`` has ``words``, the vocabulary, and ``length``,
         how many words are read; ``sequence`` has ``features``, ``length``, None for any, and ``shorter``, whether
-        nulls may follow the last step; ``code`` has ``length``. What the files don't say is left out.
+        nulls may follow the last step; ``code`` has ``length``; ``numbers`` have ``shape``. What the files don't say is
+        left out.
     """
-    signature, description = answering.signatures[DEFAULT].inputs, card["input"]
-    kind = description.get("kind", "images")
-    if IMAGE in signature and kind == "images":
-        return [{"name": IMAGE, "type": "image"}]
-    if task_of(card).drawn:
-        code = {"name": "code", "type": "code", "length": signature["code"].shape[-1]}
-        label = {"name": "label", "type": "category", "column": "label", "categories": card["classes"], "only": True}
-        return [code, *([label] if "label" in signature else [])]
-    values, layers = example.read(folder) or {}, _layers(folder / "model.keras")
-    if kind == "table":
-        found = _fields(description, layers.get("Categories", {}).get("categories"))
-    elif kind == "text":
-        words = layers.get("TextVectorization", {})
-        known = {"words": words.get("vocabulary"), "length": words.get("output_sequence_length")}
-        found = [{"name": "text", "type": "text"} | {key: value for key, value in known.items() if value}]
-    else:
-        length, shorter = signature["sequence"].shape[1], description["length"] is None
-        found = [{"name": "sequence", "type": "sequence", "features": description["features"]}]
-        found[0] |= {"length": length, "shorter": shorter}
+    shapes = {name: tensor.shape[1:] for name, tensor in answering.signatures[DEFAULT].inputs.items()}
+    values = example.read(folder) or {}
+    found = requested_kind(card).form(shapes, _layers(folder / "model.keras"))
     return [each | ({"example": values[each["name"]]} if each["name"] in values else {}) for each in found]
-
-
-def _fields(description: dict[str, Any], categories: list[list[str]] | None) -> list[dict[str, Any]]:
-    """Of a table."""
-    order = {column: at for at, column in enumerate(description.get("columns", ()))}
-    found = []
-    for name, (group, position) in columns(description).items():
-        column = description[group][position]
-        field = {"name": name, "column": column, "type": "number" if group == "numeric" else "category"}
-        if group == "categorical" and categories:
-            field["categories"] = categories[position]
-        found.append(field)
-    return sorted(found, key=lambda field: order.get(field["column"], len(order)))
 
 
 def _layers(path: Path) -> dict[str, dict[str, Any]]:

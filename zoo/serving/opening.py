@@ -11,11 +11,10 @@ import numpy as np
 
 from zoo.artifacts import card as cards
 from zoo.artifacts import checksums
-from zoo.artifacts.warming import described
 from zoo.builders.loading import UnknownLayersError
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder, check_writable, digest
-from zoo.serving.answering import DEFAULT, IMAGE, MAX_PIXELS, Answering, Both, Graph, Pixels
+from zoo.serving.answering import DEFAULT, MAX_PIXELS, Answering, Both, Graph, Numbers
 from zoo.tasks.forms import FORMS
 from zoo.tasks.registry import task_of
 
@@ -42,26 +41,24 @@ def opened_version(
     card = cards.read(folder, checksums.SERVED)
     if not checksums.has(folder):
         tell("without checksums", folder=str(folder), reason="made before there were any: its files can't be checked")
-    task = task_of(card)
-    labels = card["input"].get("kind") == "images" and task.supervised
+    task, kind = task_of(card), cards.requested_kind(card)
+    labels = task.supervised and kind.served_as_numbers
     if runtime not in ("auto", "saved_model") and not labels:
         raise InputError(f"{folder}: --runtime {runtime} is for labels of images; leave it out, or say saved_model")
     found: Answering | None = None
     if runtime == "auto" and labels:
         try:
-            found = _pixels(folder, card, "openvino", most, tell)
+            found = _numbers(folder, card, "openvino", most, tell)
         except (JobError, OSError, UnknownLayersError) as error:  # it goes into no format, or the disk is full
             tell("without openvino", folder=str(folder), reason=" ".join(str(error).split())[:300])
     elif runtime not in ("auto", "saved_model"):
-        found = _pixels(folder, card, runtime, most, tell)
+        found = _numbers(folder, card, runtime, most, tell)
     if found is None:
-        graph = Graph(folder, most)
+        graph = Graph(folder, card, most)
         _check_graph(graph, card, folder)
         found = Both(graph, card, most) if labels else graph
-    if isinstance(found, Pixels):
-        height, width = card["input"]["size"]
-        blank = np.zeros((height, width, card["input"].get("channels", 3)), np.uint8)
-        answer = found.run(DEFAULT, [blank])[0]
+    if labels:
+        answer = found.run(DEFAULT, [kind.blank()])[0]
         for name in task.outputs:
             if not np.isfinite(answer[name]).all() or len(answer[name]) != len(task.names):
                 raise InputError(f"{folder}: expected {len(task.names)} numbers for a blank image, got {answer[name]}")
@@ -71,10 +68,8 @@ def opened_version(
 
 def _check_graph(graph: Graph, card: dict[str, Any], folder: Path) -> None:
     """Raise an InputError unless the SavedModel takes and answers what the card says."""
-    signature, kind = graph.signatures.get(DEFAULT), described(card).get("kind", "images")
-    names = {"images": {IMAGE}, "code": {"code", "label"} if card["classes"] else {"code"}}.get(kind, {kind})
-    fits = signature is not None and (kind == "table" or set(signature.inputs) == names)
-    task = task_of(card)
+    signature, task = graph.signatures.get(DEFAULT), task_of(card)
+    fits = signature is not None and set(signature.inputs) == set(cards.requested_kind(card).specification()[0])
     for name, value in task.values().items() if fits else ():
         said = signature.outputs.get(name)
         wide = FORMS[value.form].wide
@@ -83,13 +78,13 @@ def _check_graph(graph: Graph, card: dict[str, Any], folder: Path) -> None:
         raise InputError(f"{folder}: its card.json and its SavedModel don't belong together; copy the version again")
 
 
-def _pixels(folder: Path, card: dict[str, Any], runtime: str, most: int, tell: Tell) -> Pixels:
+def _numbers(folder: Path, card: dict[str, Any], runtime: str, most: int, tell: Tell) -> Numbers:
     from zoo.formats.opening import open_format
 
     place = _format(folder, runtime, tell)
     run = open_format(place)
     checksums.require_format(place)
-    return Pixels(card, lambda pixels: run({"pixels": pixels}), runtime, most)
+    return Numbers(card, run, runtime, most)
 
 
 def _format(folder: Path, name: str, tell: Tell) -> Path:

@@ -289,5 +289,5 @@ def _plain(majority: Any) -> Any:
     """An int, or a tuple of ints for labels; None where it is not known."""
     if majority is None:
         return None
-    values = np.asarray(majority)
-    return int(values) if values.ndim == 0 else tuple(values.tolist())
+    plain = np.asarray(majority).tolist()
+    return tuple(plain) if isinstance(plain, list) else int(plain)

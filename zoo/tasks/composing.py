@@ -33,7 +33,8 @@ def composed(network: keras.Model, preprocess: keras.Model | None, scale: Any) -
         if unit is None:
             return network
         return keras.Model(network.inputs[0], unit(network.outputs[0]), name=network.name)
-    raw = keras.tree.map_structure(lambda t: keras.Input(t.shape[1:], dtype=t.dtype, name=t.name), preprocess.input)
+    taken = preprocess.inputs[0] if isinstance(preprocess, keras.Sequential) else preprocess.input
+    raw = keras.tree.map_structure(lambda t: keras.Input(t.shape[1:], dtype=t.dtype, name=t.name), taken)
     ready = preprocess(raw)
     outputs = network(ready)
     if unit is not None:

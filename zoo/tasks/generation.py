@@ -45,7 +45,7 @@ class Generation(Task):
         """Zeros."""
         return np.zeros(len(raw.names), np.int64)
 
-    def brought(self, network: Any, of: Task, description: Mapping[str, Any]) -> Generation:
+    def brought(self, network: Any, of: Task, kind: Any) -> Generation:
         """See `Task.brought`."""
         return type(self)(of.names if network.num_classes else ())
 

@@ -61,9 +61,9 @@ class Reconstruction(Task):
         """Zeros: the input is the target."""
         return np.zeros(len(raw.names), np.int64)
 
-    def brought(self, network: Any, of: Task, description: Mapping[str, Any]) -> Reconstruction:
+    def brought(self, network: Any, of: Task, kind: Any) -> Reconstruction:
         """See `Task.brought`."""
-        return replace(self, names=of.names, window=description.get("window", 0))
+        return replace(self, names=of.names, window=kind.window)
 
     def chosen(self, data_task: Task, parts: Mapping[str, Any], source: Any) -> np.ndarray | None:
         """See `Task.chosen`: the normal examples.

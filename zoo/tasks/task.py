@@ -136,13 +136,13 @@ class Task(ABC):
 
     # ---- training ----
 
-    def brought(self, network: Any, of: Task, description: Mapping[str, Any]) -> Self:
+    def brought(self, network: Any, of: Task, kind: Any) -> Self:
         """This task, which a network brings, for data that ask for another one.
 
         Args:
             network: has a task of its own, whatever the targets.
             of: the task of the data.
-            description: `zoo.data.Data.input`.
+            kind: of the inputs, as `zoo.data.kind.Kind`.
 
         Raises:
             InputError: the network can't learn these data.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from zoo.data.dataset import Inputs, chosen_inputs
+from zoo.data.parts import Inputs, chosen_inputs
 from zoo.errors import InputError
 
 if TYPE_CHECKING:

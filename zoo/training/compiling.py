@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data.dataset import chosen_inputs
+from zoo.data.parts import chosen_inputs
 from zoo.training.batches import Arrays, Batches, check_finite
 from zoo.training.structures import structure
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zoo.artifacts.card import requested_kind
 from zoo.artifacts.gate import check_readable
 from zoo.artifacts.saved_model import saved_model
-from zoo.artifacts.warming import described
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.kinds.recognising import open as open_data
@@ -24,7 +24,7 @@ from zoo.tasks.regression import Scale
 from zoo.tasks.task import Task
 from zoo.training import own_code
 from zoo.training.batches import not_finite
-from zoo.training.inputs import image_input, prepared
+from zoo.training.inputs import prepared
 
 if TYPE_CHECKING:
     import keras
@@ -128,12 +128,8 @@ def prepare(
 
     if not isinstance(data, Data):
         data = open_data(data, seed=seed)
-    if data.input and input_size is not None:
-        raise InputError(f"input_size is for images in files; leave it out for {data.source}")
-    if not data.input:
-        data = replace(data, input=image_input(data.train, input_size))
-    if isinstance(data.held_out.inputs, tuple):
-        check_readable(data, seed)
+    data = replace(data, kind=data.kind.completed(data.train, input_size, data.source))
+    check_readable(data, seed)
     kept = None if task is None else task.chosen(data.task, data.parts, data.source)
     if kept is not None:
         data = replace(data, train=data.train.chosen(kept))
@@ -146,7 +142,7 @@ def prepare(
     brings = getattr(network, "TASK", None)
     if task is not None and task.name != brings:
         raise _brings_none(task, name)
-    task = data.task if brings is None else (task or task_class(brings)()).brought(network, data.task, data.input)
+    task = data.task if brings is None else (task or task_class(brings)()).brought(network, data.task, data.kind)
     if task.checks_classes:
         data.check_classes()
     task.check_network(network, inputs, data.source)
@@ -160,8 +156,8 @@ def prepare(
 
         def export(folder: Path) -> None:
             whole = task.whole(network, data.preprocess, scale)
-            description = described(task.to_card() | {"input": data.input}, whole)
-            saved_model(whole, folder, task=task, description=description)
+            kind = requested_kind(task.to_card() | {"input": data.input}, whole)
+            saved_model(whole, folder, task=task, kind=kind)
 
         own_code.check(getattr(network, "generator", network), inputs[:2] if task.supervised else None, export)
     return Job(data, network, name, inputs, targets, task, scale)
@@ -232,14 +228,12 @@ def built(
             f"{build.__name__} needs images with a label each, out of two classes or more; received {data.task.name} "
             f"of {', '.join(data.classes[:10])} in {data.source}"
         )
-    if data.vocabulary and supervised:
-        arguments.setdefault("vocabulary_size", len(data.vocabulary))
-    if data.input["kind"] == "sequence" and data.input.get("length", 0) is None and supervised:
-        shape = (None, *shape[1:])
+    for name, value in data.kind.arguments().items():
+        if name in known or (supervised and name in data.kind.required):
+            arguments.setdefault(name, value)
+    shape = data.kind.network_shape(shape) if supervised else shape
     if supervised and "task" not in arguments:
         arguments.update(_output(build, data.task) | arguments)
-    if "window" in data.input and "masking" in known:
-        arguments.setdefault("masking", False)  # a window has no padding
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

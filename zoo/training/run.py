@@ -293,7 +293,7 @@ def finished(
     said: Outputs | None = task.exam_outputs(exam)
     if said is None:
         raw = asked if data.preprocess is None else data.held_out.inputs
-        said = task.named(outputs_of(whole, raw, data.input))
+        said = task.named(outputs_of(whole, raw, data.kind))
     simple = simple_of(job, asked, seed) if simple is None else simple
     exam = exam._replace(outputs=said, simple={name: task.named(values) for name, values in simple.items()})
     evaluation: Scored = task.evaluate(exam)
@@ -327,7 +327,7 @@ def simple_of(job: Job, asked: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """What simple models say of the held-out part, whose prepared inputs are `asked`: name -> output."""
     train, held_out = job.data.train, job.data.held_out
     return job.task.simple(
-        Examples(job.inputs, train.targets, asked, (train.inputs, held_out.inputs), job.data.input, seed)
+        Examples(job.inputs, train.targets, asked, (train.inputs, held_out.inputs), job.data.kind, seed)
     )
 
 

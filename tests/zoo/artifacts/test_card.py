@@ -75,7 +75,7 @@ def test_the_reason_names_what_was_expected_and_what_is_there(kept: Path, tmp_pa
         ({"task": "segmentation"}, "expected a task out of classification, multi_label"),
         ({"task": "reconstruction"}, "that of reconstruction, received 'supervised'"),
         ({"majority": 2}, "expected majority, the position of a class, received 2"),
-        ({"input": card["input"] | {"kind": "video"}}, "kind images, table, text or sequence, received 'video'"),
+        ({"input": card["input"] | {"kind": "video"}}, "kind images, sequence, text or table, received 'video'"),
         ({"input": card["input"] | {"length": 0}}, "no length that could be one: received 0"),
     ):
         assert reason in said(card | changed, tmp_path)

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from zoo.artifacts import example
-from zoo.data.dataset import Part
+from zoo.data.kind import Kind
+from zoo.data.parts import Part
+from zoo.kinds import Images, Sequences, Tables, Texts
 
-TABLE = {"kind": "table", "numeric": ["a b", "n"], "categorical": ["city"]}
+TABLE = Tables(("a b", "n"), ("city",))
 ROWS = {
     "numeric": np.array([[np.nan, 1], [0.1, 2], [3, 4]], np.float32),
     "categorical": np.array([["x"], ["Köln"], ["z"]], object),
@@ -25,22 +27,22 @@ def part(inputs: Any, count: int) -> Part:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "description", "expected"),
+    ("inputs", "kind", "expected"),
     [
         (ROWS, TABLE, {"a_b": 0.1, "n": 2, "city": "Köln"}),  # the first row without a missing number
-        ({"numeric": ROWS["numeric"][:1]}, TABLE | {"categorical": []}, {"a_b": None, "n": 1}),
-        ({"categorical": ROWS["categorical"]}, TABLE | {"numeric": []}, {"city": "x"}),
-        (np.array(["a\ntext", "b"], object), {"kind": "text"}, {"text": "a\ntext"}),
-        (STEPS, {"kind": "sequence"}, {"sequence": [[1.5], [None]]}),
-        (np.array(["x" * 200_000], object), {"kind": "text"}, None),
-        ((Path("photo.png"),), {"kind": "images"}, None),
+        ({"numeric": ROWS["numeric"][:1]}, Tables(("a b", "n"), ()), {"a_b": None, "n": 1}),
+        ({"categorical": ROWS["categorical"]}, Tables((), ("city",)), {"city": "x"}),
+        (np.array(["a\ntext", "b"], object), Texts(), {"text": "a\ntext"}),
+        (STEPS, Sequences(("f",), None), {"sequence": [[1.5], [None]]}),
+        (np.array(["x" * 200_000], object), Texts(), None),
+        ((Path("photo.png"),), Images((8, 8)), None),
     ],
 )
 def test_one_example_is_kept_as_a_request(
-    tmp_path: Path, inputs: Any, description: dict[str, Any], expected: dict[str, Any] | None
+    tmp_path: Path, inputs: Any, kind: Kind, expected: dict[str, Any] | None
 ) -> None:
     count = len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
-    example.write(tmp_path, part(inputs, count), description)
+    example.write(tmp_path, part(inputs, count), kind)
     assert example.read(tmp_path) == expected
     if expected is not None:
         assert json.loads((tmp_path / example.NAME).read_text(encoding="utf-8")) == {"instances": [expected]}

@@ -28,6 +28,7 @@ from zoo.data import images
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder
 from zoo.formats import verifying, writing
+from zoo.kinds.codes import Codes
 from zoo.kinds.images import decoding, exportable
 
 
@@ -133,18 +134,18 @@ def test_a_file_that_only_one_reader_gives_up_is_named_and_passed_over(cropping:
     good = tuple(sorted((cropping / "inputs" / "photos").rglob("*.png")))
     damaged = tmp_path / "damaged.bmp"
     damaged.write_bytes(bmp(bytes(192), 8, 8, 24)[:-1])  # the graph wants the last byte
-    description = found.card["input"]
-    expected = outputs(found.model, (*good, good[0]), description)
+    kind = found.kind
+    expected = outputs(found.model, (*good, good[0]), kind)
     with Gate() as gate:
-        answered = gate.ask(found.folder, (good[0], damaged, *good[1:]), description, list(found.task.values()))()
+        answered = gate.ask(found.folder, (good[0], damaged, *good[1:]), kind, list(found.task.values()))()
     assert answered.positions.tolist() == [0, *range(2, len(good) + 1)]
     assert answered.refused == ((str(damaged), "truncated BMP"),)
     expected = np.insert(expected[: len(good)], 1, 0, axis=0)
-    parity = compare(found.task, found.task.named(expected), answered, (good[0], damaged, *good[1:]))
+    parity = compare(found.task, found.task.named(expected), answered, kind.formats((good[0], damaged, *good[1:])))
     assert parity.passed and parity.files == len(good) and parity.refused == answered.refused
     with Gate() as gate:
-        answered = gate.ask(found.folder, (damaged, damaged), description, list(found.task.values()))()
-    parity = compare(found.task, found.task.named(expected[:2]), answered, (damaged, damaged))
+        answered = gate.ask(found.folder, (damaged, damaged), kind, list(found.task.values()))()
+    parity = compare(found.task, found.task.named(expected[:2]), answered, ["PNG"] * 2)
     assert not parity.passed and "does not read 2 of 2 files" in parity.reason() and "truncated BMP" in parity.reason()
 
 
@@ -166,10 +167,11 @@ def test_nothing_of_the_data_stays_where_the_process_is_killed(cropping: Path) -
 import os, signal, sys
 from pathlib import Path
 from zoo.artifacts.gate import Gate
+from zoo.kinds import Images
 folder = Path({str(cropping / "fine_tuned")!r})
 files = (Path({str(cropping / "inputs" / "photos" / "red" / "00.png")!r}).read_bytes(),) * 3
 gate = Gate()
-pending = gate.ask(folder, files, {{"kind": "images", "size": [16, 16], "crop": 0.75}}, ["label"])
+pending = gate.ask(folder, files, Images((16, 16), 0.75), ["label"])
 print("asked", flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -186,5 +188,5 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_failure_of_the_process_is_told_without_names_of_nodes(cropping: Path) -> None:
     with Gate() as gate, pytest.raises(JobError) as told:
-        gate.ask(cropping / "fine_tuned", {"code": np.zeros((2, 3), np.float32)}, {"kind": "code"}, ["label"])()
+        gate.ask(cropping / "fine_tuned", {"code": np.zeros((2, 3), np.float32)}, Codes(3), ["label"])()
     assert "can't be run" in str(told.value) and "{{" not in str(told.value) and "[[" not in str(told.value)

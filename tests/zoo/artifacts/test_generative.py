@@ -17,7 +17,6 @@ import zoo
 from zoo.artifacts import codes, latents
 from zoo.data import sequences, tables
 from zoo.errors import InputError
-from zoo.kinds import series as forecasts
 
 ALONE = """
 import json, sys, numpy as np
@@ -285,7 +284,7 @@ def test_every_window_of_a_series_is_scored(waves: Path, tmp_path: Path) -> None
     np.testing.assert_allclose([each.score for each in gap[:49]], [each.score for each in found], rtol=1e-5)
     assert gap[0].name == f"{path}, 11" and "nowhere.csv" in gap[-1].error
     with pytest.raises(InputError, match="time before"):
-        forecasts.read_windows(series(60).iloc[::-1], asked.card["input"])
+        asked.kind.raw(series(60).iloc[::-1], every=True)
     for method in (asked.generate, asked.strips):
         with pytest.raises(InputError, match="sequence_autoencoder of sequence"):
             method(2)

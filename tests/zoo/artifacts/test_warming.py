@@ -12,10 +12,10 @@ import pandas
 import pytest
 
 import zoo
-from zoo.artifacts import warming
+from zoo.artifacts.card import requested_kind
 from zoo.data import sequences, tables, text
+from zoo.data.parts import Inputs
 from zoo.kinds.images.decoding import probe
-from zoo.kinds.signatures import feeds
 
 
 def in_a_session(folder: Path, requests: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
@@ -59,17 +59,21 @@ def replayed(folder: Path, name: str) -> list[dict[str, np.ndarray]]:
     return answers
 
 
+def made_up(card: dict, model: object, count: int, seed: int) -> Inputs:
+    return requested_kind(card, model).made_up(model, count, np.random.default_rng(seed))
+
+
 def test_images_are_jpeg_and_png(classifier: Path) -> None:
     answers = replayed(classifier, "Small Digits")
     assert {label.decode() for label in answers[1]["label"]} <= {"nought", "one", "two"}
     np.testing.assert_allclose(answers[1]["probabilities"].sum(axis=1), 1, atol=1e-5)
     card = json.loads((classifier / "card.json").read_text())
-    made = warming.made_up(card, zoo.load(classifier).model, 6, seed=1)
+    made = made_up(card, zoo.load(classifier).model, 6, seed=1)
     found = [probe(file) for file in made]
     assert [each.format for each in found] == ["JPEG", "PNG"] * 3
     assert all(8 <= side <= 12 for each in found for side in each[1:])
-    again = warming.made_up(card["input"], None, 6, seed=1)
-    assert made == again != warming.made_up(card, None, 6, seed=2)
+    again = made_up(card, None, 6, seed=1)
+    assert made == again != made_up(card, None, 6, seed=2)
 
 
 def test_images_of_an_autoencoder_and_codes_of_a_generator(variational: Path, conditional: Path) -> None:
@@ -87,14 +91,14 @@ def test_rows_of_a_table_vary_as_those_of_training(workplace: Path) -> None:
     folder = zoo.train("mlp", tables(frame), model={"units": (4,)}, epochs=2).export("saved_models/rows")
     assert {label.decode() for label in replayed(folder, "rows")[1]["label"]} <= {"old", "young"}
     asked = zoo.load("rows")
-    made = warming.made_up(asked.card, asked.model, 500, seed=0)
+    made = made_up(asked.card, asked.model, 500, seed=0)
     np.testing.assert_allclose(np.nanmean(made["numeric"], axis=0), [40, 1000], atol=1)
     np.testing.assert_allclose(np.nanstd(made["numeric"], axis=0), [5, 1], rtol=0.2)
     assert 0.05 < np.isnan(made["numeric"][:, 0]).mean() < 0.25 and not np.isnan(made["numeric"][:, 1]).any()
     assert set(made["categorical"][:, 0]) == {"A", "", "Ü"}
     # Not the user's: no value of the table is among them.
     assert not np.isin(made["numeric"][:, 0], frame["age (years)"].dropna().to_numpy(np.float32)).any()
-    assert set(feeds(made, warming.described(asked.card))) == {"age__years_", "fare", "deck"}
+    assert set(asked.kind.feeds(made)) == {"age__years_", "fare", "deck"}
 
 
 @pytest.mark.slow
@@ -103,7 +107,7 @@ def test_texts_have_words_of_the_vocabulary(workplace: Path) -> None:
     folder = zoo.train("gru", text(pandas.DataFrame(rows)), model={"units": (4,), "embedding": 4}, epochs=1).export("t")
     assert {label.decode() for label in replayed(folder, "t")[1]["label"]} <= {"good", "bäd"}
     asked = zoo.load(folder)
-    made = warming.made_up(asked.card, asked.model, 50, seed=0)
+    made = made_up(asked.card, asked.model, 50, seed=0)
     known = set(asked.model.get_layer("preprocess").get_layer("words").get_vocabulary())
     assert all(1 <= len(each.split()) <= asked.card["input"]["length"] for each in made)
     assert {"film", "good"} <= {word for each in made for word in each.split()} <= known
@@ -125,7 +129,7 @@ def test_sequences_have_the_length_that_the_model_takes(workplace: Path) -> None
     folder = zoo.train("gru", data, model={"units": (4,)}, epochs=1).export("waves")
     assert replayed(folder, "waves")[1]["prediction"].shape == (32, 6)
     asked = zoo.load(folder)
-    made = warming.made_up(asked.card, asked.model, 100, seed=0)
+    made = made_up(asked.card, asked.model, 100, seed=0)
     assert made.shape == (100, 24, 1) and made.dtype == np.float32
     np.testing.assert_allclose([made.mean(), made.std()], [20, 5 / 2**0.5 * 0.75], rtol=0.25)
 
@@ -154,7 +158,7 @@ def test_the_command_line_of_tensorflow_answers(classifier: Path, tmp_path: Path
     shown = saved_model_cli("show")
     assert "inputs['image_bytes']" in shown and "outputs['probabilities']" in shown
     card = json.loads((classifier / "card.json").read_text())
-    made = warming.made_up(card, None, 4, seed=0)
+    made = made_up(card, None, 4, seed=0)
     np.savez(tmp_path / "asked.npz", image_bytes=np.array(made))
     said = saved_model_cli(
         "run", "--inputs", f"image_bytes={tmp_path / 'asked.npz'}[image_bytes]", "--outdir", tmp_path
@@ -196,7 +200,7 @@ def test_a_moved_artifact_opens_with_tensorflow_alone(
     folder: Path = request.getfixturevalue(kind)
     moved = shutil.copytree(folder, tmp_path / "else where" / "7")
     asked = zoo.load(folder)
-    inputs = feeds(warming.made_up(asked.card, asked.model, 8, seed=3), warming.described(asked.card))
+    inputs = requested_kind(asked.card, asked.model).feeds(made_up(asked.card, asked.model, 8, seed=3))
     given = {k: np.array(v, "S") if isinstance(v, list) or v.dtype == object else v for k, v in inputs.items()}
     np.savez(tmp_path / "asked.npz", **given)
     command = [sys.executable, "-I", "-c", ALONE, str(moved), str(tmp_path / "asked.npz"), str(tmp_path / "said.npz")]

@@ -132,8 +132,7 @@ def test_labelled_and_unlabelled_pictures_are_asked(copied: Path, pixels: np.nda
 
     (tmp_path / "idx").mkdir()
     write(tmp_path / "idx", pixels[:20], np.arange(20) % 2)
-    with pytest.raises(InputError, match="does not know the label '0'"):
-        verifying.verify(copied, tmp_path / "idx")
+    assert verifying.verify(copied, tmp_path / "idx").parity.files == 20  # labels are not compared: any will do
 
 
 @pytest.mark.slow

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from zoo import InputError
 from zoo.data import tables
 from zoo.data.frames import read
-from zoo.kinds.tables import read_raw
 
 
 @pytest.mark.parametrize(
@@ -70,7 +69,7 @@ def test_ways_to_write_the_same(tmp_path: Path, name: str, text: str) -> None:
     assert sorted(both[:, -1]) == [index / 8 for index in range(1, 31)]
     (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
     assert tables(tmp_path / f"{name}.gz", target=target).train.digests == data.train.digests
-    names, inputs, errors = read_raw(path, data.input)
+    names, inputs, errors = data.kind.raw(path)
     assert len(names) == 30 and not errors and inputs["numeric"].shape == (30, both.shape[1])
 
 
@@ -86,10 +85,10 @@ def test_a_table_without_header_is_predicted_with_and_without_its_target(tmp_pat
     data = tables(path, target="1")
     assert data.input["numeric"] == ["0", "2"]
     (tmp_path / "new.csv").write_text("1.5,7.25\n2.5,8.25\n")
-    np.testing.assert_array_equal(read_raw(tmp_path / "new.csv", data.input)[1]["numeric"], [[1.5, 7.25], [2.5, 8.25]])
+    np.testing.assert_array_equal(data.kind.raw(tmp_path / "new.csv")[1]["numeric"], [[1.5, 7.25], [2.5, 8.25]])
     (tmp_path / "new.csv").write_text("1.5\n2.5\n")
     with pytest.raises(InputError, match="expected 3 columns"):
-        read_raw(tmp_path / "new.csv", data.input)
+        data.kind.raw(tmp_path / "new.csv")
 
 
 def test_names_are_the_lines_of_an_editor(tmp_path: Path) -> None:
@@ -109,7 +108,7 @@ def test_categories_are_as_they_are_written(tmp_path: Path) -> None:
     both = np.concatenate([part.inputs["categorical"] for part in data.parts.values()])
     assert set(both[:, 0]) == set(flags) and set(both[:, 1]) == set(codes)
     path.write_text("flag,code\ntrue,01\ntrue,1\n")  # pandas alone would make True and 1 of these
-    assert read_raw(path, data.input)[1]["categorical"].tolist() == [["true", "01"], ["true", "1"]]
+    assert data.kind.raw(path)[1]["categorical"].tolist() == [["true", "01"], ["true", "1"]]
 
 
 @settings(max_examples=30, deadline=None)

@@ -25,7 +25,7 @@ def outputs(data: Data, seed: int = 0) -> dict[str, np.ndarray]:
     train, held_out = data.train, data.held_out
     raw = train.inputs, held_out.inputs
     known, asked = prepared(data, train), prepared(data, held_out)
-    return data.task.simple(Examples(known, train.targets, asked, raw, data.input, seed))
+    return data.task.simple(Examples(known, train.targets, asked, raw, data.kind, seed))
 
 
 def scores(data: Data, seed: int = 0) -> dict[str, float]:

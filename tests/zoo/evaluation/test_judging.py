@@ -19,7 +19,6 @@ from zoo.evaluation.distributions import frechet, pca_gaussian, precision_recall
 from zoo.evaluation.judging import Judge, judge, judged
 from zoo.files import cache_folder
 from zoo.tasks.classification import Classification, most_frequent
-from zoo.training.inputs import image_input
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +185,7 @@ def test_a_judge_of_a_folder_sees_images_as_they_are_decoded(folder: Path, hasty
     data = images(folder)
     with pytest.raises(InputError, match="size"):
         judge(data, hasty)
-    small, large = (judge(replace(data, input=image_input(data.train, side)), hasty) for side in (8, 16))
+    small, large = (judge(replace(data, kind=data.kind.completed(data.train, side, "x")), hasty) for side in (8, 16))
     assert small.model.input_shape == (None, 8, 8, 3) and large.model.input_shape == (None, 16, 16, 3)
     assert small.examples == len(data.held_out)
 

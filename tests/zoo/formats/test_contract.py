@@ -9,11 +9,11 @@ import pytest
 
 import zoo
 from support.models import FLOAT, MODELS, PICTURES, content, pictures, supervised, trends, written
+from zoo.arrays import apply
 from zoo.artifacts import checksums
-from zoo.artifacts.predictor import outputs
 from zoo.builders.registry import BUILDERS
 from zoo.files import digest
-from zoo.formats import graphs, questions
+from zoo.formats import questions
 from zoo.formats.opening import open_format
 
 QUICK = ("mlp-table",)
@@ -32,7 +32,7 @@ def test_it_answers_as_the_model_in_batches_of_any_size(name: str, workplace: Pa
     assert [each.name for each in made] == list(FLOAT) and all(each.new for each in made)
     assert content(folder) == before
     artifact = zoo.load(folder)
-    inputs = graphs.numbers(artifact.model, questions.made_up(artifact.model, artifact.card), artifact.card)
+    inputs = artifact.kind.numbers(artifact.model, questions.made_up(artifact.model, artifact.card))
     for each in made:
         manifest = each.manifest
         assert manifest["gate"]["passed"] and manifest["gate"]["inputs"] == "made up"
@@ -87,7 +87,7 @@ def test_shorter_sequences_need_no_padding_and_padded_ones_answer_the_same(workp
     answer = open_format(made.folder)
     for asked in (values, padded, values[:, :1]):
         found = answer({"sequence": asked})["probabilities"]
-        np.testing.assert_allclose(found, outputs(model, asked, {"kind": "sequence"}), atol=1e-5)
+        np.testing.assert_allclose(found, apply(model, asked), atol=1e-5)
 
 
 @pytest.mark.slow

@@ -110,8 +110,8 @@ def test_what_can_not_go_in_is_told_before_anything_is_done(workplace: Path, mon
     card = json.loads((folder / "card.json").read_text())
     of_text = {"kind": "text", "column": None, "target": None, "length": 7}
     for changed, what in (
-        ({"task": "reconstruction", "threshold": 1.0}, "mlp of table"),
-        ({"input": of_text}, "mlp of text"),
+        ({"task": "reconstruction", "threshold": 1.0}, "mlp of rows"),
+        ({"input": of_text}, "mlp of texts"),
     ):
         (folder / "card.json").write_text(json.dumps(card | changed))
         with pytest.raises(InputError, match=f"litert-int8 takes classes or values .*this is a {what}: try litert"):

@@ -19,7 +19,7 @@ from support.programs import alone, command
 from support.servers import served_by_grpc
 from zoo.errors import InputError
 from zoo.formats.exporting import export
-from zoo.kinds.signatures import columns, renamed
+from zoo.kinds import Tables
 from zoo.serving.hosting import Host
 
 grpc = pytest.importorskip("grpc")
@@ -34,19 +34,19 @@ NAMES = st.text(max_size=5) | st.sampled_from(keyword.kwlist + ODD)
 @given(st.lists(NAMES, unique=True, max_size=12), st.data())
 def test_every_column_has_a_tensor_of_its_own_that_tensorflow_takes(names: list[str], data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(names)))
-    description = {"kind": "table", "numeric": names[:cut], "categorical": names[cut:]}
-    found = columns(description)
-    assert [description[group][position] for group, position in found.values()] == names
+    kind = Tables(tuple(names[:cut]), tuple(names[cut:]))
+    found = kind.columns_of_tensors()
+    assert [kind.groups[group][position] for group, position in found.values()] == names
     assert len({name.lower() for name in found}) == len(names)
     for name in found:
         assert re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) and not keyword.iskeyword(name) and name != "self"
     other = {column for column, name in zip(names, found, strict=True) if column != name}
-    assert columns(description) == found and set(renamed(description)) == other
+    assert kind.columns_of_tensors() == found and set(kind.renamed()) == other
 
 
 def test_names_that_tensorflow_takes_stay_as_they_were() -> None:
-    description = {"kind": "table", "numeric": ["age (years)", "1", "a b", "a_b", "Self", "name"], "categorical": ["_"]}
-    assert list(columns(description)) == ["age__years_", "column_1", "a_b", "a_b_2", "Self", "name", "column__"]
+    kind = Tables(("age (years)", "1", "a b", "a_b", "Self", "name"), ("_",))
+    assert list(kind.columns_of_tensors()) == ["age__years_", "column_1", "a_b", "a_b_2", "Self", "name", "column__"]
 
 
 @pytest.fixture(scope="module")

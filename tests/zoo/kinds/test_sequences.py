@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ from zoo import InputError
 from zoo.data import open as open_data
 from zoo.data import sequences, windows
 from zoo.kinds import samples
-from zoo.kinds.sequences import read_labelled, read_raw
 
 HEADER = "#a comment\n@problemName test\n@timeStamps false\n@univariate false\n@classLabel true a b\n@data\n"
 
@@ -75,9 +75,9 @@ def test_given_parts_of_unequal_length(tmp_path: Path) -> None:
     np.testing.assert_allclose(real.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(real.std(axis=0), 1, rtol=1e-5)
 
-    part, _ = read_labelled(tmp_path, data.input, data.task)
+    part, _ = data.kind.labelled(tmp_path, data.task)
     assert part.digests == data.test.digests and (part.targets == data.test.targets).all()
-    names, inputs, errors = read_raw(tmp_path / "Test_TEST.ts", data.input)
+    names, inputs, errors = data.kind.raw(tmp_path / "Test_TEST.ts")
     assert names[0] == "row 7" and inputs.shape == (6, max(len(v) for v, _ in test), 2) and not errors
 
 
@@ -86,7 +86,7 @@ def test_one_file_of_equal_length_is_split(tmp_path: Path) -> None:
     assert len(data.train) == 24 and np.bincount(data.validation.targets).tolist() == [3, 3]
     assert data.input["length"] == 5 and data.train.inputs.shape == (24, 5, 2)
     ragged = [np.zeros((5, 2)), np.zeros((4, 2)), np.zeros((5, 3)), np.full((5, 2), np.nan), np.ones((5, 2))]
-    _, inputs, errors = read_raw(ragged, data.input)
+    _, inputs, errors = data.kind.raw(ragged)
     assert errors.keys() == {1, 2, 3} and "expected 5 steps, received 4" in errors[1]
     assert np.isnan(inputs[[1, 2, 3]]).all() and (inputs[4] == 1).all()
 
@@ -145,9 +145,9 @@ def test_rows_of_one_series(tmp_path: Path) -> None:
             index = int(name.removeprefix("s"))
             expected = [index + step / 10 for step in range(3 + index % 3)]
             np.testing.assert_allclose(values[~np.isnan(values)], expected, rtol=1e-6)
-    part, _ = read_labelled(path, data.input, data.task)
+    part, _ = data.kind.labelled(path, data.task)
     assert set(part.digests) == set(data.train.digests) | set(data.validation.digests)
-    names, inputs, errors = read_raw(frame.drop(columns="label"), data.input)
+    names, inputs, errors = data.kind.raw(frame.drop(columns="label"))
     assert names[:2] == ["s0", "s1"] and inputs.shape == (20, 5, 1) and not errors
     given_ = frame.assign(split=np.where(frame["who"].isin(["s1", "s2"]), "test", "train"))
     assert set(sequences(given_, series="who", time="when").test.names) == {"s1", "s2"}
@@ -161,7 +161,7 @@ def test_rows_of_one_series(tmp_path: Path) -> None:
     frame.loc[5, "value"] = np.nan
     with pytest.raises(InputError, match="row 5, column 'value': expected a finite number, received nothing"):
         sequences(frame, series="who")
-    assert read_raw(frame, data.input | {"time": None})[2].keys() == {1}
+    assert replace(data.kind, time=None).raw(frame)[2].keys() == {1}
     with pytest.raises(InputError, match="give one of the two"):
         sequences(frame, series="who", window=3)
 
@@ -222,19 +222,19 @@ def test_a_table_of_days(tmp_path: Path) -> None:
     assert sequences(path, target="warmth", features=["warmth"]).input["features"] == ["warmth"]
     assert sequences(path, target="warmth", features=["rain"]).input["features"] == ["warmth", "rain"]
 
-    names, inputs, errors = read_raw(path, data.input)
+    names, inputs, errors = data.kind.raw(path)
     assert names == ["2020-04-09"] and not errors
     np.testing.assert_array_equal(inputs[0, :, 0], np.arange(93, 100) + 0.5)
-    np.testing.assert_array_equal(read_raw(inputs, data.input)[1], inputs)
-    part, _ = read_labelled(path, data.input, data.task)
+    np.testing.assert_array_equal(data.kind.raw(inputs)[1], inputs)
+    part, _ = data.kind.labelled(path, data.task)
     assert len(part) == 91 and part.digests[-18:] == data.validation.digests
     frame = weather().assign(split=["train"] * 60 + ["val"] * 20 + ["test"] * 20)
     data = sequences(frame, target="warmth", window=7, horizon=3)
     assert [len(part) for part in data.parts.values()] == [51, 18, 18]
-    part, _ = read_labelled(frame, data.input, data.task)
+    part, _ = data.kind.labelled(frame, data.task)
     assert part.digests == data.test.digests and part.names == data.test.names
     frame.loc[99, "rain"] = np.nan
-    _, inputs, errors = read_raw(frame, data.input)
+    _, inputs, errors = data.kind.raw(frame)
     assert "row 99, column 'rain'" in errors[0] and np.isnan(inputs).all()
 
 
@@ -291,11 +291,11 @@ def test_gaps_in_time_and_constant_columns_are_told() -> None:
 def test_too_short_to_predict_from() -> None:
     data = sequences(weather(), target="warmth", window=10)
     with pytest.raises(InputError, match="has 5 rows; the model looks back over 10"):
-        read_raw(weather(5), data.input)
+        data.kind.raw(weather(5))
     with pytest.raises(InputError, match="no column 'rain'"):
-        read_raw(weather().drop(columns="rain"), data.input)
+        data.kind.raw(weather().drop(columns="rain"))
     with pytest.raises(InputError, match="10 rows at least"):
-        read_raw(np.zeros((5, 2), np.float32), data.input)
+        data.kind.raw(np.zeros((5, 2), np.float32))
 
 
 @pytest.mark.parametrize(

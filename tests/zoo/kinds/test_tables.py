@@ -13,7 +13,6 @@ from support.tables import titanic
 from zoo import InputError
 from zoo.data import arrays, tables
 from zoo.data import open as open_data
-from zoo.kinds.tables import read_labelled, read_raw
 
 
 def small(**columns: object) -> pd.DataFrame:
@@ -82,7 +81,7 @@ def test_the_unseen_and_the_missing_at_prediction(file: Path) -> None:
 
     data = tables(file, target="survived")
     row = {"class": 3, "sex": "other", "age": None, "fare": None, "port": "S", "alone": True, "extra": "x"}
-    names, inputs, errors = read_raw(row, data.input)
+    names, inputs, errors = data.kind.raw(row)
     found = apply(data.preprocess, inputs)[0]
     assert names == ["input 0"] and not errors and np.isfinite(found).all()
     assert found[1] == 0 and found[2] == 0  # the mean
@@ -90,24 +89,24 @@ def test_the_unseen_and_the_missing_at_prediction(file: Path) -> None:
     np.testing.assert_array_equal(found[-2:], [0, 1])
 
     rows = [row, row | {"fare": "free"}, row | {"fare": np.inf}]
-    _, inputs, errors = read_raw(rows, data.input)
+    _, inputs, errors = data.kind.raw(rows)
     assert errors.keys() == {1, 2} and "'fare'" in errors[1] and "'free'" in errors[1]
     assert np.isnan(inputs["numeric"][1:]).all() and inputs["numeric"][0, 0] == 3
     with pytest.raises(InputError, match="no column 'age' for a feature"):
-        read_raw({"class": 3}, data.input)
+        data.kind.raw({"class": 3})
 
 
 def test_what_is_scored_is_what_was_read(file: Path) -> None:
     data = tables(file, target="survived")
-    part, notes = read_labelled(file, data.input, data.task)
+    part, notes = data.kind.labelled(file, data.task)
     assert len(part) == 200 and not notes
     assert set(data.train.digests) | set(data.validation.digests) == set(part.digests)
-    names, inputs, errors = read_raw(pd.read_csv(file).drop(columns="survived"), data.input)
+    names, inputs, errors = data.kind.raw(pd.read_csv(file).drop(columns="survived"))
     np.testing.assert_array_equal(inputs["numeric"], part.inputs["numeric"])
     assert (inputs["categorical"] == part.inputs["categorical"]).all() and not errors and len(names) == 200
     file.write_text(file.read_text().replace("\n1,1,", "\n1,7,").replace("\n1,0,", "\n1,7,"))
     with pytest.raises(InputError, match="row 2: .*label '7'; expected one of 0, 1"):
-        read_labelled(file, data.input, data.task)
+        data.kind.labelled(file, data.task)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +154,7 @@ def test_a_given_split_is_kept_to_and_copies_go() -> None:
     assert [len(part) for part in data.parts.values()] == [11, 4, 4]
     assert left_out(data) == {"row 0": "same content as row 12, which is held out"}
     assert "row 1" in data.train.names and data.held_out is data.test
-    part, _ = read_labelled(frame, data.input, data.task)
+    part, _ = data.kind.labelled(frame, data.task)
     assert part.names == data.test.names
     frame.loc[3, "split"] = "other"
     with pytest.raises(InputError, match="row 3: expected split to be train, val or test, received 'other'"):
@@ -207,7 +206,7 @@ def test_a_slip_of_the_pen_is_told_rather_than_made_a_category() -> None:
         tables(frame)
     frame["a"] = [*map(str, range(50, 150)), "NA"]
     data = tables(frame)
-    assert data.input["numeric"] == ["a"] and np.isnan(read_raw(frame, data.input)[1]["numeric"][100, 0])
+    assert data.input["numeric"] == ["a"] and np.isnan(data.kind.raw(frame)[1]["numeric"][100, 0])
 
 
 def test_a_category_may_be_called_anything() -> None:
@@ -237,7 +236,7 @@ def test_any_table_is_read_or_refused_in_one_line(tmp_path: Path, rows: list[lis
     assert len(data.train) + len(data.validation) + sum("row" in name for name in left_out(data)) <= len(rows)
     assert not set(data.train.names) & set(data.validation.names)
     assert not set(data.train.digests) & set(data.validation.digests)
-    part, _ = read_labelled(path, data.input, data.task)
+    part, _ = data.kind.labelled(path, data.task)
     assert set(part.digests) == set(data.train.digests) | set(data.validation.digests)
 
 

@@ -12,7 +12,7 @@ from support.places import shared
 from zoo import InputError
 from zoo.data import open as open_data
 from zoo.data import text
-from zoo.kinds.texts import read_labelled, read_raw
+from zoo.kinds import Texts
 
 GOOD, BAD = ("a warm, moving film", "what a delight!"), ("a dull and endless bore", "isn't it awful?")
 
@@ -62,11 +62,11 @@ def test_folders_as_imdb_has_them(tmp_path: Path) -> None:
         "train/neg/copy.txt": "same content as test/neg/3_1.txt, which is in the test part",
     }
     assert data.input["kind"] == "text" and data.input["column"] is None
-    part, _ = read_labelled(root, data.input, data.task)
+    part, _ = data.kind.labelled(root, data.task)
     assert part.names == data.test.names and part.digests == data.test.digests
     (root / "test" / "neg").rename(root / "test" / "middling")
     with pytest.raises(InputError, match="does not know the label 'middling'"):
-        read_labelled(root, data.input, data.task)
+        data.kind.labelled(root, data.task)
 
 
 def test_a_folder_without_parts_is_split(tmp_path: Path) -> None:
@@ -152,9 +152,9 @@ def test_columns_are_found(tmp_path: Path) -> None:
         text(path, column="review", target="review")
     with pytest.raises(InputError, match="--target COLUMN; there are id, review, sentiment, stars"):
         text(frame.assign(stars=np.arange(40) % 5))
-    names, texts, errors = read_raw(path, data.input)
+    names, texts, errors = data.kind.raw(path)
     assert names[0] == "row 2" and texts[0] == "a warm, moving film, 0" and not errors
-    part, _ = read_labelled(path, data.input, data.task)
+    part, _ = data.kind.labelled(path, data.task)
     assert len(part) == 40 and set(data.train.digests) <= set(part.digests)
 
 
@@ -174,23 +174,23 @@ def test_equal_texts_stay_on_one_side() -> None:
 
 
 def test_texts_to_predict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    description = {"kind": "text", "column": None, "length": 8, "target": None}
+    kind = Texts(length=8)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "films").mkdir()
     (tmp_path / "films" / "one.txt").write_text("one", encoding="utf-8")
     (tmp_path / "films" / "two.txt").write_bytes(b"\xff\xfe")
-    names, texts, errors = read_raw("a plain text", description)
+    names, texts, errors = kind.raw("a plain text")
     assert names == ["input 0"] and texts.tolist() == ["a plain text"] and not errors
-    names, texts, errors = read_raw(["good", "", "films", "x" * 5000, 7], description)
+    names, texts, errors = kind.raw(["good", "", "films", "x" * 5000, 7])
     assert texts.tolist() == ["good", "", "films", "x" * 5000, ""] and errors.keys() == {1, 4}
-    names, texts, errors = read_raw("films", description)
+    names, texts, errors = kind.raw("films")
     assert names == ["films/one.txt", "films/two.txt"] and texts[0] == "one" and "UTF-8" in errors[1]
-    assert read_raw("films/one.txt", description)[1].tolist() == ["one"]
-    assert read_raw([Path("films")], description)[0] == names
-    assert read_raw("", description)[2] == {0: "empty: expected a text"}
+    assert kind.raw("films/one.txt")[1].tolist() == ["one"]
+    assert kind.raw([Path("films")])[0] == names
+    assert kind.raw("")[2] == {0: "empty: expected a text"}
     for missing in ("gone.txt", Path("gone")):
         with pytest.raises(InputError, match="gone.* does not exist"):
-            read_raw(missing, description)
+            kind.raw(missing)
 
 
 @pytest.mark.parametrize(

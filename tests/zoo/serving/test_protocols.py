@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from zoo.kinds.images import decoding
+from zoo.kinds import Tables
+from zoo.kinds.images import decoding, exportable
 from zoo.serving import open_inference, tf_rest
-from zoo.serving.answering import Signature, Tensor, _readable, checked
+from zoo.serving.answering import Signature, Tensor, checked
 from zoo.serving.refusals import Refused
 
+KIND = Tables(("age",), ("kind",))
 ROWS = {
     "serving_default": Signature(
         {"age": Tensor("float32", (None,)), "kind": Tensor("string", (None,))},
@@ -129,7 +131,7 @@ def test_what_is_no_request_is_refused_with_a_reason(body: Any) -> None:
 )
 def test_what_is_no_example_is_refused_with_a_reason(fields: Any) -> None:
     with pytest.raises(Refused, match="expected") as error:
-        checked(fields, ROWS["serving_default"].inputs)
+        checked(fields, ROWS["serving_default"].inputs, KIND)
     assert error.value.status == 400
 
 
@@ -140,7 +142,7 @@ def test_whatever_comes_is_a_request_or_refused(body: Any, binary: bytes) -> Non
     for read in (lambda: tf_rest.asked(body, signatures), lambda: open_inference.asked(body, binary, signatures)):
         try:
             for fields in read().rows:
-                checked(fields, signatures["serving_default"].inputs)
+                checked(fields, signatures["serving_default"].inputs, KIND)
         except Refused as error:
             assert 400 <= error.status < 500 and error.reason
 
@@ -154,7 +156,7 @@ def test_whatever_tensor_comes_is_read_or_refused(data: Any, kind: Any, shape: l
         body = {"inputs": [{"name": name, "shape": shape, "datatype": kind, "data": data}]}
         try:
             for fields in open_inference.asked(body, b"", {"serving_default": signature}).rows:
-                checked(fields, signature.inputs)
+                checked(fields, signature.inputs, KIND)
         except Refused as error:
             assert 400 <= error.status < 500 and error.reason
 
@@ -175,7 +177,7 @@ def test_a_request_of_too_many_examples_is_refused_before_they_are_made() -> Non
 def test_text_among_numbers_takes_no_memory() -> None:
     texts = ["a" * 1_000_000] + [""] * 50_000  # NumPy's array of these has 200 GB
     with pytest.raises(Refused, match="expected 2 numbers"):
-        checked({"code": texts}, ROWS["one"].inputs)
+        checked({"code": texts}, ROWS["one"].inputs, KIND)
     tensor = {"name": "code", "shape": [1, len(texts)], "datatype": "FP32", "data": texts}
     with pytest.raises(Refused, match="expected numbers"):
         open_inference.asked({"parameters": {"signature_name": "one"}, "inputs": [tensor]}, b"", ROWS)
@@ -189,7 +191,7 @@ def test_halves_of_surrogate_pairs_and_names_that_are_none_are_refused() -> None
     with pytest.raises(Refused, match="each once"):
         open_inference.asked(body | {"inputs": [tensor | {"name": ["code"]}]}, b"", ROWS)
     with pytest.raises(Refused) as refused:
-        checked({"\ud800": 1}, ROWS["one"].inputs)
+        checked({"\ud800": 1}, ROWS["one"].inputs, KIND)
     assert refused.value.reason.encode()
 
 
@@ -202,12 +204,12 @@ def test_what_png_can_not_hold_is_the_same_pixels(mode: str) -> None:
     Image.merge(mode, bands).save(buffer, "TIFF", exif=turned)
     if mode == "YCbCr" and int(PIL.__version__.split(".")[0]) < 13:
         pytest.skip("Pillow reads no TIFF of plain YCbCr before 13.0")
-    found = decoding.decode(_readable(buffer.getvalue()), (7, 9))
+    found = decoding.decode(exportable.as_png(buffer.getvalue()), (7, 9))
     assert np.array_equal(found, decoding.decode(buffer.getvalue(), (7, 9)))
 
 
 def test_a_number_that_is_missing_is_null() -> None:
-    found = checked({"age": None, "kind": "ä"}, ROWS["serving_default"].inputs)
+    found = checked({"age": None, "kind": "ä"}, ROWS["serving_default"].inputs, KIND)
     assert np.isnan(found["age"]) and found["kind"] == "ä".encode()
     coded = base64.b64encode(b"raw").decode()
-    assert checked({"age": 1, "kind": {"b64": coded}}, ROWS["serving_default"].inputs)["kind"] == b"raw"
+    assert checked({"age": 1, "kind": {"b64": coded}}, ROWS["serving_default"].inputs, KIND)["kind"] == b"raw"

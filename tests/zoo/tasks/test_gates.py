@@ -15,7 +15,7 @@ from zoo.errors import InputError
 from zoo.formats import parity as formats
 from zoo.formats.parity import Expected
 from zoo.formats.questions import Asked
-from zoo.serving.answering import Pixels
+from zoo.serving.answering import Numbers
 from zoo.tasks.forms import FORMS
 from zoo.tasks.registry import TASKS, task_of
 from zoo.tasks.task import Task
@@ -31,7 +31,7 @@ DECIDED = sorted({name for name, value, said in VALUES if FORMS[said.form].decis
 def proven(task: Task, outputs: Outputs, said: dict[str, np.ndarray]) -> Parity:
     """What the gate finds."""
     inputs = np.zeros((len(next(iter(outputs.values()))), 1))
-    return compare(task, outputs, Answered(said, np.arange(len(inputs)), ()), inputs)
+    return compare(task, outputs, Answered(said, np.arange(len(inputs)), ()), [])
 
 
 @EACH
@@ -197,7 +197,7 @@ def test_outputs_are_alike_whose_decisions_are_equal(name: str) -> None:
 def test_nothing_to_compare_proves_nothing(name: str) -> None:
     task, outputs = EXAMPLES[name].task, EXAMPLES[name].outputs()
     assert held(task, outputs, said_by(task, outputs), {}, TOLERANCE)[0] == float("inf")
-    none = compare(task, outputs, Answered(said_by(task, outputs), np.zeros(0, np.int64), ()), np.zeros((COUNT, 1)))
+    none = compare(task, outputs, Answered(said_by(task, outputs), np.zeros(0, np.int64), ()), [])
     assert not none.passed
 
 
@@ -214,14 +214,14 @@ def test_a_task_that_is_not_known_is_refused_everywhere() -> None:
             asked = Asked(np.zeros((COUNT, 1)), None, "made up")
             formats.compare(Expected({}, {"model": outputs}), {"model": outputs}, asked, card, int8=False)
         with pytest.raises(InputError, match=known):
-            Pixels(card, lambda pixels: outputs, "saved_model")
+            Numbers(card, lambda tensors: outputs, "saved_model")
 
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.supervised])
 def test_a_server_says_what_the_export_says(name: str) -> None:
     task, outputs = EXAMPLES[name].task, EXAMPLES[name].outputs()
-    server = Pixels(card_of(name), lambda pixels: outputs, "made up")
-    rows = server.run("serving_default", [np.zeros((4, 4, 3), np.uint8)] * COUNT)
+    server = Numbers(card_of(name), lambda tensors: outputs, "made up")
+    rows = server.run("serving_default", [{"image": np.zeros((4, 4, 3), np.uint8)}] * COUNT)
     for value in task.values():
         said = FORMS[task.values()[value].form].said(said_by(task, outputs)[value])
         np.testing.assert_array_equal([row[value] for row in rows], said)

@@ -130,7 +130,7 @@ def test_the_gates_find_what_differs_by_little_of_the_deviation(unit: float, off
         answered = Answered({"prediction": received}, np.arange(64), ())
         parts = Expected({}, {"model": {"prediction": expected}}), {"model": {"prediction": received}}
         verdict = parity.compare(*parts, Asked(), card, int8=False)
-        return compare(task, {"prediction": expected}, answered, expected).passed, verdict.passed
+        return compare(task, {"prediction": expected}, answered, []).passed, verdict.passed
 
     class Asked:
         targets = None

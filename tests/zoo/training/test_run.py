@@ -16,8 +16,9 @@ import pytest
 import zoo
 from zoo.builders import mlp
 from zoo.data import Data, arrays, sequences
-from zoo.data.dataset import Part
+from zoo.data.parts import Part
 from zoo.errors import InputError, JobError
+from zoo.kinds import Tables
 from zoo.tasks.classification import Classification
 from zoo.training.diagnosis import diagnose
 from zoo.training.learning_rates import find_learning_rate
@@ -39,8 +40,9 @@ def xor() -> Data:
     part = Part({"numeric": XOR}, np.array([0, 1, 1, 0]), tuple("abcd"), tuple("abcd"))
     inputs = keras.Input((2,), name="numeric")
     same = keras.Model({"numeric": inputs}, keras.layers.Identity()(inputs))
-    description = {"kind": "table", "numeric": ["left", "right"], "categorical": []}
-    return Data(part, None, part, Classification(("0", "1")), same, "xor", Path("xor"), (), description)
+    return Data(
+        part, None, part, Classification(("0", "1")), same, "xor", Path("xor"), (), Tables(("left", "right"), ())
+    )
 
 
 def test_a_single_layer_can_not_learn_xor_and_a_hidden_layer_can() -> None:
@@ -252,7 +254,7 @@ def broken(kind: str) -> Data:
         ("mlp", "held out", "input .*, column 'feature_5': expected a finite number, received inf"),
         ("gru", "sequence", "input .*, column 'feature_1', step 3: expected a finite number, received inf"),
         ("gru", "series", "row .*, column 'value', step 4: expected a finite number, received inf"),
-        ("cnn", "image", r"input .*: expected finite numbers, received inf at \(1, 2, 0\)"),
+        ("cnn", "image", r"input .*, at \(1, 2, 0\): expected a finite number, received inf"),
         ("mlp", "target", "the target of input .* is not finite"),
         ("mlp", "targets", "the target 'target' has mean 4.97.* and deviation .*; give it another unit"),
     ],

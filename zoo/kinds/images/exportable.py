@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.kinds.images.decoding import GRAPH_FORMATS, probe
+from zoo.kinds.images.decoding import GRAPH_FORMATS, decode, probe
 
 _BMP_HEADERS = (40, 52, 56, 64, 108, 124)
 
@@ -89,3 +89,18 @@ def _bmp(encoded: bytes) -> str | None:
         if indices.reshape(height, -1)[:, :width].max() >= colours:
             return "BMP with pixels outside its colour table"
     return None
+
+
+def as_png(encoded: bytes) -> bytes:
+    """An image that `decoding.decode` reads as a PNG file, which the graph reads to the same pixels."""
+    import io
+
+    import PIL.Image
+
+    with PIL.Image.open(io.BytesIO(encoded)) as image:
+        buffer, exif = io.BytesIO(), image.getexif()
+        if image.mode in ("CMYK", "LAB", "YCbCr"):  # of which there is no PNG
+            bare = PIL.Image.merge(image.mode, image.split())  # turned by the graph, and not before
+            image = PIL.Image.fromarray(decode(bare, image.size[::-1]))
+        image.save(buffer, "PNG", exif=exif)
+    return buffer.getvalue()

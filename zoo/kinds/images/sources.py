@@ -7,37 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from zoo.data.dataset import Part
 from zoo.data.notes import Note
 from zoo.data.walking import walk
 from zoo.errors import InputError
-from zoo.kinds.images.folders import LabelSets, labelled
-from zoo.tasks.task import Task
-
-
-def read_labelled(path: str | Path, description: dict[str, Any], task: Task) -> tuple[Part, list[Note]]:
-    """The labelled images of `path`: those of its held-out part (test before validation), else all.
-
-    Args:
-        path: as `zoo.data.images` takes it, one class being enough; or a folder of IDX files.
-        description: `zoo.data.Data.input` of the model.
-        task: of the model.
-
-    Raises:
-        InputError: a label that the model does not know, or not one label an image.
-    """
-    from zoo.kinds.images.idx import holds
-    from zoo.kinds.images.idx import read_labelled as read_idx
-
-    if holds(Path(path)):
-        return read_idx(path, description, task)
-    examples, notes = labelled(path, multi_label=task.several)
-    splits = {example.split for example in examples}
-    part = next((split for split in ("test", "validation") if split in splits), None)
-    examples = [example for example in examples if part is None or example.split == part]
-    names, digests = tuple(e.name for e in examples), tuple(e.digest for e in examples)
-    targets = task.encode(LabelSets([example.labels for example in examples], names, str(path), task.names))
-    return Part(tuple(example.path for example in examples), targets, names, digests), notes
 
 
 def named(paths: Iterable[str], stdin: TextIO) -> Iterator[str]:

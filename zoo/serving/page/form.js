@@ -52,6 +52,12 @@ const CONTROLS = {
     const hint = made("span", `${count}, ${how}; nan for a missing number`, "hint");
     return wide(labelled(many ? "Sequence" : input.features[0], named(field, input)), hint);
   },
+  numbers: input => {
+    const value = input.example === undefined ? "" : JSON.stringify(input.example);
+    const field = Object.assign(made("textarea"), {value, rows: 5, required: true});
+    const size = input.shape.map(each => each ?? "any").join(" × ");
+    return wide(labelled(input.name, named(field, input)), made("span", `a list of ${size} numbers, as JSON`, "hint"));
+  },
   code: input => {
     const field = Object.assign(made("textarea"), {rows: 4, required: true}), again = made("button", "New code");
     const draw = () => { field.value = Array.from({length: input.length}, normal).join(", "); };
@@ -95,6 +101,7 @@ const VALUES = {
     if (input.shorter && input.length) while (steps.length < input.length) steps.push(input.features.map(() => null));
     return steps;
   },
+  numbers: (input, field) => JSON.parse(field.value),
   code: (input, field) => numbers(field.value.trim(), "code"),
 };
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from support.places import shared
 from zoo import InputError
 from zoo.data import idx
 from zoo.data import open as open_data
-from zoo.kinds.images.idx import read, read_labelled, write
+from zoo.kinds.images.idx import read, write
 from zoo.tasks.classification import Classification
 
 
@@ -41,12 +42,12 @@ def test_both_parts(folder: Path) -> None:
         "channels": 1,
         "pixels": "grey, 0-255",
     }
-    part, notes = read_labelled(folder, data.input, data.task)
+    part, notes = data.kind.labelled(folder, data.task)
     assert part.digests == data.test.digests and not notes
     with pytest.raises(InputError, match="test 3: the model does not know the label '3'"):
-        read_labelled(folder, data.input, Classification(("0", "1", "2")))
+        data.kind.labelled(folder, Classification(("0", "1", "2")))
     with pytest.raises(InputError, match=r"expected images of \(28, 28, 1\), received \(5, 4, 1\)"):
-        read_labelled(folder, data.input | {"size": [28, 28]}, data.task)
+        replace(data.kind, size=(28, 28)).labelled(folder, data.task)
 
 
 def test_other_ways_to_write_the_same(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,14 @@ from zoo.data.csv_files import lines_of, text_of
 from zoo.errors import InputError
 
 _PART = re.compile(r"(.+)_(TRAIN|TEST)\.ts", re.I)
+
+
+def is_ts(source: Any) -> bool:
+    """Whether a source is such a file, or a folder of them."""
+    if not isinstance(source, str | Path):
+        return False
+    path = Path(source)
+    return path.suffix.lower() == ".ts" or path.is_dir()
 
 
 class Series(NamedTuple):
@@ -46,15 +54,15 @@ def files_of(path: Path) -> dict[str | None, Path]:
     files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".ts" and file.is_file())
     if len(files) == 1:
         return {None: files[0]}
-    found: dict[str, dict[str | None, Path]] = {}
+    files: dict[str, dict[str | None, Path]] = {}
     for file in files:
         match = _PART.fullmatch(file.name)
         if match:
-            found.setdefault(match[1], {})[match[2].lower()] = file
-    if len(found) != 1:
+            files.setdefault(match[1], {})[match[2].lower()] = file
+    if len(files) != 1:
         names = ", ".join(file.name for file in files[:6]) or "none"
         raise InputError(f"{path}: expected NAME_TRAIN.ts and NAME_TEST.ts of one data set, found {names}")
-    parts = next(iter(found.values()))
+    parts = next(iter(files.values()))
     if "train" not in parts:
         raise InputError(f"{path}: expected a file NAME_TRAIN.ts beside {parts['test'].name}")
     return parts
@@ -80,7 +88,7 @@ def read(path: Path) -> Series:
     return Series(values, labels, names, None if None in files else parts, any(e.numeric for e in read_ones.values()))
 
 
-def _read_file(path: Path, told: bool) -> Series:
+def _read_file(path: Path, with_stem: bool) -> Series:
     lines = lines_of(text_of(path, "a .ts file"))
     fields, start = _header(path, lines)
     if fields.get("timestamps", "false").lower() == "true":
@@ -99,7 +107,7 @@ def _read_file(path: Path, told: bool) -> Series:
         if values[-1].shape[1] != values[0].shape[1]:
             raise InputError(f"{where}: expected {values[0].shape[1]} dimensions, received {values[-1].shape[1]}")
         labels.append(written)
-        names.append(f"{path.stem} row {number}" if told else f"row {number}")
+        names.append(f"{path.stem} row {number}" if with_stem else f"row {number}")
     if not values:
         raise InputError(f"{path}: no sequence below @data")
     return Series(values, labels, names, None, "targetlabel" in fields and labelled)

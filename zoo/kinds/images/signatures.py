@@ -1,0 +1,58 @@
+"""Signatures of exported models of images: the decoder in the graph, pixels, and the embedding."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from zoo.builders.loading import UNIT
+from zoo.tasks.task import Task
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+
+@functools.cache
+def pixels_of(size: tuple[int, int], crop: float, channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Decoding, from ``image_bytes`` to float32 pixels 0-255; traced once in a process, as that takes seconds."""
+    import tensorflow as tf
+
+    from zoo.kinds.images.decoding_graph import decode_batch, grey
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def pixels(image_bytes: tf.Tensor) -> tf.Tensor:
+        decoded = decode_batch(image_bytes, size, crop)
+        return tf.cast(grey(decoded) if channels == 1 else decoded, tf.float32)
+
+    with tf.init_scope():  # part of no other function
+        return pixels.get_concrete_function()
+
+
+def further(
+    model: keras.Model,
+    task: Task,
+    assemble: Callable[..., Any],
+    said: Callable[[dict[str, Any]], dict[str, Any]],
+) -> tuple[Callable[[Any], dict[str, Any]], dict[str, Any]]:
+    """See `zoo.kinds.images.kind.Images.called`: all signatures call one function of pixels, which is traced once."""
+    import tensorflow as tf
+
+    both = _with_embedding(model)
+    pixels = tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, name="pixels")
+    files = tf.TensorSpec([None], tf.string, name="image_bytes")
+    run = tf.function(lambda pixels: tuple(both(pixels, training=False)), [pixels])
+    signatures = {
+        "serving_pixels": tf.function(lambda pixels: said(task.named(run(pixels)[0])), [pixels]),
+        "embed": tf.function(lambda image_bytes: {"embedding": run(assemble(image_bytes))[1]}, [files]),
+    }
+    return lambda pixels: task.named(run(pixels)[0]), signatures
+
+
+def _with_embedding(model: keras.Model) -> keras.Model:
+    """`model` with a second output, what its last layer takes."""
+    import keras
+
+    last = next(layer for layer in reversed(model.layers) if layer.name != UNIT)
+    return keras.Model(model.inputs, [model.output, last.input])

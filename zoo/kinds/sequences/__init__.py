@@ -1,0 +1,1 @@
+"""Sequences to be classified, and series to be forecast."""

@@ -1,0 +1,194 @@
+"""Sequences: to be classified, from .ts files and CSV files, or to be forecast, from CSV files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.data import assembling, frames, targets
+from zoo.data.dataset import Data
+from zoo.data.frames import Frame
+from zoo.data.notes import Note
+from zoo.data.parts import Part
+from zoo.data.preprocessing import for_sequences, unvarying
+from zoo.errors import InputError
+from zoo.kinds.sequences import ts_files
+from zoo.kinds.sequences.forecasting import forecasts
+from zoo.kinds.sequences.kind import Sequences
+from zoo.kinds.sequences.long_form import grouped, one_each
+from zoo.kinds.sequences.padding import digests_of, padded
+from zoo.tasks.classification import Classification
+from zoo.tasks.regression import Regression
+from zoo.tasks.task import Task
+
+
+def sequences(
+    source: Any,
+    *,
+    target: str | None = None,
+    series: str | None = None,
+    time: str | None = None,
+    window: int | None = None,
+    horizon: int = 1,
+    features: Sequence[str] | None = None,
+    header: bool | None = None,
+    seed: int = 0,
+    validation: float = 0.2,
+) -> Data:
+    """Read sequences.
+
+    Three forms are recognised. A .ts file of the UEA and UCR archives, or a folder with NAME_TRAIN.ts and
+    NAME_TEST.ts: a class for each sequence. A CSV file with `series`: rows with the same value there are one sequence,
+    `target` being constant in it. A CSV file without: the rows follow each other in time, and the next `horizon`
+    values of `target` are predicted from the last `window` rows; the last part of the time is held out, or what a
+    column ``split`` says. There, windows may look back over the cut, but no training target lies beyond it, and
+    normalisation knows only the training rows.
+
+    Args:
+        source: the file or folder, or a data frame.
+        target: the column to predict; by default the one named target, label, class or y, for forecasts also the only
+            one of numbers.
+        series: the column that tells which sequence a row belongs to.
+        time: the column that orders the rows; for forecasts one named time, date, datetime or timestamp is taken by
+            itself. Dates or numbers, each once; forecasts want them sorted.
+        window: rows to look back; by default 24 or twice the horizon, and at most a fifth of the rows.
+        horizon: values to predict.
+        features: columns to learn from; by default all of numbers. A forecast's target is always among them.
+        header: whether a file names its columns; seen from the first row by default. If not, they are "0", "1", ...
+        seed: of the split of sequences.
+        validation: share held out where no split is given, in (0, 1).
+
+    Returns:
+        `Data` of float32 (examples, length, features), in raw units; rows of NaN follow a shorter sequence.
+
+    Raises:
+        InputError: a value that is missing or infinite, a series shorter than window and horizon together, a class
+            with one sequence, times out of order.
+    """
+    assembling.check_share(validation)
+    if ts_files.is_ts(source):
+        given = {"target": target, "series": series, "time": time, "window": window, "features": features}
+        used = [name for name, value in given.items() if value is not None]
+        if used:
+            raise InputError(f"{source}: .ts files say themselves what is asked; leave out {', '.join(used)}")
+        return _from_ts(Path(source), seed, validation)
+    frame = frames.read(source, header=header)
+    if series is None:
+        options = {"target": target, "time": time, "window": window, "horizon": horizon, "features": features}
+        return forecasts(frame, validation=validation, **options)
+    if window is not None or horizon != 1:
+        raise InputError("window and horizon are for forecasts, series for sequences with a class; give one of the two")
+    frames.require(frame, [series], "series")
+    if time is not None:
+        frames.require(frame, [time], "time")
+    return _from_rows(frame, target, series, time, features, seed, validation)
+
+
+def assemble(
+    values: Sequence[np.ndarray],
+    wanted: np.ndarray,
+    names: list[str],
+    task: Task,
+    *,
+    source: str | Path,
+    sides: np.ndarray | None,
+    notes: list[Note],
+    kind: Sequences,
+    seed: int,
+    validation: float,
+) -> Data:
+    """`Data` of sequences, each float32 (length, features); the rest as `zoo.data.assembling.assemble`."""
+    inputs = padded(values)
+    length = inputs.shape[1] if len({len(each) for each in values}) == 1 else None
+
+    def preprocess(part: Part) -> Any:
+        rows = part.inputs.reshape(-1, part.inputs.shape[2])
+        rows = rows[~np.isnan(rows).all(axis=1)]
+        notes.extend(unvarying(rows, kind.features))
+        return for_sequences(rows, length)
+
+    return assembling.assemble(
+        assembling.Rows(inputs, wanted, names, digests_of(values)),
+        task,
+        source=source,
+        sides=sides,
+        notes=notes,
+        kind=replace(kind, length=length),
+        validation=validation,
+        seed=seed,
+        preprocess=preprocess,
+    )
+
+
+def _from_ts(path: Path, seed: int, validation: float) -> Data:
+    read = ts_files.read(path)
+    if not all(read.labels):
+        raise InputError(f"{path}: expected a class for each sequence (@classLabel true and the names of the classes)")
+    labels = np.array(read.labels, dtype=object)
+    raw = targets.Targets.of_labels(labels, read.names, path)._replace(columns=("target",))
+    task = (Regression if read.numeric else Classification).of(raw)
+    wanted = task.encode(raw)
+    width = read.values[0].shape[1]
+    return assemble(
+        read.values,
+        wanted,
+        read.names,
+        task,
+        source=path,
+        sides=None if read.parts is None else np.array(read.parts, dtype=object),
+        notes=[],
+        kind=Sequences(tuple(f"dimension_{at}" for at in range(width)), None),
+        seed=seed,
+        validation=validation,
+    )
+
+
+def _from_rows(
+    frame: Frame,
+    target: str | None,
+    series: str,
+    time: str | None,
+    features: Sequence[str] | None,
+    seed: int,
+    validation: float,
+) -> Data:
+    notes = list(frame.notes)
+    wanted_column = targets.target_columns(frame, target)[0]
+    split = frames.split_column(frame)
+    if features is not None:
+        frames.require(frame, features, "features")
+    chosen: list[str] = []
+    for name in features if features is not None else frame.columns:
+        if features is None and name in (wanted_column, series, time, split):
+            continue
+        numbers = frames.numbers(frame, name)
+        if numbers is None and features is not None:
+            raise InputError(f"{frame.where}: expected a feature of numbers, the column {name!r} holds others")
+        if numbers is None:
+            notes.append(Note(f"column {name}", "left out", "holds no numbers"))
+        elif (numbers == numbers[0]).all():
+            notes.append(Note(f"column {name}", "left out", f"the same value in every row, {numbers[0]:g}"))
+        else:
+            chosen.append(name)
+    if not chosen:
+        raise InputError(f"{frame.where}: no column of numbers to learn from beside {wanted_column!r} and {series!r}")
+    values, names, firsts = grouped(frame, series, time, chosen)
+    rows = one_each(frame, wanted_column, series, firsts)
+    wanted, task = targets.targets_of(rows, [wanted_column], None)
+    kind = Sequences(tuple(chosen), None, wanted_column, series, time, frame.separator, frame.header)
+    return assemble(
+        values,
+        wanted,
+        names,
+        task,
+        source=frame.where,
+        sides=frames.sides(one_each(frame, split, series, firsts)),
+        notes=notes,
+        kind=kind,
+        seed=seed,
+        validation=validation,
+    )

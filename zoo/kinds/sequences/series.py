@@ -1,0 +1,230 @@
+"""Series: rows in the order of time, their windows, and what follows each of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoo.data import frames, times
+from zoo.data.frames import Frame
+from zoo.data.notes import Note
+from zoo.data.parts import Part
+from zoo.errors import InputError
+
+
+class Timed(NamedTuple):
+    """A series in order.
+
+    Attributes:
+        values: float32 (rows, features).
+        features: names of its columns.
+        names: of the rows: the time as written, or the line in the file.
+        lines: of the rows, for messages.
+        where: the file.
+    """
+
+    values: np.ndarray
+    features: list[str]
+    names: list[str]
+    lines: list[str]
+    where: str
+
+
+def windows(values: np.ndarray, window: int, horizon: int, target_position: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every window of a series, and what follows it.
+
+    Args:
+        values: float32 (time, features).
+        window: rows to look back, at least 1.
+        horizon: values to predict, at least 1.
+        target_position: the feature that is predicted.
+
+    Returns:
+        inputs float32 (windows, window, features), a view of `values` that is not to be written to; targets float32
+        (windows, horizon). The first target of window i is row i + window.
+
+    Raises:
+        InputError: the series is shorter than window and horizon together.
+    """
+    if window < 1 or horizon < 1:
+        raise InputError(f"expected window and horizon of 1 at least, received {window} and {horizon}")
+    if len(values) < window + horizon:
+        raise InputError(
+            f"the series has {len(values)} rows, and a window of {window} and a horizon of {horizon} need "
+            f"{window + horizon}; shorten one of them"
+        )
+    values = np.ascontiguousarray(values)
+    past = np.lib.stride_tricks.sliding_window_view(values[: len(values) - horizon], window, axis=0)
+    future = np.lib.stride_tricks.sliding_window_view(values[window:, target_position], horizon)
+    return past.transpose(0, 2, 1), np.ascontiguousarray(future)
+
+
+def _every(values: np.ndarray, window: int) -> np.ndarray:
+    """All windows of float32 (series, rows, features), one series after the other: (windows, window, features)."""
+    windows = np.lib.stride_tricks.sliding_window_view(values, window, axis=1)
+    return windows.transpose(0, 1, 3, 2).reshape(-1, window, values.shape[2])
+
+
+def read_windows(
+    source: Any, features: Sequence[str], window: int, time: str | None, header: bool | None, *, last: bool
+) -> tuple[list[str], np.ndarray, dict[int, str]]:
+    """Windows of a series to be asked.
+
+    Args:
+        source: a CSV file or data frame, or an array (rows, features) or (series, rows, features).
+        features: columns that a model takes.
+        window: rows of one.
+        time: the column that orders the rows.
+        header: whether the file names its columns; None to look.
+        last: the last window of a series alone; else every one, each named by its last row.
+
+    Returns:
+        names; inputs float32 (windows, window, features); and why one can't be used, by its position.
+
+    Raises:
+        InputError: a feature is not there, the series is shorter than the window, or its rows are not sorted by time
+            where every window is read.
+    """
+    if isinstance(source, np.ndarray):
+        values = source[None] if source.ndim == 2 else source
+        if values.ndim != 3 or values.shape[1] < window or values.shape[2] != len(features):
+            raise InputError(
+                f"expected an array (rows, {len(features)}) of {window} rows at least, or several of them, "
+                f"received {source.shape}"
+            )
+        values = values[:, -window:] if last else values
+        inputs = _every(values.astype(np.float32), window)
+        bad = ~np.isfinite(inputs).all(axis=(1, 2))
+        errors = {int(at): "expected finite numbers, received NaN or infinity" for at in np.flatnonzero(bad)}
+        ends = range(window, values.shape[1] + 1)
+        names = [f"input {at}" + (f", row {end}" if len(ends) > 1 else "") for at in range(len(values)) for end in ends]
+        return names, inputs, errors
+    frame = frames.read(source, header=header)
+    frames.require(frame, features, "a feature the model was trained on")
+    count = len(frame.names)
+    if count < window:
+        raise InputError(f"{frame.where} has {count} rows; the model looks back over {window}")
+    names = list(frames.strings(frame.values[time])) if time in frame.columns else frame.names
+    if not last and time in frame.columns:
+        times.check(frame, time, [])
+    first = count - window if last else 0
+    values = np.empty((count - first, len(features)), dtype=np.float32)
+    errors = {}
+    for at, name in enumerate(features):
+        column = frame.values[name].iloc[first:]
+        with np.errstate(over="ignore"):
+            values[:, at] = frames.as_numbers(column)
+        for row in np.flatnonzero(~np.isfinite(values[:, at])):
+            reason = f"{frame.names[first + row]}, column {name!r}: expected a number, received {column.iloc[row]!r}"
+            for end in range(max(row - window + 1, 0), min(row, len(values) - window) + 1):
+                errors.setdefault(end, reason)
+    if last and errors:
+        values[:] = np.nan
+    return names[first + window - 1 :], _every(values[None], window), errors
+
+
+def read_part(
+    source: Any,
+    features: Sequence[str],
+    window: int,
+    horizon: int,
+    position: int,
+    time: str | None,
+    header: bool | None,
+) -> tuple[Part, list[Note]]:
+    """All windows of a series with their targets, or those of its held-out part.
+
+    Args:
+        source: a CSV file or data frame.
+        features: columns that a model takes.
+        window: rows of an input.
+        horizon: rows of a target.
+        position: of the target among the features.
+        time: the column that orders the rows.
+        header: whether the file names its columns; None to look.
+
+    Raises:
+        InputError: a feature is not there, or a part is shorter than the horizon.
+    """
+    frame = frames.read(source, header=header)
+    frames.require(frame, features, "a feature the model was trained on")
+    notes = list(frame.notes)
+    series = timed(frame, features, time if time in frame.columns else None, notes)
+    inputs, targets = windows_of(series, window, horizon, position)
+    first, last = 0, len(targets)
+    if frames.sides(frame) is not None:
+        ends = ends_of(frame, 0.5)
+        start, stop = ends.get("test") or ends.get("validation") or (0, len(series.values))
+        first, last = max(start - window, 0), stop - horizon - window + 1
+        if last <= first:
+            raise InputError(f"{frame.where}: the held-out part is shorter than the horizon of {horizon}")
+    digests = digests_of(series.values, window, len(targets))[first:last]
+    return Part(
+        inputs[first:last], targets[first:last], tuple(series.names[first + window : last + window]), tuple(digests)
+    ), notes
+
+
+def timed(frame: Frame, features: Sequence[str], time: str | None, notes: list[Note]) -> Timed:
+    """Columns of a table as a series.
+
+    Raises:
+        InputError: a value is missing or infinite, or the rows are not sorted by time.
+    """
+    values = np.empty((len(frame.names), len(features)), dtype=np.float32)
+    for at, name in enumerate(features):
+        numbers = frames.as_numbers(frame.values[name])
+        with np.errstate(over="ignore"):
+            values[:, at] = numbers
+        bad = ~np.isfinite(values[:, at])
+        if bad.any():
+            row = int(bad.argmax())
+            cell = frame.values[name].iloc[row]
+            what = "nothing" if frame.values[name].isna().iloc[row] else repr(cell)
+            raise InputError(
+                f"{frame.where}: {frame.names[row]}, column {name!r}: expected a finite number, received {what}; fill "
+                "the gap, or leave the column out of features="
+            )
+    names = frame.names
+    if time is not None:
+        names = list(frames.strings(frame.values[time]))
+        times.check(frame, time, notes)
+    return Timed(values, list(features), names, frame.names, frame.where)
+
+
+def ends_of(frame: Frame, validation: float) -> dict[str, tuple[int, int]]:
+    """First row and the row after the last of each part."""
+    count = len(frame.names)
+    sides = frames.sides(frame)
+    if sides is None:
+        cut = round(count * (1 - validation))
+        return {"train": (0, cut), "validation": (cut, count)}
+    ends: dict[str, tuple[int, int]] = {}
+    changes = [0, *(np.flatnonzero(sides[1:] != sides[:-1]) + 1).tolist(), count]
+    for start, stop in zip(changes, changes[1:], strict=False):
+        if sides[start] in ends:
+            raise InputError(
+                f"{frame.where}: {frame.names[start]}: expected each part of split in one piece of time, "
+                f"{sides[start]!r} begins again"
+            )
+        ends[sides[start]] = (start, stop)
+    if list(ends) not in (["train", "validation"], ["train", "test"], ["train", "validation", "test"]):
+        raise InputError(f"{frame.where}: expected the parts train, val and test in this order, received {list(ends)}")
+    return ends
+
+
+def windows_of(series: Timed, window: int, horizon: int, position: int) -> tuple[np.ndarray, np.ndarray]:
+    """`windows` of a series; its errors name the file."""
+    try:
+        return windows(series.values, window, horizon, position)
+    except InputError as error:
+        raise InputError(f"{series.where}: {error}") from error
+
+
+def digests_of(values: np.ndarray, window: int, count: int) -> list[str]:
+    """Sha256 of each of the first `count` windows of float32 (rows, features)."""
+    width = values.shape[1] * values.itemsize
+    content = memoryview(np.ascontiguousarray(values)).cast("B")
+    return [sha256(content[at : at + window * width]).hexdigest() for at in range(0, count * width, width)]

@@ -1,0 +1,1 @@
+"""Tables: numbers and categories, a row an example."""

@@ -1,0 +1,64 @@
+"""Rows of a table as arrays, and the columns that they come from."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data import assembling, frames
+from zoo.data.frames import Frame
+
+
+class Columns(NamedTuple):
+    """Features, and those of numbers as float64 (rows,)."""
+
+    numeric: list[str]
+    categorical: list[str]
+    numbers: dict[str, np.ndarray]
+
+
+def tensor_names(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, int]]:
+    """Name of a tensor -> group of columns (``numeric``, ``categorical``) and position in it.
+
+    Tensors are named as the columns are, with ``_`` for what is no letter, digit or underscore. TensorFlow takes names
+    of signatures for parameters of a function, and tells no capital from a small letter: a word of Python's, or
+    ``self``, has ``column_`` before it, and of names that are else the same, all but the first a number behind them.
+    """
+    places: dict[str, tuple[str, int]] = {}
+    taken: set[str] = set()
+    for group, columns in groups.items():
+        for position, column in enumerate(columns):
+            plain = re.sub(r"\W", "_", column, flags=re.ASCII)
+            if not plain[:1].isalpha() or keyword.iskeyword(plain) or plain == "self":
+                plain = f"column_{plain}"
+            name, number = plain, 1
+            while name.lower() in taken:
+                number += 1
+                name = f"{plain}_{number}"
+            taken.add(name.lower())
+            places[name] = (group, position)
+    return places
+
+
+def inputs_of(frame: Frame, columns: Columns) -> dict[str, np.ndarray]:
+    """``numeric`` float32 (rows, columns) and ``categorical`` strings (rows, columns), where there are such."""
+    inputs = {}
+    count = len(frame.names)
+    if columns.numeric:
+        inputs["numeric"] = np.empty((count, len(columns.numeric)), dtype=np.float32)
+        for at, name in enumerate(columns.numeric):
+            inputs["numeric"][:, at] = columns.numbers[name]
+    if columns.categorical:
+        inputs["categorical"] = np.empty((count, len(columns.categorical)), dtype=object)
+        for at, name in enumerate(columns.categorical):
+            inputs["categorical"][:, at] = frames.strings(frame.values[name])
+    return inputs
+
+
+def digests_of(inputs: dict[str, np.ndarray]) -> list[str]:
+    """Sha256 of each row."""
+    return assembling.row_digests(*(inputs[name] for name in ("numeric", "categorical") if name in inputs))

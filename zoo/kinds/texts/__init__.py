@@ -1,0 +1,1 @@
+"""Texts: files of a folder, or a column of a table."""
