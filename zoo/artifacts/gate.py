@@ -26,6 +26,7 @@ from zoo.tasks.terms import largest as largest_of
 
 TOLERANCE = 1e-5  # largest difference in a probability
 GATE_EXAMPLES = 256
+TOGETHER = 16  # examples whose decisions are compared at a time
 Answers = dict[str, np.ndarray]
 
 
@@ -151,7 +152,12 @@ class Gate:
 
 
 def compare(
-    task: Task, expected: Outputs, answered: Answered, formats: Sequence[str], tolerance: float | None = None
+    task: Task,
+    expected: Outputs,
+    answered: Answered,
+    formats: Sequence[str],
+    tolerance: float | None = None,
+    request: Mapping[str, np.ndarray] | None = None,
 ) -> Parity:
     """Hold what an export says to the outputs of the Keras model.
 
@@ -161,19 +167,27 @@ def compare(
         answered: what the export said of them.
         formats: of the inputs that are files, as `Kind.formats` gives them.
         tolerance: `TOLERANCE` where None.
+        request: of the same inputs, as `Kind.request` gives it; None where there is nothing in it.
     """
     tolerance = TOLERANCE if tolerance is None else tolerance
-    expected = {name: values[answered.positions] for name, values in expected.items()}
+    expected, request = (
+        {name: values[answered.positions] for name, values in each.items()} for each in (expected, request or {})
+    )
     count = len(answered.positions)
     formats = [formats[at] for at in answered.positions] if formats else []
     if not count:
         return Parity(0, {}, float("inf"), 0, tolerance, answered.refused)
-    largest, flips = held(task, expected, answered.values, task.values(), tolerance)
+    largest, flips = held(task, expected, answered.values, task.values(), tolerance, request)
     return Parity(count, dict(Counter(formats)), largest, flips, tolerance, answered.refused)
 
 
 def held(
-    task: Task, expected: Outputs, said: Answers, values: Mapping[str, Value], tolerance: float
+    task: Task,
+    expected: Outputs,
+    said: Answers,
+    values: Mapping[str, Value],
+    tolerance: float,
+    request: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[float, int]:
     """Hold what an export said, value by value, to the outputs of the Keras model.
 
@@ -187,22 +201,28 @@ def held(
         said: of the export, by name of the value.
         values: those that it has to say.
         tolerance: largest difference that is allowed, in the units of the task.
+        request: of the inputs, as `Kind.request` gives it; None where there is nothing in it.
 
     Returns:
         the largest difference of numbers, and how many examples have a decision that differs by more than `flipped`
         allows.
     """
-    answer, units = task.answer(expected, {}, np), task.units(expected)
+    answer, units = task.answer(expected, request or {}, np), task.units(expected)
     largest, flips = 0.0 if values else float("inf"), 0
     for name, value in values.items():
-        form = FORMS[value.form]
-        wanted, received = form.array(task.names, answer.values[name]), _received(form, said.get(name))
-        if received is None or received.shape != wanted.shape:
+        form, known, told = FORMS[value.form], answer.values[name], said.get(name)
+        if np.shape(told)[:1] != (len(known),):
             return float("inf"), flips
-        if form.decision:
-            flips += flipped(task, name, answer, received, tolerance)
-        else:
-            largest = max(largest, difference(wanted, received, units.get(name), value.squared))
+        step = TOGETHER if form.decision else max(1, len(known))  # masks of photos are large
+        for some in (slice(start, start + step) for start in range(0, len(known), step)):
+            wanted, received = form.array(task.names, known[some]), _received(form, told[some])
+            if received is None or received.shape != wanted.shape:
+                return float("inf"), flips
+            if form.decision:
+                margins = {each: margin[some] for each, margin in answer.margins.items() if each == name}
+                flips += flipped(task, name, Answer({name: known[some]}, margins), received, tolerance)
+            else:
+                largest = max(largest, difference(wanted, received, units.get(name), value.squared))
     return largest, flips
 
 
@@ -216,11 +236,14 @@ def flipped(task: Task, name: str, answer: Answer, received: np.ndarray, toleran
         received: of another runtime, as `zoo.tasks.forms.in_numpy` has it.
         tolerance: largest difference of outputs that is allowed, in the units of the task.
     """
-    form, values = FORMS[task.values()[name].form], answer.values[name]
-    differs = form.array(task.names, values) != received
-    near = np.asarray(answer.margins.get(name, np.full(len(values), np.inf)) <= 2 * tolerance)  # not of NaN
-    rows = np.flatnonzero(differs.reshape(len(differs), -1).any(axis=1))
-    return sum(not form.near(task.names, values[at], received[at], near[at]) for at in rows)
+    form, values = FORMS[(task.values() | task.raw_values())[name].form], answer.values[name]
+    margins = answer.margins.get(name, np.full(len(values), np.inf))
+    wrong = 0
+    for at, wanted in enumerate(form.array(task.names, values)):
+        if not np.array_equal(wanted, received[at]):
+            near = np.asarray(margins[at] <= 2 * tolerance)  # not of NaN
+            wrong += not form.near(task.names, values[at], received[at], near)
+    return wrong
 
 
 def _received(form: Form, said: np.ndarray | None) -> np.ndarray | None:
@@ -257,7 +280,8 @@ def alike(task: Task, outputs: Outputs, others: Outputs, tolerance: float) -> bo
         return False
     answers = [in_numpy(task, task.answer(each, {}, np)) for each in (outputs, others)]
     decided = [name for name, value in task.values().items() if FORMS[value.form].decision]
-    return all(np.array_equal(answers[0][name], answers[1][name]) for name in decided)
+    pairs = (pair for name in decided for pair in zip(*(answer[name] for answer in answers), strict=True))
+    return all(np.array_equal(*pair) for pair in pairs)
 
 
 def gate_sample(part: Part, kind: Kind, task: Task, seed: int) -> list[int]:

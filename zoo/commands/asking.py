@@ -65,7 +65,8 @@ def check(path: str, as_json: bool, **options: object) -> None:
             "parts": counts,
             "intake": [note._asdict() for note in data.intake],
         }
-        say_json(found)
+        targets = {name: data.task.summary(part.targets) for name, part in data.parts.items()}
+        say_json(found | ({"targets": targets} if any(targets.values()) else {}))
     else:
         tables.show_data(data, all_notes=True)
 

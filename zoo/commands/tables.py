@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from zoo.commands import generative_tables as generative
-from zoo.evaluation.shown import Line
+from zoo.evaluation.shown import Line, Shown
 from zoo.evaluation.shown import Table as Block
 from zoo.kinds.registry import kind_of
 from zoo.progress import CONSOLE, literal
@@ -40,8 +40,7 @@ def show_data(data: Data, *, all_notes: bool = False) -> None:
         table.columns[0].header = data.task.name
     table.add_row(data.kind.plural, *(str(len(part)) for part in data.parts.values()))
     CONSOLE.print(table)
-    if data.task.several:
-        CONSOLE.print("several labels an image: each class is answered for itself")
+    _show(data.task.shown({name: part.targets for name, part in data.parts.items()}))
     missing = [name for name, count in data.task.counts(data.held_out.targets).items() if not count]
     if missing:
         CONSOLE.print(f"[yellow]no held-out example[/] of {literal(', '.join(missing))}: their scores say nothing")
@@ -58,7 +57,11 @@ def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
 
 def show_evaluation(evaluation: Scored, *, confusion: bool = False) -> None:
     """Scores with interval and baselines, and the rows of the classes or values."""
-    for block in evaluation.shown(confusion):
+    _show(evaluation.shown(confusion))
+
+
+def _show(blocks: Shown) -> None:
+    for block in blocks:
         if isinstance(block, Line):
             important = f"[bold]{literal(block.important)}[/]" if block.important else ""
             CONSOLE.print(important + literal(block.text))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checke
     from zoo.kinds.arrays import arrays as arrays
     from zoo.kinds.images.reading import idx as idx
     from zoo.kinds.images.reading import images as images
+    from zoo.kinds.images.reading import masks as masks
     from zoo.kinds.recognising import open as open
     from zoo.kinds.sequences.reading import sequences as sequences
     from zoo.kinds.sequences.series import windows as windows
@@ -29,6 +30,7 @@ _PUBLIC = {
     "arrays": "zoo.kinds.arrays",
     "idx": "zoo.kinds.images.reading",
     "images": "zoo.kinds.images.reading",
+    "masks": "zoo.kinds.images.reading",
     "open": "zoo.kinds.recognising",
     "sequences": "zoo.kinds.sequences.reading",
     "tables": "zoo.kinds.tables.reading",

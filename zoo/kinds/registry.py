@@ -38,6 +38,7 @@ KINDS: dict[str, str | type[Kind]] = {  # recognised in this order, after those 
 }
 READERS: dict[str, Reader] = {
     "images": Reader("images", "zoo.kinds.images.reading:images"),
+    "masks": Reader("images beside masks", "zoo.kinds.images.reading:masks"),
     "idx": Reader("IDX files", "zoo.kinds.images.reading:idx"),
     "table": Reader("a table", "zoo.kinds.tables.reading:tables"),
     "text": Reader("text", "zoo.kinds.texts.reading:text"),

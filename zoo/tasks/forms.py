@@ -5,12 +5,15 @@ A closed list: what shows, writes or compares an answer goes by the form of each
 
 from __future__ import annotations
 
+import base64
+import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zoo.tasks.areas import Areas, decided_in_graph
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Outputs, Value
 
@@ -32,6 +35,8 @@ class Form(NamedTuple):
         dtype: NumPy's name of what an export says, ``string`` for bytes.
         wide: whether it has a part for each name.
         said: what an export said, strings as bytes or str, to an array like that of `array`.
+        sent: one value of `array`, to what a server says of one example, as a file.
+        suffix: of a file that holds it; empty of what is none.
         portable: whether formats without strings tell it beside the outputs of the network.
         near: of a decision: names, the value of one example, another one as an export says it, and bool, where the
             margins are so small that it may differ, to whether it differs there alone.
@@ -45,6 +50,8 @@ class Form(NamedTuple):
     dtype: str = "float32"
     wide: bool = False
     said: Callable[[np.ndarray], np.ndarray] = np.asarray
+    sent: Callable[[Any], Any] = lambda value: value
+    suffix: str = ""
     portable: bool = False
     near: Callable[[tuple[str, ...], Any, Any, np.ndarray], bool] = lambda names, value, said, near: bool(near.all())
 
@@ -59,9 +66,24 @@ def in_numpy(task: Task, answer: Answer) -> dict[str, np.ndarray]:
     return {name: FORMS[value.form].array(task.names, answer.values[name]) for name, value in task.values().items()}
 
 
+def sent(task: Task, answer: Answer) -> list[dict[str, Any]]:
+    """Of each example the values of an answer in NumPy as a server says them, files as bytes."""
+    values = in_numpy(task, answer)
+    ways = {name: FORMS[value.form].sent for name, value in task.values().items()}
+    return [
+        {name: ways[name](each[at]) for name, each in values.items()} for at in range(len(next(iter(values.values()))))
+    ]
+
+
+def files(task: Task) -> dict[str, str]:
+    """Values of an answer that are files, with their suffixes."""
+    known = {name: FORMS[value.form].suffix for name, value in task.values().items()}
+    return {name: suffix for name, suffix in known.items() if suffix}
+
+
 def portable(task: Task) -> dict[str, Value]:
-    """Of the values of an answer what formats without strings tell: outputs of the network, and flags and the like."""
-    known = task.values()
+    """What formats without strings tell: outputs of the network, flags and the like, and what is large."""
+    known = task.values() | task.raw_values()
     return {name: value for name, value in known.items() if name in task.outputs or FORMS[value.form].portable}
 
 
@@ -70,11 +92,12 @@ def by_name(task: Task) -> list[str]:
     return [name for name, value in task.values().items() if value.form in ("name", "names")]
 
 
-def as_json(task: Task, outputs: Outputs, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+def as_json(task: Task, outputs: Outputs, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """What is said of each example, by name of the value, as JSON holds it."""
     values, count = task.answer(outputs, request, np).values, len(next(iter(outputs.values())))
     forms = {name: FORMS[value.form].json for name, value in task.values().items()}
-    return [{name: form(task.names, values[name][at]) for name, form in forms.items()} for at in range(count)]
+    for at in range(count):
+        yield {name: form(task.names, values[name][at]) for name, form in forms.items()}
 
 
 def _names_of(names: tuple[str, ...], here: Any) -> str:
@@ -106,12 +129,61 @@ def _texts(said: np.ndarray) -> np.ndarray:
 
 
 def _decoded(png: bytes) -> np.ndarray:
-    import io
-
     from PIL import Image
 
     pixels = np.asarray(Image.open(io.BytesIO(png)))
     return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def as_png(pixels: np.ndarray) -> bytes:
+    """Uint8 pixels (height, width), or (height, width, 1 or 3), as a file."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _ragged(arrays: Iterator[np.ndarray], count: int) -> np.ndarray:
+    """Arrays that may differ in shape, object (examples,)."""
+    found = np.empty(count, object)
+    for at, array in enumerate(arrays):
+        found[at] = array
+    return found
+
+
+def _masks_in_graph(names: tuple[str, ...], areas: Areas) -> Any:
+    """Grey PNG files, one at a time."""
+    import tensorflow as tf
+
+    greys, sizes = tf.constant(areas.greys, tf.uint8), areas.size
+    if sizes is None:
+        sizes = tf.tile(tf.shape(areas.shares)[None, 1:3], [tf.shape(areas.shares)[0], 1])
+
+    def one(given: tuple[Any, Any]) -> Any:
+        return tf.io.encode_png(tf.gather(greys, decided_in_graph(*given))[..., None])
+
+    return tf.map_fn(one, (areas.shares, sizes), fn_output_signature=tf.string, parallel_iterations=1)
+
+
+def _decoded_masks(said: np.ndarray) -> np.ndarray:
+    return _ragged((_decoded(each)[..., 0] for each in said), len(said))
+
+
+def _same_areas(names: tuple[str, ...], areas: Areas, said: np.ndarray, near: np.ndarray) -> bool:
+    """Whether a mask has the size of the photo, and each pixel its class, or another one where it is nearly so."""
+    (wanted,) = areas.masks()
+    return wanted.shape == said.shape and bool(((wanted == said) | (near & np.isin(said, areas.greys))).all())
+
+
+def _same_positions(names: tuple[str, ...], wanted: np.ndarray, said: np.ndarray, near: np.ndarray) -> bool:
+    return bool(((wanted == said) | (near & (said >= 0) & (said < len(names)))).all())
+
+
+def _sized(names: tuple[str, ...], text: str, most: int) -> str:
+    """Width and height in the header of a PNG in base64."""
+    header = base64.b64decode(text[:32])
+    return f"{int.from_bytes(header[16:20])} x {int.from_bytes(header[20:24])} pixels"
 
 
 def _is_near(names: tuple[str, ...], at: Any, said: str, near: np.ndarray) -> bool:
@@ -136,6 +208,12 @@ def _next(names: tuple[str, ...], pixels: np.ndarray, said: np.ndarray, near: np
     """Whether each pixel is the same, or one of the two that it is nearly in the middle of."""
     between = np.abs(np.clip(pixels, 0, 255) - said) < 1
     return bool(((_whole(names, pixels) == said) | (near & between)).all())
+
+
+def _whole_numbers(names: tuple[str, ...], positions: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.cast(positions, tf.int32)
 
 
 def _as_it_is(names: tuple[str, ...], value: Any) -> Any:
@@ -209,6 +287,30 @@ FORMS: dict[str, Form] = {
         lambda names, pixels, most: "image",
         "string",
         said=lambda said: np.stack([_decoded(each) for each in said]),
+        sent=as_png,
+        suffix=".png",
         near=_next,
+    ),
+    "mask": Form(
+        True,
+        _masks_in_graph,
+        lambda names, areas: _ragged(areas.masks(), len(areas)),
+        lambda names, areas: base64.b64encode(as_png(next(areas.masks()))).decode(),
+        _sized,
+        "string",
+        said=_decoded_masks,
+        sent=as_png,
+        suffix=".png",
+        near=_same_areas,
+    ),
+    "positions": Form(
+        True,
+        _whole_numbers,
+        lambda names, at: np.asarray(at, np.int32),
+        lambda names, at: np.asarray(at).tolist(),
+        lambda names, at, most: "…",
+        "int32",
+        portable=True,
+        near=_same_positions,
     ),
 }

@@ -11,6 +11,7 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.evaluation import baselines, measures
 from zoo.evaluation.baselines import Examples
+from zoo.evaluation.shown import Line, Shown
 from zoo.tasks.classification import Classification, Evaluation
 from zoo.tasks.terms import Answer, Exam, Measure, Outputs, Plan, Value, Written
 
@@ -63,6 +64,10 @@ class MultiLabel(Classification):
     def strata(self, targets: np.ndarray) -> np.ndarray:
         """One column a label."""
         return targets
+
+    def shown(self, parts: Mapping[str, np.ndarray]) -> Shown:
+        """That there may be several."""
+        yield Line("", "several labels an image: each class is answered for itself")
 
     def check(self, source: Any, parts: Mapping[str, Any], *, every: bool = False) -> None:
         """See `Task.check`. A label that no training example has is told by its scores."""

@@ -13,10 +13,12 @@ from zoo.tasks.generation import Generation
 from zoo.tasks.multi_label import MultiLabel
 from zoo.tasks.reconstruction import Reconstruction
 from zoo.tasks.regression import Regression
+from zoo.tasks.segmentation import Segmentation
 from zoo.tasks.task import Task
 
 TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (Classification, MultiLabel, Regression, Forecasting, Reconstruction, Generation)
+    task.name: task
+    for task in (Classification, MultiLabel, Regression, Forecasting, Reconstruction, Generation, Segmentation)
 }
 
 

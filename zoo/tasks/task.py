@@ -33,6 +33,7 @@ from zoo.tasks.terms import (
 if TYPE_CHECKING:
     from zoo.evaluation.baselines import Examples
     from zoo.evaluation.findings import Finding
+    from zoo.evaluation.shown import Shown
 
 STEPS = 1500  # after which most small networks have learnt what they can
 LARGE = 10_000  # examples from which on batches are larger
@@ -71,6 +72,10 @@ class Task(ABC):
     """The kind of network in the card of an artifact."""
     supervised: ClassVar[bool] = True
     """Whether targets are learnt."""
+    pixelwise: ClassVar[bool] = False
+    """Whether each pixel of an image has a target, in a mask beside it."""
+    asks: ClassVar[tuple[str, ...]] = ()
+    """What an answer needs of a request beside the outputs, by name, as ``size``; see `Kind.request`."""
     checks_classes: ClassVar[bool] = True
     """Whether each class needs a training example."""
     remainder: ClassVar[bool] = False
@@ -105,6 +110,14 @@ class Task(ABC):
 
     def counts(self, targets: np.ndarray) -> dict[str, int]:
         """How many examples have each class or label; nothing where there are none."""
+        return {}
+
+    def shown(self, parts: Mapping[str, np.ndarray]) -> Shown:
+        """What people read of the targets beside `counts`: of each part, by name."""
+        yield from ()
+
+    def summary(self, targets: np.ndarray) -> dict[str, Any]:
+        """What machines read of the targets of a part, as JSON holds it."""
         return {}
 
     def check(  # noqa: B027, most have nothing to check
@@ -186,7 +199,7 @@ class Task(ABC):
             InputError: inputs or outputs don't fit; says what was expected and what came.
         """
         try:
-            wanted, outputs = tuple(network.input_shape[1:]), network.output_shape[-1]
+            wanted, outputs = tuple(network.input_shape[1:]), tuple(network.output_shape[1:])
         except (AttributeError, ValueError) as error:
             raise InputError(
                 f"expected a model that says what it takes, as keras.Model(inputs, outputs), or keras.Sequential with "
@@ -200,11 +213,21 @@ class Task(ABC):
         sizes = inputs.shape[1:]
         if len(wanted) != len(sizes) or any(w not in (None, i) for w, i in zip(wanted, sizes, strict=True)):
             raise InputError(f"{network.name} takes inputs of shape {wanted}, and {source} gives {sizes}")
-        if outputs != len(self.names):
+        asked = self.output_shape(inputs)
+        if outputs[-1:] != asked[-1:]:
             raise InputError(
-                f"{network.name} has {outputs} outputs, and {source} asks for {len(self.names)}: "
+                f"{network.name} has {outputs[-1] if outputs else 'no'} outputs, and {source} asks for {asked[-1]}: "
                 + ", ".join(self.names[:10])
             )
+        if len(outputs) != len(asked) or any(o not in (None, a) for o, a in zip(outputs, asked, strict=True)):
+            raise InputError(
+                f"{network.name} answers with the shape {outputs} for each input, and {self.name} asks for {asked}; "
+                "take a builder that is made for it: zoo models"
+            )
+
+    def output_shape(self, inputs: np.ndarray) -> tuple[int, ...]:
+        """Of an answer to one of prepared `inputs`."""
+        return (len(self.names),)
 
     def lengths(
         self, network: Any, source: Any, count: int, batch_size: int | None, epochs: int | None
@@ -297,6 +320,10 @@ class Task(ABC):
     @abstractmethod
     def values(self) -> dict[str, Value]:
         """The values of an answer, by name, in the order in which they are told."""
+
+    def raw_values(self) -> dict[str, Value]:
+        """Of an answer what is too large to be said to everybody; formats without strings and pixels' signature do."""
+        return {}
 
     @abstractmethod
     def answer(self, outputs: Outputs, request: Mapping[str, Array], xp: Any) -> Answer:

@@ -99,6 +99,7 @@ class Plan(NamedTuple):
         outside: whether examples outside of training choose the epoch; else all are learnt from, in whole batches, and
             the last epoch is taken.
         multiple: batches a step.
+        moves: whether targets are images too, (examples, height, width), that move with an augmented input.
         optimizers: of a function that makes an optimizer, and of the learning rate that is asked for, to several
             optimizers; None for a single one. The function takes steps a step, a learning rate and Adam's betas.
     """
@@ -107,6 +108,7 @@ class Plan(NamedTuple):
     metrics: tuple[str, ...] = ()
     outside: bool = True
     multiple: int = 1
+    moves: bool = False
     optimizers: Callable[[Callable[..., Any], float | None], tuple[Any, ...]] | None = None
 
 

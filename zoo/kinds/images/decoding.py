@@ -9,7 +9,7 @@ integer arithmetic that both can follow. In this order:
    inverse. Colour profiles are not applied;
 4. alpha, or a transparent colour, composited on white: ``(colour * a + 255 * (255 - a) + 127) // 255``;
 5. the EXIF orientation, from its standard place in JPEG, PNG, WebP and TIFF;
-6. `crop_box`, cut out, so that no pixel outside it has a part in the result;
+6. `crop_box`, cut out, so that no pixel outside it has a part in the result; nothing is cut off without a crop;
 7. one antialiased bicubic resize, that of Pillow: across, rounded to 8 bits, then down.
 """
 
@@ -108,18 +108,19 @@ def probe(source: bytes | str | Path) -> Probe:
     Raises:
         DecodeError: no such file, not an image of a format in `EXTENSIONS`, a damaged header, over `MAX_PIXELS`.
     """
-    image = _open(source)
+    image = opened(source)
     return Probe(str(image.format), *image.size)
 
 
-def decode(source: Source, size: tuple[int, int], crop: float = 1.0) -> np.ndarray:
+def decode(source: Source, size: tuple[int, int], crop: float | None = 1.0) -> np.ndarray:
     """Decode an image, crop its centre and resize it. May be called from threads.
 
     Args:
         source: an encoded image, its path, a Pillow image, or uint8 pixels (height, width) or (height, width, 1, 3
             or 4), 0-255.
         size: height and width of the result.
-        crop: how much of the largest centred box with the proportions of `size` is kept, in (0, 1].
+        crop: how much of the largest centred box with the proportions of `size` is kept, in (0, 1]; None for the whole
+            image, which then gets other proportions.
 
     Returns:
         uint8 (height, width, 3), RGB, 0-255.
@@ -129,10 +130,7 @@ def decode(source: Source, size: tuple[int, int], crop: float = 1.0) -> np.ndarr
         ValueError: `size` or `crop` is out of range.
     """
     check(size, crop)
-    if isinstance(source, np.ndarray):
-        image: Image.Image = _from_array(source)
-    else:
-        image = source if isinstance(source, Image.Image) else _open(source)
+    image = _image(source)
     try:
         image.load()
         pixels = _rgb(image)
@@ -149,27 +147,45 @@ def decode(source: Source, size: tuple[int, int], crop: float = 1.0) -> np.ndarr
     return np.array(pixels.resize(size[::-1], Image.Resampling.BICUBIC))
 
 
+def upright_size(source: Source) -> tuple[int, int]:
+    """Height and width in pixels once the image is upright, as `decode` turns it. Pixels are read only where needed.
+
+    Raises:
+        DecodeError: as `decode`.
+    """
+    image = _image(source)
+    if image.format in ("PNG", "TIFF"):  # EXIF may follow the pixels; Pillow turns TIFF itself as it reads it
+        try:
+            image.load()
+        except Exception as error:
+            raise _damaged(image.format, error) from error
+    width, height = image.size
+    return (width, height) if orientation(_exif(image)) >= 5 else (height, width)
+
+
 def grey(pixels: np.ndarray) -> np.ndarray:
     """Luma of uint8 RGB pixels (..., 3), uint8 (..., 1): ITU-R BT.601 in 16-bit fixed point, as Pillow has it."""
     red, green, blue = (pixels[..., [channel]].astype(np.int32) for channel in range(3))
     return ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)
 
 
-def check(size: tuple[int, int], crop: float) -> None:
-    """Raise ValueError unless `size` is two positive numbers and `crop` is in (0, 1]."""
+def check(size: tuple[int, int], crop: float | None) -> None:
+    """Raise ValueError unless `size` is two positive numbers and `crop` is in (0, 1] or None."""
     if len(size) != 2 or min(size) < 1:
         raise ValueError(f"expected size = (height, width), both at least 1; received {size}")
-    if not 0 < crop <= 1:
+    if crop is not None and not 0 < crop <= 1:
         raise ValueError(f"expected crop in (0, 1], received {crop}")
 
 
-def crop_box(width: int, height: int, size: tuple[int, int], crop: float) -> tuple[int, int, int, int]:
+def crop_box(width: int, height: int, size: tuple[int, int], crop: float | None) -> tuple[int, int, int, int]:
     """The part of a width x height image that is kept: left, top, right, bottom.
 
     The largest centred box with the proportions of `size` = (height, width), times `crop`; sides are rounded half up,
     at least 1, and an odd margin is smaller at the left and top. Whole numbers only: `crop` is taken as the nearest
-    fraction with a denominator up to 10,000.
+    fraction with a denominator up to 10,000. Without a crop it is the whole image.
     """
+    if crop is None:
+        return 0, 0, width, height
     numerator, denominator = Fraction(crop).limit_denominator(10_000).as_integer_ratio()
     across = 2 * numerator * min(width * size[0], height * size[1])
     box_width = max(1, (across // (denominator * size[0]) + 1) // 2)
@@ -198,7 +214,18 @@ def orientation(exif: bytes) -> int:
     return 1
 
 
-def _open(source: bytes | str | Path) -> ImageFile.ImageFile:
+def _image(source: Source) -> Image.Image:
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    return source if isinstance(source, Image.Image) else opened(source)
+
+
+def opened(source: bytes | str | Path) -> ImageFile.ImageFile:
+    """The image with its header read, as `probe` reads it.
+
+    Raises:
+        DecodeError: as `probe`.
+    """
     if not isinstance(source, bytes):
         try:
             source = read_bytes(source)

@@ -24,13 +24,14 @@ Read = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 @tf.autograph.experimental.do_not_convert  # nothing to convert
-def decode_batch(image_bytes: tf.Tensor, size: tuple[int, int], crop: float = 1.0) -> tf.Tensor:
+def decode_batch(image_bytes: tf.Tensor, size: tuple[int, int], crop: float | None = 1.0) -> tf.Tensor:
     """Decode a batch of encoded images, as `zoo.kinds.images.decoding.decode` does each.
 
     Args:
         image_bytes: string (batch,), each a JPEG, PNG, GIF, BMP or WebP file.
         size: height and width of the result, known when the graph is built.
-        crop: how much of the largest centred box with the proportions of `size` is kept, in (0, 1].
+        crop: how much of the largest centred box with the proportions of `size` is kept, in (0, 1]; None for the whole
+            image.
 
     Returns:
         uint8 (batch, height, width, 3), RGB, 0-255.
@@ -40,12 +41,20 @@ def decode_batch(image_bytes: tf.Tensor, size: tuple[int, int], crop: float = 1.
         tf.errors.InvalidArgumentError: when it runs; one of the images can't be read, or not exactly as
             `decoding.decode` does: 16-bit BMP, compressed BMP, animated WebP, another format.
     """
+    return decode_sized(image_bytes, size, crop)[0]
+
+
+@tf.autograph.experimental.do_not_convert
+def decode_sized(
+    image_bytes: tf.Tensor, size: tuple[int, int], crop: float | None = 1.0
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """As `decode_batch`, and height and width of each image, upright, before it was resized: int32 (batch, 2)."""
     decoding.check(size, crop)
     with tf.device("/CPU:0"):  # the decoding operations are there, and so are the exact double-precision ones
         return tf.map_fn(
             lambda encoded: _decode(encoded, size, crop),
             image_bytes,
-            fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
+            fn_output_signature=(tf.TensorSpec((*size, 3), tf.uint8), tf.TensorSpec((2,), tf.int32)),
             parallel_iterations=10,
         )
 
@@ -56,7 +65,7 @@ def grey(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.bitwise.right_shift(weighted + 0x8000, 16), tf.uint8)
 
 
-def _decode(encoded: tf.Tensor, size: tuple[int, int], crop: float) -> tf.Tensor:
+def _decode(encoded: tf.Tensor, size: tuple[int, int], crop: float | None) -> tuple[tf.Tensor, tf.Tensor]:
     data = tf.concat([tf.io.decode_raw(encoded, tf.uint8), [0]], 0)  # the 0 is what `_uint` reads past the end
     starts = {
         _jpeg: (b"\xff\xd8\xff",),
@@ -74,8 +83,11 @@ def _decode(encoded: tf.Tensor, size: tuple[int, int], crop: float) -> tf.Tensor
     with tf.control_dependencies([known]):
         pixels, at, length = tf.switch_case(tf.argmax(matches, output_type=tf.int32), branches)
     pixels = tf.ensure_shape(_upright(pixels, data, at, length), (None, None, 3))
-    left, top, width, height = _crop_box(tf.shape(pixels)[1], tf.shape(pixels)[0], size, crop)
-    return resize(pixels[top : top + height, left : left + width], size)
+    whole = tf.shape(pixels)[:2]
+    if crop is None:
+        return resize(pixels, size), whole
+    left, top, width, height = _crop_box(whole[1], whole[0], size, crop)
+    return resize(pixels[top : top + height, left : left + width], size), whole
 
 
 def _read(read: Callable[[tf.Tensor, tf.Tensor], Read], encoded: tf.Tensor, data: tf.Tensor) -> Read:

@@ -51,7 +51,7 @@ def labelled(path: str | Path, *, multi_label: bool = False, labels: bool = True
         raise InputError(f"{path} is a file: expected a folder of images, or a manifest (.csv, .jsonl)")
     else:
         raise InputError(f"{path} does not exist: expected a folder of images, or a manifest (.csv, .jsonl)")
-    examples = _readable(listed, notes)
+    examples = readable(listed, notes)
     return examples, notes + (emptied(listed, examples) if labels else [])
 
 
@@ -103,7 +103,7 @@ def _manifest(path: Path, notes: list[Note], labels: bool) -> Iterator[Example]:
         yield Example(path.parent / name, name, listed, SPLITS[split] if split else None, group)
 
 
-def _readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
+def readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
     """Those whose header is that of an image, with the digest of their content."""
 
     def look(example: Example) -> tuple[Example | None, list[Note], str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -23,10 +23,11 @@ from zoo.data.targets import Targets
 from zoo.errors import InputError
 from zoo.files import digest, read_bytes
 from zoo.kinds.class_folders import UNLABELLED
-from zoo.kinds.images import decoding, exportable, idx
+from zoo.kinds.images import decoding, exportable, idx, masks
 from zoo.kinds.images.folders import LabelSets, labelled
 from zoo.kinds.images.sources import expanded
 from zoo.tasks.task import Task
+from zoo.tasks.terms import Written
 
 if TYPE_CHECKING:
     import keras
@@ -43,13 +44,14 @@ class Images(Kind):
 
     Attributes:
         size: height and width that a network takes, in pixels; None for files as long as no network was chosen.
-        crop: share of the height and width that is kept, from the middle, in (0, 1].
+        crop: share of the height and width that is kept, from the middle, in (0, 1]; None for the whole image, which
+            then gets the proportions of `size`.
         channels: 1 or 3.
         pixels: what a pixel is, in words.
     """
 
     size: tuple[int, int] | None = None
-    crop: float = 1.0
+    crop: float | None = 1.0
     channels: int = 3
     pixels: str = "RGB, 0-255"
 
@@ -79,6 +81,8 @@ class Images(Kind):
                 return "idx"
             if any(name.endswith(".ts") for name in look.top):
                 return None
+            if masks.holds(look.path) and not look.asks("labels"):
+                return "masks"
             # Images beside as many captions or boxes in .txt are no texts where labels are given up.
             return cls.name if look.asks("labels") or not look.mostly(".txt") else None
         manifest = look.name.endswith((".jsonl", ".ndjson")) or (look.head is not None and "path" in look.head.names)
@@ -118,12 +122,16 @@ class Images(Kind):
         """
         if idx.holds(Path(source)):
             return _idx_part(Path(source), self, task), []
-        examples, notes = labelled(source, multi_label=task.several)
+        if task.pixelwise:
+            examples, found, notes = masks.labelled(source)
+        else:
+            examples, notes = labelled(source, multi_label=task.several)
         splits = {example.split for example in examples}
         part = next((split for split in ("test", "validation") if split in splits), None)
         examples = [example for example in examples if part is None or example.split == part]
         names, digests = tuple(e.name for e in examples), tuple(e.digest for e in examples)
-        targets = task.encode(LabelSets([example.labels for example in examples], names, str(source), task.names))
+        raw = LabelSets([example.labels for example in examples], names, str(source), task.names)
+        targets = task.encode(masks.Masks([found[n] for n in names], names, str(source)) if task.pixelwise else raw)
         return Part(tuple(example.path for example in examples), targets, names, digests), notes
 
     def sources(self, paths: Sequence[str]) -> Iterator[Any]:
@@ -161,9 +169,17 @@ class Images(Kind):
         if not there:
             return None
         labels = [row["label"] for _, row in there]
-        sets = [tuple(filter(None, label.split(";"))) if task.several else (label,) for label in labels]
         names = tuple(str(file) for file, _ in there)
-        targets = task.encode(LabelSets(sets, names, str(source), task.names))
+        raw: Written
+        if task.pixelwise:
+            try:
+                raw = masks.Masks([masks.read_mask(root / label, root) for label in labels], names, str(source))
+            except (decoding.DecodeError, OSError):  # one is gone, or is another now
+                return None
+        else:
+            sets = [tuple(filter(None, label.split(";"))) if task.several else (label,) for label in labels]
+            raw = LabelSets(sets, names, str(source), task.names)
+        targets = task.encode(raw)
         return Part(tuple(file for file, _ in there), targets, names, tuple(row["sha256"] for _, row in there))
 
     def classed(self, source: Any, names: Sequence[str]) -> tuple[Raw, list[str] | None, list[Note]]:
@@ -205,7 +221,7 @@ class Images(Kind):
             some = part.inputs[:: max(1, len(part) // 64)]
             sides = [min(probe.width, probe.height) for probe in map(decoding.probe, some)]
             input_size = int(np.clip(round(median(sides) / 8) * 8, 8, 96))
-        return type(self)((input_size, input_size))
+        return replace(self, size=(input_size, input_size))
 
     def prepared(self, inputs: Inputs, preprocess: Any, source: Any) -> np.ndarray:
         """Uint8 (images, height, width, channels), 0-255."""
@@ -362,7 +378,11 @@ class Images(Kind):
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
         """See `Kind.card_checks`."""
-        return {"size": is_size, "crop": is_share, "channels?": lambda value: value in (1, 3)}
+        return {
+            "size": is_size,
+            "crop": lambda value: value is None or is_share(value),
+            "channels?": lambda value: value in (1, 3),
+        }
 
 
 def _idx_part(folder: Path, kind: Images, task: Task | None = None) -> Part:
@@ -381,7 +401,7 @@ def _idx_part(folder: Path, kind: Images, task: Task | None = None) -> Part:
     return Part(pixels, targets, names, tuple(assembling.row_digests(pixels)))
 
 
-def _readable_or_refused(encoded: bytes, size: tuple[int, int], crop: float) -> np.ndarray:
+def _readable_or_refused(encoded: bytes, size: tuple[int, int], crop: float | None) -> np.ndarray:
     try:
         return decoding.decode(encoded, size, crop)
     except decoding.DecodeError as error:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from zoo.data import assembling, splits
-from zoo.data.dataset import Data, near_equal
+from zoo.data import assembling
+from zoo.data.dataset import Data
 from zoo.data.notes import Note
-from zoo.data.parts import Part
 from zoo.errors import InputError
 from zoo.kinds.class_folders import LOOSE, Example, check_names
 from zoo.kinds.images import decoding
+from zoo.kinds.images.assembling import data_of, reasons, without_contradictions
 from zoo.kinds.images.folders import LabelSets, decodable, emptied, labelled
 from zoo.kinds.images.idx import SHAPES, parts, read_part
 from zoo.kinds.images.kind import Images
+from zoo.kinds.images.masks import Masks, classes
+from zoo.kinds.images.masks import labelled as pairs
 from zoo.tasks.classification import Classification
 from zoo.tasks.multi_label import MultiLabel
+from zoo.tasks.segmentation import Segmentation
 
 WITHOUT_LABELS = "; or, for autoencoders and GANs, read it without labels (labels=False, --no-labels)"
 Verify = Callable[[Sequence[Example]], Mapping[str, str]]
@@ -69,34 +69,12 @@ def images(
     failures = (verify or decodable)(examples)
     notes += [Note(name, "left out", reason) for name, reason in failures.items()]
     examples = [example for example in examples if example.name not in failures]
-    examples = _without_contradictions(examples, notes)
+    examples = without_contradictions(examples, notes)
     if labels:
         notes += emptied(listed, examples)
     task = _check(path, examples, multi_label, labels, notes)
-    return _data(path, examples, task, notes, validation, seed)
-
-
-def _without_contradictions(examples: list[Example], notes: list[Note]) -> list[Example]:
-    """Leave out what would teach or score wrongly: one content under two labels, or on both sides of a split."""
-    kept = []
-    ordered = sorted(examples, key=lambda example: example.digest)
-    for _, same in groupby(ordered, key=lambda example: example.digest):
-        twins = list(same)
-        labels = {frozenset(example.labels) for example in twins}
-        held_out = [example for example in twins if example.split in ("validation", "test")]
-        for example in twins:
-            others = ", ".join(twin.name for twin in twins if twin is not example)
-            if len(labels) > 1:
-                notes.append(Note(example.name, "left out", f"same content as {others}, under another label"))
-            elif held_out and example.split == "train":
-                notes.append(Note(example.name, "left out", f"same content as {others}, which is held out"))
-            elif any(twin.split == "test" for twin in twins) and example.split == "validation":
-                notes.append(Note(example.name, "left out", f"same content as {others}, which is in the test part"))
-            else:
-                kept.append(example)
-                if len(twins) > 1:
-                    notes.append(Note(example.name, "kept", f"same content as {others}; kept on the same side"))
-    return sorted(kept, key=lambda example: example.name)
+    targets = task.encode(LabelSets([e.labels for e in examples], [e.name for e in examples], str(path), task.names))
+    return data_of(path, examples, targets, task, notes, Images(), validation, seed)
 
 
 def _check(path: Path, examples: list[Example], multi_label: bool, labels: bool, notes: list[Note]) -> Classification:
@@ -105,17 +83,17 @@ def _check(path: Path, examples: list[Example], multi_label: bool, labels: bool,
     classes = tuple(sorted({label for example in examples for label in example.labels}))
     learnt = [example for example in examples if example.split in (None, "train")]
     if not labels and len(examples) < 2:
-        raise InputError(f"{path}: expected two images or more, found {len(examples) or 'none'}{_reasons(notes)}")
+        raise InputError(f"{path}: expected two images or more, found {len(examples) or 'none'}{reasons(notes)}")
     if examples and not learnt:
-        raise InputError(f"{path}: expected images to train on, found only held-out ones{_reasons(notes)}")
+        raise InputError(f"{path}: expected images to train on, found only held-out ones{reasons(notes)}")
     if not examples:
         loose = any(note.reason == LOOSE and Path(note.name).suffix.lower() in decoding.EXTENSIONS for note in notes)
         hint = WITHOUT_LABELS if loose else ""
-        raise InputError(f"{path}: expected images in one folder a class, found none{_reasons(notes)}{hint}")
+        raise InputError(f"{path}: expected images in one folder a class, found none{reasons(notes)}{hint}")
     if len(classes) < 2 and labels and not several:
         raise InputError(
             f"{path}: expected at least two classes, found only {classes[0] if classes else 'none'}; "
-            f"put the images of each class in a folder of its own{_reasons(notes)}{WITHOUT_LABELS}"
+            f"put the images of each class in a folder of its own{reasons(notes)}{WITHOUT_LABELS}"
         )
     given = [example for example in examples if example.split]
     if given and len(given) < len(examples):
@@ -132,68 +110,46 @@ def _check(path: Path, examples: list[Example], multi_label: bool, labels: bool,
     return (MultiLabel if several else Classification)(classes)
 
 
-def _reasons(notes: list[Note]) -> str:
-    """Why files were left out, the most frequent first, as the end of a message."""
-    counts = Counter(note.reason for note in notes if note.action == "left out").most_common(3)
-    return "; left out: " + ", ".join(f"{why} ({count})" for why, count in counts) if counts else ""
+def masks(path: str | Path, *, validation: float = 0.2, seed: int = 0) -> Data:
+    """Read images with the class of each of their pixels.
 
+    A folder has ``images/`` beside ``masks/``, or has ``train/`` and ``val/`` and/or ``test/`` of such. A mask has the
+    name of its image but for the suffix, and is a PNG of the same size, whose grey value or palette index is the class.
+    The names of the classes are the lines of ``classes.txt`` or ``labels.txt`` in the folder, in the order of the
+    values; else they are the values. Nothing in the folder is changed.
 
-def _data(
-    path: Path,
-    examples: list[Example],
-    task: Classification,
-    notes: list[Note],
-    validation: float,
-    seed: int,
-) -> Data:
-    raw = LabelSets([e.labels for e in examples], [e.name for e in examples], str(path), task.names)
-    targets = task.encode(raw)
-    sides = [example.split for example in examples]
-    units = _units(examples)
-    if not any(sides):
-        held = splits.stratified(task.hot(targets), units, validation, seed)
-        sides = ["validation" if out else "train" for out in held]
-    linked = np.unique(units, return_inverse=True)[1]
+    Args:
+        path: the folder.
+        validation: share held out, in (0, 1), where no split is given: stratified by the classes that an image has,
+            exact duplicates on one side.
+        seed: of that split.
 
-    def part(split: str) -> Part | None:
-        chosen = [index for index, side in enumerate(sides) if side == split]
-        if not chosen:
-            return None
-        picked = [examples[index] for index in chosen]
-        names = tuple(example.name for example in picked)
-        paths, digests = tuple(example.path for example in picked), tuple(example.digest for example in picked)
-        return Part(paths, targets[chosen], names, digests, linked[chosen])
+    Returns:
+        `Data` whose targets are masks in files, read when they are needed; see `zoo.tasks.segmentation.Segmentation`.
+        Networks see images whole, not cropped.
 
-    train, held_out = part("train"), part("validation")
-    test = part("test")
-    if train is None or (held_out is None and test is None):
-        wanted = "two or more in each class" if len(task.names) > 1 else "two or more that differ"
-        raise InputError(
-            f"{path}: {len(examples)} readable images are too few to hold any out; expected {wanted}{_reasons(notes)}"
-        )
-    for name, count in task.counts(train.targets).items():
-        if count == 1 and not task.several and len(task.names) > 1:  # one class: images without labels
-            raise InputError(f"{path}: class {name!r} has {count} training image(s); expected at least two")
-    rows = [(e.name, e.digest, e.labels, side) for e, side in zip(examples, sides, strict=True)]
-    fingerprint = sha256(json.dumps([task.names, rows]).encode()).hexdigest()
-    intake = (*near_equal(task.names), *sorted(notes))
-    return Data(train, held_out, test, task, None, fingerprint, path, intake, Images())
-
-
-def _units(examples: Sequence[Example]) -> list[str]:
-    """What must stay on one side: a group, and the groups and files that share a content with it."""
-    parent: dict[str, str] = {}
-
-    def top(key: str) -> str:
-        while parent.setdefault(key, key) != key:
-            key = parent[key]
-        return key
-
-    for example in examples:
-        content, group = f"content {example.digest}", f"group {example.group}"
-        if example.group is not None:
-            parent[top(content)] = top(group)
-    return [top(f"content {example.digest}") for example in examples]
+    Raises:
+        InputError: no such folder, nothing readable, a single class, a class that no training mask has, or too few
+            images to hold any out.
+    """
+    assembling.check_share(validation)
+    root = Path(path)
+    examples, found, notes = pairs(root)
+    failures = decodable(examples)
+    notes += [Note(name, "left out", reason) for name, reason in failures.items()]
+    examples = [example for example in examples if example.name not in failures]
+    examples = without_contradictions(examples, notes, "mask")
+    if not examples:
+        raise InputError(f"{root}: expected images with masks of the same names, found none{reasons(notes)}")
+    if not any(example.split in (None, "train") for example in examples):
+        raise InputError(f"{root}: expected images to train on, found only held-out ones{reasons(notes)}")
+    every = [found[example.name] for example in examples]
+    task = Segmentation(*classes(root, every))
+    check_names(root, task.names)
+    targets = task.encode(Masks(every, [example.name for example in examples], str(root)))
+    data = data_of(root, examples, targets, task, notes, Images(crop=None), validation, seed)
+    data.check_classes()
+    return data
 
 
 def idx(folder: str | Path, *, seed: int = 0, validation: float = 0.2) -> Data:
