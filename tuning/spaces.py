@@ -56,6 +56,18 @@ def resnet(hp: HyperParameters) -> Settings:
     return {"model": model, "training": _training(hp)}
 
 
+def unet(hp: HyperParameters) -> Settings:
+    """2 to 4 halvings, as images of 16 pixels allow no more; 64 channels, as in the paper, take a graphics card.
+
+    Width and depth matter less than how a U-Net is trained (Isensee et al. 2021, "nnU-Net"), so few of each; dropout at
+    the deepest stage: Ronneberger et al. 2015, section 3.1.
+    """
+    model = {"filters": hp.Choice("filters", [8, 16, 32], default=8), "depth": hp.Int("depth", 2, 4, default=4)}
+    model |= {**_kernels(hp), "dropout": _dropout(hp)}
+    model["standardization"] = hp.Boolean("standardization", default=True)
+    return {"model": model, "training": _training(hp)}
+
+
 def recurrent(hp: HyperParameters, tokens: bool = False) -> Settings:
     """Of lstm and gru: 1 to 3 layers; width about the 20 to 200 of Greff et al. 2017, "LSTM: A Search Space Odyssey".
 
@@ -178,6 +190,7 @@ SPACES: dict[str, Callable[..., Settings]] = {
     "resnet": resnet,
     "rnn": rnn,
     "sequence_autoencoder": sequence_autoencoder,
+    "unet": unet,
     "variational_autoencoder": variational_autoencoder,
     "wasserstein_gan": wasserstein_gan,
 }

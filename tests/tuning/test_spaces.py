@@ -17,7 +17,8 @@ from zoo.builders.registry import BUILDERS, builder
 from zoo.errors import InputError
 from zoo.training.optimizers import OPTIMIZERS
 
-SHAPES = {"cnn": (8, 8, 1), "resnet": (8, 8, 1), "mlp": (5,), "perceptron": (5,)}  # others: images that halve twice
+SHAPES = {"cnn": (8, 8, 1), "resnet": (8, 8, 1), "mlp": (5,), "perceptron": (5,)}
+SHAPES |= {"unet": (16, 16, 1)}  # others: images that halve twice
 SHAPES |= dict.fromkeys(("rnn", "lstm", "gru", "sequence_autoencoder"), (6, 2))
 GANS = ("conditional_gan", "dcgan", "gan", "wasserstein_gan")
 

@@ -123,15 +123,28 @@ def halved(builder: str, input_shape: object, filters: object) -> tuple[tuple[in
     """
     sizes = shape(builder, input_shape, (3,), "images (height, width, channels)")
     filters = several("filters", filters)
-    unit = 2 ** len(filters)
+    each = f"{len(filters)} stages, each halving them, so that the decoder can return to the size"
+    divisible(builder, sizes, len(filters), each, "fewer filters")
+    return sizes, filters
+
+
+def divisible(builder: str, sizes: tuple[int, ...], halvings: int, reason: str, remedy: str) -> None:
+    """Raise ValueError unless images of `sizes` (height, width, channels) can be halved so often without a remainder.
+
+    Args:
+        builder: its name, for the message.
+        sizes: as `shape` gives them.
+        halvings: how often height and width are halved.
+        reason: what asks for it, in words.
+        remedy: what to give beside another size, in words.
+    """
+    unit = 2**halvings
     if sizes[0] % unit or sizes[1] % unit:
         near = [max(unit, round(size / unit) * unit) for size in sizes[:2]]
         raise ValueError(
-            f"{builder}: expected height and width to be multiples of {unit} for {len(filters)} stages, each halving "
-            f"them, so that the decoder can return to the size; received {sizes[0]} x {sizes[1]}: give fewer filters, "
-            f"or resize to {near[0]} x {near[1]}"
+            f"{builder}: expected height and width to be multiples of {unit} for {reason}; "
+            f"received {sizes[0]} x {sizes[1]}: give {remedy}, or resize to {near[0]} x {near[1]}"
         )
-    return sizes, filters
 
 
 def output(

@@ -18,15 +18,17 @@ class Builder(NamedTuple):
         kinds: of inputs that it takes, out of images, table, text, sequence.
         shape: of one input, as is usual for it.
         task: that it brings, reconstruction or generation; "" where the task is the data's.
+        per_pixel: whether it answers for each pixel of an image, rather than for the image.
     """
 
     path: str
     kinds: tuple[str, ...]
     shape: tuple[int, ...]
     task: str = ""
+    per_pixel: bool = False
 
 
-IMAGE, ROW, STEPS = (28, 28, 1), (64,), (30, 8)
+IMAGE, PHOTO, ROW, STEPS = (28, 28, 1), (128, 128, 3), (64,), (30, 8)
 BUILDERS: dict[str, Builder] = {
     "cnn": Builder("zoo.builders.convolutional:cnn", ("images",), IMAGE),
     "conditional_gan": Builder("zoo.builders.adversarial:conditional_gan", ("images",), IMAGE, "generation"),
@@ -48,6 +50,7 @@ BUILDERS: dict[str, Builder] = {
     "sequence_autoencoder": Builder(
         "zoo.builders.autoencoders:sequence_autoencoder", ("sequence",), STEPS, "reconstruction"
     ),
+    "unet": Builder("zoo.builders.segmenting:unet", ("images",), PHOTO, per_pixel=True),
     "variational_autoencoder": Builder(
         "zoo.builders.autoencoders:variational_autoencoder", ("table", "images"), IMAGE, "reconstruction"
     ),
