@@ -203,12 +203,15 @@ class Networks:
         """What the objective looks at: of the network of `job`, asked for prepared `inputs`."""
         network = job.network
         chosen_by = job._replace(data=replace(self.data, validation=self.data.train, test=None))
+        from zoo.arrays import together
+
         said = self.task.search_outputs(exam_of(chosen_by, network, inputs, self.seed), self.objective)
         if said is not None:
             return said
+        batch = together(inputs[:1].size, BATCH)
         parts = [
-            np.asarray(network(inputs[start : start + BATCH].astype(np.float32), training=False))
-            for start in range(0, len(inputs), BATCH)
+            np.asarray(network(inputs[start : start + batch].astype(np.float32), training=False))
+            for start in range(0, len(inputs), batch)
         ]
         answers = np.concatenate(parts).astype(np.float32)
         return self.task.named(answers if job.scale is None else job.scale.restored(answers, inputs))

@@ -20,12 +20,17 @@ def apply(model: Callable[[Any], Any], inputs: Any, batch: int = 4096) -> Any:
     arrays = keras.tree.flatten(inputs)
     count = len(arrays[0])
     size = sum(values[:1].size for values in arrays)
-    batch = max(1, min(batch, VALUES // max(1, size)))
+    batch = together(size, batch)
     done = []
     for start in range(0, max(count, 1), batch):
         part = keras.tree.map_structure(lambda values, start=start: _tensor(values[start : start + batch]), inputs)
         done.append(keras.tree.map_structure(ops.convert_to_numpy, model(part)))
     return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *done)
+
+
+def together(size: int, most: int) -> int:
+    """How many examples of so many numbers each are asked at a time, at most `most`."""
+    return max(1, min(most, VALUES // max(1, size)))
 
 
 def _tensor(values: np.ndarray) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError
 from zoo.settings import near
@@ -43,6 +43,26 @@ def augmentation(names: Sequence[str], seed: int) -> keras.Sequential:
         "randaugment": lambda: [layers.RandAugment(value_range=(0, 255), seed=seed + 5)],
     }
     return keras.Sequential([layer for name in names for layer in makers[name]()])
+
+
+def augmented(changes: keras.Sequential, inputs: Any, targets: Any, moves: bool) -> tuple[Any, Any]:
+    """A batch changed at random.
+
+    Args:
+        changes: as `augmentation` makes it.
+        inputs: images float32 (batch, height, width, channels), pixels 0-255.
+        targets: of each.
+        moves: whether they are images too, whole numbers (batch, height, width), that move with the inputs; what
+            changes colours alone leaves them as they are.
+    """
+    if not moves:
+        return changes(inputs, training=True), targets
+    from keras import ops
+
+    both = {"images": inputs, "segmentation_masks": ops.cast(targets, "float32")[..., None]}
+    for layer in changes.layers:
+        both = layer(both, training=True)
+    return both["images"], ops.cast(both["segmentation_masks"][..., 0], targets.dtype)
 
 
 def check(names: Sequence[str]) -> None:

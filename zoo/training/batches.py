@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.data.parts import Inputs, chosen_inputs
 from zoo.errors import InputError
+from zoo.training.augmentation import augmented
 
 if TYPE_CHECKING:
     import keras
@@ -36,6 +37,7 @@ class Arrays:
         seed: of the order.
         augment: of images, as `zoo.training.augmentation.augmentation` makes it; None for none.
         chosen: positions of the examples that are dealt out, int64; all of them where None.
+        moves: whether targets move with an augmented input; see `zoo.training.augmentation.augmented`.
         whole: leave out the last batch of an epoch where it is smaller; the next epoch has other examples there.
     """
 
@@ -49,12 +51,13 @@ class Arrays:
         seed: int = 0,
         augment: keras.Model | None = None,
         chosen: np.ndarray | None = None,
+        moves: bool = False,
         whole: bool = False,
     ) -> None:
         self.columns = (
             (inputs, targets) if weights is None else (inputs, targets, weights.astype(np.float32, copy=False))
         )
-        self.batch_size, self.seed, self.augment = batch_size, seed, augment
+        self.batch_size, self.seed, self.augment, self.moves = batch_size, seed, augment, moves
         self.examples = len(targets)
         self.chosen = np.arange(self.examples) if chosen is None else chosen
         self.dealt = len(self.chosen) // batch_size * batch_size if whole else len(self.chosen)
@@ -71,10 +74,10 @@ class Arrays:
         order = self.order(number)
         for start in range(0, self.dealt, self.batch_size):
             chosen = order[start : start + self.batch_size]
-            inputs, *rest = (chosen_inputs(column, chosen) for column in self.columns)
+            inputs, targets, *rest = (chosen_inputs(column, chosen) for column in self.columns)
             if self.augment is not None:
-                inputs = self.augment(inputs.astype(np.float32), training=True)
-            yield (inputs, *rest)
+                inputs, targets = augmented(self.augment, inputs.astype(np.float32), targets, self.moves)
+            yield (inputs, targets, *rest)
 
 
 def check_finite(columns: Sequence[Any], part: str = "") -> None:

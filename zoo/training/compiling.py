@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data.parts import chosen_inputs
+from zoo.training.augmentation import augmented
 from zoo.training.batches import Arrays, Batches, check_finite
 from zoo.training.structures import structure
 
@@ -225,7 +226,7 @@ def _one_by_one(model: keras.Model) -> Epoch:
 
 
 def _train(model: keras.Model, first: Arrays, constants: Constants) -> Epoch:
-    run = _compiled(first, lambda batch: model.train_step(batch), model, first.augment, constants)
+    run = _compiled(first, lambda batch: model.train_step(batch), model, constants, first.augment)
 
     def train(batches: Batches, epoch: int, advance: Advance, chunk: int) -> dict[str, float]:
         model.reset_metrics()
@@ -247,7 +248,7 @@ def _score(model: keras.Model, validation: Arrays | None, constants: Constants) 
         inputs, targets, *weights = validation.columns
         sizes = {"batch_size": validation.batch_size, "verbose": 0, "return_dict": True}
         return lambda: model.evaluate(inputs, targets, sample_weight=weights[0] if weights else None, **sizes)
-    run = _compiled(validation, lambda batch: model.test_step(batch), model, None, constants)
+    run = _compiled(validation, lambda batch: model.test_step(batch), model, constants)
     order = np.arange(validation.examples, dtype=np.int32)
 
     def score() -> dict[str, float]:
@@ -274,8 +275,8 @@ def _compiled(
     arrays: Arrays,
     step: Callable[[Any], Any],
     model: keras.Model,
-    augment: keras.Model | None,
     constants: Constants,
+    augment: keras.Model | None = None,
 ) -> Callable[[np.ndarray], None]:
     """A TensorFlow function that takes positions and runs `step` on them, batch after batch."""
     import tensorflow as tf
@@ -285,10 +286,10 @@ def _compiled(
 
     def body(start: tf.Tensor, positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         chosen = positions[start : start + arrays.batch_size]
-        inputs, *rest = tf.nest.map_structure(lambda values: tf.gather(values, chosen), columns)
+        inputs, targets, *rest = tf.nest.map_structure(lambda values: tf.gather(values, chosen), columns)
         if augment is not None:
-            inputs = augment(tf.cast(inputs, tf.float32), training=True)
-        step((inputs, *rest))
+            inputs, targets = augmented(augment, tf.cast(inputs, tf.float32), targets, arrays.moves)
+        step((inputs, targets, *rest))
         return start + arrays.batch_size, positions
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False)

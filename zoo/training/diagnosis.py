@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = 256  # that gradients and units are looked at on
 ASKED = 1000  # that losses are compared on
+PIXELS = 2**23  # numbers of all of them: activations of more would not fit into memory
 VANISHED = 1e-3  # gradient of the first layer with weights over that of the last one
 EXPLODED = 1e3  # gradient of a layer over its weights
 DEAD = 0.4  # share of a layer's units
@@ -96,6 +97,7 @@ def diagnose(
 
 
 def _some(inputs: np.ndarray, targets: np.ndarray, task: Task, most: int) -> Examples:
+    most = min(most, max(1, PIXELS // inputs[:1].size))
     chosen = np.random.default_rng(0).permutation(len(inputs))[:most]
     return Examples(inputs[chosen].astype(np.float32), targets[chosen], task)
 
@@ -103,7 +105,9 @@ def _some(inputs: np.ndarray, targets: np.ndarray, task: Task, most: int) -> Exa
 def _held_out(data: Data, scale: Scale | None) -> Examples:
     """Examples of the held-out part, the targets as the network learns them."""
     part = data.held_out
-    part = part.chosen(np.random.default_rng(0).permutation(len(part))[:ASKED])
+    order = np.random.default_rng(0).permutation(len(part))[:ASKED]
+    asked = prepared(data, part.chosen(order[:1]))
+    part = part.chosen(order[: max(1, PIXELS // asked.size)])
     asked, targets = prepared(data, part), part.targets
     if scale is not None:
         targets = (targets - scale.restored(np.zeros_like(targets), asked)) / scale.deviation

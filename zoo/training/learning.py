@@ -60,6 +60,7 @@ def learn(job: Job, network: keras.Model, sides: Sides, settings: Settings, seed
         seed=seed,
         augment=augmentation(settings.augment, seed) if settings.augment else None,
         chosen=sides.dealt,
+        moves=plan.moves,
         whole=not plan.outside,
     )
     steps = len(batches) * settings.epochs
@@ -81,12 +82,20 @@ def learn(job: Job, network: keras.Model, sides: Sides, settings: Settings, seed
             epochs=settings.epochs,
             optimizer=optimizer,
             loss=plan.loss,
-            validation=None if sides.choosing is None else Arrays(*sides.choosing, batch_size=256),
+            validation=None if sides.choosing is None else _scored(*sides.choosing),
             patience=settings.patience,
             **how,
         )
     except FloatingPointError as error:
         raise JobError(str(error)) from error
+
+
+def _scored(inputs: np.ndarray, targets: np.ndarray) -> Arrays:
+    """Examples that choose the epoch, as many at a time as fit into memory."""
+    from zoo.arrays import together
+
+    size = inputs[:1].size if isinstance(inputs, np.ndarray) else 1
+    return Arrays(inputs, targets, batch_size=together(size, 256))
 
 
 def inner_split(job: Job, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -113,11 +113,14 @@ def losses(network: keras.Model, *several: Examples) -> list[np.ndarray]:
     """Float64 (examples,) for each of `several`: the losses, as in prediction, without penalties."""
     import tensorflow as tf
 
+    from zoo.arrays import together
+
     form = tf.TensorSpec([None, *several[0].inputs.shape[1:]], several[0].inputs.dtype)
     answer = _compiled(lambda inputs: network(inputs, training=False), form)
 
     def answers(inputs: np.ndarray) -> np.ndarray:
-        batches = [inputs[at : at + BATCH] for at in range(0, len(inputs), BATCH)]
+        batch = together(inputs[:1].size, BATCH)
+        batches = [inputs[at : at + batch] for at in range(0, len(inputs), batch)]
         return np.concatenate([answer(tf.constant(batch)).numpy().astype(np.float64) for batch in batches])
 
     return [_losses(answers(asked.inputs), asked) for asked in several]
