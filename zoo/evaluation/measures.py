@@ -137,6 +137,20 @@ def determination_parts(targets: np.ndarray, values: np.ndarray) -> np.ndarray:
     return 1 - shares.mean(axis=1)
 
 
+def present_parts(values: np.ndarray) -> np.ndarray:
+    """Parts of the mean over columns of each column's mean over the examples that have a number there.
+
+    Args:
+        values: float (examples, columns), NaN where an example has none. A column of such alone is left out; where all
+            are, so is each part NaN.
+    """
+    there = ~np.isnan(values)
+    some = there.any(axis=0)
+    if not some.any():
+        return np.full(len(values), np.nan)
+    return _ratios(np.where(there, values, 0.0), there.astype(np.float64))[:, some].mean(axis=1)
+
+
 def _ratios(parts: np.ndarray, totals: np.ndarray) -> np.ndarray:
     """Numbers (examples, columns) whose mean is the sum of `parts` over that of `totals`; 0 where that is 0."""
     below = totals.mean(axis=0)
