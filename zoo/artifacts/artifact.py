@@ -179,7 +179,10 @@ def publish(
                 part = "test" if data.test is not None else "validation"
                 found = task.evaluate(Exam(part, data.held_out.targets, anew))
                 evaluation = replace(found, baselines=evaluation.baselines)
-        return compare(task, expected, answers(), kind.formats(inputs)), known | {"metrics": evaluation.to_dict()}
+        request = kind.request(inputs, task.asks)
+        return compare(task, expected, answers(), kind.formats(inputs), request=request), known | {
+            "metrics": evaluation.to_dict()
+        }
 
     def export(folder: Path) -> None:
         saved_model.saved_model(model, folder, task=task, kind=kind)

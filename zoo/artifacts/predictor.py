@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from zoo.artifacts.card import check_model, read
 from zoo.builders.loading import UnknownLayersError, loaded, unknown
 from zoo.data.kind import Kind
 from zoo.data.notes import Note
-from zoo.data.parts import Inputs, count, in_files
+from zoo.data.parts import Inputs, chosen_inputs, count, in_files
 from zoo.errors import InputError, Notice
 from zoo.evaluation.findings import Finding
 from zoo.files import whole_file
@@ -67,15 +67,39 @@ class Prediction:
         """Where numbers are asked for: name -> value; else None."""
         return self.answer.get("prediction")
 
+    @property
+    def mask(self) -> np.ndarray | None:
+        """The class of each pixel, as training masks have it: uint8, of the size of the photo; None without a mask."""
+        encoded = self.answer.get("mask_bytes")
+        return None if encoded is None else forms.pixels_of(encoded)[..., 0]
+
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """Scores, the examples behind them (most confidently wrong first), what was left out, and what is wrong."""
+    """Scores, the examples behind them (most confidently wrong first), what was left out, and what is wrong.
+
+    Attributes:
+        pictures: of the examples that are most wrong: what each row shows -> images, as `zoo.pictures.sheets.rows`
+            takes them; empty where there is nothing to see.
+    """
 
     evaluation: Scored
     rows: tuple[Graded, ...]
     intake: tuple[Note, ...]
     findings: tuple[Finding, ...] = ()
+    pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def draw(self, path: str | Path) -> None:
+        """Write a picture of the examples that are most wrong.
+
+        Raises:
+            InputError: there is nothing to see, or the picture can't be written.
+        """
+        from zoo.pictures.sheets import rows
+
+        if not self.pictures:
+            raise InputError(f"{path}: nothing can be seen of these examples; leave out the picture")
+        rows(*self.pictures.values(), path=path, labels=tuple(self.pictures))
 
     def save(self, path: str | Path) -> None:
         """Write the examples as CSV: path, label, prediction, probability, right; or targets, values and error."""
@@ -139,13 +163,16 @@ class Predictor:
             InputError: a path does not exist, or there is nothing to answer for.
         """
         names, inputs, errors = self.kind.raw(source)
-        outputs, unread = self._outputs(inputs)
-        errors, answers = errors | unread, iter(forms.as_json(self.task, outputs, {}))
-        found = []
-        for at, name in enumerate(names):
-            answer = {} if at in unread else next(answers)  # what is in the place of an error was answered too
-            found.append(Prediction(name, error=errors[at]) if at in errors else Prediction(name, answer))
-        return found
+        answers: dict[int, dict[str, Any]] = {}
+        for positions, outputs, unread in self._asked(inputs):
+            errors |= unread
+            request = self.kind.request(chosen_inputs(inputs, positions), self.task.asks) if len(positions) else {}
+            said = forms.as_json(self.task, outputs, request) if len(positions) else ()
+            answers |= dict(zip(positions.tolist(), said, strict=True))
+        return [
+            Prediction(name, error=errors[at]) if at in errors else Prediction(name, answers[at])
+            for at, name in enumerate(names)
+        ]
 
     def predict_files(self, paths: Sequence[str]) -> list[Prediction]:
         """`predict` for each of several files or folders."""
@@ -182,7 +209,8 @@ class Predictor:
         exam = Exam(str(path), part.targets, outputs, part.digests, weighted=weighted)
         scores = self.task.evaluate(exam)
         rows = self.task.graded(part.names, exam, forms.as_json(self.task, outputs, {}))
-        return EvaluationReport(scores, rows, tuple(notes), self.task.findings(exam, scores))
+        pictures = self.task.pictures(part, exam, self.kind)
+        return EvaluationReport(scores, rows, tuple(notes), self.task.findings(exam, scores), pictures)
 
     def trained_on(self) -> set[str]:
         """Sha256 of the examples it was trained on, those of the artifact it started from included.
@@ -212,13 +240,18 @@ class Predictor:
             return lambda pixels: self.task.named(model.predict_on_batch(pixels.astype(np.float32)))
         return lambda inputs: self.task.outputs_of(model, inputs)
 
+    def _asked(self, inputs: Inputs) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], dict[int, str]]]:
+        """Some inputs at a time: positions of those that can be read, outputs by name, and why others can't."""
+        for some in self.kind.decoded(inputs, doing="predicting", batch=BATCH):
+            yield some.positions, self._ask(some.inputs) if len(some.positions) else {}, some.errors
+
     def _outputs(self, inputs: Inputs) -> tuple[dict[str, np.ndarray], dict[int, str]]:
         """Outputs by name of those inputs that can be read, and why another can't, by its position."""
         found, errors = [], {}
-        for some in self.kind.decoded(inputs, doing="predicting", batch=BATCH):
-            errors |= some.errors
-            if len(some.positions):
-                found.append(self._ask(some.inputs))
+        for positions, outputs, unread in self._asked(inputs):
+            errors |= unread
+            if len(positions):
+                found.append(outputs)
         nothing = np.zeros((0, len(self.classes)), np.float32)
         names = found[0] if found else self.task.outputs
         return {n: np.concatenate([each[n] for each in found]) if found else nothing for n in names}, errors

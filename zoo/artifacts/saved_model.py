@@ -32,17 +32,25 @@ def saved_model(model: keras.Model, folder: Path, *, task: Task, kind: Kind) -> 
     import tensorflow as tf
     from keras import ops
 
-    specs, assemble = kind.specification()
-    assemble = tf.function(assemble)  # traced once for all signatures
+    specs, _ = kind.specification()
+    read = tf.function(kind.reading(task.asks))  # traced once for all signatures
 
-    def said(outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return forms.in_graph(task, task.answer(outputs, {}, ops))
+    def assemble(*given: tf.Tensor, **tensors: tf.Tensor) -> tf.Tensor:
+        return read(**dict(zip(specs, given, strict=False)), **tensors)[0]
+
+    def said(outputs: dict[str, tf.Tensor], request: dict[str, tf.Tensor] | None = None) -> dict[str, tf.Tensor]:
+        return forms.in_graph(task, task.answer(outputs, request or {}, ops))
 
     if hasattr(model, "signatures"):
         run, signatures = task.network_outputs(model), model.signatures(assemble, specs)
     else:
         run, signatures = kind.called(model, task, assemble, said)
-    serve = tf.function(lambda **tensors: said(run(assemble(**tensors))))
+
+    @tf.function
+    def serve(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        inputs, request = read(**tensors)
+        return said(run(inputs), request)
+
     signatures = {"serving_default": serve.get_concrete_function(**specs), **signatures}
     module = module_of(model)
     with tempfile.TemporaryDirectory() as place:

@@ -276,6 +276,23 @@ class Kind(ABC):
         spec = tf.TensorSpec([None, *self.shape], tf.float32, name=self.name)
         return {self.name: spec}, lambda **tensors: tensors[self.name]
 
+    def reading(self, asks: Sequence[str]) -> Callable[..., tuple[Any, dict[str, Any]]]:
+        """A function of the tensors of a request to the Keras model's input and what answers need beside it.
+
+        Args:
+            asks: names of these, as `zoo.tasks.task.Task.asks` has them; a kind leaves out what it does not know.
+        """
+        _, assemble = self.specification()
+        return lambda **tensors: (assemble(**tensors), {})
+
+    def request(self, inputs: Inputs, asks: Sequence[str]) -> dict[str, np.ndarray]:
+        """The same of raw inputs as `Part` has them: name -> array, one row an example.
+
+        Raises:
+            zoo.kinds.images.decoding.DecodeError: one of the files can't be read.
+        """
+        return {}
+
     def feeds(self, inputs: Inputs) -> dict[str, Any]:
         """Raw inputs as the tensors of a request, by name: arrays, or lists of encoded files."""
         return {self.name: inputs}
@@ -412,6 +429,10 @@ class Kind(ABC):
             InputError: it can't be read.
         """
         raise NotImplementedError(f"{type(self).__name__}.numbered")
+
+    def passed(self, values: Mapping[str, Any], asks: Sequence[str]) -> dict[str, np.ndarray]:
+        """`request` of a checked request of one example, the batch axis left out."""
+        return {}
 
     def blank(self) -> dict[str, np.ndarray]:
         """Such tensors of an input that holds nothing, by which a server sees that a model answers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -66,7 +66,7 @@ def most_frequent(masks: Sequence[np.ndarray], classes: int, ignored: int | None
 def by_threshold(
     images: Sequence[np.ndarray],
     masks: Sequence[np.ndarray],
-    asked: Sequence[np.ndarray],
+    asked: Iterable[np.ndarray],
     names: Sequence[str],
     ignored: int | None = None,
 ) -> dict[str, list[np.ndarray]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -152,6 +152,7 @@ def compare(
     int8: bool,
     strings: bool = False,
     tolerance: float | None = None,
+    request: Mapping[str, np.ndarray] | None = None,
 ) -> Verdict:
     """Hold the answers of a format to those of the Keras model.
 
@@ -163,12 +164,13 @@ def compare(
         int8: hold it to the score rather than to the differences.
         strings: whether the format has such, and so has to say every value of the task.
         tolerance: `TOLERANCE` where None.
+        request: of the inputs, as `Kind.request` gives it; None where the format takes no such.
     """
     tolerance, task = TOLERANCE if tolerance is None else tolerance, task_of(card)
     outputs, said = wanted.outputs["model"], found.get("model", {})
     known = task.values()
     told = known if strings else portable(task) | {name: value for name, value in known.items() if name in said}
-    largest, flips = held(task, outputs, said, told, tolerance)
+    largest, flips = held(task, outputs, said, told, tolerance, request)
     for part, answers in wanted.outputs.items():
         if part != "model":
             received = found.get(part, {})
@@ -181,7 +183,7 @@ def compare(
             agree = float((labels[0] == labels[1]).mean())
             if name not in said:  # a format without strings leaves the last step to those who ask it
                 flips += flipped(task, name, answer, labels[1], tolerance)
-        if asked.targets is not None and task.quality is not None:
+        if asked.targets is not None and task.quality is not None and set(outputs) <= set(said):
             scores = [task.quality.score(task, asked.targets, each) for each in (outputs, said)]
             measure, (before, after) = task.quality.name if np.isfinite(scores).all() else None, scores
     parity = Parity(len(asked), {}, largest, flips, tolerance)

@@ -149,7 +149,8 @@ def _parity(asked: Artifact, inputs: Inputs, gate: Gate) -> Parity:
     """The gate, as when the artifact was published."""
     task, kind = task_of(asked.card), requested_kind(asked.card, asked.model)
     answers = gate.ask(asked.folder, inputs, kind, list(task.values()))
-    return compare(task, said_of(task, asked.model, inputs, kind), answers(), kind.formats(inputs))
+    expected, request = said_of(task, asked.model, inputs, kind), kind.request(inputs, task.asks)
+    return compare(task, expected, answers(), kind.formats(inputs), request=request)
 
 
 def _inputs(asked: Artifact, source: Any, seed: int) -> tuple[Inputs, list[Note], str]:

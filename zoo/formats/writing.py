@@ -99,12 +99,14 @@ def of_saved_model(found: Artifact, validate: str | Path | None) -> dict[str, An
     with Gate() as process:
         asked = questions.readable(questions.to_ask(found, validate), requested_kind(found.card))
         wanted = parity.expected(found.model, asked, found.card).outputs["model"]
-        names = list(task_of(found.card).values())
+        task = task_of(found.card)
+        names = list(task.values())
         answered, latency = parity.ask_saved_model(process, found.folder, asked, found.card, names)
     asked = asked.chosen(answered.positions)
     wanted = {name: values[answered.positions] for name, values in wanted.items()}
     both = Expected({}, {"model": wanted}), {"model": answered.values}
-    verdict = parity.compare(*both, asked, found.card, int8=False, strings=True)
+    request = requested_kind(found.card).request(asked.inputs if asked.files is None else asked.files, task.asks)
+    verdict = parity.compare(*both, asked, found.card, int8=False, strings=True, request=request)
     verdict = verdict._replace(parity=verdict.parity._replace(refused=answered.refused))
     if not verdict.passed:
         raise JobError(f"the SavedModel answers otherwise than the model: {verdict.reason()}")

@@ -15,7 +15,7 @@ from zoo.artifacts.card import requested_kind
 from zoo.data.kind import Kind, TooLargeError
 from zoo.errors import InputError
 from zoo.serving.refusals import bad, too_large
-from zoo.tasks.forms import FORMS, in_numpy
+from zoo.tasks.forms import FORMS, sent
 from zoo.tasks.registry import task_of
 
 DEFAULT = "serving_default"
@@ -66,6 +66,18 @@ class Answering(Protocol):
         """Of each row: name of an output -> float32 or bool array, number, bytes or str."""
 
 
+class Row(NamedTuple):
+    """One example.
+
+    Attributes:
+        tensors: of a format without strings, the batch axis left out.
+        request: what the answer needs beside the outputs; see `zoo.data.kind.Kind.passed`.
+    """
+
+    tensors: dict[str, np.ndarray]
+    request: dict[str, np.ndarray] = {}
+
+
 class Numbers:
     """Answers of any runtime for requests that become numbers without TensorFlow, as images do.
 
@@ -96,14 +108,18 @@ class Numbers:
         """Tensors of a format without strings, the batch axis left out."""
         values = checked(fields, self.signatures[signature].inputs, self.kind, self.most)
         with refusing():
-            return DEFAULT, self.kind.numbered(values)
+            return DEFAULT, Row(self.kind.numbered(values), self.kind.passed(values, self.task.asks))
 
-    def run(self, key: Hashable, rows: Sequence[dict[str, np.ndarray]]) -> list[dict[str, Any]]:
+    def run(self, key: Hashable, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """As the exported model answers."""
+        outputs = self.outputs([row.tensors for row in rows])
+        request = {name: np.stack([row.request[name] for row in rows]) for name in rows[0].request}
+        return sent(self.task, self.task.answer(outputs, request, np))
+
+    def outputs(self, rows: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """What the network gives for the tensors of some requests."""
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        outputs = self.ask({n: v.astype(np.float32) if v.dtype == np.uint8 else v for n, v in stacked.items()})
-        values = in_numpy(self.task, self.task.answer(outputs, {}, np))
-        return [{name: each[at] for name, each in values.items()} for at in range(len(rows))]
+        return dict(self.ask({n: v.astype(np.float32) if v.dtype == np.uint8 else v for n, v in stacked.items()}))
 
 
 class Graph:

@@ -58,10 +58,11 @@ def opened_version(
         _check_graph(graph, card, folder)
         found = Both(graph, card, most) if labels else graph
     if labels:
-        answer = found.run(DEFAULT, [kind.blank()])[0]
+        answers = found.outputs([kind.blank()])
         for name in task.outputs:
-            if not np.isfinite(answer[name]).all() or len(answer[name]) != len(task.names):
-                raise InputError(f"{folder}: expected {len(task.names)} numbers for a blank image, got {answer[name]}")
+            answer = answers[name][0]
+            if not np.isfinite(answer).all() or answer.shape[-1:] != (len(task.names),):
+                raise InputError(f"{folder}: expected {len(task.names)} numbers for a blank image, got {answer}")
     cards.read(folder, checksums.SERVED)  # what was opened is what was checked: nobody wrote it meanwhile
     return found
 

@@ -124,6 +124,11 @@ def _png(names: tuple[str, ...], pixels: Any) -> Any:
     return tf.map_fn(tf.io.encode_png, whole, fn_output_signature=tf.string)
 
 
+def pixels_of(encoded: str) -> np.ndarray:
+    """Uint8 pixels (height, width, 1 or 3) of a PNG in base64, as JSON holds it."""
+    return _decoded(base64.b64decode(encoded))
+
+
 def _texts(said: np.ndarray) -> np.ndarray:
     return np.array([each.decode() if isinstance(each, bytes) else str(each) for each in said], object)
 

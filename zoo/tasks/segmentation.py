@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from zoo.errors import InputError
+from zoo.evaluation import findings as finding
+from zoo.evaluation import masks, otsu
+from zoo.evaluation.baselines import Examples
+from zoo.evaluation.findings import Finding
+from zoo.evaluation.masks import Counts, MaskEvaluation
 from zoo.evaluation.shown import Line, Shown, Table
-from zoo.tasks.areas import Areas
+from zoo.pictures.overlays import overlay
+from zoo.tasks.areas import Areas, decided
 from zoo.tasks.task import Task
-from zoo.tasks.terms import Answer, Measure, Outputs, Plan, Value, Written
+from zoo.tasks.terms import Answer, Exam, Measure, Outputs, Plan, Value, Written
 
 SUM = 1e-3  # how far probabilities may be from 1 together
+RARE = 0.1  # share of the true pixels of a class, below which it is hardly ever predicted
+FITTED, LONGEST = 200, 512  # photos that a simple model is fitted on, and pixels of their longer side
+SHOWN, SIDE = 16, 128  # photos in a picture, and pixels of their side
+
+_counted: list[tuple[weakref.ref, weakref.ref, Counts]] = []
 
 
 class Mask(Protocol):
@@ -60,7 +72,6 @@ class Segmentation(Task):
     several: ClassVar[bool] = True
     pixelwise: ClassVar[bool] = True
     asks: ClassVar[tuple[str, ...]] = ("size",)
-    measures: ClassVar[tuple[Measure, ...]] = ()
 
     @classmethod
     def of(cls, raw: Written) -> Segmentation:
@@ -223,6 +234,90 @@ class Segmentation(Task):
         """The value of each class in a mask."""
         return {"mask_values": list(self.values_of_classes)}
 
+    # ---- scores ----
+
+    def counted(self, targets: np.ndarray, outputs: Outputs) -> Counts:
+        """Pixels that are right and wrong, each photo at its own size.
+
+        Several scores of the same answers follow each other: what was counted last is kept as long as the answers are.
+        """
+        said = outputs["probabilities"]
+        for kept in list(_counted):
+            known, answers, found = kept
+            if known() is targets and answers() is said:
+                return found
+            if known() is None or answers() is None:
+                _counted.remove(kept)
+        parts = [Counts.of([], [], len(self.names))]
+        for mask, one in zip(targets, said, strict=True):
+            parts.append(Counts.of([mask.pixels()], [_positions(one, mask.size)], len(self.names)))
+        found = Counts(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+        _counted.append((weakref.ref(targets), weakref.ref(said), found))
+        return found
+
+    measures: ClassVar[tuple[Measure, ...]] = (
+        Measure("iou", "max", lambda task, *both: task.counted(*both).parts("iou")),
+        Measure("dice", "max", lambda task, *both: task.counted(*both).parts("dice")),
+        Measure("pixel_accuracy", "max", lambda task, *both: task.counted(*both).parts("accuracy")),
+    )
+    quality: ClassVar[Measure] = measures[0]
+
+    def simple(self, examples: Examples) -> dict[str, np.ndarray]:
+        """Always the most frequent class; of two classes Otsu's threshold of each photo, at its own size.
+
+        Large photos are made smaller for it. Positions uint8 (height, width) of each, object (asked,).
+        """
+        common = np.full((1, 1), self._pixels(examples.targets).sum(axis=0).argmax(), np.uint8)
+        found = {"always the most frequent class": [common] * len(examples.asked)}
+        if len(self.names) == 2:
+            order = np.random.default_rng(examples.seed).permutation(len(examples.targets))
+            some = np.sort(order[:FITTED])
+            photos = [_photo(examples.kind, examples.raw[0][at], examples.targets[at].size) for at in some]
+            masks = [
+                resized(examples.targets[at].pixels(), photo.shape[:2]) for at, photo in zip(some, photos, strict=True)
+            ]
+            sizes = examples.kind.request(examples.raw[1], self.asks)["size"]
+            asked = (_photo(examples.kind, item, size) for item, size in zip(examples.raw[1], sizes, strict=True))
+            found |= otsu.by_threshold(photos, masks, asked, self.names)
+        return {name: _ragged([each.astype(np.uint8) for each in said]) for name, said in found.items()}
+
+    def evaluate(self, exam: Exam) -> MaskEvaluation:
+        """See `Task.evaluate`: each score is a mean over photos, each at its own size."""
+        simple = {name: self.counted(exam.targets, said) for name, said in exam.simple.items()}
+        return masks.evaluate(exam.part, self.names, self.counted(exam.targets, exam.outputs), simple, exam.seed)
+
+    def graded(self, names: Sequence[str], exam: Exam, said: Iterable[dict[str, Any]]) -> tuple[Photo, ...]:
+        """See `Task.graded`: those of the least IoU first."""
+        counts = self.counted(exam.targets, exam.outputs)
+        scores, right = counts.iou().tolist(), counts.accuracy()[:, 0].tolist()
+        return tuple(
+            Photo(names[at], exam.targets[at].name, dict(zip(self.names, scores[at], strict=True)), right[at])
+            for at in counts.worst()
+        )
+
+    def pictures(self, part: Any, exam: Exam, kind: Any) -> dict[str, np.ndarray]:
+        """The worst photos, what is true of them, and what was said."""
+        shown: dict[str, list[np.ndarray]] = {"photo": [], "true": [], "predicted": []}
+        for at in self.counted(exam.targets, exam.outputs).worst()[:SHOWN]:
+            photo = kind.whole(part.inputs[at], (SIDE, SIDE))
+            positions = (
+                exam.targets[at].pixels(),
+                _positions(exam.outputs["probabilities"][at], exam.targets[at].size),
+            )
+            both = [overlay(photo, resized(each, (SIDE, SIDE))) for each in positions]
+            for row, picture in zip(shown.values(), (photo, *both), strict=True):
+                row.append(picture)
+        return {name: np.stack(row) for name, row in shown.items()}
+
+    def findings(self, exam: Exam, evaluation: Any) -> tuple[Finding, ...]:
+        """Classes that are hardly ever predicted, simple models that do better, copies."""
+        own = self.counted(exam.targets, exam.outputs).parts("iou")
+        parts = {name: self.counted(exam.targets, said).parts("iou") for name, said in exam.simple.items()}
+        rivals = finding.of_rivals("mean IoU", own, parts, exam.seed)
+        if evaluation.examples < finding.FEWEST:
+            return rivals
+        return (*_never_predicted(evaluation), *finding.of_copies(exam.digests), *rivals)
+
     # ---- the card ----
 
     def to_card(self) -> dict[str, Any]:
@@ -257,6 +352,49 @@ def resized(positions: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         for count, wanted in zip(positions.shape, size, strict=True)
     )
     return positions[rows[:, None], columns]
+
+
+class Photo(NamedTuple):
+    """One scored photo: its mask, IoU of each class, NaN where it is neither true nor predicted, and pixel accuracy."""
+
+    name: str
+    mask: str
+    iou: dict[str, float]
+    accuracy: float
+    right: None = None  # a mask is not right or wrong
+
+    def cells(self) -> dict[str, Any]:
+        """A row of a table, by column."""
+        scores = {f"IoU {name}": "" if np.isnan(score) else score for name, score in self.iou.items()}
+        return {"name": self.name, "mask": self.mask, **scores, "pixel accuracy": self.accuracy}
+
+
+def _never_predicted(evaluation: MaskEvaluation) -> list[Finding]:
+    """That the model hardly ever gives a class to a pixel."""
+    rare = {name: row for name, row in evaluation.classes.items() if row["predicted"] < RARE * row["true"]}
+    if not rare:
+        return []
+    name, row = max(rare.items(), key=lambda each: each[1]["true"])
+    evidence = f"{name!r} has {row['true']:.1%} of the pixels, and is predicted for {row['predicted']:.1%}"
+    return [Finding("class hardly ever predicted", evidence, "train longer, or get more photos that have it")]
+
+
+def _positions(said: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Positions of the classes of one photo at its size: of probabilities, or of positions of a simple model."""
+    return resized(said, size) if said.ndim == 2 else decided(said, *size)[0]
+
+
+def _photo(kind: Any, item: Any, size: Sequence[int]) -> np.ndarray:
+    """Uint8 (height, width, 3), at most `LONGEST` pixels a side."""
+    scale = min(1.0, LONGEST / max(size))
+    return kind.whole(item, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
+
+
+def _ragged(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    found = np.empty(len(arrays), object)
+    for at, array in enumerate(arrays):
+        found[at] = array
+    return found
 
 
 def _masks(raw: Written) -> Sequence[Mask]:

@@ -7,7 +7,7 @@ in its fields, and goes into the card of an artifact. Nothing else of the projec
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -396,7 +396,7 @@ class Task(ABC):
         simple = {name: scores(outputs) for name, outputs in exam.simple.items()}
         return Scores(exam.part, len(exam.targets), scores(exam.outputs), simple)
 
-    def graded(self, names: Sequence[str], exam: Exam, said: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
+    def graded(self, names: Sequence[str], exam: Exam, said: Iterable[dict[str, Any]]) -> tuple[Any, ...]:
         """The examples that are scored, each as `Graded`; those that are most wrong first, where that can be told.
 
         Args:
@@ -406,6 +406,16 @@ class Task(ABC):
         """
         rows = zip(names, exam.targets, said, strict=True)
         return tuple(Graded(name, self.text(target), answer) for name, target, answer in rows)
+
+    def pictures(self, part: Any, exam: Exam, kind: Any) -> Mapping[str, np.ndarray]:
+        """Of the examples that are most wrong what can be seen: what a row shows -> images, as sheets take them.
+
+        Args:
+            part: of the data that is scored, as `zoo.data.Part`.
+            exam: of its examples.
+            kind: of the inputs, as `zoo.data.kind.Kind`.
+        """
+        return {}
 
     def findings(self, exam: Exam, evaluation: Scored) -> tuple[Finding, ...]:
         """What is wrong, in words, with the remedy."""

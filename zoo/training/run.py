@@ -22,12 +22,13 @@ from zoo.errors import InputError
 from zoo.evaluation.baselines import Examples
 from zoo.evaluation.findings import Finding
 from zoo.files import claimed, run_folder, whole_file
+from zoo.pictures import sheets
 from zoo.settings import whole
 from zoo.tasks.reconstruction import Reconstruction
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Exam, Outputs, Scored
 from zoo.training import judges
-from zoo.training.callbacks import sheets
+from zoo.training.callbacks import sheets as samples
 from zoo.training.checkpoints import Checkpoint
 from zoo.training.curves import learning_curves
 from zoo.training.inputs import prepared
@@ -93,10 +94,20 @@ class Trained:
             write_history(self.history, run / "history.csv")
             learning_curves(self.history, run / "history.png")
             judges.keep(self.data, self.evaluation, run, train)
+            if pictures := self._pictures():
+                sheets.rows(*pictures.values(), path=run / "worst.png", labels=tuple(pictures))
             said = {self.task.outputs[0]: self.outputs} if self.task.supervised else {}
             with Gate() as gate:
                 what = (self.model, self.data, self.task, self.card, said, self.evaluation)
                 return artifact.publish(*what, out=out, run=run, gate=gate, seed=self.card["seed"])[0]
+
+    def _pictures(self) -> Mapping[str, np.ndarray]:
+        """Of the held-out examples that are most wrong."""
+        if not self.task.supervised:
+            return {}
+        part = self.data.held_out
+        exam = Exam(self.evaluation.part, part.targets, {self.task.outputs[0]: self.outputs})
+        return self.task.pictures(part, exam, self.data.kind)
 
 
 def train(
@@ -207,7 +218,7 @@ def train(
         checkpoint = None if run is None else _checkpoint(Path(run), card, job)
         watchers = [*callbacks, *([_tensorboard(tensorboard)] if tensorboard else [])]
         if job.task.drawn and run:
-            watchers += [sheets(Path(run) / "samples", settings.epochs)]
+            watchers += [samples(Path(run) / "samples", settings.epochs)]
         sides = Sides.of(job, chosen, choosing)
         history = learn(job, job.network, sides, settings, seed, checkpoint=checkpoint, callbacks=watchers)
         if checkpoint is not None:

@@ -202,6 +202,14 @@ class Images(Kind):
         raw = Raw([each.name for each in examples], tuple(each.path for each in examples), {})
         return raw, [";".join(each.labels) for each in examples] if classes else None, notes
 
+    def whole(self, item: Any, size: tuple[int, int]) -> np.ndarray:
+        """One image as people see it, uint8 (height, width, 3), resized to `size`.
+
+        Raises:
+            DecodeError: it can't be read.
+        """
+        return decoding.decode(item, size, None)
+
     def _decoded(self, item: Any) -> np.ndarray:
         if isinstance(item, str):  # why there is no image
             raise decoding.DecodeError(item)
@@ -255,6 +263,28 @@ class Images(Kind):
         from zoo.kinds.images.signatures import pixels_of
 
         return {BYTES: tf.TensorSpec([None], tf.string, name=BYTES)}, pixels_of(self.size, self.crop, self.channels)
+
+    def reading(self, asks: Sequence[str]) -> Callable[..., tuple[Any, dict[str, Any]]]:
+        """See `Kind.reading`: ``size``, height and width of each image, int32 (batch, 2)."""
+        if "size" not in asks:
+            return super().reading(asks)
+        from zoo.kinds.images.signatures import sized_pixels_of
+
+        read = sized_pixels_of(self.size, self.crop, self.channels)
+
+        def both(**tensors: Any) -> tuple[Any, dict[str, Any]]:
+            pixels, size = read(**tensors)
+            return pixels, {"size": size}
+
+        return both
+
+    def request(self, inputs: Inputs, asks: Sequence[str]) -> dict[str, np.ndarray]:
+        """See `Kind.request`: the same of images in files or in memory."""
+        if "size" not in asks:
+            return {}
+        if not in_files(inputs):
+            return {"size": np.tile(np.int32(inputs.shape[1:3]), (len(inputs), 1))}
+        return {"size": np.array([decoding.upright_size(item) for item in inputs], np.int32).reshape(-1, 2)}
 
     def feeds(self, inputs: Inputs) -> dict[str, Any]:
         """Encoded files: paths are read, arrays of pixels become PNG, and bytes are taken as they are."""
@@ -356,6 +386,10 @@ class Images(Kind):
         """Uint8 pixels (height, width, channels)."""
         pixels = _readable_or_refused(values[BYTES], self.size, self.crop)
         return {"pixels": decoding.grey(pixels) if self.channels == 1 else pixels}
+
+    def passed(self, values: Mapping[str, Any], asks: Sequence[str]) -> dict[str, np.ndarray]:
+        """See `Kind.passed`."""
+        return {"size": np.int32(decoding.upright_size(values[BYTES]))} if "size" in asks else {}
 
     def blank(self) -> dict[str, np.ndarray]:
         """Black."""

@@ -14,17 +14,25 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+def pixels_of(size: tuple[int, int], crop: float | None, channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Decoding, from ``image_bytes`` to float32 pixels 0-255."""
+    read = sized_pixels_of(size, crop, channels)
+    return lambda image_bytes: read(image_bytes=image_bytes)[0]
+
+
 @functools.cache
-def pixels_of(size: tuple[int, int], crop: float, channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Decoding, from ``image_bytes`` to float32 pixels 0-255; traced once in a process, as that takes seconds."""
+def sized_pixels_of(
+    size: tuple[int, int], crop: float | None, channels: int
+) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """The same, and height and width of each image before, int32 (batch, 2); traced once, as that takes seconds."""
     import tensorflow as tf
 
-    from zoo.kinds.images.decoding_graph import decode_batch, grey
+    from zoo.kinds.images.decoding_graph import decode_sized, grey
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
-    def pixels(image_bytes: tf.Tensor) -> tf.Tensor:
-        decoded = decode_batch(image_bytes, size, crop)
-        return tf.cast(grey(decoded) if channels == 1 else decoded, tf.float32)
+    def pixels(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        decoded, whole = decode_sized(image_bytes, size, crop)
+        return tf.cast(grey(decoded) if channels == 1 else decoded, tf.float32), whole
 
     with tf.init_scope():  # part of no other function
         return pixels.get_concrete_function()
@@ -44,10 +52,15 @@ def further(
     files = tf.TensorSpec([None], tf.string, name="image_bytes")
     run = tf.function(lambda pixels: tuple(both(pixels, training=False)), [pixels])
     signatures = {
-        "serving_pixels": tf.function(lambda pixels: said(task.named(run(pixels)[0])), [pixels]),
+        "serving_pixels": tf.function(lambda pixels: _with_outputs(said, task.named(run(pixels)[0])), [pixels]),
         "embed": tf.function(lambda image_bytes: {"embedding": run(assemble(image_bytes))[1]}, [files]),
     }
     return lambda pixels: task.named(run(pixels)[0]), signatures
+
+
+def _with_outputs(said: Callable[[dict[str, Any]], dict[str, Any]], outputs: dict[str, Any]) -> dict[str, Any]:
+    """An answer, and the outputs of the network that are too large to be part of it."""
+    return outputs | said(outputs)
 
 
 def _with_embedding(model: keras.Model) -> keras.Model:
