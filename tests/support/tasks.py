@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from zoo.tasks.generation import Generation
 from zoo.tasks.multi_label import MultiLabel
 from zoo.tasks.reconstruction import Reconstruction
 from zoo.tasks.regression import Regression
+from zoo.tasks.segmentation import Segmentation
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Outputs
 
@@ -46,8 +47,50 @@ class Example(NamedTuple):
         if self.share:  # one is over a half
             found = {name: 0.4 * each / each.sum(axis=-1, keepdims=True) for name, each in found.items()}
             for each in found.values():
-                each[np.arange(count), np.arange(count) % each.shape[-1]] += 0.6
+                pixels = np.arange(each[:1, ..., :1].size).reshape(each[:1, ..., :1].shape)
+                first = (np.arange(count).reshape(-1, *[1] * (each.ndim - 1)) + pixels) % each.shape[-1]
+                np.put_along_axis(each, first, np.take_along_axis(each, first, -1) + 0.6, -1)
         return {name: each.astype(np.float32) for name, each in found.items()}
+
+
+class Mask(NamedTuple):
+    """The class of each pixel, in memory; see `zoo.tasks.segmentation.Mask`."""
+
+    name: str
+    positions: np.ndarray
+    greys: tuple[int, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.positions.shape
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Pixels of each class."""
+        return np.bincount(self.positions.ravel(), minlength=len(self.greys))
+
+    @property
+    def found(self) -> dict[int, int]:
+        """Value -> pixels."""
+        return {self.greys[at]: int(count) for at, count in enumerate(self.counts) if count}
+
+    def pixels(self) -> np.ndarray:
+        """Positions."""
+        return self.positions
+
+    def of(self, greys: tuple[int, ...]) -> Mask:
+        """With these values."""
+        return self._replace(greys=greys)
+
+
+def _masks(count: int) -> np.ndarray:
+    """Masks of different sizes, object (examples,)."""
+    rng, found = np.random.default_rng(2), np.empty(count, object)
+    for at in range(count):
+        positions = rng.integers(0, 4, (4 + at % 3, 5 + at % 2), np.uint8)
+        found[at] = Mask(f"masks/{at}.png", positions, (0, 7, 8, 255))
+    return found
 
 
 _WHOLE = np.arange(COUNT) % len(NAMES)
@@ -63,6 +106,9 @@ TASKS: dict[str, Example] = {
         Reconstruction(NAMES, threshold=float(np.float32(0.9))), {"reconstruction": (3, 2), "score": ()}, (0, 2), _WHOLE
     ),
     "generation": Example(Generation(NAMES), {"pixels": (5, 4, 3)}, (0, 255), _WHOLE),
+    "segmentation": Example(
+        Segmentation(NAMES, (0, 7, 8, 255)), {"probabilities": (4, 4, 4)}, (0, 1), _masks(COUNT), share=True
+    ),
 }
 
 
@@ -83,6 +129,8 @@ CHANGES: dict[str, Callable[[tuple[str, ...], Any, Any], tuple[tuple[str, ...], 
     "flag": lambda names, flag, xp: (names, xp.logical_not(flag)),
     "array": lambda names, array, xp: (names, 1.01 * array + 0.01),
     "image": lambda names, pixels, xp: (names, 255 - pixels),
+    "mask": lambda names, areas, xp: (names, replace(areas, shares=xp.swapaxes(areas.shares, 1, 2))),
+    "positions": lambda names, at, xp: (names, xp.swapaxes(at, 1, 2)),
 }
 
 
@@ -112,6 +160,10 @@ def border(name: str, distance: float) -> list[dict[str, np.ndarray]]:
             {"score": 2 * limit**0.5, "reconstruction": np.zeros((3, 2))},
         ),
         "generation": ({"pixels": 127.5 * pixels}, {"pixels": 255 * pixels}),
+        "segmentation": (
+            {"probabilities": np.tile([0.45, 0.45, 0.1, 0], (4, 4, 1))},
+            {"probabilities": np.tile([0.5, -0.5, 0, 0], (4, 4, 1))},
+        ),
     }[name]
     return [
         {each: np.float32([np.asarray(middle[each]) + side * np.asarray(step[each])]) for each in middle}

@@ -75,6 +75,10 @@ WRONG: dict[str, list[tuple[str, Any]]] = {
     "forecasting": [("classes", []), ("deviations", [1.0, -1.0]), ("deviations", None)],
     "reconstruction": [("threshold", wrong) for wrong in (None, "1", True, float("nan"), float("inf"), [1.0])],
     "generation": [],
+    "segmentation": [
+        ("classes", []),
+        *(("mask_values", wrong) for wrong in (None, [], [0, 1, 2], [0, 1, 2, 2], [0, 1, 2, 256], [0, 1, 2, True])),
+    ],
 }
 
 
@@ -122,10 +126,10 @@ def test_targets_have_strata_counts_and_a_text(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.supervised])
 def test_a_constant_is_as_wide_as_outputs_and_losses_are_one_an_example(name: str) -> None:
     example = EXAMPLES[name]
-    losses = example.task.losses(example.targets, example.outputs())
+    losses = example.task.losses(example.targets, example.outputs())  # at the size of the outputs, where they have one
     assert losses.shape == (COUNT,) and np.isfinite(losses).all()
     constant, (output,) = example.task.constant(example.targets), example.outputs()
-    same = {output: np.tile(constant, (COUNT, 1))}
+    same = {output: np.stack([constant] * COUNT)}
     rng = np.random.default_rng(0)
     others = (
         {output: example.outputs(COUNT, int(seed))[output][:1].repeat(COUNT, 0)} for seed in rng.integers(9, size=9)
@@ -243,7 +247,7 @@ def test_what_is_said_is_scored_graded_and_told(name: str) -> None:
     assert json.loads(json.dumps(cards.plain(found.to_dict()), allow_nan=False))
     for measure in example.task.measures:
         assert np.isfinite(measure.score(example.task, example.targets, example.outputs())), measure.name
-    said = forms.as_json(example.task, exam.outputs, {})
+    said = list(forms.as_json(example.task, exam.outputs, {}))
     rows = example.task.graded([f"row {at}" for at in range(COUNT)], exam, said)
     assert sorted(row.name for row in rows) == sorted(f"row {at}" for at in range(COUNT))
     assert all(isinstance(row.cells(), dict) for row in rows)

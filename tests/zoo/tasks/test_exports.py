@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 
 import zoo
+from support import masks
 from support.tasks import CHANGES
 from zoo.artifacts.gate import TOLERANCE
 from zoo.errors import JobError
@@ -35,6 +37,10 @@ def waves() -> zoo.data.Data:
     return zoo.data.sequences(frame, target="value", window=8, horizon=2)
 
 
+def photos() -> zoo.data.Data:
+    return zoo.data.masks(masks.write(Path(tempfile.mkdtemp(), "blots")))
+
+
 MODEL = {"model": {"units": (4,)}}
 MADE: dict[str, Callable[[], Trained]] = {
     "classification": lambda: zoo.train("mlp", zoo.data.arrays(ROWS, LABELS.sum(axis=1) % 3), epochs=1, **MODEL),
@@ -51,6 +57,7 @@ MADE: dict[str, Callable[[], Trained]] = {
         model={"latent_dim": 4, "units": (4,)},
         batch_size=8,
     ),
+    "segmentation": lambda: zoo.train("unet", photos(), epochs=1, model={"filters": 2, "depth": 1}, input_size=16),
 }
 VALUES = [(name, value) for name, task in TASKS.items() for value in task(("a", "b")).values()]
 EACH_VALUE = [  # one of them quick
