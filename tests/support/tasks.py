@@ -130,7 +130,7 @@ CHANGES: dict[str, Callable[[tuple[str, ...], Any, Any], tuple[tuple[str, ...], 
     "array": lambda names, array, xp: (names, 1.01 * array + 0.01),
     "image": lambda names, pixels, xp: (names, 255 - pixels),
     "mask": lambda names, areas, xp: (names, replace(areas, shares=xp.swapaxes(areas.shares, 1, 2))),
-    "positions": lambda names, at, xp: (names, xp.swapaxes(at, 1, 2)),
+    "positions": lambda names, shares, xp: (names, xp.swapaxes(shares, 1, 2)),
 }
 
 

@@ -80,9 +80,15 @@ def check(path: str, as_json: bool, **options: object) -> None:
     **OUTPUT,
     help="File to write with one row an example, the most confidently wrong first. Give it to look for wrong labels.",
 )
+@output_option(
+    "--picture",
+    **OUTPUT,
+    help="File of a picture of the photos that are most wrong, with what is true and what was predicted; its suffix "
+    "says the format, as .png. Give it where each pixel has a class.",
+)
 @IMPORT
 @JSON
-def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> None:
+def evaluate(artifact: str, path: str, csv_path: str | None, picture: str | None, as_json: bool) -> None:
     """Score ARTIFACT on the labelled examples in PATH.
 
     Where PATH has train, val and test parts, the held-out one is scored, else all of it; what the model was trained on
@@ -94,6 +100,8 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
     report = artifacts.load(artifact, "evaluate").evaluate(path)
     if csv_path:
         report.save(csv_path)
+    if picture:
+        report.draw(picture)
     if as_json:
         found = {"left_out": [note._asdict() for note in report.intake]}
         found["findings"] = [finding._asdict() for finding in report.findings]
@@ -105,6 +113,8 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
     tables.show_mistakes(report)
     if csv_path:
         say(f"every file: {csv_path}")
+    if picture:
+        say(f"most wrong: {picture}")
 
 
 @click.command(short_help="Ask a model about files.")
@@ -118,9 +128,17 @@ def evaluate(artifact: str, path: str, csv_path: str | None, as_json: bool) -> N
     help="Number of classes to show for each input, the most probable first. Raise it to see what was close.",
 )
 @output_option("--csv", "csv_path", **OUTPUT, help="File to write with one row an input. Give it where there are many.")
+@output_option(
+    "--out",
+    type=click.Path(file_okay=False),
+    help="New or empty folder for what is a picture, as the mask of a photo and the photo with its classes in colours. "
+    "Give it to look at them or to go on with them.",
+)
 @IMPORT
 @JSON
-def predict(artifact: str, paths: tuple[str, ...], top: int, csv_path: str | None, as_json: bool) -> None:
+def predict(
+    artifact: str, paths: tuple[str, ...], top: int, csv_path: str | None, out: str | None, as_json: bool
+) -> None:
     """Ask ARTIFACT about PATHS: files, folders, patterns like 'photos/*.jpg', or - for a list on stdin.
 
     Files are of the kind that it was trained on: images, tables, texts, sequences; for a forecast a series, whose last
@@ -129,16 +147,22 @@ def predict(artifact: str, paths: tuple[str, ...], top: int, csv_path: str | Non
     import sys
 
     from zoo.artifacts import artifact as artifacts
-    from zoo.commands import tables
+    from zoo.commands import drawing, tables
     from zoo.kinds.images.sources import named
 
     made = artifacts.load(artifact, "predict")
+    if out:
+        drawing.check(made.task, out, paths)
     results = made.predict_files(list(named(paths, sys.stdin)))
+    if out:
+        count = drawing.write(results, made, out)
     if csv_path:
-        tables.write_predictions(results, csv_path)
+        tables.write_predictions(results, made.task, csv_path)
     if as_json:
         say_json(tables.prediction_rows(results, top))
     elif not csv_path:
         tables.show_predictions(results, made.task, top)
+    if out and not as_json:
+        say(f"{count:,} files in {out}")
     if all(result.error for result in results):
         raise click.exceptions.Exit(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -13,7 +13,7 @@ from zoo.evaluation.shown import Line, Shown
 from zoo.evaluation.shown import Table as Block
 from zoo.kinds.registry import kind_of
 from zoo.progress import CONSOLE, literal
-from zoo.tasks.forms import FORMS
+from zoo.tasks.forms import FORMS, files
 
 if TYPE_CHECKING:
     from zoo.artifacts.predictor import EvaluationReport, Prediction
@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from zoo.training.loop import History
 
 MOST_NOTES = 10
-DECISIONS = {"name": "label", "names": "label", "flag": "verdict"}  # form of a value -> what to call it
-HEADINGS = {("label", "probabilities"): ("answer", "most probable"), ("prediction",): ("answer",)}
+DECISIONS = {"name": "label", "names": "label", "flag": "verdict", "mask": "mask"}  # form of a value -> what to call it
+HEADINGS = {
+    ("label", "probabilities"): ("answer", "most probable"),
+    ("prediction",): ("answer",),
+    ("mask_bytes", "shares"): ("mask", "share of the photo"),
+}
 
 
 def show_data(data: Data, *, all_notes: bool = False) -> None:
@@ -174,25 +178,26 @@ def prediction_rows(results: Iterable[Prediction], top: int) -> list[dict[str, A
     return rows
 
 
-def write_predictions(results: Iterable[Prediction], path: str) -> None:
+def write_predictions(results: Iterable[Prediction], task: Task, path: str) -> None:
     """CSV: name, the single values of the answer, as label and probability or numbers by their names; error."""
     from zoo.files import whole_file
 
     results = list(results)
-    columns = list(dict.fromkeys(name for result in results for name in _columns(result)))
+    left = {"probabilities", *files(task)}
+    columns = list(dict.fromkeys(name for result in results for name in _columns(result, left)))
     with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(["name", *(columns or ["label", "probability"]), "error"])
         for result in results:
-            cells = _columns(result)
+            cells = _columns(result, left)
             writer.writerow([result.name, *(cells.get(name) for name in columns or ("", "")), result.error])
 
 
-def _columns(result: Prediction) -> dict[str, Any]:
-    """The answer as cells of a file: numbers by their names, other values by their own, without shares."""
+def _columns(result: Prediction, left: Collection[str]) -> dict[str, Any]:
+    """The answer as cells of a file: numbers by their names, other values by their own, but for those `left`."""
     found: dict[str, Any] = {}
     for name, value in result.answer.items():
-        if name == "probabilities" or isinstance(value, list):
+        if name in left or isinstance(value, list):
             continue
         found |= value if isinstance(value, dict) else {name: value}
     return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.artifacts.card import requested_kind
 from zoo.builders.loading import loaded
-from zoo.tasks.forms import portable
+from zoo.tasks.forms import FORMS, portable
 from zoo.tasks.registry import task_of
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
     def answer(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = run(ready(tensors))
         said = task.answer(outputs, {}, ops).values
-        return {name: said[name] for name in values}
+        return {name: FORMS[value.form].graph(task.names, said[name]) for name, value in values.items()}
 
     meanings |= {name: value.meaning for name, value in values.items()}
     made = [Graph("model", answer, raw, meanings)]

@@ -233,6 +233,7 @@ _V2 = {
 
 def _described(name: str, version: Version) -> dict[str, Any]:
     card, signature = version.card, version.answering.signatures[DEFAULT]
+    task = task_of(card)
     return {
         "name": name,
         "version": str(version.number),
@@ -240,10 +241,11 @@ def _described(name: str, version: Version) -> dict[str, Any]:
         "task": card["task"],
         "kind": card["input"].get("kind", "images"),
         "classes": list(card.get("classes", ())),
-        "values": {name: value._asdict() for name, value in task_of(card).values().items()},
+        "values": {name: value._asdict() for name, value in task.values().items()},
         "inputs": list(signature.inputs),
         "tensors": kind_of(card["input"]).renamed(),
         "threshold": card.get("threshold"),
+        "beside": task.beside(),
         "errors": {name: scores.get("mae") for name, scores in card.get("metrics", {}).get("values", {}).items()},
     }
 

@@ -181,8 +181,8 @@ def _same_areas(names: tuple[str, ...], areas: Areas, said: np.ndarray, near: np
     return wanted.shape == said.shape and bool(((wanted == said) | (near & np.isin(said, areas.greys))).all())
 
 
-def _same_positions(names: tuple[str, ...], wanted: np.ndarray, said: np.ndarray, near: np.ndarray) -> bool:
-    return bool(((wanted == said) | (near & (said >= 0) & (said < len(names)))).all())
+def _same_positions(names: tuple[str, ...], shares: np.ndarray, said: np.ndarray, near: np.ndarray) -> bool:
+    return bool(((_first(names, shares) == said) | (near & (said >= 0) & (said < len(names)))).all())
 
 
 def _sized(names: tuple[str, ...], text: str, most: int) -> str:
@@ -215,10 +215,14 @@ def _next(names: tuple[str, ...], pixels: np.ndarray, said: np.ndarray, near: np
     return bool(((_whole(names, pixels) == said) | (near & between)).all())
 
 
-def _whole_numbers(names: tuple[str, ...], positions: Any) -> Any:
+def _first(names: tuple[str, ...], shares: np.ndarray) -> np.ndarray:
+    return np.argmax(shares, axis=-1).astype(np.int32)
+
+
+def _first_in_graph(names: tuple[str, ...], shares: Any) -> Any:
     import tensorflow as tf
 
-    return tf.cast(positions, tf.int32)
+    return tf.argmax(shares, axis=-1, output_type=tf.int32)  # that of Keras looks at bits, which formats can't
 
 
 def _as_it_is(names: tuple[str, ...], value: Any) -> Any:
@@ -310,9 +314,9 @@ FORMS: dict[str, Form] = {
     ),
     "positions": Form(
         True,
-        _whole_numbers,
-        lambda names, at: np.asarray(at, np.int32),
-        lambda names, at: np.asarray(at).tolist(),
+        _first_in_graph,
+        _first,
+        lambda names, shares: _first(names, shares).tolist(),
         lambda names, at, most: "…",
         "int32",
         portable=True,

@@ -213,7 +213,7 @@ class Segmentation(Task):
     def raw_values(self) -> dict[str, Value]:
         """What is said of each pixel of the network's input."""
         return {
-            "mask": Value("positions", "of the most probable class of each pixel, at the size of the input"),
+            "mask": Value("positions", "position of the most probable class of each pixel, at the size of the input"),
             "probabilities": Value("array", "of the classes of each pixel, at the size of the input"),
         }
 
@@ -225,7 +225,7 @@ class Segmentation(Task):
         values = {
             "mask_bytes": areas,
             "shares": xp.array(mean, dtype="float32"),
-            "mask": xp.argmax(shares, axis=-1),
+            "mask": shares,
             "probabilities": shares,
         }
         return Answer(values, {"mask_bytes": areas.margins, "mask": Areas(shares, None, areas.greys).margins})
@@ -308,6 +308,15 @@ class Segmentation(Task):
             for row, picture in zip(shown.values(), (photo, *both), strict=True):
                 row.append(picture)
         return {name: np.stack(row) for name, row in shown.items()}
+
+    def overlay(self, answer: Mapping[str, Any], source: Any, kind: Any) -> np.ndarray:
+        """The classes in colours over the photo, at its size."""
+        from zoo.tasks.forms import pixels_of
+
+        greys = pixels_of(answer["mask_bytes"])[..., 0]
+        place = np.zeros(256, np.uint8)
+        place[list(self.values_of_classes)] = np.arange(len(self.names))
+        return overlay(kind.whole(source, greys.shape), place[greys])
 
     def findings(self, exam: Exam, evaluation: Any) -> tuple[Finding, ...]:
         """Classes that are hardly ever predicted, simple models that do better, copies."""

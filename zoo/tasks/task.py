@@ -417,6 +417,16 @@ class Task(ABC):
         """
         return {}
 
+    def overlay(self, answer: Mapping[str, Any], source: Any, kind: Any) -> np.ndarray | None:
+        """What is said of an input, seen over it: uint8 (height, width, 3); None where that can't be.
+
+        Args:
+            answer: as `zoo.tasks.forms.as_json` gives it.
+            source: the input, as `zoo.data.kind.Kind.raw` takes it.
+            kind: of it, as `zoo.data.kind.Kind`.
+        """
+        return None
+
     def findings(self, exam: Exam, evaluation: Scored) -> tuple[Finding, ...]:
         """What is wrong, in words, with the remedy."""
         return ()

@@ -80,7 +80,7 @@ function clear() {
 async function show() {
   const model = chosen(), mine = ++latest;
   const forms = Object.values(model.values).map(each => each.form);
-  const named = ["name", "names", "image"].some(form => forms.includes(form)) && model.classes.length;
+  const named = ["name", "names", "image", "mask"].some(form => forms.includes(form)) && model.classes.length;
   const count = named ? `, ${named} classes` : "";
   $("facts").textContent = `version ${model.version}, ${model.task.replace("_", "-")}${count}, ${model.runtime}`;
   clear();
