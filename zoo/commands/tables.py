@@ -28,7 +28,7 @@ DECISIONS = {"name": "label", "names": "label", "flag": "verdict", "mask": "mask
 HEADINGS = {
     ("label", "probabilities"): ("answer", "most probable"),
     ("prediction",): ("answer",),
-    ("mask_bytes", "shares"): ("mask", "share of the photo"),
+    ("mask_bytes", "shares"): ("mask", "expected share of the photo"),
 }
 
 

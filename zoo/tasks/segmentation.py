@@ -206,7 +206,7 @@ class Segmentation(Task):
         return {
             "mask_bytes": Value("mask", "PNG of the size of the photo, its grey values those of the training masks"),
             "shares": Value(
-                "shares", "mean probability of each class over all pixels, which is its share of the photo"
+                "shares", "share of the photo that each class is expected to have: its mean probability over all pixels"
             ),
         }
 
