@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -55,3 +57,41 @@ def test_the_deepest_stage_doubles_channels_with_each_halving() -> None:
     model = unet((32, 32, 3), 4, filters=3, depth=3)
     kernels = [each.kernel.shape[-1] for each in model.layers if type(each) is keras.layers.Conv2D]
     assert kernels == [3, 3, 6, 6, 12, 12, 24, 24, 12, 12, 6, 6, 3, 3, 4]
+
+
+@pytest.mark.slow
+@pytest.mark.numerical
+def test_every_format_holds_it(tmp_path: Path) -> None:
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("exporting needs TensorFlow")
+    import onnxruntime
+    import openvino
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    from zoo.formats import converting
+    from zoo.formats.graphs import Graph
+
+    keras.utils.set_random_seed(0)
+    model = unet((32, 48, 3), 3, depth=2)
+    images = np.random.default_rng(0).uniform(0, 255, (2, 32, 48, 3)).astype(np.float32)
+    images[1] *= 0.05  # as dark as fluorescence
+    wanted = answers(model, images)
+    specs = {"images": tf.TensorSpec([None, 32, 48, 3], name="images")}
+    graph = Graph("model", lambda images: {"probabilities": model(images, training=False)}, specs, {})
+    frozen = converting.freeze(graph, tmp_path / "frozen")
+
+    converting.onnx(frozen, tmp_path / "model.onnx", {})
+    (found,) = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(None, {"images": images})
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+    core = openvino.Core()
+    core.set_property("CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = core.compile_model(str(tmp_path / "model.onnx"), "CPU")(images)[0]
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+    converting.litert(frozen, tmp_path / "model.tflite", {})
+    interpreter = Interpreter(str(tmp_path / "model.tflite"))
+    interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], images.shape)
+    found = interpreter.get_signature_runner("serving_default")(images=images)["probabilities"]
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
