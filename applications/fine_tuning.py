@@ -273,6 +273,10 @@ def embedded(data: Data | str | Path, extractor: Extractor, job: Job) -> tuple[D
             raise InputError(f"{data.source}: {name} can no longer be decoded: {reason}; read the folder again")
 
     if isinstance(data, Data):
+        if data.task.pixelwise:
+            raise InputError(
+                f"{data.source}: fine-tuning learns classes of whole images; of pixels: {data.task.builder}"
+            )
         embed_again(data)
     else:
         with job.watch.stage("read"):

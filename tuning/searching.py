@@ -208,8 +208,8 @@ def address_of(text: str) -> tuple[str, int]:
 
 
 def model_for(data: Data) -> str:
-    """What is searched where nothing is said: a pretrained backbone for images in files, else a builder."""
-    return FINE_TUNE if in_files(data.train.inputs) else data.kind.usual
+    """What is searched where nothing is said: the task's builder, a pretrained backbone for images, or the kind's."""
+    return data.task.builder or (FINE_TUNE if in_files(data.train.inputs) else data.kind.usual)
 
 
 def seconds_of(budget: str | float) -> float:

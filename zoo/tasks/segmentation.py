@@ -70,6 +70,7 @@ class Segmentation(Task):
     outputs: ClassVar[tuple[str, ...]] = ("probabilities",)
     from_columns: ClassVar[bool] = False
     several: ClassVar[bool] = True
+    builder: ClassVar[str] = "unet"
     pixelwise: ClassVar[bool] = True
     asks: ClassVar[tuple[str, ...]] = ("size",)
 

@@ -72,6 +72,8 @@ class Task(ABC):
     """The kind of network in the card of an artifact."""
     supervised: ClassVar[bool] = True
     """Whether targets are learnt."""
+    builder: ClassVar[str] = ""
+    """Searched where none is named, whatever the inputs; empty where that depends on these."""
     pixelwise: ClassVar[bool] = False
     """Whether each pixel of an image has a target, in a mask beside it."""
     asks: ClassVar[tuple[str, ...]] = ()

@@ -18,7 +18,7 @@ from zoo.kinds.images.assembling import data_of, reasons, without_contradictions
 from zoo.kinds.images.folders import LabelSets, decodable, emptied, labelled
 from zoo.kinds.images.idx import SHAPES, parts, read_part
 from zoo.kinds.images.kind import Images
-from zoo.kinds.images.masks import Masks, classes
+from zoo.kinds.images.masks import Masks, classes, holds
 from zoo.kinds.images.masks import labelled as pairs
 from zoo.tasks.classification import Classification
 from zoo.tasks.multi_label import MultiLabel
@@ -62,9 +62,14 @@ def images(
     """
     if not 0 < validation < 1:
         raise InputError(f"expected a validation share between 0 and 1, received {validation}")
+    path = Path(path)
+    if labels and holds(path):
+        raise InputError(
+            f"{path} has images/ beside masks/, which are no classes of images: zoo train unet {path} learns the class "
+            "of every pixel; without labels (labels=False, --no-labels) all of them are images"
+        )
     examples, notes = labelled(path, multi_label=multi_label, labels=labels)
     listed = examples
-    path = Path(path)
     _check(path, examples, multi_label, labels, notes)  # before the long part
     failures = (verify or decodable)(examples)
     notes += [Note(name, "left out", reason) for name, reason in failures.items()]
