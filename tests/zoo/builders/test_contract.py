@@ -34,7 +34,8 @@ from zoo.builders.registry import BUILDERS, builder, summary
 from zoo.commands.training import show
 from zoo.errors import InputError
 
-SIZES = {"height": 32, "width": 16, "channels": 3, "length": 9, "features": 4}  # of the axes that docstrings name
+SIZES = {"height": 12, "width": 10, "channels": 3, "length": 9, "features": 4}  # of the axes that docstrings name
+HALVED = SIZES | {"height": 32, "width": 16}  # of builders that return to the size of the image
 VOCABULARY, BATCH, CLASSES = 30, 6, 3
 FOR_TOKENS = ("token_dropout", "ngrams")
 OF_TASKS = {"classification": "softmax", "multi_label": "sigmoid", "regression": "linear", "forecasting": "linear"}
@@ -49,7 +50,8 @@ class Form(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(SIZES[axis] for axis in self.axes)
+        sizes = HALVED if BUILDERS[self.name].per_pixel else SIZES
+        return tuple(sizes[axis] for axis in self.axes)
 
     @property
     def answer(self) -> tuple[int, ...]:
