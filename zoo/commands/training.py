@@ -43,7 +43,7 @@ BATCH_SIZE = training_option(
     "--batch-size",
     type=int,
     help="Number of examples a step. Lower it where memory runs out; raise it where training is slow.  [default: 32; "
-    "128 for large data; 64 for GANs]",
+    "128 for large data; 64 for GANs; 4 for masks]",
 )
 
 
@@ -110,7 +110,7 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
 @reading_options
 @INPUT_SIZE(
     help="Side of the images in pixels that the network sees. Raise it where details matter, at the cost of time.  "
-    "[default: the images', at most 96]"
+    "[default: the images', at most 96; beside masks at most 192]"
 )
 @data_option(
     "--normal",

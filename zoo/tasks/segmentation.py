@@ -22,6 +22,7 @@ from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Exam, Measure, Outputs, Plan, Value, Written
 
 SUM = 1e-3  # how far probabilities may be from 1 together
+BATCH = 4  # photos a step
 RARE = 0.1  # share of the true pixels of a class, below which it is hardly ever predicted
 FITTED, LONGEST = 200, 512  # photos that a simple model is fitted on, and pixels of their longer side
 SHOWN, SIDE = 16, 128  # photos in a picture, and pixels of their side
@@ -175,10 +176,16 @@ class Segmentation(Task):
         return found
 
     def plan(self, network: Any) -> Plan:
-        """Cross-entropy of each pixel; masks move with their photos."""
-        import keras
+        """Cross-entropy of the pixels and Dice of the classes, by photo; masks move with their photos."""
+        from zoo.tasks.mask_loss import MaskLoss
 
-        return Plan(keras.losses.SparseCategoricalCrossentropy(), ("accuracy",), moves=True)
+        return Plan(MaskLoss(), ("accuracy",), moves=True)
+
+    def lengths(
+        self, network: Any, source: Any, count: int, batch_size: int | None, epochs: int | None
+    ) -> tuple[int, int]:
+        """See `Task.lengths`. Each photo has thousands of targets: few are a batch."""
+        return super().lengths(network, source, count, batch_size or BATCH, epochs)
 
     def fits(self, answers: np.ndarray) -> str | None:
         """Probabilities of a pixel sum to 1."""
@@ -187,14 +194,14 @@ class Segmentation(Task):
         return None
 
     def losses(self, targets: np.ndarray, outputs: Outputs) -> np.ndarray:
-        """Mean cross-entropy of the pixels at the size of the outputs, in nats, clipped as Keras does."""
+        """See `zoo.tasks.mask_loss.mask_losses`; at the size of the outputs."""
+        from zoo.tasks.mask_loss import of_positions
+
         shares = np.asarray(outputs["probabilities"])
-        positions = self._at(targets, shares.shape[1:3])[..., None].astype(np.int64)
-        likely = np.take_along_axis(shares, positions, axis=-1).astype(np.float64)
-        return -np.log(np.clip(likely, 1e-7, 1 - 1e-7)).mean(axis=(1, 2, 3))
+        return of_positions(self._at(targets, shares.shape[1:3]), shares)
 
     def constant(self, targets: np.ndarray) -> np.ndarray:
-        """Shares of the classes, the same for every pixel: float64 (height, width, classes)."""
+        """Shares of the classes, of the best cross-entropy, at every pixel: float64 (height, width, classes)."""
         if targets.dtype == object:
             targets = self._at(targets, targets[0].size)
         shares = np.bincount(targets.ravel(), minlength=len(self.names)) / targets.size

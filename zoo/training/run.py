@@ -153,7 +153,8 @@ def train(
         model: keyword arguments of the builder.
         epochs: at most; where None as many as make 1,500 steps, between 20 and 200; of adversarial networks 6,000,
             between 5 and 400.
-        batch_size: examples a step; where None 32, from 10,000 examples on 128, of adversarial networks 64.
+        batch_size: examples a step; where None 32, from 10,000 examples on 128, of adversarial networks 64, of images
+            beside masks 4.
         optimizer: sgd, momentum, rmsprop, adam or adamw; for their arguments see `zoo.training.optimizers.optimizer`.
         learning_rate: at its peak; where None the optimizer's default, of adversarial networks 5e-4.
         schedule: constant, cosine, exponential or step.
@@ -167,8 +168,8 @@ def train(
         augment: of images, any of flip, crop, color, randaugment.
         precision: float32, mixed_float16 or mixed_bfloat16.
         validation: share of the training examples that chooses the epoch, in [0, 0.5]; with 0 the last one is taken.
-        input_size: of an image folder, the side of the network's input in pixels; the images' own size, at most 96,
-            where None.
+        input_size: of an image folder, the side of the network's input in pixels; the images' own size, at most 96, of
+            images beside masks at most 192, where None.
         task: options of the task that a builder brings; of an autoencoder `zoo.tasks.Reconstruction` with the classes
             that are `normal`, which it learns from alone, being scored by how well it tells held-out examples of the
             others, and with the share of `false_alarms` that its threshold may give.

@@ -20,7 +20,7 @@ from support.programs import command
 from support.servers import served
 from zoo.serving.hosting import Host
 
-MODEL = ("--set", "filters=4", "--set", "depth=2", "--epochs", "40", "--batch-size", "8", "--learning-rate", "0.01")
+MODEL = ("--set", "filters=8", "--set", "depth=1", "--epochs", "30", "--batch-size", "4", "--learning-rate", "0.01")
 
 
 def png(encoded: str) -> np.ndarray:

@@ -222,13 +222,17 @@ class Images(Kind):
     # ---- training ----
 
     def completed(self, part: Part, input_size: int | None, source: Any) -> Images:
-        """With the size that a network takes: as asked for, or the images' own median, rounded to 8, from 8 to 96."""
+        """With the size that a network takes: as asked for, or the images' own median, rounded to 8, from 8 to 96.
+
+        Of whole images, whose pixels are told apart, rounded to 16, from 16 to 192.
+        """
         if self.size is not None:
             return super().completed(part, input_size, source)
         if input_size is None:
             some = part.inputs[:: max(1, len(part) // 64)]
             sides = [min(probe.width, probe.height) for probe in map(decoding.probe, some)]
-            input_size = int(np.clip(round(median(sides) / 8) * 8, 8, 96))
+            step, most = (16, 192) if self.crop is None else (8, 96)
+            input_size = int(np.clip(round(median(sides) / step) * step, step, most))
         return replace(self, size=(input_size, input_size))
 
     def prepared(self, inputs: Inputs, preprocess: Any, source: Any) -> np.ndarray:
