@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import Notice
-from zoo.files import whole_file
+from zoo.files import atomic_file
 
 TABLE = """CREATE TABLE IF NOT EXISTS embeddings
     (digest TEXT PRIMARY KEY, vector BLOB NOT NULL, sha256 BLOB NOT NULL) WITHOUT ROWID"""
@@ -111,7 +111,7 @@ class EmbeddingCache:
 
     def _renew(self) -> None:
         """A new file with what has its checksum in this one: who writes to a damaged one may lose more."""
-        with whole_file(self.path) as partial:
+        with atomic_file(self.path) as partial:
             new = sqlite3.connect(partial)
             with contextlib.closing(new), new:
                 new.execute(TABLE)

@@ -26,13 +26,13 @@ from zoo.data.parts import Part
 from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
-from zoo.files import claimed, remove_run, run_folder
+from zoo.files import locked, remove_run, run_folder
 from zoo.kinds.class_folders import Example
 from zoo.kinds.images import decoding
 from zoo.kinds.images.kind import Images
 from zoo.kinds.images.reading import images
 from zoo.progress import Stopwatch
-from zoo.settings import near, whole
+from zoo.settings import integer, suggestion
 from zoo.tasks.classification import Evaluation
 from zoo.tasks.terms import Exam
 
@@ -110,7 +110,7 @@ def fine_tune(
     if effort not in EFFORTS:
         raise InputError(f"expected effort to be one of {', '.join(EFFORTS)}, received {effort!r}")
     watch = Stopwatch()
-    seed = whole("seed", seed)
+    seed = integer("seed", seed)
     job = Job(watch, seed, [])
     source = data.source if isinstance(data, Data) else Path(data)
     out = artifact.folder_for(source, out)
@@ -136,7 +136,7 @@ def fine_tune(
             f"classes are weighted: the largest has {counts.max()} training images, the smallest {counts.min()}; "
             "probabilities are those of classes as frequent as there"
         )
-    with claimed(_run_of(out, data, extractor, effort, recipe)) as run:
+    with locked(_run_of(out, data, extractor, effort, recipe)) as run:
         data.save(run)
         if parent is not None:
             before = [*sorted(parent.trained_on()), *([UNKNOWN] if parent.doubt else [])]
@@ -228,7 +228,7 @@ def extractor_of(
     if size < row.least_input_size:
         raise InputError(f"{backbone}: expected an input size of at least {row.least_input_size}, received {size}")
     if weights not in ("imagenet", None) and not Path(weights).is_file():
-        hint = near(weights, ("imagenet", "random"))
+        hint = suggestion(weights, ("imagenet", "random"))
         raise InputError(
             f"expected weights to be imagenet, random (None in Python) or a file, received {str(weights)!r}{hint}"
         )
@@ -240,7 +240,7 @@ def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment
 
     unknown = sorted(set(augment) - set(AUGMENTATIONS))
     if unknown:
-        hint = near(unknown[0], AUGMENTATIONS)
+        hint = suggestion(unknown[0], AUGMENTATIONS)
         raise InputError(f"expected augmentations out of {', '.join(AUGMENTATIONS)}, received {unknown[0]!r}{hint}")
     blocks = find(backbone).unfreeze if blocks is None else blocks
     if blocks < 1 or epochs < 1 or not rate > 0:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError
-from zoo.files import whole_file
+from zoo.files import atomic_file
 
 SUM = "sha256"
 
@@ -16,7 +16,7 @@ SUM = "sha256"
 def write(path: Path, values: dict[str, Any]) -> None:
     """Write `values` to `path` as JSON, whole or not at all."""
     known = json.loads(json.dumps(values))
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         partial.write_text(json.dumps(known | {SUM: _sum(known)}), encoding="utf-8")
 
 

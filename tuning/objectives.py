@@ -9,7 +9,7 @@ import numpy as np
 from tuning.results import Comparison
 from zoo.errors import InputError
 from zoo.evaluation import intervals
-from zoo.settings import near
+from zoo.settings import suggestion
 from zoo.tasks.registry import TASKS
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Measure, Outputs
@@ -46,7 +46,9 @@ def check_objective(name: str) -> None:
 
 
 def _unknown(name: str, names: Sequence[str]) -> InputError:
-    return InputError(f"expected an objective out of {', '.join(names)}, received {name!r}{near(name, OBJECTIVES)}")
+    return InputError(
+        f"expected an objective out of {', '.join(names)}, received {name!r}{suggestion(name, OBJECTIVES)}"
+    )
 
 
 def compared(

@@ -15,7 +15,7 @@ from keras_tuner.src.engine.trial import Trial, TrialStatus
 
 from tuning import kept
 from zoo.errors import InputError
-from zoo.files import sweep
+from zoo.files import remove_leftovers
 
 FAILURES = 3  # in a row, for the same reason, after which a search ends
 LOST = 60.0  # seconds without a sign of a worker after which its trial goes to another
@@ -200,7 +200,7 @@ class Steady:
 
     def reload(self) -> None:
         """Read what an earlier session wrote; a trial that had begun is run again."""
-        sweep(Path(self._project_dir))
+        remove_leftovers(Path(self._project_dir))
         for path in sorted(Path(self._project_dir).glob("trial_*/trial.json")):
             kept.read(path)
         state = Path(self._get_oracle_fname())

@@ -17,9 +17,9 @@ from zoo.artifacts import artifact
 from zoo.data.dataset import Data
 from zoo.data.parts import in_files
 from zoo.errors import InputError
-from zoo.files import claimed, remove_run
+from zoo.files import locked, remove_run
 from zoo.kinds.recognising import open as open_data
-from zoo.settings import near, whole
+from zoo.settings import integer, suggestion
 
 if TYPE_CHECKING:
     import keras
@@ -94,7 +94,7 @@ def search(
     """
     if budget is None and trials is None:
         budget = BUDGET
-    seed = whole("seed", seed)
+    seed = integer("seed", seed)
     counts = {"trials": trials, "folds": folds, "epochs": epochs, "seed": seed, "workers": workers, "keep": keep}
     check_arguments(method, budget, objective, oracle, role, run, **counts)
     seconds = None if budget is None else seconds_of(budget)
@@ -113,7 +113,7 @@ def search(
         chief.join(*address)
         found.work(folder, None if seconds is None else time.monotonic() + seconds)
         return None
-    with claimed(folder):
+    with locked(folder):
         claim(folder, found.identity)
         try:
             default = found.default(folder, seconds)
@@ -182,7 +182,9 @@ def check_arguments(
     if counts.get("folds") == 1:
         raise InputError("expected folds of 0, for one inner split, or of at least 2, received 1")
     if method not in METHODS:
-        raise InputError(f"expected a method out of {', '.join(METHODS)}, received {method!r}{near(method, METHODS)}")
+        raise InputError(
+            f"expected a method out of {', '.join(METHODS)}, received {method!r}{suggestion(method, METHODS)}"
+        )
     if budget is not None:
         seconds_of(budget)
     if objective is not None:

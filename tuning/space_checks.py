@@ -8,7 +8,7 @@ from typing import Any
 
 from tuning.spaces import SPACES, Settings
 from zoo.errors import InputError
-from zoo.settings import near
+from zoo.settings import suggestion
 from zoo.training.own_code import import_file
 
 # What no space may set.
@@ -27,7 +27,7 @@ def space_of(model_name: str, space: Callable[..., Settings] | str | None = None
         if model_name not in SPACES:
             raise InputError(
                 f"expected a model with a search space, one of {', '.join(SPACES)}; received {model_name!r}"
-                f"{near(model_name, SPACES)}; or give a space of your own as FILE.py:function"
+                f"{suggestion(model_name, SPACES)}; or give a space of your own as FILE.py:function"
             )
         return SPACES[model_name]
     path, _, name = space.rpartition(":") if isinstance(space, str) else ("", "", "")
@@ -59,7 +59,7 @@ def check(settings: Any, model: Callable[..., Any] | None, training: Callable[..
         raise InputError(f"{wanted} {settings!r}; return such a dict")
     for key in settings:
         if key not in halves:
-            raise InputError(f"{wanted} the key {key!r}{near(key, halves)}; leave out all but these two")
+            raise InputError(f"{wanted} the key {key!r}{suggestion(key, halves)}; leave out all but these two")
     for key, function in halves.items():
         half = settings.get(key)
         if not isinstance(half, dict):
@@ -73,7 +73,7 @@ def check(settings: Any, model: Callable[..., Any] | None, training: Callable[..
                 able = [word for word in known if word not in refused]
                 raise InputError(
                     f"{name}: expected arguments of {getattr(function, '__name__', 'the function')} in {key!r}, out of "
-                    f"{', '.join(able)}; received {argument!r}{near(argument, able)}"
+                    f"{', '.join(able)}; received {argument!r}{suggestion(argument, able)}"
                 )
 
 

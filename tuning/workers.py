@@ -52,7 +52,7 @@ class Crew:
     def _start(self, name: str) -> None:
         given = {"KERASTUNER_TUNER_ID": name, "KERASTUNER_ORACLE_IP": self.address[0]}
         given |= {"KERASTUNER_ORACLE_PORT": str(self.address[1]), "OMP_NUM_THREADS": str(self.threads)}
-        code = "import zoo.startup; zoo.startup.quicken(); from tuning.worker_process import work; work()"
+        code = "import zoo.startup; zoo.startup.skip_needless_imports(); from tuning.worker_process import work; work()"
         command = [sys.executable, "-c", code, str(self.file), str(self.threads)]
         command += [] if self.until is None else [str(self.until)]
         with (self.run / f"{name}.log").open("ab") as log:

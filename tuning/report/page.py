@@ -36,7 +36,7 @@ from tuning.report.wording import (
     validated,
     value_text,
 )
-from zoo.files import whole_file
+from zoo.files import atomic_file
 from zoo.terminal import safe
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ def write(result: SearchResult, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # A note may hold what no encoding has, as half a surrogate pair out of a file's name.
     with (
-        whole_file(folder / "trials.csv") as partial,
+        atomic_file(folder / "trials.csv") as partial,
         partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
         csv.writer(file).writerows(_rows(result))
     content = page(result).encode("utf-8", errors="backslashreplace")
-    with whole_file(folder / "report.html") as partial:
+    with atomic_file(folder / "report.html") as partial:
         partial.write_bytes(content)
 
 

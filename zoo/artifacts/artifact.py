@@ -24,9 +24,9 @@ from zoo.builders.loading import loaded
 from zoo.data.dataset import Data
 from zoo.data.parts import chosen_inputs
 from zoo.errors import InputError, JobError
-from zoo.files import check_writable, sweep, whole_folder
+from zoo.files import atomic_folder, check_writable, remove_leftovers
 from zoo.kinds.registry import kind_of
-from zoo.settings import near
+from zoo.settings import suggestion
 from zoo.tasks.generation import Generation
 from zoo.tasks.reconstruction import Reconstruction
 from zoo.tasks.registry import task_class
@@ -101,7 +101,7 @@ def find(path: str | Path) -> Path:
             return found[max(found)]
     known = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and versions(p)) if ROOT.is_dir() else []
     hint = f"{ROOT}/ has {', '.join(known)}" if known else "make one with: zoo finetune PATH, or zoo train BUILDER PATH"
-    raise InputError(f"{path}: no artifact of that name or path; {hint}{near(path.name, known)}")
+    raise InputError(f"{path}: no artifact of that name or path; {hint}{suggestion(path.name, known)}")
 
 
 def versions(folder: Path) -> dict[int, Path]:
@@ -216,8 +216,8 @@ def staged(
         JobError: the export differs from the model; nothing is published.
     """
     if out.is_dir():
-        sweep(out)
-    with whole_folder(out) as partial:
+        remove_leftovers(out)
+    with atomic_folder(out) as partial:
         model.save(partial / "model.keras")
         shutil.copy(partial / "model.keras", run / "model.keras")  # stays there if nothing is published
         export(partial)

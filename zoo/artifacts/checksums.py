@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError, Notice
-from zoo.files import digest, whole_file
+from zoo.files import atomic_file, digest
 
 NAME = "SHA256SUMS"
 FORMATS = "formats"  # folder of what is exported later; each format in it has a manifest of its own
@@ -96,7 +96,7 @@ def require_format(folder: Path) -> dict[str, Any]:
 def seal(*paths: Path) -> None:
     """Write checksums of what is kept in a cache beside the first of `paths`, all of which are in one folder."""
     lines = [f"{digest(path)}  {path.name}\n" for path in paths]
-    with whole_file(_seal_of(*paths)) as partial:
+    with atomic_file(_seal_of(*paths)) as partial:
         partial.write_text("".join(lines), encoding="utf-8")
 
 

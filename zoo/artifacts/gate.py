@@ -18,7 +18,7 @@ from zoo.data.dataset import Data
 from zoo.data.kind import Kind
 from zoo.data.parts import Inputs, Part, in_files
 from zoo.errors import InputError, JobError
-from zoo.files import cache_folder, whole_folder
+from zoo.files import atomic_folder, cache_folder
 from zoo.tasks.forms import FORMS, Form, in_numpy
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Outputs, Value
@@ -115,7 +115,7 @@ class Gate:
         """
         stack = contextlib.ExitStack()
         # Copies of the user's data: in a folder that is swept where this process is killed. Files are read in place.
-        place = stack.enter_context(whole_folder(cache_folder("gate")))
+        place = stack.enter_context(atomic_folder(cache_folder("gate")))
         output = place / "answers.npz"
         request = {"saved_model": str(folder.resolve()), "batch": 32, "wanted": list(wanted), "output": str(output)}
         request["timed"] = list(timed)

@@ -20,7 +20,7 @@ from zoo.data.notes import Note
 from zoo.data.parts import Inputs, count, in_files
 from zoo.errors import InputError, Notice
 from zoo.evaluation.findings import Finding
-from zoo.files import whole_file
+from zoo.files import atomic_file
 from zoo.kinds.registry import kind_of
 from zoo.tasks import forms
 from zoo.tasks.registry import task_of
@@ -80,7 +80,7 @@ class EvaluationReport:
     def save(self, path: str | Path) -> None:
         """Write the examples as CSV: path, label, prediction, probability, right; or targets, values and error."""
         with (
-            whole_file(path) as partial,
+            atomic_file(path) as partial,
             partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
         ):
             writer = csv.writer(file)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.files import whole_folder
+from zoo.files import atomic_folder
 
 if TYPE_CHECKING:
     import keras
@@ -78,7 +78,7 @@ def convert(model: keras.Model, path: Path) -> Path:
     import openvino
     import tensorflow as tf
 
-    with whole_folder(path.parent) as partial:
+    with atomic_folder(path.parent) as partial:
         archive = tf.Module()
         signature = [tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)]
         archive.weights = model.variables

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from zoo.errors import InputError
-from zoo.settings import near
+from zoo.settings import suggestion
 
 
 class Builder(NamedTuple):
@@ -62,7 +62,9 @@ def builder(name: str) -> Callable[..., Any]:
         InputError: there is none; the message lists them.
     """
     if name not in BUILDERS:
-        raise InputError(f"expected a builder, one of {', '.join(BUILDERS)}; received {name!r}{near(name, BUILDERS)}")
+        raise InputError(
+            f"expected a builder, one of {', '.join(BUILDERS)}; received {name!r}{suggestion(name, BUILDERS)}"
+        )
     module, function = BUILDERS[name].path.split(":")
     return getattr(importlib.import_module(module), function)
 

@@ -137,7 +137,10 @@ def write_sequences(
 
 @contextmanager
 def _writer(path: str) -> Iterator[Any]:
-    from zoo.files import whole_file
+    from zoo.files import atomic_file
 
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with (
+        atomic_file(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         yield csv.writer(file)

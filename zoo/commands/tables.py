@@ -173,11 +173,14 @@ def prediction_rows(results: Iterable[Prediction], top: int) -> list[dict[str, A
 
 def write_predictions(results: Iterable[Prediction], path: str) -> None:
     """CSV: name, the single values of the answer, as label and probability or numbers by their names; error."""
-    from zoo.files import whole_file
+    from zoo.files import atomic_file
 
     results = list(results)
     columns = list(dict.fromkeys(name for result in results for name in _columns(result)))
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with (
+        atomic_file(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["name", *(columns or ["label", "probability"]), "error"])
         for result in results:

@@ -86,11 +86,11 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
     import re
 
     from zoo.builders import registry
-    from zoo.settings import arguments, numbers
+    from zoo.settings import arguments, shape_of
 
     build = registry.builder(builder)
     known = inspect.signature(build)
-    sizes = numbers(shape) if shape else registry.BUILDERS[builder].shape
+    sizes = shape_of(shape) if shape else registry.BUILDERS[builder].shape
     plain = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(known))  # annotations are strings to Python
     say(f"{builder}{plain}\n\n{inspect.getdoc(build)}\n")
     try:
@@ -214,8 +214,8 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     from zoo.artifacts import artifact
     from zoo.builders import registry
     from zoo.commands import tables
-    from zoo.files import claimed, remove_run, run_folder
-    from zoo.settings import arguments, mark
+    from zoo.files import locked, remove_run, run_folder
+    from zoo.settings import arguments, short_hash
     from zoo.tasks.registry import task_class
     from zoo.training.diagnosis import diagnose
     from zoo.training.optimizers import decay
@@ -231,14 +231,14 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     check_arguments(builder, model, **given | {"augment": augment, "normal": normal})
     out = artifact.folder_for(Path(path), options.pop("out"))
     options["weight_decay"] = decay(options["optimizer"], options["weight_decay"])
-    run = run_folder(out, mark(builder, path, model, options))
+    run = run_folder(out, short_hash(builder, path, model, options))
     data = read(path, options, options["seed"])
     options |= {"augment": augment, "normal": normal}
     if not as_json:
         tables.show_data(data)
         if task_class(registry.BUILDERS[builder].task or data.task.name).drawn:
             say(f"samples, as they become better: {run}/samples/")
-    with claimed(run):
+    with locked(run):
         trained = train_model(builder, data, model=model, run=run, **options)
         findings = diagnose(trained)
         if not as_json:

@@ -15,7 +15,7 @@ import numpy as np
 from zoo.errors import InputError, Notice
 from zoo.evaluation.distributions import frechet, pca_gaussian, precision_recall
 from zoo.evaluation.samples import GenerationEvaluation
-from zoo.files import cache_folder, digest, whole_file
+from zoo.files import atomic_file, cache_folder, digest
 
 if TYPE_CHECKING:
     import keras
@@ -100,10 +100,10 @@ def judge(data: Any, train: Callable[..., Any], *, seed: int = 0) -> Judge:
     found = _kept(path, data.classes)
     if found is None:
         found = _trained(data, train, seed)
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             found.model.save(partial)
             scores = {"accuracy": found.accuracy, "examples": found.examples, "sha256": digest(partial)}
-        with whole_file(path.with_suffix(".json")) as partial:
+        with atomic_file(path.with_suffix(".json")) as partial:
             partial.write_text(json.dumps(scores | {"check": _check(scores)}), encoding="utf-8")
     return found
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.artifacts import card, checksums
 from zoo.errors import InputError
 from zoo.formats.registry import FORMATS, missing
-from zoo.settings import near
+from zoo.settings import suggestion
 from zoo.tasks.registry import task_class
 
 if TYPE_CHECKING:
@@ -116,7 +116,9 @@ def _names(formats: Sequence[str] | str) -> list[str]:
     names = [name.strip() for name in formats.split(",")] if isinstance(formats, str) else list(formats)
     for name in names:
         if name not in FORMATS:
-            raise InputError(f"expected formats out of {', '.join(FORMATS)}; received {name!r}{near(name, FORMATS)}")
+            raise InputError(
+                f"expected formats out of {', '.join(FORMATS)}; received {name!r}{suggestion(name, FORMATS)}"
+            )
     if not names:
         raise InputError(f"expected a format out of {', '.join(FORMATS)}; received none")
     return list(dict.fromkeys(names))

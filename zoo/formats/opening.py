@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.startup import hushed
+from zoo.startup import without_noise
 
 
 def open_format(
@@ -37,7 +37,7 @@ def open_format(
     if part != "model" and part not in manifest.get("parts", {}):
         raise InputError(f"{folder}: expected the part model, or of an autoencoder encoder or decoder; received {part}")
     try:
-        with hushed():
+        with without_noise():
             return process.opened(folder, part, threads)
     except ModuleNotFoundError as error:
         raise InputError(f"{folder}: its runtime is not installed: {error}; see zoo formats") from error

@@ -15,7 +15,7 @@ from zoo.artifacts.card import requested_kind
 from zoo.artifacts.gate import Answered, Gate, Parity, difference, flipped, held
 from zoo.artifacts.predictor import said_of
 from zoo.errors import JobError
-from zoo.files import cache_folder, whole_folder
+from zoo.files import atomic_folder, cache_folder
 from zoo.formats.process import LATENCY_BATCHES
 from zoo.formats.questions import Asked
 from zoo.tasks.forms import FORMS, by_name, portable
@@ -109,7 +109,7 @@ def ask(folder: Path, inputs: dict[str, Answers]) -> tuple[dict[str, Answers], d
         JobError: the process failed; with its last words.
     """
     script = Path(__file__).with_name("process.py")
-    with whole_folder(cache_folder("gate")) as place:  # copies of the user's data, swept where this process is killed
+    with atomic_folder(cache_folder("gate")) as place:  # copies of the user's data, swept where this process is killed
         asked = []
         for part, values in inputs.items():
             paths = {name: str(place / f"{part}-{name}.npz") for name in ("inputs", "output")}

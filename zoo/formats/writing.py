@@ -19,7 +19,7 @@ from zoo.artifacts.card import requested_kind
 from zoo.artifacts.gate import Gate
 from zoo.data.parts import Inputs, in_files
 from zoo.errors import InputError, JobError
-from zoo.files import digest, sweep, whole_folder
+from zoo.files import atomic_folder, digest, remove_leftovers
 from zoo.formats import converting, graphs, parity, questions
 from zoo.formats.parity import Expected
 from zoo.formats.questions import Asked
@@ -153,9 +153,9 @@ def _folder_in(root: Path) -> Iterator[Path]:
     """A new temporary folder in `root`, which is made, and removed again if nothing comes of it."""
     existed = root.is_dir()
     root.mkdir(parents=True, exist_ok=True)
-    sweep(root)
+    remove_leftovers(root)
     try:
-        with whole_folder(root) as partial:
+        with atomic_folder(root) as partial:
             yield partial
     finally:
         if not existed:
@@ -265,7 +265,7 @@ def _publish(partial: Path, folder: Path) -> None:
         except OSError:
             if not folder.exists():
                 raise
-        with whole_folder(folder.parent) as old, suppress(FileNotFoundError):  # another process took it away
+        with atomic_folder(folder.parent) as old, suppress(FileNotFoundError):  # another process took it away
             os.rename(folder, old / "old")
             try:
                 os.rename(partial, folder)

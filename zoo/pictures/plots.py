@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.files import whole_file
+from zoo.files import atomic_file
 from zoo.terminal import safe
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def latent_space(latents: np.ndarray, targets: np.ndarray | None, classes: Seque
     groups = np.asarray(targets) if len(classes) else np.zeros(len(latents), np.int64)
     if groups.shape != latents.shape[:1]:
         raise InputError(f"expected {len(latents)} targets, one an example, received the shape {groups.shape}")
-    with whole_file(path) as partial, figure(partial, Path(path).suffix) as axes:
+    with atomic_file(path) as partial, figure(partial, Path(path).suffix) as axes:
         points, names = _plane(latents.astype(np.float64))
         axes.set(xlabel=names[0], ylabel=names[1])
         # A file of vectors with many thousand points opens slowly.

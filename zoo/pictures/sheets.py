@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from zoo.errors import InputError
-from zoo.files import whole_file, whole_folder
+from zoo.files import atomic_file, atomic_folder
 from zoo.terminal import safe
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -90,7 +90,7 @@ def files(images: np.ndarray, folder: str | Path) -> None:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder}: expected a new or an empty folder, as nothing is overwritten; give another one")
     digits = max(4, len(str(len(pixels) - 1)))  # names in the order of the images
-    with whole_folder(folder.parent) as partial:
+    with atomic_folder(folder.parent) as partial:
         for number, image in enumerate(pixels):
             _picture(image).save(partial / f"{number:0{digits}d}.png")
         if folder.exists():
@@ -138,7 +138,7 @@ def _write(
     for title, (left, top) in zip(titles, corners if titles else (), strict=True):
         if title:
             picture.paste(_line(title, picture.mode, size[1] - left if band else width * scale), (left, top))
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         picture.save(partial, kind, optimize=True, quality=95, subsampling=0, lossless=True)  # each takes what it has
 
 

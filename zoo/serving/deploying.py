@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoo.artifacts import artifact, card, checksums
 from zoo.errors import InputError
-from zoo.files import whole_file
+from zoo.files import atomic_file
 from zoo.serving import deployments
 
 # Its version is that of TensorFlow: a SavedModel may be read by the version that wrote it and by later ones,
@@ -118,7 +118,7 @@ def write(artifact_path: str | Path, out: str | Path, kubernetes: bool = False, 
             )
     out.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        with whole_file(out / name) as partial:
+        with atomic_file(out / name) as partial:
             partial.write_bytes(text.encode())
     return [out / name for name in texts]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zoo.errors import InputError
-from zoo.settings import near
+from zoo.settings import suggestion
 
 if TYPE_CHECKING:
     import keras
@@ -49,5 +49,5 @@ def check(names: Sequence[str]) -> None:
     """Raise InputError where one of the `names` is not known."""
     unknown = sorted(set(names) - set(AUGMENTATIONS))
     if unknown:
-        hint = near(unknown[0], AUGMENTATIONS)
+        hint = suggestion(unknown[0], AUGMENTATIONS)
         raise InputError(f"expected augmentations out of {', '.join(AUGMENTATIONS)}, received {unknown[0]!r}{hint}")

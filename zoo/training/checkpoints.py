@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import InputError, Notice
-from zoo.files import whole_file
+from zoo.files import atomic_file
 
 EVERY = 10.0  # seconds between two writings
 
@@ -75,6 +75,6 @@ class Checkpoint:
         known = {"rows": rows, "epoch": epoch, "loss": loss, "variables": len(state), "best": len(best or [])}
         values = {f"state_{number}": keras.ops.convert_to_numpy(v) for number, v in enumerate(state)}
         values |= {f"best_{number}": value for number, value in enumerate(best or [])}
-        with whole_file(self.path) as partial, partial.open("wb") as file:
+        with atomic_file(self.path) as partial, partial.open("wb") as file:
             np.savez(file, known=np.array(json.dumps(known)), **values)
         self.written = time.monotonic()

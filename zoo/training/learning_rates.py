@@ -11,8 +11,8 @@ import numpy as np
 from zoo import progress
 from zoo.data.dataset import Data
 from zoo.errors import InputError
-from zoo.files import whole_file
-from zoo.settings import whole
+from zoo.files import atomic_file
+from zoo.settings import integer
 from zoo.training.batches import Arrays
 from zoo.training.compiling import states
 from zoo.training.loop import broken_weights
@@ -46,7 +46,7 @@ class RangeTest(NamedTuple):
         """Draw loss over rate; the suffix of `path` chooses the format, as ``.png`` or ``.svg``."""
         from zoo.pictures.plots import figure
 
-        with whole_file(path) as partial, figure(partial, Path(path).suffix) as axes:
+        with atomic_file(path) as partial, figure(partial, Path(path).suffix) as axes:
             axes.plot(self.rates, self.losses)
             axes.axvline(self.suggestion, linestyle="--", color="tab:green", label=f"suggested: {self.suggestion:.2g}")
             axes.axvline(self.ceiling, linestyle=":", color="tab:red", label=f"least loss: {self.ceiling:.2g}")
@@ -89,7 +89,7 @@ def find_learning_rate(
             "expected 0 < lowest < highest, at least 10 steps and a batch_size of at least 1, received "
             f"lowest={lowest:g}, highest={highest:g}, steps={steps}, batch_size={batch_size}"
         )
-    seed = whole("seed", seed)
+    seed = integer("seed", seed)
     check_rule(optimizer)
     if not isinstance(data, Data):
         check_builder(builder, model or {})

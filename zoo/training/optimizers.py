@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError
-from zoo.settings import near
+from zoo.settings import suggestion
 
 if TYPE_CHECKING:
     import keras
@@ -83,11 +83,11 @@ def check(
     """Raise InputError where an argument of `optimizer` is not known or out of its range."""
     if name not in OPTIMIZERS:
         raise InputError(
-            f"expected an optimizer out of {', '.join(OPTIMIZERS)}, received {name!r}{near(name, OPTIMIZERS)}"
+            f"expected an optimizer out of {', '.join(OPTIMIZERS)}, received {name!r}{suggestion(name, OPTIMIZERS)}"
         )
     if schedule not in SCHEDULES:
         names = ", ".join(SCHEDULES)
-        raise InputError(f"expected a schedule out of {names}, received {schedule!r}{near(schedule, SCHEDULES)}")
+        raise InputError(f"expected a schedule out of {names}, received {schedule!r}{suggestion(schedule, SCHEDULES)}")
     for label, value, fits in (
         ("learning_rate over 0", learning_rate, learning_rate is None or learning_rate > 0),
         ("warm_up in [0, 1)", warm_up, 0 <= warm_up < 1),

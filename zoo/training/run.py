@@ -21,8 +21,8 @@ from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.evaluation.baselines import Examples
 from zoo.evaluation.findings import Finding
-from zoo.files import claimed, run_folder, whole_file
-from zoo.settings import whole
+from zoo.files import atomic_file, locked, run_folder
+from zoo.settings import integer
 from zoo.tasks.reconstruction import Reconstruction
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Exam, Outputs, Scored
@@ -88,7 +88,7 @@ class Trained:
         """
         out = Path(out)
         run = Path(run) if run else run_folder(out, self.data.fingerprint[:10])
-        with claimed(run):
+        with locked(run):
             self.data.save(run)
             write_history(self.history, run / "history.csv")
             learning_curves(self.history, run / "history.png")
@@ -192,7 +192,7 @@ def train(
     )
     if not 0 <= validation <= 0.5:
         raise InputError(f"expected validation in [0, 0.5], received validation={validation}")
-    seed, arguments = whole("seed", seed), dict(model or {})
+    seed, arguments = integer("seed", seed), dict(model or {})
     task = _with_options(task, normal, false_alarms)
     if not isinstance(data, Data):
         _check_size(input_size)
@@ -203,7 +203,7 @@ def train(
     settings = settings.completed(job, len(chosen))
     card = {"builder": job.name, "kind": job.task.family, "model": arguments, "seed": seed}
     card |= {"training": settings.to_dict() | {"validation": validation}} | job.task.options()
-    with nullcontext() if run is None else claimed(Path(run)):
+    with nullcontext() if run is None else locked(Path(run)):
         checkpoint = None if run is None else _checkpoint(Path(run), card, job)
         watchers = [*callbacks, *([_tensorboard(tensorboard)] if tensorboard else [])]
         if job.task.drawn and run:
@@ -247,7 +247,7 @@ def check_arguments(
 
 def _check_size(input_size: int | None) -> None:
     if input_size is not None:
-        whole("input_size", input_size, 1)
+        integer("input_size", input_size, 1)
 
 
 def _with_options(task: Task | None, normal: Sequence[str], false_alarms: float | None) -> Task | None:
@@ -334,7 +334,7 @@ def simple_of(job: Job, asked: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 def write_history(history: History, path: Path) -> None:
     """One row an epoch, as CSV."""
     names = list(dict.fromkeys(name for row in history.epochs for name in row))
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["epoch", *names])
         writer.writeheader()
         writer.writerows({"epoch": number, **row} for number, row in enumerate(history.epochs, 1))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError
-from zoo.settings import near
+from zoo.settings import suggestion
 from zoo.training import augmentation, optimizers
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "augment", tuple(self.augment))  # a list would be another value than a tuple
         if self.precision not in PRECISIONS:
-            hint = near(self.precision, PRECISIONS)
+            hint = suggestion(self.precision, PRECISIONS)
             raise InputError(f"expected a precision out of {', '.join(PRECISIONS)}, received {self.precision!r}{hint}")
         if any(count is not None and count < 1 for count in (self.epochs, self.batch_size)):
             raise InputError(
