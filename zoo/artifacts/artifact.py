@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from zoo.artifacts import card as cards
-from zoo.artifacts import checksums, example, saved_model, warming
+from zoo.artifacts import checksums, example, saved_model, warm_up
 from zoo.artifacts.gate import Gate, Parity, alike, compare, gate_sample
 from zoo.artifacts.generator import Generator
 from zoo.artifacts.predictor import Predictor, said_of
@@ -230,7 +230,7 @@ def staged(
                 f"model and numbers are in {run}"
             )
         packages = {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
-        known = known | {"warm_up": warming.write(partial, card | known, model, out.name)}
+        known = known | {"warm_up": warm_up.write(partial, card | known, model, out.name)}
         full = card | known | {"parity": found, "versions": packages}
         if tensors := kind_of(card["input"]).renamed():
             full["tensors"] = tensors

@@ -76,13 +76,13 @@ def export(
     from zoo.artifacts import artifact as artifacts
     from zoo.commands import format_tables
     from zoo.formats import exporting
-    from zoo.serving import deploying
+    from zoo.serving import deployment
 
     if not formats and not kubernetes and not docker:
         raise click.UsageError("expected --format, --kubernetes or --docker")
     if kubernetes or docker:
         place = Path(out or f"{artifacts.find(artifact).resolve().parent.name}-deploy")
-        written = deploying.write(artifact, place, kubernetes=kubernetes, docker=docker)
+        written = deployment.write(artifact, place, kubernetes=kubernetes, docker=docker)
         say("\n".join(map(str, written)), error=as_json)
     if not formats:
         return

@@ -102,7 +102,7 @@ def reconstruct(
     import sys
 
     from zoo.artifacts import artifact as artifacts
-    from zoo.commands import generative_tables, side_by_side, tables
+    from zoo.commands import generative_tables, reconstructions, tables
     from zoo.errors import InputError
     from zoo.kinds.images.sources import named
     from zoo.pictures import sheets
@@ -118,13 +118,13 @@ def reconstruct(
         sheets.sheet(steps, out or PICTURE, columns=len(steps))
         say(f"{len(steps)} steps from {paths[0]} to {paths[1]}: {out or PICTURE}")
     elif made.kind.pictures:
-        rows, drawn = side_by_side.images(made, paths, out or PICTURE, csv_path)
+        rows, drawn = reconstructions.images(made, paths, out or PICTURE, csv_path)
         generative_tables.show_reconstructed(rows)
         readable = sum(not row.error for row in rows)
         first = "" if readable == drawn else f"the first {drawn} of {readable:,} images: "
         say(f"{first}{out or PICTURE}" + (f"; every image: {csv_path}" if csv_path else ""))
     else:
-        count, notes = side_by_side.sequences(made, paths, csv_path or TABLE)
+        count, notes = reconstructions.sequences(made, paths, csv_path or TABLE)
         tables.show_notes(notes, limit=None)
         say(f"{count:,} sequences: {csv_path or TABLE}")
 

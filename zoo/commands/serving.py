@@ -109,10 +109,10 @@ def serve(
     import os
     import sys
 
-    from zoo.serving import running
+    from zoo.serving import server
 
-    token = running.token_of(token_file, os.environ.get("ZOO_TOKEN"))
-    running.serve(
+    token = server.token_of(token_file, os.environ.get("ZOO_TOKEN"))
+    server.serve(
         artifacts,
         host=host,
         port=port,

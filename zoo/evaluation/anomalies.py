@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.evaluation.findings import Finding, ahead
-from zoo.evaluation.judging import GenerationEvaluation
+from zoo.evaluation.judge import GenerationEvaluation
 from zoo.evaluation.shown import Line, Shown, scores_table
 
 INACTIVE = 0.1  # share of the codes that vary with the input, below which they collapsed

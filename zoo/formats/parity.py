@@ -16,8 +16,8 @@ from zoo.artifacts.gate import Answered, Gate, Parity, difference, flipped, held
 from zoo.artifacts.predictor import said_of
 from zoo.errors import JobError
 from zoo.files import atomic_folder, cache_folder
+from zoo.formats.gate_inputs import Asked
 from zoo.formats.process import LATENCY_BATCHES
-from zoo.formats.questions import Asked
 from zoo.tasks.forms import FORMS, by_name, portable
 from zoo.tasks.registry import task_of
 

@@ -20,18 +20,18 @@ from zoo.artifacts.gate import Gate
 from zoo.data.parts import Inputs, in_files
 from zoo.errors import InputError, JobError
 from zoo.files import atomic_folder, digest, remove_leftovers
-from zoo.formats import converting, graphs, parity, questions
+from zoo.formats import converting, gate_inputs, graphs, parity
+from zoo.formats.gate_inputs import Asked
 from zoo.formats.parity import Expected
-from zoo.formats.questions import Asked
 from zoo.formats.registry import FORMATS
 from zoo.tasks.registry import task_class, task_of
 
 if TYPE_CHECKING:
     import keras
 
+    from zoo.formats.gate_inputs import Artifact
     from zoo.formats.graphs import Graph
     from zoo.formats.parity import Verdict
-    from zoo.formats.questions import Artifact
 
 
 def make(
@@ -58,9 +58,9 @@ def make(
     examples: converting.Examples | None = None
     with progress.bar("exporting", 1 + 2 * len(names)) as advance, tempfile.TemporaryDirectory() as place:
         if int8:
-            calibrated = found.kind.numbers(found.model, questions.calibration(found, calibrate))
+            calibrated = found.kind.numbers(found.model, gate_inputs.calibration(found, calibrate))
             examples = converting.one_by_one(calibrated)
-        asked = questions.to_ask(found, validate)
+        asked = gate_inputs.to_ask(found, validate)
         if int8 and (asked.targets is None or len(asked) < 2):
             raise InputError(
                 "litert-int8 is held to the model by its score on labelled examples, and those that the run held out "
@@ -97,7 +97,7 @@ def of_saved_model(found: Artifact, validate: str | Path | None) -> dict[str, An
         JobError: it can't be run, or answers otherwise than the model.
     """
     with Gate() as process:
-        asked = questions.readable(questions.to_ask(found, validate), requested_kind(found.card))
+        asked = gate_inputs.readable(gate_inputs.to_ask(found, validate), requested_kind(found.card))
         wanted = parity.expected(found.model, asked, found.card).outputs["model"]
         names = list(task_of(found.card).values())
         answered, latency = parity.ask_saved_model(process, found.folder, asked, found.card, names)
@@ -119,9 +119,9 @@ def asked_again(folder: Path, found: Artifact, inputs: Inputs) -> list[str]:
     """
     card = found.card
     if task_class(card["task"]).drawn:
-        inputs = questions.made_up(found.model, card)
+        inputs = gate_inputs.made_up(found.model, card)
     elif in_files(inputs):
-        inputs = found.kind.in_memory(inputs[: questions.MOST])
+        inputs = found.kind.in_memory(inputs[: gate_inputs.MOST])
     asked = Asked(inputs, None, "asked again")
     wanted = _in_float32(found, asked)[1]
     answers, _ = parity.ask(folder, wanted.inputs)

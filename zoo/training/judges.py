@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Data
-from zoo.evaluation import judging
+from zoo.evaluation import judge
 from zoo.evaluation.baselines import few, flat
 from zoo.evaluation.samples import GenerationEvaluation
 from zoo.tasks.classification import Classification
@@ -40,8 +40,8 @@ def scorer(
     """
 
     def scored(images: np.ndarray, labels: np.ndarray | None) -> GenerationEvaluation:
-        eye, known = (judging.judge(data, train), data) if has_judge(data) else (_components(inputs), _unlabelled(data))
-        return judging.judged(
+        eye, known = (judge.judge(data, train), data) if has_judge(data) else (_components(inputs), _unlabelled(data))
+        return judge.judged(
             np.clip(np.round(images), 0, 255).astype(np.uint8),
             known,
             asked,
@@ -60,10 +60,10 @@ def keep(data: Data, evaluation: Any, run: Path, train: Callable[..., Any]) -> N
     """Write the judge that `evaluation` is of, if there is one, to the folder `run` as ``judge.keras``."""
     samples = evaluation if isinstance(evaluation, GenerationEvaluation) else getattr(evaluation, "samples", None)
     if samples is not None and has_judge(data):
-        judging.judge(data, train).model.save(run / "judge.keras")
+        judge.judge(data, train).model.save(run / "judge.keras")
 
 
-def _components(inputs: np.ndarray) -> judging.Judge:
+def _components(inputs: np.ndarray) -> judge.Judge:
     """Principal components of images as an embedding, where there are no classes to learn one by."""
     import keras
     from sklearn.decomposition import PCA
@@ -76,7 +76,7 @@ def _components(inputs: np.ndarray) -> judging.Judge:
     embedding = layer(keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images)))
     layer.set_weights([found.components_.T, -found.components_ @ found.mean_])
     single = keras.layers.Dense(1, "sigmoid")(embedding)  # the one class that there is
-    return judging.Judge(keras.Model(images, [embedding, single]), None, 0, ("image",))
+    return judge.Judge(keras.Model(images, [embedding, single]), None, 0, ("image",))
 
 
 def _unlabelled(data: Data) -> Data:

@@ -27,6 +27,7 @@ from zoo.tasks.reconstruction import Reconstruction
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Exam, Outputs, Scored
 from zoo.training import judges
+from zoo.training.calibration import unlearnt
 from zoo.training.callbacks import sheets
 from zoo.training.checkpoints import Checkpoint
 from zoo.training.curves import learning_curves
@@ -35,7 +36,6 @@ from zoo.training.learning import Sides, inner_split, learn
 from zoo.training.loop import History
 from zoo.training.preparing import Job, check_builder, prepare
 from zoo.training.settings import Settings
-from zoo.training.unlearnt import unlearnt
 
 if TYPE_CHECKING:
     import keras

@@ -10,8 +10,8 @@ import pytest
 from support.tasks import COUNT, border, card_of, said_by, without_margins
 from support.tasks import TASKS as EXAMPLES
 from zoo.formats import parity
+from zoo.formats.gate_inputs import Asked
 from zoo.formats.parity import Expected
-from zoo.formats.questions import Asked
 from zoo.tasks import forms
 from zoo.tasks.registry import TASKS
 from zoo.tasks.terms import Outputs

@@ -13,9 +13,9 @@ from support.tasks import TASKS as EXAMPLES
 from zoo.artifacts.gate import TOLERANCE, Answered, Parity, alike, compare, flipped, held
 from zoo.errors import InputError
 from zoo.formats import parity as formats
+from zoo.formats.gate_inputs import Asked
 from zoo.formats.parity import Expected
-from zoo.formats.questions import Asked
-from zoo.serving.answering import Numbers
+from zoo.serving.servables import NumericServable
 from zoo.tasks.forms import FORMS
 from zoo.tasks.registry import TASKS, task_of
 from zoo.tasks.task import Task
@@ -214,13 +214,13 @@ def test_a_task_that_is_not_known_is_refused_everywhere() -> None:
             asked = Asked(np.zeros((COUNT, 1)), None, "made up")
             formats.compare(Expected({}, {"model": outputs}), {"model": outputs}, asked, card, int8=False)
         with pytest.raises(InputError, match=known):
-            Numbers(card, lambda tensors: outputs, "saved_model")
+            NumericServable(card, lambda tensors: outputs, "saved_model")
 
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.supervised])
 def test_a_server_says_what_the_export_says(name: str) -> None:
     task, outputs = EXAMPLES[name].task, EXAMPLES[name].outputs()
-    server = Numbers(card_of(name), lambda tensors: outputs, "made up")
+    server = NumericServable(card_of(name), lambda tensors: outputs, "made up")
     rows = server.run("serving_default", [{"image": np.zeros((4, 4, 3), np.uint8)}] * COUNT)
     for value in task.values():
         said = FORMS[task.values()[value].form].said(said_by(task, outputs)[value])

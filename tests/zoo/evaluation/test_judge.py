@@ -16,7 +16,7 @@ import zoo
 from zoo.data import Data, arrays, images
 from zoo.errors import InputError
 from zoo.evaluation.distributions import frechet, pca_gaussian, precision_recall
-from zoo.evaluation.judging import Judge, judge, judged
+from zoo.evaluation.judge import Judge, judge, judged
 from zoo.files import cache_folder
 from zoo.tasks.classification import Classification, most_frequent
 
