@@ -17,7 +17,7 @@ class RegularizedDense(keras.layers.Dense):
     """A dense layer with dropout before it and a penalty on its kernel.
 
     The rate and the penalty are weights that are not trained, instead of constants, so that one compiled training
-    step serves all their values (`zoo.training.compiling.Reuse`).
+    step serves all their values (`zoo.training.compiling.SessionCache`).
     """
 
     def build(self, input_shape: Any) -> None:

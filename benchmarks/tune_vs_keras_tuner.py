@@ -121,7 +121,7 @@ def _rival(search: Any, trials: int, place: Path) -> float:
         train = (ready[fit_on], problem.targets[fit_on])
         held = (ready[score_on], problem.targets[score_on])
     else:
-        train, held = problem.sides[0]
+        train, held, _ = problem.inner_splits[0]
 
     def build(hp: Any) -> keras.Model:
         settings = search.space(hp)

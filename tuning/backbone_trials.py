@@ -31,7 +31,7 @@ from zoo.tasks.classification import Evaluation
 from zoo.tasks.terms import Outputs
 from zoo.training.batches import Arrays
 from zoo.training.checkpoints import Checkpoint
-from zoo.training.compiling import Reuse, unoptimized
+from zoo.training.compiling import SessionCache, unoptimized
 from zoo.training.loop import fit
 from zoo.training.optimizers import optimizer
 
@@ -135,7 +135,7 @@ class BackboneTrials:
         self.splits = self._splits(folds)
         self.standardized: dict[tuple[str, int], Standardized] = {}
         self.graphs = unoptimized
-        self.reuse, self.initial_weights = Reuse(kept=4 * len(self.splits)), InitialWeights()
+        self.reuse, self.initial_weights = SessionCache(capacity=4 * len(self.splits)), InitialWeights()
 
     def is_default(self, settings: Settings) -> bool:
         """False: the default chooses its strength by cross-validation, which no settings of a space do."""

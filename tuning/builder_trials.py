@@ -24,12 +24,12 @@ from zoo.errors import InputError
 from zoo.tasks.terms import Measure, Outputs
 from zoo.training import own_code
 from zoo.training.checkpoints import Checkpoint
-from zoo.training.compiling import Reuse, unoptimized
-from zoo.training.inputs import prepared
-from zoo.training.learning import Sides, inner_split, learn
+from zoo.training.compiling import SessionCache, unoptimized
+from zoo.training.inputs import prepared_inputs
+from zoo.training.learning import InnerSplit, inner_split, learn
 from zoo.training.optimizers import OPTIMIZERS
-from zoo.training.preparing import Job, built, is_own, prepare
-from zoo.training.run import Trained, exam_of, finished, simple_of, train
+from zoo.training.preparing import Job, build, is_users_own, prepare
+from zoo.training.run import Trained, baselines_of, evaluate_trained, exam_of, train
 from zoo.training.settings import Settings as TrainingSettings
 
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ class BuilderTrials:
         self.objective: Measure = objective_of(objective, self.task.objectives(self.job.network), self.task.name)
         self.splits = self._splits()
         self.jobs = [self.job.on(chosen) for chosen, _ in self.splits]
-        self.sides = [Sides.of(job, *split) for job, split in zip(self.jobs, self.splits, strict=True)]
+        self.inner_splits = [InnerSplit.of(job, *split) for job, split in zip(self.jobs, self.splits, strict=True)]
         self.epochs = epochs  # `_completed` reads it, and replaces None by the default
         self.epochs = self._completed({}).epochs
         images = self.job.inputs.ndim == 4
         self.graphs = nullcontext if images or keras.backend.backend() != "tensorflow" else unoptimized
         self.baselines: dict[str, np.ndarray] | None = None  # outputs of simple models, computed by `finish`
-        self.reuse, self.initial_weights = Reuse(kept=4 * len(self.splits)), InitialWeights()
+        self.reuse, self.initial_weights = SessionCache(capacity=4 * len(self.splits)), InitialWeights()
 
     def is_default(self, settings: Settings) -> bool:
         """Whether these settings are the defaults of the builder and of `zoo.train`."""
@@ -172,7 +172,7 @@ class BuilderTrials:
         history = learn(
             job,
             network,
-            self.sides[fold] if self.plan.outside else self.sides[fold]._replace(choosing=None),
+            self.inner_splits[fold] if self.plan.outside else self.inner_splits[fold]._replace(validation=None),
             training.completed(job, len(fit_on)),
             self.seed,
             stop_at=last,
@@ -185,8 +185,8 @@ class BuilderTrials:
         return network, history, self._answers(job, job.inputs[score_on])
 
     def _built(self, shape: tuple[int, ...], arguments: dict[str, Any], precision: str) -> keras.Model:
-        network, _ = built(self.build, self.data, shape, arguments, precision)
-        if is_own(self.build):
+        network, _ = build(self.build, self.data, shape, arguments, precision)
+        if is_users_own(self.build):
             own_code.check(getattr(network, "generator", network))
         return network
 
@@ -229,11 +229,11 @@ class BuilderTrials:
         card = {"builder": self.name, "kind": self.task.family, "model": dict(settings["model"]), "seed": self.seed}
         card |= {"training": training.to_dict() | {"validation": len(choosing) / len(self.data.train)}}
         card |= self.task.options()
-        held_out = prepared(self.data, self.data.held_out)
+        held_out = prepared_inputs(self.data, self.data.held_out)
         if self.baselines is None:
-            self.baselines = simple_of(self.job, held_out, self.seed)
+            self.baselines = baselines_of(self.job, held_out, self.seed)
         job = self.jobs[0]._replace(network=network)
-        trained = finished(job, network, history, training, card, choosing, self.baselines)
+        trained = evaluate_trained(job, network, history, training, card, choosing, self.baselines)
         if self.task.supervised:
             return trained, self.task.named(trained.outputs)
         return trained, self._answers(job, held_out)

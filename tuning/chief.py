@@ -12,9 +12,8 @@ from typing import Any
 
 import grpc
 import keras_tuner
-from keras_tuner.src import protos
-from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
+from tuning.keras_tuner_internals import OracleServicer, protos
 from tuning.worker_pool import WorkerPool
 from zoo.errors import InputError
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras_tuner
-import numpy as np
-from keras_tuner.src.engine.metrics_tracking import MetricsTracker
-from keras_tuner.src.engine.trial import Trial, TrialStatus
 
 from tuning import state_files
+from tuning.keras_tuner_internals import MetricsTracker, OracleInternals, Trial, TrialStatus
 from zoo.errors import InputError
 from zoo.files import remove_leftovers
 
@@ -23,7 +20,7 @@ REASON = "tuner/failure"  # among a trial's values, as the service between worke
 ENDLESS = 10**6
 
 
-class ResumableOracle:
+class ResumableOracle(OracleInternals):
     """A mixin for Keras Tuner's oracles, to be inherited before one of them.
 
     Files are written atomically. No values are drawn twice. The search ends when the time is up, or when several
@@ -88,7 +85,7 @@ class ResumableOracle:
         self.tuner_ids.discard(tuner_id)
         self.heartbeats.pop(tuner_id, None)
         if tuner_id in self.ongoing_trials:
-            self._retry(self.ongoing_trials[tuner_id].trial_id)
+            self._run_again(self.ongoing_trials[tuner_id].trial_id)
 
     @property
     def has_waiting_workers(self) -> bool:
@@ -98,28 +95,28 @@ class ResumableOracle:
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Values for a trial that were not tried before."""
-        if hasattr(self, "_random_state"):  # Bayesian: the draw depends on the trial alone, not on the session
-            self._random_state = np.random.RandomState([self.seed, len(self.trials)])
+        self.seed_draws(self.seed, len(self.trials))  # a draw depends on the trial alone, not on the session
         with contextlib.redirect_stdout(None):
             response = super().populate_space(trial_id)
         if (
             isinstance(self, keras_tuner.oracles.BayesianOptimizationOracle)
             and response["status"] == TrialStatus.RUNNING
         ):
-            if self._duplicate(response["values"]):
-                response["values"] = self._random_values()
+            if self.is_tried(response["values"]):
+                response["values"] = self.random_values()
             if response["values"] is None:
                 response["status"] = TrialStatus.STOPPED
         return response
 
-    def _duplicate(self, values: dict[str, Any]) -> bool:
-        return super()._duplicate(values) or values in self.already_tried
+    def is_tried(self, values: dict[str, Any]) -> bool:
+        """Whether these values are not to be drawn again."""
+        return super().is_tried(values) or values in self.already_tried
 
-    def _retry(self, trial_id: str) -> None:
+    def _run_again(self, trial_id: str) -> None:
         for tuner_id in [name for name, each in self.ongoing_trials.items() if each.trial_id == trial_id]:
             self.ongoing_trials.pop(tuner_id)
         _reset(self.trials[trial_id])
-        self._retry_queue.append(trial_id)
+        self.retries.append(trial_id)
         self.save()
 
     @keras_tuner.synchronized
@@ -128,10 +125,10 @@ class ResumableOracle:
         own = self.trials[trial.trial_id]
         if trial.trial_id in self.end_order:
             return  # a worker that got no answer sends its result again
-        if trial.trial_id in self._retry_queue:  # the chief was away while the trial ran
-            self._retry_queue.remove(trial.trial_id)
+        if trial.trial_id in self.retries:  # the chief was away while the trial ran
+            self.retries.remove(trial.trial_id)
         if trial.status == TrialStatus.COMPLETED and not own.metrics.exists(self.objective.name):
-            self._retry(trial.trial_id)  # its score went to a chief that was killed
+            self._run_again(trial.trial_id)  # its score went to a chief that was killed
             return
         reason = trial.hyperparameters.values.pop(REASON, None)
         # The service rounds numbers to single precision; the drawn values are exact.
@@ -145,7 +142,7 @@ class ResumableOracle:
         reasons = {each.message if each.status == TrialStatus.FAILED else None for each in ends}
         if len(ends) == FAILURES and len(reasons) == 1 and None not in reasons:
             self.ended = f"{FAILURES} trials in a row failed: {own.message}"
-        self._save_trial(own)
+        self.save_trial(own)
         self.save()
         self.prune()
         self.on_trial_end(own)
@@ -156,25 +153,16 @@ class ResumableOracle:
         sign = -1 if self.objective.direction == "max" else 1
         best = [each.trial_id for each in sorted(completed, key=lambda each: sign * each.score)]
         needed = best[: self.keep] + [each.trial_id for each in self.ongoing_trials.values()]
-        needed += [name for name in best if name in self._promising()]
+        needed += [name for name in best if name in self.promising()]
         room = float("inf") if self.disk is None else self.disk
         for name in [*needed, *(each for each in self.trials if each not in needed)]:
-            files = list(Path(self._get_trial_dir(name)).glob("state_*.npz"))
+            files = list(self.trial_folder(name).glob("state_*.npz"))
             size = sum(file.stat().st_size for file in files)
             if name in needed and size <= room:
                 room -= size
             elif name not in (each.trial_id for each in self.ongoing_trials.values()):
                 for file in files:
                     file.unlink(missing_ok=True)
-
-    def _promising(self) -> set[str]:
-        """Trials that Hyperband may continue."""
-        names: set[str] = set()
-        for bracket in getattr(self, "_brackets", []):
-            for number, (now, later) in enumerate(zip(bracket["rounds"], bracket["rounds"][1:], strict=False), 1):
-                if len(later) < self._get_size(bracket["bracket_num"], number):
-                    names |= {each["id"] for each in now} - {each["past_id"] for each in later}
-        return names
 
     def elapsed(self) -> float:
         """Seconds of the search, over all its sessions."""
@@ -184,7 +172,7 @@ class ResumableOracle:
         """The state to write, as JSON holds it."""
         state = super().get_state() | {"seconds": self.elapsed()}
         if isinstance(self, keras_tuner.oracles.GridSearchOracle):
-            state["ordered"] = _in_order(self._ordered_ids)
+            state["ordered"] = self.grid_order
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -192,23 +180,22 @@ class ResumableOracle:
         super().set_state(state)
         self.seconds = state["seconds"]
         if isinstance(self, keras_tuner.oracles.GridSearchOracle):
-            for name in state["ordered"]:
-                self._ordered_ids.insert(name)
-            self._populate_next = list(self.end_order)  # the oracle skips those whose successor was tried
+            self.grid_order = state["ordered"]
 
     def save(self) -> None:
         """Write the state."""
-        state_files.write(Path(self._get_oracle_fname()), self.get_state())
+        state_files.write(self.state_file, self.get_state())
 
-    def _save_trial(self, trial: Trial) -> None:
-        state_files.write(Path(self._get_trial_dir(trial.trial_id)) / "trial.json", trial.get_state())
+    def save_trial(self, trial: Trial) -> None:
+        """Write the state of a trial."""
+        state_files.write(self.trial_folder(trial.trial_id) / "trial.json", trial.get_state())
 
     def reload(self) -> None:
         """Read the state of an earlier session; a trial that had begun is run again."""
-        remove_leftovers(Path(self._project_dir))
-        for path in sorted(Path(self._project_dir).glob("trial_*/trial.json")):
+        remove_leftovers(self.folder)
+        for path in sorted(self.folder.glob("trial_*/trial.json")):
             state_files.read(path)
-        state = Path(self._get_oracle_fname())
+        state = self.state_file
         state_files.read(state)
         try:
             super().reload()
@@ -216,8 +203,8 @@ class ResumableOracle:
             raise state_files.damaged(state, error) from error
         self.trials = {name: self.trials[name] for name in self.start_order}
         # Keras Tuner writes the end of a trial before it removes the trial from the running ones.
-        self._retry_queue = [name for name in self._retry_queue if name not in self.end_order]
-        for name in self._retry_queue:
+        self.retries = [name for name in self.retries if name not in self.end_order]
+        for name in self.retries:
             _reset(self.trials[name])
 
 
@@ -267,14 +254,6 @@ def oracle_of(
 def _reset(trial: Trial) -> None:
     trial.metrics, trial.score, trial.message = MetricsTracker(), None, None
     trial.status = TrialStatus.RUNNING
-
-
-def _in_order(names: Any) -> list[str]:
-    ordered, index = [], names._next_index[None]
-    while index is not None:
-        ordered.append(names._memory[index])
-        index = names._next_index[index]
-    return ordered
 
 
 def _last_line(message: str | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import os
 import shutil
 import threading
 import time
@@ -16,10 +15,9 @@ from typing import Any, Protocol
 
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
-from keras_tuner.src import config
-from keras_tuner.src.engine.trial import Trial
 
 from tuning import state_files
+from tuning.keras_tuner_internals import Trial, TunerInternals
 from tuning.oracles import REASON
 from tuning.outcome import OnEpoch, Outcome, OutOfTime
 from tuning.space_checks import check
@@ -27,7 +25,6 @@ from zoo import progress
 from zoo.errors import InputError, JobError
 from zoo.tasks.terms import Measure
 
-config.DEBUG = False  # it prints a traceback for each trial that fails; the reason is in the results
 COLLECT = 8  # trials between two collections of what Keras' models leave in circles
 HEARTBEAT = 10.0  # seconds between two heartbeats of a worker
 WAIT = 0.2  # seconds before a worker that got no trial requests one again
@@ -62,7 +59,7 @@ class Watch(Protocol):
         """An epoch of it ended."""
 
 
-class Tuner(BaseTuner):
+class Tuner(TunerInternals, BaseTuner):
     """Gets trials from the oracle and runs them; in a worker the oracle is that of the chief.
 
     Args:
@@ -90,7 +87,7 @@ class Tuner(BaseTuner):
         self.tried: dict[str, Outcome] = {}
         with contextlib.redirect_stdout(None):  # Keras Tuner prints the folder that it continues from
             super().__init__(oracle, hypermodel=self._settings, directory=str(run), project_name="search")
-        if self._is_worker():
+        if self.is_worker:
             from tuning.chief import RetryingStub
 
             self.oracle.stub = RetryingStub(self.oracle.stub)
@@ -102,7 +99,7 @@ class Tuner(BaseTuner):
 
     def search(self) -> None:
         """Run trials until the oracle has none left, or the time is up."""
-        muted = contextlib.redirect_stdout(None) if self._is_worker() else contextlib.nullcontext()
+        muted = contextlib.redirect_stdout(None) if self.is_worker else contextlib.nullcontext()
         with contextlib.suppress(OutOfTime), muted:  # Keras Tuner prints the values that it sends to the chief
             super().search()
 
@@ -169,7 +166,7 @@ class Tuner(BaseTuner):
     @contextlib.contextmanager
     def _alive(self) -> Any:
         """Send heartbeats to the chief: a request for a trial while one runs returns the same one."""
-        if not self._is_worker():
+        if not self.is_worker:
             yield
             return
         done = threading.Event()
@@ -187,17 +184,14 @@ class Tuner(BaseTuner):
             done.set()
             thread.join()
 
-    def _get_tuner_fname(self) -> str:
-        return os.path.join(self.project_dir, "oracle.json")  # the tuner has no state besides the oracle's
-
     def save(self) -> None:
         """Write the oracle's state."""
-        if not self._is_worker():
+        if not self.is_worker:
             self.oracle.save()
 
     def reload(self) -> None:
         """Continue from the oracle's state."""
-        if not self._is_worker():
+        if not self.is_worker:
             self.oracle.reload()
 
 

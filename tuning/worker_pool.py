@@ -60,7 +60,7 @@ class WorkerPool:
             )
 
     @property
-    def finished(self) -> bool:
+    def evaluate_trained(self) -> bool:
         """Whether all workers ended well."""
         return all(each.poll() == 0 for each in self.processes.values())
 

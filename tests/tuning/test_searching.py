@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_search_and_what_was_tried_is_not_drawn_aga
 
 QUICK = {("random", "save")}
 CUTS = [
-    *(("hyperband", moment) for moment in ("run", "_save_trial", "save")),
+    *(("hyperband", moment) for moment in ("run", "save_trial", "save")),
     *((method, "run") for method in ("grid", "bayesian")),
     *QUICK,
 ]

@@ -96,7 +96,7 @@ def test_a_trial_that_ended_while_the_chief_was_away_counts_once(workplace: Path
     trial = found.create_trial("one")
     again = oracle(trials=2)
     again.reload()
-    assert again._retry_queue == [trial.trial_id]
+    assert again.retries == [trial.trial_id]
     done(again, trial)
     following = again.create_trial("one")
     assert following.trial_id != trial.trial_id

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.data.kind import Kind
+from zoo.keras_internals import all_layers
 from zoo.tasks import forms
 
 if TYPE_CHECKING:
@@ -68,6 +69,6 @@ def module_of(model: keras.Model) -> tf.Module:
     module = tf.Module()
     module.weights = [variable.value for variable in model.variables]
     # Layer by layer: TensorFlow does not see those in a list of a layer.
-    parts = [part for layer in model._flatten_layers() for part in tf.train.TrackableView(layer).descendants()]
+    parts = [part for layer in all_layers(model) for part in tf.train.TrackableView(layer).descendants()]
     module.tables = list({id(part): part for part in parts if isinstance(part, table)}.values())
     return module

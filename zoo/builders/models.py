@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from zoo.arrays import apply
+from zoo.keras_internals import calls
 
 BATCH = 256  # examples at once, where an array is asked for
 
@@ -65,8 +66,7 @@ def without_preprocess(model: keras.Model) -> keras.Model:
         return model
     if isinstance(model, Composite):
         return model.behind(None)
-    nodes = (node for level in model._nodes_by_depth.values() for node in level)
-    call = next(node for node in nodes if node.operation is preprocess)
+    call = next(node for node in calls(model) if node.operation is preprocess)
     return keras.Model(call.outputs, model.outputs)
 
 

@@ -46,10 +46,10 @@ class Judge:
     classes: tuple[str, ...]
 
     def embed(self, pixels: np.ndarray) -> np.ndarray:
-        """Embedding float32 (images, width), as `look` gives it."""
-        return self.look(pixels)[0]
+        """Embedding float32 (images, width), as `embed_and_classify` gives it."""
+        return self.embed_and_classify(pixels)[0]
 
-    def look(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def embed_and_classify(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Embedding float32 (images, width), what comes before the classes, and probabilities (images, classes).
 
         Args:
@@ -69,7 +69,7 @@ class Judge:
         return found
 
 
-def judge(data: Any, train: Callable[..., Any], *, seed: int = 0) -> Judge:
+def trained_judge(data: Any, train: Callable[..., Any], *, seed: int = 0) -> Judge:
     """The judge of images like those of `data`: a small `cnn`, trained on at most 20,000 of its training examples.
 
     It is kept in the cache folder: the same data and seed give the same one. Where it is not there yet it is trained,
@@ -153,7 +153,7 @@ def _check(scores: dict[str, Any]) -> str:
     return sha256(repr([scores["accuracy"], scores["examples"], scores["sha256"]]).encode()).hexdigest()
 
 
-def judged(
+def evaluate_samples(
     pixels: np.ndarray,
     data: Any,
     held_out_pixels: np.ndarray,
@@ -161,7 +161,7 @@ def judged(
     *,
     train_pixels: np.ndarray,
     part: str,
-    asked: np.ndarray | None = None,
+    requested: np.ndarray | None = None,
     components: int = 32,
     seed: int = 0,
 ) -> GenerationEvaluation:
@@ -174,15 +174,15 @@ def judged(
         judge: of the same data.
         train_pixels: what the baseline is fitted on, of the same kind.
         part: name of what is held out, as "test".
-        asked: int (images,), positions in the classes, of what each image was to be; None if nothing was asked for.
+        requested: int (images,), positions in the classes, of what each image was to be; None if nothing was asked for.
         components: of the baseline; as many as there can be, if those are fewer.
         seed: of the baseline and of choices among many images.
 
     Raises:
         ValueError: images of another shape, none, or pixels that are not finite; not as many classes asked for.
     """
-    if asked is not None and np.shape(asked) != (len(pixels),):
-        raise ValueError(f"expected a class for each of {len(pixels)} images, received {np.shape(asked)}")
+    if requested is not None and np.shape(requested) != (len(pixels),):
+        raise ValueError(f"expected a class for each of {len(pixels)} images, received {np.shape(requested)}")
     real = judge.embed(held_out_pixels)
     shares = np.bincount(data.held_out.targets, minlength=len(judge.classes)) / len(data.held_out)
     numbers, seen = _scores(pixels, judge, real, shares, seed)
@@ -198,7 +198,7 @@ def judged(
         samples=len(pixels),
         **numbers,
         classes=len(judge.classes),
-        agreement=None if asked is None else float((seen == asked).mean()),
+        agreement=None if requested is None else float((seen == requested).mean()),
         judge_accuracy=judge.accuracy,
         baselines=baselines,
     )
@@ -216,7 +216,7 @@ def _scores(
         shares: float (classes,), of the real images.
         seed: of choices among many images.
     """
-    embedding, probabilities = judge.look(pixels)
+    embedding, probabilities = judge.embed_and_classify(pixels)
     distance = frechet(real, embedding)
     precision, recall = precision_recall(real, embedding, seed=seed)
     seen = probabilities.argmax(axis=1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.artifacts.card import requested_kind
 from zoo.builders.loading import loaded
+from zoo.keras_internals import all_layers
 from zoo.tasks.forms import portable
 from zoo.tasks.registry import task_of
 
@@ -89,14 +90,14 @@ def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
 def in_float32(path: Path) -> keras.Model:
     """The model in a file, every layer of it computing in float32, as runtimes do that know no mixed precision."""
     model = loaded(path)
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         layer.dtype_policy = "float32"
     return model
 
 
 def is_float32(model: keras.Model) -> bool:
     """Whether no layer of `model` computes in half precision."""
-    return all(layer.compute_dtype not in ("float16", "bfloat16") for layer in model._flatten_layers())
+    return all(layer.compute_dtype not in ("float16", "bfloat16") for layer in all_layers(model))
 
 
 def _specs(tensors: dict[str, tuple[str, tuple[int | None, ...]]]) -> dict[str, tf.TensorSpec]:

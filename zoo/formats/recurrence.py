@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from zoo import keras_internals
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -16,7 +18,7 @@ def plain_loops() -> Iterator[None]:
 
     No runtime but TensorFlow has such lists; and none has the kernels of Nvidia's library.
     """
-    from keras.src import backend
+    backend = keras_internals.backend()
 
     def refused(*_: Any, **__: Any) -> None:
         raise NotImplementedError  # which the layers answer by `rnn`
@@ -43,7 +45,7 @@ def _loop(
     zero_output_for_mask: bool = False,
     return_all_outputs: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-    """What `keras.src.backend.rnn` does, for one input tensor."""
+    """What `rnn` of the backend does, for one input tensor."""
     import tensorflow as tf
 
     def swapped(values: tf.Tensor) -> tf.Tensor:

@@ -51,7 +51,7 @@ class ConnectionLimiter:
         self.leave(closed)
         closed.transport.close()
         self._closed += 1
-        if time.monotonic() - self._on_batch > LOG_EVERY:
+        if time.monotonic() - self._logged > LOG_EVERY:
             reason = f"there may be {self.most} connections, and {self.most // 2} of one client"
             self._on_event("connections closed", count=self._closed, last=closed.host, reason=reason)
             self._closed, self._logged = 0, time.monotonic()

@@ -1,4 +1,4 @@
-"""Random changes of training images that leave their label true."""
+"""Augmentation of images: random changes that keep the label."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def augmentation(names: Sequence[str], seed: int) -> keras.Sequential:
     """A model that changes images, float32 (batch, height, width, channels), pixels 0-255; call it with training=True.
 
     Args:
-        names: ``flip``: left to right, half of them. ``crop``: shifts and scales of up to a tenth, what a
-            photographer's framing varies. ``color``: brightness and contrast, by up to 15 %. ``randaugment``: two
-            random changes at a time (Cubuk et al. 2020).
+        names: ``flip``: left to right, for half of the images. ``crop``: shifts and scales of up to a tenth, as the
+            framing of photos varies. ``color``: brightness and contrast, by up to 15 %. ``randaugment``: two random
+            changes at a time (Cubuk et al. 2020).
         seed: of the random numbers.
 
     Raises:
-        InputError: another name.
+        InputError: a name is unknown.
     """
     check(names)
     import keras
@@ -46,7 +46,7 @@ def augmentation(names: Sequence[str], seed: int) -> keras.Sequential:
 
 
 def check(names: Sequence[str]) -> None:
-    """Raise InputError where one of the `names` is not known."""
+    """Raise InputError if one of the `names` is unknown."""
     unknown = sorted(set(names) - set(AUGMENTATIONS))
     if unknown:
         hint = suggestion(unknown[0], AUGMENTATIONS)

@@ -1,4 +1,4 @@
-"""Curves of losses and metrics, epoch by epoch."""
+"""Learning curves."""
 
 from __future__ import annotations
 
