@@ -1,4 +1,4 @@
-"""SavedModel export of every task, from the answer that it says itself."""
+"""Export to a SavedModel, for every task."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def saved_model(model: keras.Model, folder: Path, *, task: Task, kind: Kind) -> 
     specs, assemble = kind.specification()
     assemble = tf.function(assemble)  # traced once for all signatures
 
-    def said(outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def values_of(outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return forms.in_graph(task, task.answer(outputs, {}, ops))
 
     if hasattr(model, "signatures"):
         run, signatures = task.network_outputs(model), model.signatures(assemble, specs)
     else:
-        run, signatures = kind.called(model, task, assemble, said)
-    serve = tf.function(lambda **tensors: said(run(assemble(**tensors))))
+        run, signatures = kind.called(model, task, assemble, values_of)
+    serve = tf.function(lambda **tensors: values_of(run(assemble(**tensors))))
     signatures = {"serving_default": serve.get_concrete_function(**specs), **signatures}
     module = module_of(model)
     with tempfile.TemporaryDirectory() as place:
@@ -57,18 +57,18 @@ def saved_model(model: keras.Model, folder: Path, *, task: Task, kind: Kind) -> 
 
 
 def module_of(model: keras.Model) -> tf.Module:
-    """What a SavedModel keeps of `model`: its variables, and the tables of words in it.
+    """A module with the resources of `model` that a SavedModel needs: its variables, and its tables of words.
 
-    Not the model, nor Keras' own variables: of these a SavedModel has copies, and where it is loaded into a session, as
-    TensorFlow Serving does, the copies are restored rather than what the signatures read. (Seen with Keras 3.15;
-    `tf.saved_model.load` sets both.)
+    It does not have the model, nor variables of Keras. A SavedModel would hold copies of these, and a load into a
+    session, as that of TensorFlow Serving, would restore the copies instead of the variables that the signatures
+    read. (Seen with Keras 3.15; `tf.saved_model.load` sets both.)
     """
     import tensorflow as tf
 
     table = tf.saved_model.experimental.TrackableResource
     module = tf.Module()
     module.weights = [variable.value for variable in model.variables]
-    # Layer by layer: TensorFlow does not see those in a list of a layer.
+    # Layer by layer, because TensorFlow does not find resources in a list of a layer.
     parts = [part for layer in all_layers(model) for part in tf.train.TrackableView(layer).descendants()]
     module.tables = list({id(part): part for part in parts if isinstance(part, table)}.values())
     return module

@@ -1,4 +1,4 @@
-"""What goes into a file of another runtime: functions of named number tensors, without strings and files."""
+"""Graphs for other runtimes: functions of named tensors of numbers, without strings and files."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
 
     def answer(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = run(ready(tensors))
-        said = task.answer(outputs, {}, ops).values
-        return {name: said[name] for name in values}
+        values_of_task = task.answer(outputs, {}, ops).values
+        return {name: values_of_task[name] for name in values}
 
     meanings |= {name: value.meaning for name, value in values.items()}
     made = [Graph("model", answer, raw, meanings)]
@@ -88,7 +88,7 @@ def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
 
 
 def in_float32(path: Path) -> keras.Model:
-    """The model in a file, every layer of it computing in float32, as runtimes do that know no mixed precision."""
+    """The model in a file with every layer in float32, for runtimes without mixed precision."""
     model = loaded(path)
     for layer in all_layers(model):
         layer.dtype_policy = "float32"
