@@ -158,7 +158,7 @@ class Tuner(TunerInternals, BaseTuner):
             for state in Path(self.get_trial_dir(parent)).glob("state_*.npz"):
                 if not (folder / state.name).exists():
                     shutil.copy(state, folder / state.name)
-        outcome = self.problem.run(settings, states=folder, last=last, deadline=self.deadline, tell=on_epoch)
+        outcome = self.problem.run(settings, states=folder, last=last, deadline=self.deadline, on_epoch=on_epoch)
         if not outcome.note:
             self.tried[key] = outcome._replace(curve=[])
         return outcome

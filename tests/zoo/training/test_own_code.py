@@ -281,7 +281,7 @@ def test_images_are_answered_by_the_saved_model_too(workplace: Path, pixels: np.
         found = zoo.load(folder).predict(list(pixels[:40]))
     assert [each.label for each in found] == [each.label for each in known]
     told: list[dict[str, Any]] = []
-    with served(ModelManager({"own": folder}, tell=lambda event, **facts: told.append(facts))) as server:
+    with served(ModelManager({"own": folder}, on_event=lambda event, **facts: told.append(facts))) as server:
         assert server("/v1/models/own")[0] == 200
     assert any("mine>Scaled" in str(each.get("reason")) for each in told)
 
