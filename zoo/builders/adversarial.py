@@ -259,10 +259,10 @@ def _critic(sizes: tuple[int, ...], filters: tuple[int, ...], classes: int, norm
         return keras.Model(images, _score(x), name="critic")
     label = keras.Input((), dtype="int32")
     x = layers.LeakyReLU(0.2)(layers.Dense(128, kernel_initializer="he_normal")(x))
-    seen = layers.Dense(classes, dtype="float32")(x)
-    asked = layers.CategoryEncoding(classes, "one_hot")(label)
-    score = layers.Add(dtype="float32")([_score(x), layers.Dot(1, dtype="float32")([seen, asked])])
-    return keras.Model([images, label], layers.Concatenate(dtype="float32")([score, seen]), name="critic")
+    classes_seen = layers.Dense(classes, dtype="float32")(x)
+    requested = layers.CategoryEncoding(classes, "one_hot")(label)
+    score = layers.Add(dtype="float32")([_score(x), layers.Dot(1, dtype="float32")([classes_seen, requested])])
+    return keras.Model([images, label], layers.Concatenate(dtype="float32")([score, classes_seen]), name="critic")
 
 
 def _unit(images: keras.KerasTensor) -> keras.KerasTensor:

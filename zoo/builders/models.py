@@ -35,11 +35,11 @@ class Composite(keras.Model):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Composite:
         """The model of `get_config`; its networks may be models already."""
-        made = dict(config)
+        arguments = dict(config)
         for name in cls.NETWORKS:
-            if isinstance(made.get(name), dict):
-                made[name] = keras.saving.deserialize_keras_object(made[name])
-        return cls(**made)
+            if isinstance(arguments.get(name), dict):
+                arguments[name] = keras.saving.deserialize_keras_object(arguments[name])
+        return cls(**arguments)
 
 
 def entry_of(model: keras.Model) -> Any:
@@ -129,11 +129,11 @@ class Autoencoder(Composite):
 
     def errors(self, inputs: Any, reconstructions: Any) -> Any:
         """Mean squared error of each example, float32 (batch,), in unit range squared; NaN in `inputs` counts not."""
-        there = ops.logical_not(ops.isnan(inputs))
-        difference = (ops.where(there, inputs, 0.0) - reconstructions) / self.unit
-        square = ops.square(ops.where(there, difference, 0.0))
+        present = ops.logical_not(ops.isnan(inputs))
+        difference = (ops.where(present, inputs, 0.0) - reconstructions) / self.unit
+        square = ops.square(ops.where(present, difference, 0.0))
         axes = tuple(range(1, len(square.shape)))
-        count = ops.sum(ops.cast(there, "float32"), axis=axes)
+        count = ops.sum(ops.cast(present, "float32"), axis=axes)
         return ops.sum(ops.cast(square, "float32"), axis=axes) / ops.maximum(count, 1.0)
 
     def compute_loss(

@@ -1,4 +1,4 @@
-"""Names of the builders and what each is, so that listing them loads neither Keras nor TensorFlow."""
+"""The registry of builders; listing them loads neither Keras nor TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.settings import suggestion
 
 
 class Builder(NamedTuple):
-    """What is known of a builder before it is imported.
+    """A row of the registry, known before the builder is imported.
 
     Attributes:
         path: of its function, as module:function.
@@ -59,7 +59,7 @@ def builder(name: str) -> Callable[..., Any]:
     """The function of that name, which returns an uncompiled `keras.Model`.
 
     Raises:
-        InputError: there is none; the message lists them.
+        InputError: there is no such builder; the message lists them.
     """
     if name not in BUILDERS:
         raise InputError(

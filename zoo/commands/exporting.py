@@ -86,11 +86,11 @@ def export(
         say("\n".join(map(str, written)), error=as_json)
     if not formats:
         return
-    made = exporting.export(artifact, ",".join(formats), calibrate=calibrate, validate=validate, again=again)
+    exported = exporting.export(artifact, ",".join(formats), calibrate=calibrate, validate=validate, again=again)
     if as_json:
-        say_json(format_tables.rows(made))
+        say_json(format_tables.rows(exported))
     else:
-        format_tables.show_exported(made)
+        format_tables.show_exported(exported)
 
 
 @click.command(short_help="List the formats of a model, or what goes into which.")
@@ -102,11 +102,11 @@ def formats(artifact: str | None, as_json: bool) -> None:
     from zoo.formats import exporting, registry
 
     if artifact is not None:
-        there = exporting.listed(artifact)
+        exported = exporting.listed(artifact)
         if as_json:
-            say_json(format_tables.rows(there))
+            say_json(format_tables.rows(exported))
         else:
-            format_tables.show_exported(there)
+            format_tables.show_exported(exported)
         return
     if as_json:
         say_json({name: described._asdict() for name, described in registry.FORMATS.items()})
