@@ -2,7 +2,7 @@
 
 A backbone travels with what it needs to be used right: input size, crop, preprocessing, where its last blocks begin
 and where its weights come from. `backbone` puts the preprocessing inside the model, so that one row can be swapped
-for another without touching anything else. Neither TensorFlow nor Keras is imported before a model is asked for.
+for another without other changes. Neither TensorFlow nor Keras is imported before a model is built.
 """
 
 from __future__ import annotations

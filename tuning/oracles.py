@@ -64,9 +64,7 @@ class ResumableOracle(OracleInternals):
         trial = super().create_trial(tuner_id)
         if trial.status == TrialStatus.STOPPED and not self.ended:
             complete = self.max_trials and len(self.trials) >= self.max_trials
-            self.ended = (
-                "all trials that were asked for are done" if complete else "nothing is left to try in the space"
-            )
+            self.ended = "all requested trials are done" if complete else "nothing is left to try in the space"
         return trial
 
     def _stop(self, tuner_id: str) -> Trial:

@@ -110,7 +110,7 @@ class Generator:
         return generated(self.model, drawn, positions, len(self.classes))
 
     def _positions(self, label: str | Sequence[str] | None, count: int) -> np.ndarray | None:
-        """Positions of the classes, int64 (count,); None where none is asked for."""
+        """Positions of the classes, int64 (count,); None if none is requested."""
         if label is None:
             return None
         if not self.classes:

@@ -123,10 +123,10 @@ def conditional_gan(
     critic_rate: float = 1.0,
     name: str = "conditional_gan",
 ) -> Adversarial:
-    """Convolutional generative adversarial network that is told which class to make.
+    """Convolutional generative adversarial network that makes images of a requested class.
 
-    The class enters the generator as an embedding beside its code. The critic also tells classes: how much it sees of
-    the one that was asked for adds to its score, and what it sees is a loss of both networks.
+    The class enters the generator as an embedding beside its code. The critic also classifies: the logit of the
+    requested class adds to its score, and the cross-entropy is a loss of both networks.
 
     Input: float32 (batch, latent_dim), standard normal, and int32 (batch,), classes.
     Output: float32 (batch, height, width, channels), pixels 0-255.

@@ -87,7 +87,7 @@ class Adversarial(Composite):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """``loss`` (the critic's), ``generator_loss``; shares of images rightly told, or the critic's distance."""
+        """``loss`` of the critic, ``generator_loss``; accuracy on real and fake images, or the critic's distance."""
         return self.trackers
 
     def call(self, inputs: Any, training: bool = False) -> Any:

@@ -15,7 +15,7 @@ from keras import ops
 from zoo.arrays import apply
 from zoo.keras_internals import calls
 
-BATCH = 256  # examples at once, where an array is asked for
+BATCH = 256  # examples of a forward pass in methods that return arrays
 
 
 class Composite(keras.Model):
@@ -197,7 +197,7 @@ class Autoencoder(Composite):
         return {"encode": encode.get_concrete_function(**specs), "decode": decode}
 
     def parts(self) -> dict[str, tuple[bool, Callable[[Any], dict[str, Any]]]]:
-        """Networks that are asked on their own: name -> whether it takes prepared inputs, else codes; and what it says.
+        """Networks that can be used alone: name -> whether it takes prepared inputs, else codes; and its function.
 
         Each is a function of a tensor to tensors by name.
         """
@@ -220,7 +220,7 @@ class Autoencoder(Composite):
 class VariationalAutoencoder(Autoencoder):
     """An autoencoder whose codes are distributions, near a standard normal one, which new examples are drawn from.
 
-    The encoder gives mean and logarithm of the variance of each code; asked for a code, the model gives the mean.
+    The encoder returns mean and logarithm of the variance of each code; the code of an example is the mean.
     The decoder's answer is the mean of a normal distribution around the input, with one deviation for all values:
     that which is likeliest for the batch.
 

@@ -18,7 +18,7 @@ class Numbers(keras.layers.Layer):
 
     Args:
         means, deviations: one a column.
-        indicators: positions of the columns whose missing values are told to the model.
+        indicators: positions of the columns that get a column of missing values, 0 or 1.
     """
 
     def __init__(self, means: Sequence[float], deviations: Sequence[float], indicators: Sequence[int], **options: Any):

@@ -125,7 +125,7 @@ def show_parity(parity: Mapping[str, Any], task: Task) -> None:
 def show_tensors(card: Mapping[str, Any]) -> None:
     """Print columns whose tensors have other names in the exported model."""
     tensors = card.get("tensors", {})
-    renamed = [f"{literal(column)} is asked as {name}" for column, name in list(tensors.items())[:3]]
+    renamed = [f"{literal(column)} is the input {name}" for column, name in list(tensors.items())[:3]]
     if renamed:
         left = len(tensors) - len(renamed)
         CONSOLE.print(f"served, column {', '.join(renamed)}" + (f" and {left} more, all in card.json" if left else ""))

@@ -26,7 +26,7 @@ class Evaluation:
         baseline: accuracy of always giving the most frequent training answer.
         log_loss: mean negative log likelihood, in nats; for several labels the mean over labels.
         roc_auc: area under the ROC curve, one against the rest, mean over classes; None where a class is missing.
-        f1_macro: mean F1 over the classes that some example has or is told to have; of several labels over all of them.
+        f1_macro: mean F1 over the classes of some example or prediction; of several labels over all of them.
         classes: per class precision, recall, f1, support, how often it is predicted, and roc_auc.
         confusion: counts, row = true class, column = predicted; None for several labels.
         baselines: accuracy of simple models fitted on the same training part, by name.
@@ -101,7 +101,7 @@ class Row(NamedTuple):
 def never_predicted(evaluation: Evaluation, weighted: bool | None) -> list[Finding]:
     """A finding on a class that is hardly ever predicted; `weighted`: whether rare classes had more weight."""
     rare = {name: row for name, row in evaluation.classes.items() if row["predicted"] < RARE * row["support"]}
-    if sum(row["support"] for row in rare.values()) < FEWEST:  # of a few examples none may be told by chance
+    if sum(row["support"] for row in rare.values()) < FEWEST:  # with few examples this may be chance
         return []
     name, row = max(rare.items(), key=lambda each: each[1]["support"])
     often = f"predicted {row['predicted']} times" if row["predicted"] else "never predicted"

@@ -179,7 +179,7 @@ def evaluate_samples(
         seed: of the baseline and of choices among many images.
 
     Raises:
-        ValueError: images of another shape, none, or pixels that are not finite; not as many classes asked for.
+        ValueError: images of another shape, no images, pixels that are not finite, or another number of classes.
     """
     if requested is not None and np.shape(requested) != (len(pixels),):
         raise ValueError(f"expected a class for each of {len(pixels)} images, received {np.shape(requested)}")

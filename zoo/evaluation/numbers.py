@@ -51,7 +51,7 @@ class RegressionEvaluation:
         rmse: its root; with several values, of their mean squared error.
         mae: mean absolute error.
         r2: coefficient of determination, mean over values; None for a single example.
-        values: per value asked for mse, rmse, mae and r2; of a forecast, per step.
+        values: mse, rmse, mae and r2 of each value; of a forecast, of each step.
         baselines: the same four of simple models fitted on the same training part, by name.
     """
 

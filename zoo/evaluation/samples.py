@@ -31,7 +31,7 @@ class GenerationEvaluation:
         classes: how many there are.
         entropy: of the distribution of the classes seen, over that of equally many of each: 0 for a single class, 1
             for all alike.
-        agreement: share of the samples that the judge takes for what was asked for; None if nothing was.
+        agreement: share of the samples of which the judge sees the requested class; None without requested classes.
         judge_accuracy: of the judge on the real images.
         baselines: frechet, precision, recall, coverage and entropy of as many samples of a simple generator, by name.
     """
@@ -69,8 +69,8 @@ class GenerationEvaluation:
                 row["coverage"] = f"{row['coverage']} of {self.classes}"
         yield scores_table(title, measures, rows[0], dict(zip(self.baselines, rows[1:], strict=True)))
         if not single:
-            wanted = "" if self.agreement is None else f"{self.agreement:.1%} are of the class asked for; "
-            yield Line("", f"{wanted}the judge gets {self.judge_accuracy:.1%} of the real images right")
+            agreement = "" if self.agreement is None else f"{self.agreement:.1%} are of the requested class; "
+            yield Line("", f"{agreement}the judge gets {self.judge_accuracy:.1%} of the real images right")
 
 
 def findings(evaluation: GenerationEvaluation, epochs: Sequence[Mapping[str, float]]) -> tuple[Finding, ...]:

@@ -22,7 +22,7 @@ def of_codes(inputs: np.ndarray, held_out: np.ndarray, components: int, seed: in
         seed: of the choice of examples, where there are too many.
 
     Returns:
-        name -> float (asked,); nothing where the code is as wide as the inputs.
+        name -> float (held_out,); empty if the code is as wide as the inputs.
     """
     from sklearn.decomposition import PCA
 
@@ -44,7 +44,7 @@ def of_anomalies(inputs: np.ndarray, held_out: np.ndarray, seed: int) -> dict[st
         seed: of the choice of examples, where there are too many, and of the forest.
 
     Returns:
-        name -> float (asked,), larger for anomalies.
+        name -> float (held_out,), larger for anomalies.
 
     Source: Ramaswamy, Rastogi and Shim 2000, "Efficient Algorithms for Mining Outliers from Large Data Sets", and for
         the mean Angiulli and Pizzuti 2002; Liu, Ting and Zhou 2008, "Isolation Forest".

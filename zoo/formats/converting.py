@@ -179,7 +179,7 @@ def _chosen(context: Any, node: Any, name: str, _: list[Any]) -> None:
 
 @contextmanager
 def _heard(name: str) -> Iterator[list[str]]:
-    """The errors that the logger `name` is told within the block, kept off the terminal."""
+    """The errors that are logged to the logger `name` within the block; nothing reaches the terminal."""
     errors: list[str] = []
 
     class Ear(logging.Handler):

@@ -105,7 +105,7 @@ def verify_format(folder: Path, opened: Any, inputs: Inputs) -> list[str]:
     Args:
         folder: of the format.
         opened: its artifact, as `zoo.load` gives it.
-        inputs: raw, as `zoo.data.Part` has them; a generator is asked codes of its own.
+        inputs: raw, as in `zoo.data.Part`; ignored for a generator, which gets made-up codes.
     """
     from zoo.formats import writing
 

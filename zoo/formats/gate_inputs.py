@@ -131,7 +131,7 @@ def _made_up(model: keras.Model, card: dict[str, Any]) -> Inputs:
 def _named(artifact: Artifact, validate: str | Path) -> GateInputs:
     task = task_of(artifact.card)
     if task.drawn:
-        raise InputError("a generator is asked with drawn codes; leave out --validate")
+        raise InputError("a generator is compared on random codes; leave out --validate")
     if not task.supervised:
         inputs = artifact.read(validate)[1]
         return GateInputs(chosen_inputs(inputs, spread(np.arange(count(inputs)), MOST)), None, str(validate))

@@ -47,7 +47,7 @@ class Graph(NamedTuple):
 
 
 def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
-    """What the model of an artifact is outside of Keras: one graph, and one for each network that is asked on its own.
+    """The graphs of an artifact's model for other runtimes: one, and one for each network that can be used alone.
 
     Args:
         model: as `zoo.builders.loading.loaded` gives it.

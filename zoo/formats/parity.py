@@ -144,47 +144,47 @@ def run_saved_model(
 
 
 def compare(
-    wanted: Expected,
-    found: dict[str, Answers],
-    asked: GateInputs,
+    expected: Expected,
+    received: dict[str, Answers],
+    gate_inputs: GateInputs,
     card: dict[str, Any],
     *,
     int8: bool,
     strings: bool = False,
     tolerance: float | None = None,
 ) -> Verdict:
-    """Hold the answers of a format to those of the Keras model.
+    """Compare the answers of a format with those of the Keras model.
 
     Args:
-        wanted: of the model.
-        found: part -> its outputs, of the format.
-        asked: brings the targets.
+        expected: of the model.
+        received: part -> its outputs, of the format.
+        gate_inputs: has the targets.
         card: of the artifact.
-        int8: hold it to the score rather than to the differences.
-        strings: whether the format has such, and so has to say every value of the task.
-        tolerance: `TOLERANCE` where None.
+        int8: whether the score decides instead of the differences.
+        strings: whether the format has strings, and so must have every value of the task.
+        tolerance: `TOLERANCE` if None.
     """
     tolerance, task = TOLERANCE if tolerance is None else tolerance, task_of(card)
-    outputs, said = wanted.outputs["model"], found.get("model", {})
-    known = task.values()
-    told = known if strings else portable(task) | {name: value for name, value in known.items() if name in said}
-    largest, flips = compare_values(task, outputs, said, told, tolerance)
-    for part, answers in wanted.outputs.items():
+    outputs, answers = expected.outputs["model"], received.get("model", {})
+    values = task.values()
+    compared = values if strings else portable(task) | {name: each for name, each in values.items() if name in answers}
+    largest, flips = compare_values(task, outputs, answers, compared, tolerance)
+    for part, wanted in expected.outputs.items():
         if part != "model":
-            received = found.get(part, {})
-            largest = max([largest, *(_difference(values, received.get(name)) for name, values in answers.items())])
+            given = received.get(part, {})
+            largest = max([largest, *(_difference(each, given.get(name)) for name, each in wanted.items())])
     agree = measure = before = after = None
     if np.isfinite(largest):
-        answer, other = (task.answer(each, {}, np) for each in (outputs, said))
+        answer, other = (task.answer(each, {}, np) for each in (outputs, answers))
         for name in by_name(task):
-            labels = [FORMS[known[name].form].array(task.names, each.values[name]) for each in (answer, other)]
+            labels = [FORMS[values[name].form].array(task.names, each.values[name]) for each in (answer, other)]
             agree = float((labels[0] == labels[1]).mean())
-            if name not in said:  # a format without strings leaves the last step to those who ask it
+            if name not in answers:  # users of a format without strings compute this value themselves
                 flips += count_flips(task, name, answer, labels[1], tolerance)
-        if asked.targets is not None and task.quality is not None:
-            scores = [task.quality.score(task, asked.targets, each) for each in (outputs, said)]
+        if gate_inputs.targets is not None and task.quality is not None:
+            scores = [task.quality.score(task, gate_inputs.targets, each) for each in (outputs, answers)]
             measure, (before, after) = task.quality.name if np.isfinite(scores).all() else None, scores
-    parity = Parity(len(asked), {}, largest, flips, tolerance)
+    parity = Parity(len(gate_inputs), {}, largest, flips, tolerance)
     return Verdict(parity, agree, measure, before, after, int8)
 
 

@@ -76,7 +76,7 @@ class Verification:
         yield from (f"left out {note.name}: {note.reason}" for note in self.left_out)
         yield from (f"not read by the SavedModel {n}: {why}" for n, why in (self.parity.refused if self.parity else ()))
         if self.parity is None:
-            yield f"the SavedModel was not asked: {self.failure}"
+            yield f"the SavedModel was not run: {self.failure}"
             return
         verdict = "answers as the Keras model does" if self.parity.passed else "does not answer as the Keras model does"
         yield (
@@ -138,7 +138,7 @@ def _format(place: Path, opened: Artifact, inputs: Inputs) -> list[str]:
     if place.name not in registry.FORMATS:  # a format of another project: only its checksums can be verified
         return []
     if lacking := registry.missing(place.name):
-        return [f"it can't be asked here, as it needs {lacking}"]
+        return [f"it can't be run here, as it needs {lacking}"]
     try:
         return exporting.verify_format(place, opened, inputs)
     except JobError as error:

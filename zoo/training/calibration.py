@@ -45,9 +45,9 @@ def calibration_scores(
             source = f"{len(choosing):,} training examples, not learnt from"
             return Usual(answer(network, job.inputs[choosing]), source)
         scores, reuse = np.full(len(job.inputs), np.nan, np.float32), SessionCache()
-        parts, rng = folds(job, seed), np.random.default_rng(seed)
-        least = min((len(chosen) for chosen, _ in parts), default=0)  # of one number of steps, one graph serves all
-        for number, (chosen, others) in enumerate(parts):
+        splits, rng = folds(job, seed), np.random.default_rng(seed)
+        least = min((len(chosen) for chosen, _ in splits), default=0)  # of one number of steps, one graph serves all
+        for number, (chosen, others) in enumerate(splits):
             random.seed(seed + number)  # Keras draws the seeds of its weights from it
             fold = type(network).from_config(network.get_config())
             split = InnerSplit((job.inputs, job.targets), None, np.sort(rng.permutation(chosen)[:least]))

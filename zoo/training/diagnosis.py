@@ -138,10 +138,10 @@ class Run(NamedTuple):
     rate: str
 
     @classmethod
-    def of(cls, network: keras.Model, history: History, known: Examples, asked: Examples) -> Run:
+    def of(cls, network: keras.Model, history: History, examples: Examples, held_out_examples: Examples) -> Run:
         """Measure a run on training examples and on held-out ones."""
-        inputs, targets, task = known
-        loss, held_out = probes.losses(network, _some(inputs, targets, task, COMPARED), asked)
+        inputs, targets, task = examples
+        loss, held_out = probes.losses(network, _some(inputs, targets, task, COMPARED), held_out_examples)
         beginning = probes.untrained(network)
         rates = [row["learning_rate"] for row in history.epochs if "learning_rate" in row]
         return cls(
@@ -150,8 +150,8 @@ class Run(NamedTuple):
             _some(inputs, targets, task, EXAMPLES),
             float(loss.mean()),
             held_out,
-            float(probes.losses_of_constant(targets, known).mean()),
-            probes.losses_of_constant(targets, asked) - held_out,
+            float(probes.losses_of_constant(targets, examples).mean()),
+            probes.losses_of_constant(targets, held_out_examples) - held_out,
             np.array([row["loss"] for row in history.epochs]),
             np.array([row.get("val_loss", np.nan) for row in history.epochs]),
             (float(sum(map(float, beginning.losses))), float(sum(map(float, network.losses)))),

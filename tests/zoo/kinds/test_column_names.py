@@ -68,7 +68,9 @@ def artifact(table: Path) -> Path:
         "train", "mlp", table, "--target", "verdict", "--set", "units=8", "--epochs", 2, "--out", table.parent / "odd"
     )
     assert made.returncode == 0, made.stderr
-    assert re.search(r"served, column .* is asked as .* and \d+ more, all in card.json", made.stdout.replace("\n", " "))
+    assert re.search(
+        r"served, column .* is the input .* and \d+ more, all in card.json", made.stdout.replace("\n", " ")
+    )
     return table.parent / "odd" / "1"
 
 
