@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo import startup  # which sees to it that TensorFlow is imported quietly
+from zoo import startup  # silences the import of TensorFlow
 
 if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
     from applications.backbones import BACKBONES as BACKBONES

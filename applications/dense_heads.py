@@ -1,7 +1,8 @@
-"""A classifier of embeddings with one hidden layer, made to be trained many times. Importing this imports Keras."""
+"""A classifier of embeddings with one hidden layer, for many trainings of one network. Importing this imports Keras."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -12,11 +13,11 @@ if TYPE_CHECKING:
     from applications.features import Extractor
 
 
-class Layer(keras.layers.Dense):
+class RegularizedDense(keras.layers.Dense):
     """A dense layer with dropout before it and a penalty on its kernel.
 
-    Both are weights that are not learnt rather than constants, so that one compiled training step serves all of them
-    (`zoo.training.compiling.Reuse`).
+    The rate and the penalty are weights that are not trained, instead of constants, so that one compiled training
+    step serves all their values (`zoo.training.compiling.SessionCache`).
     """
 
     def build(self, input_shape: Any) -> None:
@@ -27,16 +28,36 @@ class Layer(keras.layers.Dense):
         self.seeds = keras.random.SeedGenerator()
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Dropout (Srivastava et al. 2014), then the layer."""
+        """Dropout (Srivastava et al. 2014), then the dense layer."""
         if training:
-            kept = keras.random.uniform(ops.shape(inputs), seed=self.seeds) >= self.rate
-            inputs = inputs * ops.cast(kept, inputs.dtype) / (1 - self.rate)
+            mask = keras.random.uniform(ops.shape(inputs), seed=self.seeds) >= self.rate
+            inputs = inputs * ops.cast(mask, inputs.dtype) / (1 - self.rate)
         self.add_loss(self.penalty * ops.sum(ops.square(self.kernel)))
         return super().call(inputs)
 
 
-def hidden_head(*, width: int, units: int, classes: int, several: bool) -> keras.Model:
-    """Standardised embeddings to probabilities.
+@dataclass(frozen=True)
+class DenseHead:
+    """A trained head from raw embeddings to probabilities.
+
+    Attributes:
+        network: standardised embeddings to probabilities, as `build` makes it.
+        mean: of the embeddings, float32 (width,).
+        deviation: of the embeddings, float32 (width,).
+    """
+
+    network: keras.Model
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    def probabilities(self, embeddings: np.ndarray) -> np.ndarray:
+        """float32 (batch, classes) from float32 (batch, width)."""
+        standardized = ((embeddings - self.mean) / self.deviation).astype(np.float32)
+        return np.asarray(self.network(standardized, training=False))
+
+
+def build(*, width: int, units: int, classes: int, several: bool) -> keras.Model:
+    """An untrained network from standardised embeddings to probabilities.
 
     Args:
         width: of the embeddings.
@@ -45,30 +66,28 @@ def hidden_head(*, width: int, units: int, classes: int, several: bool) -> keras
         several: whether an example may have several labels.
     """
     inputs = keras.Input((width,))
-    hidden, last = Layer(units, "relu"), Layer(classes, "sigmoid" if several else "softmax")
+    hidden, last = RegularizedDense(units, "relu"), RegularizedDense(classes, "sigmoid" if several else "softmax")
     return keras.Model(inputs, last(hidden(inputs)), name="head")
 
 
-def adjust(head: keras.Model, dropout: float, penalty: float) -> None:
-    """Set the dropout before the output, in [0, 1), and the penalty on the sum of squares of either kernel."""
-    for layer in head.layers[1:]:
+def regularize(network: keras.Model, dropout: float, penalty: float) -> None:
+    """Set the dropout before the output, in [0, 1), and the penalty on the sum of squares of both kernels."""
+    for layer in network.layers[1:]:
         layer.penalty.assign(penalty)
-    head.layers[-1].rate.assign(dropout)
+    network.layers[-1].rate.assign(dropout)
 
 
-def joined_hidden(extractor: Extractor, head: keras.Model, mean: np.ndarray, deviation: np.ndarray) -> keras.Model:
-    """One model from pixels to probabilities: the backbone, then `head` as plain layers, standardisation within.
+def classifier(extractor: Extractor, head: DenseHead) -> keras.Model:
+    """One model from pixels to probabilities: the backbone, then `head` as plain layers, with the standardisation.
 
     Args:
-        extractor: brings the backbone.
-        head: as `hidden_head` makes it, trained.
-        mean: of the embeddings.
-        deviation: of the embeddings.
+        extractor: has the backbone.
+        head: trained; its weights are copied.
     """
-    backbone, (hidden, last) = extractor.keras_model, head.layers[1:]
+    backbone, (hidden, last) = extractor.keras_model, head.network.layers[1:]
     layers = [keras.layers.Dense(layer.units, layer.activation) for layer in (hidden, last)]
-    plain = keras.Sequential([keras.Input((len(mean),)), *layers], name="predictions")
-    kernel = np.asarray(hidden.kernel) / deviation[:, None]
-    layers[0].set_weights([kernel, np.asarray(hidden.bias) - mean @ kernel])
+    plain = keras.Sequential([keras.Input((len(head.mean),)), *layers], name="predictions")
+    kernel = np.asarray(hidden.kernel) / head.deviation[:, None]
+    layers[0].set_weights([kernel, np.asarray(hidden.bias) - head.mean @ kernel])
     layers[1].set_weights([np.asarray(last.kernel), np.asarray(last.bias)])
     return keras.Model(backbone.input, plain(backbone.output), name=f"{extractor.backbone}_classifier")

@@ -1,4 +1,4 @@
-"""Images to embeddings: every image goes through the frozen backbone once, ever."""
+"""Embeddings of images by a frozen backbone, computed once for each image and cached."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from zoo.kinds.images import decoding
 if TYPE_CHECKING:
     import keras
 
-# Converting a Keras model for OpenVINO takes some 10 s, and pays from about this many images on.
+# The conversion of a Keras model for OpenVINO takes some 10 s, which pays from about this many images on.
 CONVERT_FROM = 400
 
 
 class Image(Protocol):
-    """What is embedded: a file, and the sha256 of its content."""
+    """An image to embed: a file, and the sha256 of its content."""
 
     path: Path
     name: str
@@ -42,13 +42,13 @@ class Image(Protocol):
 
 @dataclass(frozen=True)
 class Extractor:
-    """A frozen backbone, and all that decides the numbers it gives.
+    """A frozen backbone, and everything that its embeddings depend on.
 
     Attributes:
-        backbone: a name of `applications.backbones.BACKBONES`.
+        backbone: a name in `applications.backbones.BACKBONES`.
         weights: ``"imagenet"``, None for random ones, the path of a weights file, or of an artifact's ``model.keras``.
-        input_size: side of the square the images are brought to, in pixels.
-        crop: share of the centre square that is kept, in (0, 1].
+        input_size: side of the square that images are resized to, in pixels.
+        crop: share of the centre square to crop to, in (0, 1].
         seed: of random weights.
     """
 
@@ -60,7 +60,7 @@ class Extractor:
 
     @cached_property
     def key(self) -> str:
-        """Names the embeddings: two extractors with the same key give the same numbers for a file."""
+        """A name for the embeddings: two extractors with the same key compute the same embedding of a file."""
         if self.weights == "imagenet":
             origin = weights.CHECKPOINTS[self.backbone].sha256 if self._built_in else "imagenet"
         else:
@@ -79,15 +79,15 @@ class Extractor:
 
         from applications.backbones import available, backbone
 
-        if self.weights is not None and Path(self.weights).suffix == ".keras":  # an artifact, its head left off
+        if self.weights is not None and Path(self.weights).suffix == ".keras":  # an artifact, without its head
             model = keras.models.load_model(self.weights, safe_mode=True)
             return keras.Model(model.inputs[0], model.layers[-1].input, name=self.backbone)
         if self.weights is None:
             keras.utils.set_random_seed(self.seed)
-        here, how = available(self.backbone, self.input_size)
-        if self.weights == "imagenet" and not here:
+        is_available, how = available(self.backbone, self.input_size)
+        if self.weights == "imagenet" and not is_available:
             warnings.warn(f"the weights of {self.backbone} are not here: {how}", Notice, stacklevel=2)
-        with contextlib.redirect_stdout(io.StringIO()):  # where Keras prints its downloads
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras prints its downloads there
             return backbone(self.backbone, weights=self.weights, input_size=self.input_size)
 
     def runtime(self, count: int) -> runtimes.Runtime:
@@ -98,26 +98,26 @@ class Extractor:
             return runtimes.openvino_runtime(model)
         path = cache_folder("openvino") / f"{self.key}.xml"
         files = path, path.with_suffix(".bin")
-        kept = checksums.sealed(*files)
-        if count < CONVERT_FROM and not kept:
+        converted = checksums.sealed(*files)
+        if count < CONVERT_FROM and not converted:
             return runtimes.keras_runtime(self.keras_model)
-        if not kept:
+        if not converted:
             runtimes.convert(self.keras_model, path)
             checksums.seal(*files)
         return runtimes.openvino_runtime(path)
 
 
 def embed(images: Sequence[Image], extractor: Extractor) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Embeddings of `images`, from the cache where they are known. A cache that is damaged is told by a warning.
+    """Embeddings of `images`, cached ones from the cache. A warning tells of a damaged cache.
 
     Returns:
         digest -> float32 (width,); and name -> reason for each file that can't be decoded.
     """
-    known: dict[str, np.ndarray] = {}
+    vectors: dict[str, np.ndarray] = {}
     failures: dict[str, str] = {}
     with EmbeddingCache(cache_folder("embeddings") / f"{extractor.key}.sqlite") as cache:
-        known.update(cache.read(image.digest for image in images))
-        new = {image.digest: image for image in images if image.digest not in known}
+        vectors.update(cache.read(image.digest for image in images))
+        new = {image.digest: image for image in images if image.digest not in vectors}
         if new:
             runtime = extractor.runtime(len(new))
             size = (extractor.input_size, extractor.input_size)
@@ -130,26 +130,26 @@ def embed(images: Sequence[Image], extractor: Extractor) -> tuple[dict[str, np.n
                     yield array
 
             with progress.bar("embedding", len(new)) as advance:
-                fresh: dict[str, np.ndarray] = {}
+                batch: dict[str, np.ndarray] = {}
                 for index, vector in enumerate(runtime(pixels())):
-                    fresh[pending[index]] = vector
+                    batch[pending[index]] = vector
                     advance(1)
-                    if len(fresh) == 256:  # what a killed run has done so far is not done again
-                        cache.write(fresh)
-                        known.update(fresh)
-                        fresh = {}
-                cache.write(fresh)
-                known.update(fresh)
-    # A twin of a file that failed fails too.
+                    if len(batch) == 256:  # a killed run does not compute them again
+                        cache.write(batch)
+                        vectors.update(batch)
+                        batch = {}
+                cache.write(batch)
+                vectors.update(batch)
+    # A copy of a file that failed fails too.
     broken = {image.digest: failures[image.name] for image in images if image.name in failures}
     failures.update({image.name: broken[image.digest] for image in images if image.digest in broken})
-    return known, failures
+    return vectors, failures
 
 
 def _decoded(
     images: Sequence[Image], size: tuple[int, int], crop: float, failures: dict[str, str]
 ) -> Iterator[tuple[Image, np.ndarray]]:
-    """Pixels of each image in order, decoded a little ahead on every core; failures are noted and passed over."""
+    """Pixels of each image in order, decoded ahead on every core; `failures` gets those that can't be decoded."""
 
     def decode(image: Image) -> np.ndarray | decoding.DecodeError:
         try:
@@ -167,7 +167,7 @@ def _decoded(
 
 
 def _ahead(pool: ThreadPoolExecutor, function: Any, items: Iterable[Any], count: int) -> Iterator[Any]:
-    """`pool.map`, but never more than `count` results ahead of the reader."""
+    """As `pool.map`, but at most `count` results ahead of the reader."""
     items = iter(items)
     waiting: list[Future] = [pool.submit(function, item) for item in islice(items, count)]
     while waiting:

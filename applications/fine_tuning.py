@@ -1,4 +1,4 @@
-"""The main job: a folder of images to an artifact that answers for them."""
+"""Fine-tuning: from a folder of images to an artifact that classifies them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from zoo.data.parts import Part
 from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
-from zoo.files import claimed, remove_run, run_folder
+from zoo.files import locked, remove_run, run_folder
 from zoo.kinds.class_folders import Example
 from zoo.kinds.images import decoding
 from zoo.kinds.images.kind import Images
 from zoo.kinds.images.reading import images
 from zoo.progress import Stopwatch
-from zoo.settings import near, whole
+from zoo.settings import integer, suggestion
 from zoo.tasks.classification import Evaluation
 from zoo.tasks.terms import Exam
 
@@ -46,15 +46,15 @@ EFFORTS = ("quick", "balanced", "max")
 
 @dataclass(frozen=True)
 class FineTuned:
-    """What a fine-tune gives.
+    """The result of a fine-tune.
 
     Attributes:
         artifact: the version folder; `zoo.load` opens it.
-        evaluation: scores of the shipped model on the held-out part.
-        data: the splits, and what was left out of them.
-        notes: what was decided on the way, in words.
-        seconds: where the time went.
-        findings: what the scores tell that is wrong.
+        evaluation: scores of the exported model on the held-out part.
+        data: the splits, and the notes on files that were left out.
+        notes: decisions of the run, in words.
+        seconds: duration of each stage.
+        findings: problems that the scores show.
     """
 
     artifact: Path
@@ -84,25 +84,24 @@ def fine_tune(
     """Fine-tune a pretrained image classifier on a folder and export it.
 
     Every image goes through the frozen backbone once, and a logistic regression is fitted on the embeddings
-    (``quick``). ``balanced`` then trains the last blocks too and keeps that if an inner split of the training part
-    gains more than one standard error in log loss and loses no accuracy; ``max`` ships the better of both by that
-    split.
+    (``quick``). ``balanced`` trains the last blocks too, and exports them if the log loss of an inner split of the
+    training part falls by more than one standard error and its accuracy does not fall. ``max`` exports the better of
+    both by that split.
 
     Args:
         data: a folder or manifest as `zoo.data.images` takes it, or its result.
-        backbone: a name out of `applications.BACKBONES`.
+        backbone: a name in `applications.BACKBONES`.
         effort: how much to train.
         weights: ``"imagenet"``, None for random ones, or the path of a weights file.
-        input_size: side of the model's input in pixels; the backbone's own by default.
+        input_size: side of the model's input in pixels; that of the backbone by default.
         seed: of the split, the folds and the training.
         out: folder of the artifact; ``saved_models/`` and the name of the data by default.
-        start: an artifact whose backbone to start from, instead of `backbone` and `weights`.
+        start: an artifact to start from with its backbone, instead of `backbone` and `weights`.
         epochs: at most, for the last blocks.
-        unfreeze: how many of the last blocks to train; the backbone's table has the default.
+        unfreeze: number of the last blocks to train; the backbone's table has the default.
         learning_rate: for the last blocks, at its peak.
         augment: for the last blocks: any of flip, crop, color, randaugment, mixup.
-        report: called with the scores as soon as they are known, before the export, and once more should the
-            shipped model's differ.
+        report: called with the scores before the export, and again if the scores of the exported model differ.
 
     Raises:
         InputError: wrong data or arguments. JobError: no weights, or the export failed its gate.
@@ -110,7 +109,7 @@ def fine_tune(
     if effort not in EFFORTS:
         raise InputError(f"expected effort to be one of {', '.join(EFFORTS)}, received {effort!r}")
     watch = Stopwatch()
-    seed = whole("seed", seed)
+    seed = integer("seed", seed)
     job = Job(watch, seed, [])
     source = data.source if isinstance(data, Data) else Path(data)
     out = artifact.folder_for(source, out)
@@ -118,15 +117,15 @@ def fine_tune(
         parent = None if start is None else artifact.load(start, "predict")
         extractor = extractor_of(backbone, weights, input_size, parent, seed)
         recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
-    # scikit-learn takes over a second to import, and is needed when the embeddings are there.
+    # The import of scikit-learn takes over a second, while the embeddings are computed.
     threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True).start()
-    data, extractor, vectors = embedded(data, extractor, job)
+    data, extractor, vectors = embed_data(data, extractor, job)
     check_readable(data, seed)
     if parent is not None:
-        data = _without_parents(data, parent, job)
+        data = _without_trained_on(data, parent, job)
     with watch.stage("head"):
         head = linear_heads.fit(
-            rows_of(data.train, vectors), data.train.targets, seed, len(data.classes), units=data.train.together
+            embeddings_of(data.train, vectors), data.train.targets, seed, len(data.classes), units=data.train.together
         )
     if not head.folds:
         job.notes.append("too few images of a class for cross-validation: the head's strength is the default one")
@@ -136,7 +135,7 @@ def fine_tune(
             f"classes are weighted: the largest has {counts.max()} training images, the smallest {counts.min()}; "
             "probabilities are those of classes as frequent as there"
         )
-    with claimed(_run_of(out, data, extractor, effort, recipe)) as run:
+    with locked(_run_folder(out, data, extractor, effort, recipe)) as run:
         data.save(run)
         if parent is not None:
             before = [*sorted(parent.trained_on()), *([UNKNOWN] if parent.doubt else [])]
@@ -146,40 +145,42 @@ def fine_tune(
         if effort != "quick":
             model = _unfreeze(data, extractor, head, vectors, recipe, effort, job)
         with watch.stage("score"):
-            asked = rows_of(data.held_out, vectors)
-            simple = linear_heads.simple(rows_of(data.train, vectors), data.task.hot(data.train.targets), asked)
-            scores = head.probabilities(asked)
+            held_out = embeddings_of(data.held_out, vectors)
+            baselines = linear_heads.baselines(
+                embeddings_of(data.train, vectors), data.task.hot(data.train.targets), held_out
+            )
+            outputs = head.probabilities(held_out)
             if model is not None:
-                simple["a linear head on the frozen backbone"] = scores
-                scores = _scores(model, data.held_out, extractor)
-            evaluation, findings = judged(data, scores, simple, head.weighted, seed)
+                baselines["a linear head on the frozen backbone"] = outputs
+                outputs = _scores(model, data.held_out, extractor)
+            evaluation, findings = evaluate(data, outputs, baselines, head.weighted, seed)
         if report:
             report(evaluation, data, (*map(str, findings), *job.notes))
-        # The gate first: its process imports TensorFlow while this one does.
+        # The gate comes first, so that its process imports TensorFlow at the same time as this one.
         with watch.stage("export"), Gate() as gate:
-            from applications.unfreezing import joined
+            from applications.unfreezing import classifier
 
-            shipped = joined(extractor, head) if model is None else model
+            shipped = classifier(extractor, head) if model is None else model
             card = _card(extractor, head, recipe, effort, model is not None)
             card |= {"start": None if parent is None else str(parent.folder), "notes": job.notes}
             card["findings"] = [str(finding) for finding in findings]
             task = data.fitted_task
-            what = (shipped, data, task, card, task.named(scores), evaluation)
+            what = (shipped, data, task, card, task.named(outputs), evaluation)
             path, final = artifact.publish(*what, out=out, run=run, gate=gate, seed=seed)
         if final != evaluation and report:
-            report(final, data, ("scored anew with the exported model, whose answers differ from the first ones",))
+            report(final, data, ("scored again with the exported model, whose answers differ from the first ones",))
         remove_run(run)
         return FineTuned(path, final, data, tuple(job.notes), watch.seconds, findings)
 
 
 @dataclass(frozen=True)
 class Job:
-    """What every step of a run adds to.
+    """A run, which its steps add to.
 
     Attributes:
         watch: seconds of each stage.
         seed: of everything random.
-        notes: what was decided, in words.
+        notes: decisions of the run, in words.
     """
 
     watch: Stopwatch
@@ -187,22 +188,22 @@ class Job:
     notes: list[str]
 
 
-def judged(
-    data: Data, scores: np.ndarray, simple: dict[str, np.ndarray], weighted: bool, seed: int
+def evaluate(
+    data: Data, outputs: np.ndarray, baselines: dict[str, np.ndarray], weighted: bool, seed: int
 ) -> tuple[Any, tuple[Finding, ...]]:
-    """Scores on the held-out part beside those of simple models, and what they tell that is wrong.
+    """Scores on the held-out part beside those of simple models, and the problems that they show.
 
     Args:
-        data: brings the targets.
-        scores: what the model says, float32 (examples, classes).
-        simple: what simple models say, by name.
+        data: has the targets.
+        outputs: what the model says, float32 (examples, classes).
+        baselines: what simple models say, by name.
         weighted: whether rare classes were given more weight.
         seed: of the bootstrap.
     """
     task, part = data.fitted_task, "test" if data.test is not None else "validation"
-    said = {name: task.named(each) for name, each in simple.items()}
+    named = {name: task.named(each) for name, each in baselines.items()}
     what = {"weighted": weighted or None, "seed": seed}
-    exam = Exam(part, data.held_out.targets, task.named(scores), data.held_out.digests, said, **what)
+    exam = Exam(part, data.held_out.targets, task.named(outputs), data.held_out.digests, named, **what)
     evaluation = task.evaluate(exam)
     return evaluation, task.findings(exam, evaluation)
 
@@ -210,10 +211,10 @@ def judged(
 def extractor_of(
     backbone: str, weights: str | Path | None, input_size: int | None, parent: Predictor | None, seed: int
 ) -> Extractor:
-    """The extractor that these arguments of `fine_tune` ask for; `parent` is the artifact to start from.
+    """The extractor for these arguments of `fine_tune`; `parent` is the artifact to start from.
 
     Raises:
-        InputError: no such backbone, or a size it does not take.
+        InputError: the backbone is unknown, or does not take the size.
     """
     if parent is not None:
         card = parent.card
@@ -228,7 +229,7 @@ def extractor_of(
     if size < row.least_input_size:
         raise InputError(f"{backbone}: expected an input size of at least {row.least_input_size}, received {size}")
     if weights not in ("imagenet", None) and not Path(weights).is_file():
-        hint = near(weights, ("imagenet", "random"))
+        hint = suggestion(weights, ("imagenet", "random"))
         raise InputError(
             f"expected weights to be imagenet, random (None in Python) or a file, received {str(weights)!r}{hint}"
         )
@@ -240,7 +241,7 @@ def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment
 
     unknown = sorted(set(augment) - set(AUGMENTATIONS))
     if unknown:
-        hint = near(unknown[0], AUGMENTATIONS)
+        hint = suggestion(unknown[0], AUGMENTATIONS)
         raise InputError(f"expected augmentations out of {', '.join(AUGMENTATIONS)}, received {unknown[0]!r}{hint}")
     blocks = find(backbone).unfreeze if blocks is None else blocks
     if blocks < 1 or epochs < 1 or not rate > 0:
@@ -251,20 +252,24 @@ def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment
     return Recipe(blocks, epochs, rate, augment, seed)
 
 
-def embedded(data: Data | str | Path, extractor: Extractor, job: Job) -> tuple[Data, Extractor, dict[str, np.ndarray]]:
-    """The data without what can't be decoded, the extractor with its crop, and the embeddings by digest."""
+def embed_data(
+    data: Data | str | Path, extractor: Extractor, job: Job
+) -> tuple[Data, Extractor, dict[str, np.ndarray]]:
+    """The data without images that can't be decoded, the extractor with its crop, and the embeddings by digest."""
     vectors: dict[str, np.ndarray] = {}
     chosen: list[Extractor | None] = [None]
 
     def embed_all(examples: Sequence[Example]) -> dict[str, str]:
-        learnt = {label for each in examples if each.split in (None, "train") for label in each.labels}
-        asked = {label for each in examples for label in each.labels}
-        if asked - learnt:
-            raise InputError(f"{data}: no training image has the label {min(asked - learnt)!r}, which is held out")
+        train_labels = {label for each in examples if each.split in (None, "train") for label in each.labels}
+        all_labels = {label for each in examples for label in each.labels}
+        if all_labels - train_labels:
+            raise InputError(
+                f"{data}: no training image has the label {min(all_labels - train_labels)!r}, which is held out"
+            )
         chosen[0] = chosen[0] or _with_crop(extractor, [each for each in examples if each.split in (None, "train")])
         with job.watch.stage("embed"):
-            found, failures = embed(examples, chosen[0])
-        vectors.update(found)
+            embeddings, failures = embed(examples, chosen[0])
+        vectors.update(embeddings)
         return failures
 
     def embed_again(data: Data) -> None:
@@ -281,7 +286,7 @@ def embedded(data: Data | str | Path, extractor: Extractor, job: Job) -> tuple[D
     else:
         with job.watch.stage("read"):
             data = images(data, seed=job.seed, verify=embed_all)
-        # Which images are held out is known now: these have no say in the crop.
+        # The split is known now, and held-out images must not influence the crop.
         crop = _with_crop(extractor, [each for each in _examples(data) if each.split == "train"])
         if crop != chosen[0]:
             chosen[0] = crop
@@ -302,48 +307,48 @@ def _examples(data: Data) -> list[Example]:
     ]
 
 
-def _without_parents(data: Data, parent: Predictor, job: Job) -> Data:
-    """Nothing is scored on images that the artifact it starts from was trained on."""
-    seen, start = parent.trained_on(), parent.folder
+def _without_trained_on(data: Data, parent: Predictor, job: Job) -> Data:
+    """The data without held-out images that `parent` was trained on."""
+    trained_on, start = parent.trained_on(), parent.folder
     if parent.doubt:
         job.notes.append(f"held-out images that {start} was trained on can't be left out: {parent.doubt}")
     part = data.held_out
-    fresh = np.array([digest not in seen for digest in part.digests])
-    if fresh.all():
+    unseen = np.array([digest not in trained_on for digest in part.digests])
+    if unseen.all():
         return data
-    if not fresh.any():
+    if not unseen.any():
         raise InputError(f"{data.source}: {start} was trained on every held-out image; hold out others, or start anew")
-    job.notes.append(f"{int((~fresh).sum())} held-out images left out: {start} was trained on them")
-    kept = part.chosen(np.flatnonzero(fresh))
-    return replace(data, test=kept) if data.test is not None else replace(data, validation=kept)
+    job.notes.append(f"{int((~unseen).sum())} held-out images left out: {start} was trained on them")
+    held_out = part.chosen(np.flatnonzero(unseen))
+    return replace(data, test=held_out) if data.test is not None else replace(data, validation=held_out)
 
 
 def _with_crop(extractor: Extractor, examples: Sequence[Example]) -> Extractor:
-    """Small pictures are taken whole: a crop would throw away pixels that enlarging can't bring back."""
+    """The extractor, without a crop if the images are small: a crop would lose pixels, and enlarging adds none."""
     if isinstance(extractor.weights, Path) and extractor.weights.suffix == ".keras":
-        return extractor  # an artifact's own crop
+        return extractor  # with the crop of the artifact
     spread = examples[:: max(1, len(examples) // 64)]
     sides = [min(probe.width, probe.height) for probe in (decoding.probe(example.path) for example in spread)]
     return replace(extractor, crop=1.0) if sides and median(sides) < extractor.input_size else extractor
 
 
-def rows_of(part: Part, vectors: dict[str, np.ndarray]) -> np.ndarray:
-    """Embeddings of `part`, float32 (examples, width), out of those by digest."""
+def embeddings_of(part: Part, vectors: dict[str, np.ndarray]) -> np.ndarray:
+    """Embeddings of the examples in `part`, float32 (examples, width), from `vectors` by digest."""
     return np.stack([vectors[digest] for digest in part.digests])
 
 
-def _run_of(out: Path, data: Data, extractor: Extractor, effort: str, recipe: Recipe) -> Path:
-    """The folder of this run; the same work finds the same folder, so that a crashed run is continued in it."""
+def _run_folder(out: Path, data: Data, extractor: Extractor, effort: str, recipe: Recipe) -> Path:
+    """The folder of this run. The same work has the same folder, so that a crashed run continues there."""
     identity = sha256(repr([data.fingerprint, extractor.key, effort, recipe]).encode()).hexdigest()[:10]
     return run_folder(out, identity)
 
 
 def _scores(model: keras.Model, part: Part, extractor: Extractor) -> np.ndarray:
-    return outputs_of(model, part.inputs, kind_of(extractor))
+    return outputs_of(model, part.inputs, input_kind(extractor))
 
 
-def kind_of(extractor: Extractor) -> Images:
-    """What goes into `extractor`."""
+def input_kind(extractor: Extractor) -> Images:
+    """The kind of input that `extractor` takes."""
     return Images((extractor.input_size, extractor.input_size), extractor.crop)
 
 
@@ -356,10 +361,10 @@ def _unfreeze(
     effort: str,
     job: Job,
 ) -> keras.Model | None:
-    """The whole model with its last blocks trained; None where the frozen one is to be shipped."""
+    """The classifier with its last blocks trained; None if the frozen backbone is better."""
     from applications.unfreezing import Unfrozen, gains
 
-    targets, rows = data.train.targets, rows_of(data.train, vectors)
+    targets, rows = data.train.targets, embeddings_of(data.train, vectors)
     hot = data.task.hot(targets)
     outer = stratified(hot, data.train.together, 0.25, job.seed)
     if not outer.any() or (hot[~outer].sum(axis=0) == 0).any():
@@ -367,7 +372,7 @@ def _unfreeze(
         return None
     with job.watch.stage("views"):
         unfrozen = Unfrozen(extractor, head, data.train.inputs, targets, recipe)
-    job.notes.append(unfrozen.way)
+    job.notes.append(unfrozen.note)
     with job.watch.stage("unfreeze"):
         units = data.train.together
         inner_head = linear_heads.fit(rows[~outer], targets[~outer], job.seed, len(data.classes), units=units[~outer])
@@ -390,7 +395,7 @@ def _card(extractor: Extractor, head: linear_heads.Head, recipe: Recipe, effort:
     return {
         "backbone": extractor.backbone,
         "weights": weights,
-        "input": kind_of(extractor).to_card(),
+        "input": input_kind(extractor).to_card(),
         "seed": extractor.seed,
         "effort": effort,
         "head": {"strength": head.strength, "folds": head.folds, "weighted": head.weighted},

@@ -1,4 +1,4 @@
-"""Linear heads on embeddings: scikit-learn fits them, Keras layers carry them."""
+"""Linear heads on embeddings: scikit-learn fits them, and a Dense layer takes their weights."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from zoo.evaluation.baselines import most_near, neighbours
 from zoo.evaluation.measures import binary_cross_entropy, cross_entropy
 
-# Inverse strengths of the L2 penalty, on standardised embeddings: the range in which cross-validation finds its
-# choice for 10 to 10,000 images.
+# Inverse strengths of the L2 penalty on standardised embeddings: cross-validation chooses within this range for 10 to
+# 10,000 images.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-IMBALANCE = 1.5  # largest to smallest class, from which on classes are weighted
+IMBALANCE = 1.5  # ratio of the largest to the smallest class above which classes are weighted
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Head:
     Attributes:
         kernel: float32 (width, classes). bias: float32 (classes,).
         activation: ``softmax``, or ``sigmoid`` for multi-label.
-        strength: inverse of the L2 penalty that was chosen.
-        weighted: whether rare classes were given more weight.
-        folds: of the cross-validation that chose; 0 where the classes were too small for it.
+        strength: inverse of the L2 penalty.
+        weighted: whether rare classes had more weight in the fit.
+        folds: of the cross-validation that chose the strength; 0 if the classes are too small for it.
     """
 
     kernel: np.ndarray
@@ -45,16 +45,16 @@ class Head:
         return powers / powers.sum(axis=1, keepdims=True)
 
 
-def simple(embeddings: np.ndarray, hot: np.ndarray, asked: np.ndarray) -> dict[str, np.ndarray]:
-    """What the nearest neighbours among the embeddings say: name -> float (asked, classes).
+def baselines(embeddings: np.ndarray, hot: np.ndarray, queries: np.ndarray) -> dict[str, np.ndarray]:
+    """Outputs of simple models on embeddings: name -> float (queries, classes). There is one, nearest neighbours.
 
     Args:
         embeddings: float32 (examples, width), of the training part.
-        hot: (examples, classes) of 0 and 1, which an example has.
-        asked: float32 (asked, width).
+        hot: (examples, classes) of 0 and 1, the classes of each example.
+        queries: float32 (queries, width), the embeddings to classify.
     """
-    some = np.random.default_rng(0).permutation(len(embeddings))[: most_near(embeddings, asked)]
-    return {"nearest neighbours of the embeddings": neighbours(embeddings[some], hot[some], asked)}
+    sample = np.random.default_rng(0).permutation(len(embeddings))[: most_near(embeddings, queries)]
+    return {"nearest neighbours of the embeddings": neighbours(embeddings[sample], hot[sample], queries)}
 
 
 def fit(
@@ -66,22 +66,22 @@ def fit(
     *,
     units: np.ndarray | None = None,
 ) -> Head:
-    """Standardise, then logistic regression to convergence, its strength chosen by stratified cross-validation.
+    """Fit a logistic regression on standardised embeddings, its strength chosen by stratified cross-validation.
 
-    Multinomial for one label an example, one against the rest for several. Of the strengths whose log loss is
-    within one standard error of the best, the strongest penalty is taken (Breiman et al. 1984, section 3.4.3).
+    It is multinomial for one label an example, and one against the rest for several. Of the strengths whose log loss
+    is within one standard error of the best, the strongest penalty is taken (Breiman et al. 1984, section 3.4.3).
 
-    Where rare classes are given more weight, the probabilities are those of classes as frequent as here all the same:
-    the bias takes the weights back, so that what is learnt of rare classes is not paid for with odds that are wrong.
+    If rare classes have more weight in the fit, the bias is corrected for it afterwards: the probabilities are those
+    of classes as frequent as in the training part.
 
     Args:
         embeddings: float32 (examples, width).
         targets: int64 (examples,), or (examples, classes) of 0 and 1.
         seed: of the folds.
         num_classes: width of the output; every class has an example.
-        strength: inverse of the L2 penalty; chosen where None.
-        units: int64 (examples,), as `zoo.data.Part.together` has them: examples with equal values, copies and groups,
-            are in one fold. None where each is for itself.
+        strength: inverse of the L2 penalty; chosen if None.
+        units: int64 (examples,), as in `zoo.data.Part.together`: examples with equal values, copies and groups, are in
+            one fold. None if no examples belong together.
 
     Source: for the bias, Elkan 2001, "The Foundations of Cost-Sensitive Learning", theorem 2; Saerens, Latinne and
         Decaestecker 2002, "Adjusting the Outputs of a Classifier to New a Priori Probabilities", equation 2.4.
@@ -96,7 +96,7 @@ def fit(
         strength = _choose(embeddings, targets, units, folds, weighted, several, seed) if folds else 1e-2
     fitted = estimator(several, strength, weighted)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a label that every example has, told by the intake instead
+        warnings.simplefilter("ignore", UserWarning)  # of a label that every example has; a note of the intake says so
         fitted.fit(embeddings, targets)
     kernel, bias = _folded(fitted, several)
     if weighted:
@@ -105,7 +105,7 @@ def fit(
 
 
 def estimator(several: bool, strength: float, weighted: bool) -> Any:
-    """The scikit-learn pipeline behind `fit`, unfitted."""
+    """The unfitted scikit-learn pipeline that `fit` uses."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline
@@ -117,7 +117,7 @@ def estimator(several: bool, strength: float, weighted: bool) -> Any:
 
 
 def _fewest_units(hot: np.ndarray, units: np.ndarray, several: bool) -> int:
-    """Copies and groups that have the class of fewest; of labels, that have or lack one."""
+    """The smallest number of independent units of a class; for labels, also of units without the label."""
     if several:
         return min(len(np.unique(units[label == each])) for label in hot.T for each in (0, 1))
     return min(len(np.unique(units[label == 1])) for label in hot.T if label.any())
@@ -140,14 +140,14 @@ def _choose(
     splitter = (plain if alone else grouped)(folds, shuffle=True, random_state=seed)
     losses = np.zeros((len(STRENGTHS), folds))
     for fold, (inner, outer) in enumerate(splitter.split(embeddings, targets, None if alone else units)):
-        # One scaling a fold, fitted on its training side, serves all strengths.
+        # All strengths share the scaling of a fold, which is fitted on its training side.
         scaler, _ = estimator(several, 1.0, weighted)
         train, score = scaler.fit_transform(embeddings[inner]), scaler.transform(embeddings[outer])
         for row, strength in enumerate(STRENGTHS):
             model = estimator(several, strength, weighted)[-1]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)
-                # The choice needs no more precision than this; the final fit converges.
+                # This precision is enough for the choice; the final fit converges.
                 (model.estimator if several else model).set_params(tol=1e-3)
                 probabilities = model.fit(train, targets[inner]).predict_proba(score)
             if weighted:
@@ -162,22 +162,22 @@ def _choose(
 
 
 def _unweighted(probabilities: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Probabilities of classes that were weighted alike, brought back to how often there are examples of each."""
-    found = probabilities * counts
-    return found / found.sum(axis=1, keepdims=True)
+    """Probabilities of a fit with balanced class weights, corrected to the frequencies in `counts`."""
+    corrected = probabilities * counts
+    return corrected / corrected.sum(axis=1, keepdims=True)
 
 
 def _spread(probabilities: np.ndarray, model: Any, targets: np.ndarray) -> np.ndarray:
-    """A column for every class of `targets`: a fold may lack one of few groups."""
+    """Probabilities with a column for every class of `targets`; a fold may lack a class of few groups."""
     if probabilities.shape[1] == targets.max() + 1:
         return probabilities
-    found = np.zeros((len(probabilities), targets.max() + 1))
-    found[:, model.classes_] = probabilities
-    return found
+    columns = np.zeros((len(probabilities), targets.max() + 1))
+    columns[:, model.classes_] = probabilities
+    return columns
 
 
 def _folded(pipeline: Any, several: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias on raw embeddings."""
+    """Kernel and bias for raw embeddings: the scaling is folded into them."""
     scaler, model = pipeline
     if several:
         kernel = np.zeros((len(scaler.mean_), len(model.estimators_)))
@@ -185,7 +185,7 @@ def _folded(pipeline: Any, several: bool) -> tuple[np.ndarray, np.ndarray]:
         for column, binary in enumerate(model.estimators_):
             if hasattr(binary, "coef_"):
                 kernel[:, column], bias[column] = binary.coef_[0], binary.intercept_[0]
-            else:  # a label that all examples have, or none: scikit-learn's constant, as near as a sigmoid comes
+            else:  # all examples have the label, or none: scikit-learn predicts a constant, and so does this bias
                 bias[column] = 30.0 if binary.predict(np.zeros((1, 1)))[0] else -30.0
     else:
         kernel, bias = model.coef_.T, model.intercept_

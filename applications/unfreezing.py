@@ -1,4 +1,4 @@
-"""Training the last blocks of a backbone, from a fitted head on.
+"""Training of the last blocks of a backbone, which begins with a fitted head.
 
 Source: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution":
 linear probing first, then fine-tuning from there.
@@ -39,10 +39,10 @@ class Recipe:
     """How to train the last blocks.
 
     Attributes:
-        blocks: how many.
-        epochs: at most; early stopping chooses.
+        blocks: number of blocks.
+        epochs: at most; early stopping chooses the best.
         learning_rate: at its peak.
-        augment: names out of `AUGMENTATIONS`.
+        augment: names in `AUGMENTATIONS`.
         seed: of everything random.
     """
 
@@ -53,11 +53,11 @@ class Recipe:
     seed: int
 
 
-def joined(extractor: Extractor, head: Head) -> keras.Model:
+def classifier(extractor: Extractor, head: Head) -> keras.Model:
     """One Keras model from pixels to probabilities: the backbone, then `head` as a Dense layer.
 
     Args:
-        extractor: brings the backbone.
+        extractor: has the backbone.
         head: its kernel and bias are copied.
     """
     import keras
@@ -70,11 +70,10 @@ def joined(extractor: Extractor, head: Head) -> keras.Model:
 
 
 class Unfrozen:
-    """The last blocks and the head as one model, and the training images at its entry, augmented.
+    """The last blocks and the head as one model, and its inputs: outputs of the frozen blocks for augmented images.
 
-    The blocks below never change, so what they give is computed once and kept: a fixed number of views of each
-    image, augmented before. Where the views don't fit in memory they are computed anew in each epoch; `way` says
-    which and why.
+    The frozen blocks never change, so their outputs are computed once for a fixed number of augmented views of each
+    image. If these don't fit in memory, they are computed in each epoch; `note` says which, and why.
     """
 
     def __init__(
@@ -87,34 +86,34 @@ class Unfrozen:
         self.targets = (targets if self.several else np.eye(len(head.bias))[targets]).astype(np.float32)
         counts = self.targets.sum(axis=0)
         self.class_weights = len(targets) / (len(counts) * counts) if head.weighted else None  # as scikit-learn's
-        self.classifier = joined(extractor, head)
+        self.classifier = classifier(extractor, head)
         cut = backbones.cut(self.classifier, extractor.backbone, recipe.blocks)
         self.lower, self.upper = backbones.split(self.classifier, cut)
         for layer in self.upper.layers:
-            # In inference mode: a small folder's batch statistics would spoil what millions of photos gave.
+            # Batch statistics of a small folder would spoil those of millions of photos.
             layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
         self.initial = self.upper.get_weights()
         keras.utils.set_random_seed(recipe.seed)
         self.augmentation = _augmentation(recipe.augment, recipe.seed)
         self.pixels = self._pixels()
-        views = VIEWS if recipe.augment else 0  # which would be the image itself
+        views = VIEWS if recipe.augment else 0  # without augmentation a view is the image itself
         size = 4 * int(np.prod(self.lower.output_shape[1:])) * len(files) * (views + 1)
         self.cached = size <= MEMORY
         what = f"{views} augmented views of each image" if views else "images as they are"
-        self.way = f"{what}, cached below {cut} ({size / 2**20:.0f} MiB)"
+        self.note = f"{what}, cached below {cut} ({size / 2**20:.0f} MiB)"
         if not self.cached:
             anew = "augmented" if views else "computed"
-            self.way = f"{anew} anew in each epoch: views below {cut} would take {size / 2**30:.1f} GiB of memory"
+            self.note = f"{anew} anew in each epoch: views below {cut} would take {size / 2**30:.1f} GiB of memory"
         self.plain = self._below(self.pixels, "freezing") if self.cached else None
         self.views = [self._view(number) for number in range(views)] if self.cached else []
 
     def choose(self, head: Head, inner: np.ndarray, outer: np.ndarray) -> tuple[loop.History, np.ndarray]:
-        """Train on one side of an inner split and find the epoch by the other.
+        """Train on one side of an inner split, and find the best epoch by the other.
 
         Args:
             head: fitted on `inner`.
             inner: int64, positions of the images to train on.
-            outer: int64, positions of those that choose.
+            outer: int64, positions of the images to score each epoch on.
 
         Returns:
             the history, and the probabilities of `outer` at its best epoch.
@@ -147,7 +146,7 @@ class Unfrozen:
         )
 
     def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """Inputs of the upper part, targets, and weights where classes have them; each image in one of its views."""
+        """Inputs of the upper part, targets, and weights if classes have them; one view of each image."""
         inputs, targets = self._batch(indices, rng)
         return (inputs, targets) if self.class_weights is None else (inputs, targets, targets @ self.class_weights)
 
@@ -187,7 +186,7 @@ class Unfrozen:
 
 
 def gains(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
-    """Mean fall of the loss of each example, float64 (examples,), from `before` to `after`, and its standard error."""
+    """Mean decrease of the loss from `before` to `after`, float64 (examples,) each, and its standard error."""
     falls = before - after
     return float(falls.mean()), float(falls.std(ddof=1) / math.sqrt(len(falls))) if len(falls) > 1 else math.inf
 
@@ -219,7 +218,7 @@ def _augmentation(names: tuple[str, ...], seed: int) -> Callable[[np.ndarray, np
 
 
 class _Batches:
-    """Images of the training part at the entry of the upper blocks, in a new order and view in each epoch."""
+    """Training batches for the upper blocks; each epoch has a new order, and another view of each image."""
 
     def __init__(self, unfrozen: Unfrozen, chosen: np.ndarray) -> None:
         self.unfrozen, self.chosen = unfrozen, chosen

@@ -11,7 +11,7 @@ import numpy as np
 from applications import efficientnet_lite, torch_pickle
 from zoo.artifacts import checksums
 from zoo.errors import JobError
-from zoo.files import cache_folder, digest, reserve, whole_file
+from zoo.files import atomic_file, cache_folder, digest, reserve
 
 
 class WeightsUnavailable(JobError):
@@ -89,7 +89,7 @@ def keras_file(name: str, *, include_top: bool = False) -> Path:
     if not checksums.sealed(path):
         model = efficientnet_lite.keras_model(name, include_top=include_top)
         efficientnet_lite.assign(model, arrays(name))
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             reserve(partial, 2**20 + sum(weight.nbytes for weight in model.get_weights()))
             model.save_weights(partial)
         checksums.seal(path)

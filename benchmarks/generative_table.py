@@ -32,8 +32,8 @@ import numpy as np
 import zoo
 from zoo.data import Data, arrays, idx
 from zoo.errors import InputError
+from zoo.evaluation.reconstructions import with_noise
 from zoo.pictures import sheets
-from zoo.tasks.reconstruction import with_noise
 
 RESULTS = Path(".runs/generative_table")
 SEEDS = 3

@@ -188,10 +188,10 @@ def _load(port: int, bodies: list[bytes], requests: int, clients: int) -> tuple[
 
 def bare(folder: Path, files: list[Path]) -> tuple[float, float]:
     """Photos a second of the server's runtime: decoding in threads beside it, and on pixels in memory."""
-    from zoo.serving.answering import DEFAULT, IMAGE
-    from zoo.serving.opening import opened_version
+    from zoo.serving.loading import load_version
+    from zoo.serving.servables import DEFAULT, IMAGE
 
-    answering = opened_version(folder)
+    answering = load_version(folder)
     encoded = [file.read_bytes() for file in files] * 3
 
     def row(image: bytes) -> Any:

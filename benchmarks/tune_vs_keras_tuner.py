@@ -114,14 +114,14 @@ def _rival(search: Any, trials: int, place: Path) -> float:
     problem = search.problem
     heads = problem.name == "fine_tune"
     if heads:
-        chosen, asked = problem.splits[0]
-        rows = next(iter(problem.known.values()))[1]
-        mean, deviation = rows[chosen].mean(axis=0), rows[chosen].std(axis=0)
+        fit_on, score_on = problem.splits[0]
+        rows = next(iter(problem.features.values()))[1]
+        mean, deviation = rows[fit_on].mean(axis=0), rows[fit_on].std(axis=0)
         ready = (rows - mean) / deviation
-        train = (ready[chosen], problem.targets[chosen])
-        held = (ready[asked], problem.targets[asked])
+        train = (ready[fit_on], problem.targets[fit_on])
+        held = (ready[score_on], problem.targets[score_on])
     else:
-        train, held = problem.sides[0]
+        train, held, _ = problem.inner_splits[0]
 
     def build(hp: Any) -> keras.Model:
         settings = search.space(hp)

@@ -25,12 +25,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=70)
     parser.add_argument("--repeats", type=int, default=1)
     arguments = parser.parse_args()
-    found: dict[int, list[float]] = {1: [], 2: []}
+    rates: dict[int, list[float]] = {1: [], 2: []}
     with tempfile.TemporaryDirectory() as folder:
         for repeat in range(arguments.repeats):
             for count in (1, 2) if repeat % 2 == 0 else (2, 1):
-                found[count].append(_rate(count, arguments.seconds, Path(folder) / f"{count}-{repeat}"))
-    one, two = median(found[1]), median(found[2])
+                rates[count].append(_rate(count, arguments.seconds, Path(folder) / f"{count}-{repeat}"))
+    one, two = median(rates[1]), median(rates[2])
     print(f"one worker {one:.1f} trials a minute, two {two:.1f}: {two / one:.2f} times")
 
 
@@ -39,7 +39,7 @@ def _rate(count: int, seconds: int, run: Path) -> float:
     from tuning.chief import free_port, serve
     from tuning.study import Search
     from tuning.tuner import Tuner
-    from tuning.workers import Crew
+    from tuning.worker_pool import WorkerPool
 
     run.mkdir()
     options = {"objective": "accuracy", "folds": 0, "epochs": 3, "input_size": None, "seed": 0}
@@ -48,7 +48,7 @@ def _rate(count: int, seconds: int, run: Path) -> float:
     oracle = search.oracle(run)
     Tuner(search.problem, search.space, oracle, run)
     job = {"data": data, "model": "mlp", "space": space, "method": "random", "trials": None}
-    crew = Crew(job | {"options": options, "folder": run}, count, run, threads=1)
+    pool = WorkerPool(job | {"options": options, "folder": run}, count, run, threads=1)
     ends: list[float] = []
     began: list[float] = []
 
@@ -58,7 +58,7 @@ def _rate(count: int, seconds: int, run: Path) -> float:
             ends.append(len(oracle.end_order))
             oracle.deadline = time.monotonic() + seconds
 
-    serve(oracle, "127.0.0.1", free_port(), crew, tick)
+    serve(oracle, "127.0.0.1", free_port(), pool, tick)
     return (len(oracle.end_order) - ends[0]) / seconds * 60
 
 

@@ -32,7 +32,18 @@ ROOMS = (  # each may import those before it, and those beside it
     ("applications",),
     ("tuning",),
 )
-GROUND = {"__init__", "arrays", "cli", "errors", "files", "progress", "settings", "startup", "terminal"}
+GROUND = {
+    "__init__",
+    "arrays",
+    "cli",
+    "errors",
+    "files",
+    "keras_internals",
+    "progress",
+    "settings",
+    "startup",
+    "terminal",
+}
 FACES = {
     "zoo",
     "zoo.builders",
@@ -65,8 +76,12 @@ def imported(source: str, known: Collection[str], processes: bool = True) -> set
 
     Code for other processes is among the strings, if `processes`.
     """
-    names = set()
-    for node in ast.walk(ast.parse(source)):
+    tree, names = ast.parse(source), set()
+    lists = [node.elts for node in ast.walk(tree) if isinstance(node, ast.List)]
+    run = [each for items in lists for flag, each in zip(items, items[1:], strict=False) if ast.unparse(flag) == "'-m'"]
+    for node in ast.walk(tree):
+        if node in run and not processes:
+            continue
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -97,6 +112,8 @@ def test_a_string_is_an_import_too() -> None:
     known = {"zoo.kinds.tables", "tuning.worker_process"}
     assert imported('READERS = {"table": "zoo.kinds.tables:tables"}', known) == {"zoo.kinds.tables"}
     assert imported('code = "import zoo; from tuning.worker_process import work"', known) == {"tuning.worker_process"}
+    assert imported('[python, "-m", "tuning.worker_process"]', known) == {"tuning.worker_process"}
+    assert imported('[python, "-m", "tuning.worker_process"]', known, processes=False) == set()
     assert imported('"""As `zoo.kinds.tables` has it."""', known) == set()
 
 
@@ -169,6 +186,77 @@ def test_nothing_asks_a_task_what_it_is() -> None:
 def test_it_is_seen_where_something_decides_by_task(source: str, how: str | None) -> None:
     names = {"classification", "multi_label", "regression", "forecasting"}
     assert by_task(source, names, {"Regression"}) == ({how} if how else set())
+
+
+INTERNALS = {"zoo.keras_internals", "tuning.keras_tuner_internals"}
+OTHERS = {"_asdict", "_replace", "_exit", "_getframe"}  # of named tuples, os and sys: documented
+
+
+def defined_names(source: str) -> set[str]:
+    """Names of the functions, variables and attributes that a source defines."""
+    own = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            own.add(node.name)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            own.add(node.id if isinstance(node, ast.Name) else node.attr)
+    return own
+
+
+def private_names(source: str, own: Collection[str]) -> set[str]:
+    """Private names of other packages that a source uses: attributes, texts that name them, imports of `keras.src`."""
+    used = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr) and node.attr not in OTHERS:
+            mine = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            used |= set() if mine and node.attr in own else {node.attr}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("getattr", "hasattr", "get"):
+            texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+            used |= {text for text in texts if re.fullmatch("_[a-z]+_[a-z_]+", text)}
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            used |= {node.slice.value} if re.match("_[a-z]", str(node.slice.value)) else set()
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names]
+            used |= {name for name in names if re.match(r"keras(_tuner)?\.src", name)}
+    return used
+
+
+def test_private_names_of_keras_are_in_one_file_for_each_library() -> None:
+    sources = {name: file.read_text(encoding="utf-8") for name, file in modules().items()}
+    own = set().union(*(defined_names(source) for name, source in sources.items() if name not in INTERNALS))
+    found = {name: private_names(source, own) for name, source in sources.items()}
+    assert {name for name, used in found.items() if used} == INTERNALS, {n: used for n, used in found.items() if used}
+
+
+@pytest.mark.parametrize(
+    ("source", "used"),
+    [
+        ("model._flatten_layers()", {"_flatten_layers"}),
+        ("class A(B):\n    def f(self): return self._retry_queue", {"_retry_queue"}),
+        ("class A(B):\n    def f(self): self._mine = 1; return self._mine", set()),
+        ("class A(B):\n    def f(self): return super()._duplicate(1)", {"_duplicate"}),
+        ("getattr(optimizer, '_learning_rate', None)", {"_learning_rate"}),
+        ("vars(twin)['_iterations'] = 1", {"_iterations"}),
+        ("from keras.src import backend", {"keras.src"}),
+        ("row._replace(x=1); 'serving_default'.endswith('_bytes')", set()),
+    ],
+)
+def test_private_names_are_seen(source: str, used: set[str]) -> None:
+    assert private_names(source, defined_names(source)) == used
+
+
+def test_no_class_hides_a_private_name_of_a_base_in_keras() -> None:
+    """A method of ours with the name of one of Keras' own would be called by Keras."""
+    hidden = set()
+    for name, file in modules().items():
+        if name in INTERNALS or not re.search(r"^class \w+\(", file.read_text(encoding="utf-8"), re.M):
+            continue
+        for each in vars(importlib.import_module(name)).values():
+            if isinstance(each, type) and each.__module__ == name:
+                bases = [base for base in each.__mro__ if base.__module__.split(".")[0] in ("keras", "keras_tuner")]
+                own = {key for key in vars(each) if re.match("_[a-z]", key)}
+                hidden |= {(name, each.__name__, key) for key in own if any(hasattr(base, key) for base in bases)}
+    assert not {row for row in hidden if row[2] not in ("_abc_impl", "_serialize_args")}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import zoo
 from support.places import KEPT, KEPT_NAMES
 from support.servers import served
 from zoo.formats import verifying
-from zoo.serving.hosting import Host
+from zoo.serving.model_manager import ModelManager
 
 CLOSE = 1e-5  # processors take sums in other orders
 
@@ -87,7 +87,7 @@ def test_they_verify(kept: Path, name: str) -> None:
 
 @pytest.mark.slow
 def test_they_are_served(kept: Path) -> None:
-    with served(Host({name: kept / name for name in KEPT_NAMES}, runtime="saved_model")) as client:
+    with served(ModelManager({name: kept / name for name in KEPT_NAMES}, runtime="saved_model")) as client:
         for name, request in requests(kept).items():
             if name == "fine_tuned":
                 rows = [{"b64": base64.b64encode(Path(file).read_bytes()).decode()} for file in request]
@@ -111,7 +111,7 @@ def test_they_are_served(kept: Path) -> None:
 
 
 def test_a_form_is_made_of_them(kept: Path) -> None:
-    with served(Host({name: kept / name for name in KEPT_NAMES}, runtime="saved_model")) as client:
+    with served(ModelManager({name: kept / name for name in KEPT_NAMES}, runtime="saved_model")) as client:
         found = {name: client(f"/v1/models/{name}/inputs")[1]["inputs"] for name in KEPT_NAMES}
         models = client("/v1/models")[1]["models"]
     errors = {each["name"]: each["errors"] for each in models}

@@ -1,14 +1,13 @@
-"""Hyperparameter searches with Keras Tuner whose winner is an artifact.
+"""Hyperparameter searches with Keras Tuner, which export the best model as an artifact.
 
-It stands on `applications` and `zoo`, and neither of them knows it. Importing this package loads neither TensorFlow
-nor Keras.
+The package uses `applications` and `zoo`; neither of them imports it. Importing it loads neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo import startup  # which sees to it that TensorFlow is imported quietly
+from zoo import startup  # silences the import of TensorFlow
 
 if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
     from tuning import spaces as spaces

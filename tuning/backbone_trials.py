@@ -1,4 +1,4 @@
-"""What a trial on a pretrained backbone does: fit a head on embeddings that are computed once."""
+"""Trials on a pretrained backbone: a head is fitted on embeddings that are computed once."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import random
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from applications import linear_heads
 from applications.features import Extractor, embed
-from applications.fine_tuning import Job, embedded, extractor_of, judged, kind_of, rows_of
+from applications.fine_tuning import Job, embed_data, embeddings_of, evaluate, extractor_of, input_kind
 from tuning.folds import check_folds, folds_of
-from tuning.initial_weights import Fresh
+from tuning.initial_weights import InitialWeights
 from tuning.objectives import objective_of
-from tuning.outcome import Outcome, Tell, combined, teller
+from tuning.outcome import OnEpoch, Outcome, combine, epoch_callback
 from zoo.artifacts import artifact
 from zoo.artifacts.gate import Gate
 from zoo.artifacts.predictor import outputs as outputs_of
@@ -31,12 +31,14 @@ from zoo.tasks.classification import Evaluation
 from zoo.tasks.terms import Outputs
 from zoo.training.batches import Arrays
 from zoo.training.checkpoints import Checkpoint
-from zoo.training.compiling import Reuse, unoptimized
+from zoo.training.compiling import SessionCache, unoptimized
 from zoo.training.loop import fit
 from zoo.training.optimizers import optimizer
 
 if TYPE_CHECKING:
     import keras
+
+    from applications.dense_heads import DenseHead
 
 BACKBONE = "efficientnet_lite0"
 EPOCHS = 20
@@ -45,18 +47,27 @@ FOLDS, FEW = 5, 1000
 Settings = dict[str, dict[str, Any]]
 
 
+class Standardized(NamedTuple):
+    """Embeddings and targets of a split; the embeddings have mean 0 and deviation 1 on the examples to fit on."""
+
+    fit_on: tuple[np.ndarray, np.ndarray]
+    score_on: tuple[np.ndarray, np.ndarray]
+    mean: np.ndarray
+    deviation: np.ndarray
+
+
 @dataclass(frozen=True)
-class Fitted:
-    """A fitted classifier of images, scored.
+class TrainedClassifier:
+    """A fitted classifier of images, with its scores.
 
     Attributes:
         model: pixels to probabilities.
         data: the splits.
         card: how it was made.
         outputs: probabilities of the held-out part, float32 (examples, classes).
-        evaluation: scores of them.
+        evaluation: its scores.
         seed: of everything random.
-        findings: what the scores tell that is wrong.
+        findings: problems that the scores show.
     """
 
     model: keras.Model
@@ -76,15 +87,15 @@ class Fitted:
             return artifact.publish(*what, out=out, run=run, gate=gate, seed=self.seed)[0]
 
 
-class Heads:
-    """Trials of heads, and of the last blocks where the space asks for them, on one folder of images.
+class BackboneTrials:
+    """Trials of heads on one folder of images, and of the last blocks if the space asks for them.
 
     Args:
         data: as `applications.fine_tune` takes it.
-        objective: a name out of `tuning.OBJECTIVES`; that of the task where None.
-        folds: of cross-validation; 0 for one inner split; 5 for fewer than 1,000 images and 0 for more where None.
-        epochs: of a hidden head, at most; 20 where None.
-        input_size: side of the backbone's input in pixels; its own where None.
+        objective: a name in `tuning.OBJECTIVES`; that of the task if None.
+        folds: of cross-validation; 0 for one inner split. If None, 5 for fewer than 1,000 images and 0 for more.
+        epochs: of a head with a hidden layer, at most; 20 if None.
+        input_size: side of the backbone's input in pixels; that of the backbone if None.
         seed: of everything random.
 
     Raises:
@@ -109,27 +120,29 @@ class Heads:
         self.trains = training
         job = Job(Stopwatch(), seed, [])
         extractor = extractor_of(BACKBONE, "imagenet", input_size, None, seed)
-        self.data, extractor, vectors = embedded(data, extractor, job)
-        self.whole = extractor.crop == 1.0
+        self.data, extractor, vectors = embed_data(data, extractor, job)
+        self.uncropped = extractor.crop == 1.0
         self.task = self.data.fitted_task
         self.objective = objective_of(objective, self.task.objectives(None), self.task.name)
-        self.known: dict[str, tuple[Extractor, np.ndarray, np.ndarray]] = {}
-        self.known[BACKBONE] = extractor, rows_of(self.data.train, vectors), rows_of(self.data.held_out, vectors)
+        # Backbone -> extractor, and the embeddings of the training part and of the held-out part.
+        self.features: dict[str, tuple[Extractor, np.ndarray, np.ndarray]] = {}
+        embeddings = embeddings_of(self.data.train, vectors), embeddings_of(self.data.held_out, vectors)
+        self.features[BACKBONE] = extractor, *embeddings
         self.targets = self.data.train.targets
-        if folds is None:  # few images: an image more or less is a per cent, and a head is fitted in no time
-            folds = FOLDS if len(self.targets) < FEW and self._least() >= FOLDS else 0
+        if folds is None:  # with few images one of them is a per cent of the score, and a head is fitted at once
+            folds = FOLDS if len(self.targets) < FEW and self._smallest_class() >= FOLDS else 0
         self.folds = folds
         self.splits = self._splits(folds)
-        self.sides: dict[tuple[str, int], tuple[Any, ...]] = {}
+        self.standardized: dict[tuple[str, int], Standardized] = {}
         self.graphs = unoptimized
-        self.reuse, self.fresh = Reuse(kept=4 * len(self.splits)), Fresh()
+        self.reuse, self.initial_weights = SessionCache(capacity=4 * len(self.splits)), InitialWeights()
 
     def is_default(self, settings: Settings) -> bool:
-        """Whether these are the default, whose strength is chosen by cross-validation: no number says that."""
+        """False: the default chooses its strength by cross-validation, which no settings of a space do."""
         return False
 
-    def _least(self) -> int:
-        """Training images of the class that has the fewest."""
+    def _smallest_class(self) -> int:
+        """Number of training images of the smallest class."""
         return min(self.task.counts(self.targets).values())
 
     def _splits(self, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -149,82 +162,88 @@ class Heads:
         states: Path,
         last: int | None = None,
         deadline: float | None = None,
-        tell: Tell = lambda *_: None,
+        on_epoch: OnEpoch = lambda *_: None,
     ) -> Outcome:
-        """One trial; arguments as those of `tuning.builder_trials.Networks.run`."""
-        found = []
-        for fold, (_, asked) in enumerate(self.splits):
-            answers, rows = self._answers(settings, fold, states, last, deadline, tell)
-            found.append((self.objective.score(self.task, self.targets[asked], self.task.named(answers)), rows))
+        """Run one trial; arguments as those of `tuning.builder_trials.BuilderTrials.run`."""
+        results = []
+        for fold, (_, score_on) in enumerate(self.splits):
+            probabilities, rows = self._probabilities(settings, fold, states, last, deadline, on_epoch)
+            score = self.objective.score(self.task, self.targets[score_on], self.task.named(probabilities))
+            results.append((score, rows))
         planned = min(last or self.epochs, self.epochs)
         late = deadline is not None and time.monotonic() > deadline
-        return combined(found, planned, late and settings["model"].get("units", 0) > 0)
+        return combine(results, planned, late and settings["model"].get("units", 0) > 0)
 
-    def _answers(
-        self, settings: Settings, fold: int, states: Path, last: int | None, deadline: float | None, tell: Tell
+    def _probabilities(
+        self, settings: Settings, fold: int, states: Path, last: int | None, deadline: float | None, on_epoch: OnEpoch
     ) -> tuple[np.ndarray, list[dict[str, float]]]:
-        """Probabilities of the examples that choose, and what was seen in training."""
+        """Probabilities of the examples to score on, and the training curve."""
         model = settings["model"]
-        chosen, asked = self.splits[fold]
-        extractor, rows, _ = self._features(model.get("backbone", BACKBONE))
+        fit_on, score_on = self.splits[fold]
+        extractor, embeddings, _ = self._features(model.get("backbone", BACKBONE))
         if model.get("units", 0) and not model.get("unfreeze", 0):
-            head, epochs = self._hidden(settings, fold, states, last, deadline, tell)
-            return head(rows[asked]), epochs
-        found = self._fitted(rows, chosen, model.get("strength"))
+            dense, rows = self._dense_head(settings, fold, states, last, deadline, on_epoch)
+            return dense.probabilities(embeddings[score_on]), rows
+        head = self._linear_head(embeddings, fit_on, model.get("strength"))
         if not model.get("unfreeze", 0):
-            return found.probabilities(rows[asked]), []
-        unfrozen = self._unfrozen(extractor, found, settings, last)
-        history, answers = unfrozen.choose(found, chosen, asked)
-        return answers, history.epochs
+            return head.probabilities(embeddings[score_on]), []
+        unfrozen = self._unfrozen(extractor, head, settings, last)
+        history, probabilities = unfrozen.choose(head, fit_on, score_on)
+        return probabilities, history.epochs
 
-    def _fitted(self, rows: np.ndarray, chosen: np.ndarray, strength: float | None = None) -> linear_heads.Head:
-        """A linear head on the training examples at `chosen`."""
-        units, count = self.data.train.together[chosen], len(self.data.classes)
-        return linear_heads.fit(rows[chosen], self.targets[chosen], self.seed, count, strength, units=units)
+    def _linear_head(
+        self, embeddings: np.ndarray, fit_on: np.ndarray, strength: float | None = None
+    ) -> linear_heads.Head:
+        """A linear head fitted on the training examples at the positions `fit_on`."""
+        units, count = self.data.train.together[fit_on], len(self.data.classes)
+        return linear_heads.fit(embeddings[fit_on], self.targets[fit_on], self.seed, count, strength, units=units)
 
     def _features(self, backbone: str) -> tuple[Extractor, np.ndarray, np.ndarray]:
-        """Extractor and embeddings of the training and the held-out part; computed once for a backbone."""
-        if backbone not in self.known:
+        """Extractor and embeddings of the training and the held-out part, computed once for each backbone."""
+        if backbone not in self.features:
             extractor = extractor_of(backbone, "imagenet", self.input_size, None, self.seed)
-            if self.whole:  # small pictures are taken whole, by every backbone
+            if self.uncropped:  # small pictures are not cropped, for any backbone
                 extractor = Extractor(backbone, "imagenet", extractor.input_size, 1.0, self.seed)
 
             def examples(part: Part) -> list[Example]:
-                named = zip(part.inputs, part.names, part.digests, strict=True)
-                return [Example(path, name, (), digest=digest) for path, name, digest in named]
+                files = zip(part.inputs, part.names, part.digests, strict=True)
+                return [Example(path, name, (), digest=digest) for path, name, digest in files]
 
             parts = self.data.train, self.data.held_out
             vectors, failures = embed([each for part in parts for each in examples(part)], extractor)
             if failures:
                 raise InputError(f"{next(iter(failures))} can no longer be decoded; read the folder again")
-            self.known[backbone] = extractor, *(rows_of(part, vectors) for part in parts)
-        return self.known[backbone]
+            self.features[backbone] = extractor, *(embeddings_of(part, vectors) for part in parts)
+        return self.features[backbone]
 
-    def _hidden(
-        self, settings: Settings, fold: int, states: Path, last: int | None, deadline: float | None, tell: Tell
-    ) -> tuple[Any, list[dict[str, float]]]:
-        """A function from embeddings to probabilities by a head with a hidden layer, and its training's rows."""
-        from applications.dense_heads import adjust, hidden_head
+    def _standardized(self, backbone: str, fold: int) -> Standardized:
+        """Standardised embeddings of one fold, computed once."""
+        if (backbone, fold) not in self.standardized:
+            embeddings, split = self._features(backbone)[1], self.splits[fold]
+            mean, deviation = embeddings[split[0]].mean(axis=0), embeddings[split[0]].std(axis=0)
+            deviation = np.maximum(deviation, 0.1 * deviation.mean())  # what hardly varies here may vary elsewhere
+            standardized = ((embeddings - mean) / deviation).astype(np.float32)
+            fit_on, score_on = ((standardized[rows], self.targets[rows]) for rows in split)
+            self.standardized[backbone, fold] = Standardized(fit_on, score_on, mean, deviation)
+        return self.standardized[backbone, fold]
+
+    def _dense_head(
+        self, settings: Settings, fold: int, states: Path, last: int | None, deadline: float | None, on_epoch: OnEpoch
+    ) -> tuple[DenseHead, list[dict[str, float]]]:
+        """A trained head with a hidden layer, and its training curve."""
+        from applications import dense_heads
 
         random.seed(self.seed)
         model = settings["model"]
         backbone = model.get("backbone", BACKBONE)
-        chosen, asked = self.splits[fold]
-        if (backbone, fold) not in self.sides:
-            rows = self._features(backbone)[1]
-            mean, deviation = rows[chosen].mean(axis=0), rows[chosen].std(axis=0)
-            deviation = np.maximum(deviation, 0.1 * deviation.mean())  # what hardly varies here may vary elsewhere
-            ready = ((rows - mean) / deviation).astype(np.float32)
-            sides = [(ready[each], self.targets[each]) for each in (chosen, asked)]
-            self.sides[backbone, fold] = *sides, mean, deviation
-        learnt, held, mean, deviation = self.sides[backbone, fold]
+        fit_on, score_on, mean, deviation = self._standardized(backbone, fold)
         several = self.task.several
-        penalty = 1 / (2 * model.get("strength", 1e-2) * len(chosen))  # what logistic regression has, a mean example
-        sizes = {"width": learnt[0].shape[1], "units": model["units"], "classes": len(self.data.classes)}
+        penalty = 1 / (2 * model.get("strength", 1e-2) * len(fit_on[0]))  # that of logistic regression, a mean example
+        sizes = {"width": fit_on[0].shape[1], "units": model["units"], "classes": len(self.data.classes)}
         name = f"{backbone} {model['units']}"
-        network = self.fresh.network(name, lambda: hidden_head(**sizes, several=several))
-        adjust(network, model.get("dropout", 0.0), penalty)
-        batches = Arrays(*learnt, batch_size=BATCH, seed=self.seed)
+        network = self.initial_weights.network(name, lambda: dense_heads.build(**sizes, several=several))
+        dense_heads.regularize(network, model.get("dropout", 0.0), penalty)
+        batches = Arrays(*fit_on, batch_size=BATCH, seed=self.seed)
         rate = settings["training"].get("learning_rate", 1e-3)
         states.mkdir(parents=True, exist_ok=True)
         history = fit(
@@ -233,72 +252,70 @@ class Heads:
             epochs=self.epochs,
             optimizer=optimizer("adam", rate, steps=len(batches) * self.epochs),
             loss=self.task.plan(network).loss,
-            validation=Arrays(*held, batch_size=1024),
+            validation=Arrays(*score_on, batch_size=1024),
             patience=max(5, self.epochs // 3),
             stop_at=last,
             checkpoint=Checkpoint(states / f"state_{fold}.npz"),
-            callbacks=[teller(tell, last or self.epochs)],
+            callbacks=[epoch_callback(on_epoch, last or self.epochs)],
             deadline=deadline,
             reuse=self.reuse,
         )
-
-        def answer(rows: np.ndarray) -> np.ndarray:
-            return np.asarray(network(((rows - mean) / deviation).astype(np.float32), training=False))
-
-        answer.parts = network, mean, deviation
-        return answer, history.epochs
+        return dense_heads.DenseHead(network, mean, deviation), history.epochs
 
     def _unfrozen(self, extractor: Extractor, head: linear_heads.Head, settings: Settings, last: int | None) -> Any:
         from applications.unfreezing import Recipe, Unfrozen
 
-        how = settings["training"]
+        training = settings["training"]
         recipe = Recipe(
             settings["model"]["unfreeze"],
             last or self.epochs,
-            how.get("unfreeze_rate", 1e-4),
-            tuple(how.get("augment", ())),
+            training.get("unfreeze_rate", 1e-4),
+            tuple(training.get("augment", ())),
             self.seed,
         )
         return Unfrozen(extractor, head, self.data.train.inputs, self.targets, recipe)
 
-    def finish(self, settings: Settings, epochs: int, states: Path) -> tuple[Fitted, Outputs]:
-        """The classifier of a trial, scored on the held-out part, and its answers there.
+    def finish(self, settings: Settings, epochs: int, states: Path) -> tuple[TrainedClassifier, Outputs]:
+        """The classifier of a trial, scored on the held-out part, and its outputs there.
 
-        A linear head is fitted on the whole training part; one with a hidden layer is that of the trial, of folds the
-        first; last blocks are trained as in the trial.
+        A linear head is fitted on the whole training part. A head with a hidden layer is that of the trial's first
+        split. The last blocks are trained as in the trial.
         """
-        from applications.unfreezing import joined
+        arguments = settings["model"]
+        extractor, embeddings, held_out = self._features(arguments.get("backbone", BACKBONE))
+        head_card: dict[str, Any] = {"units": arguments.get("units", 0)}
+        unfreeze, recipe = arguments.get("unfreeze", 0), None
+        if arguments.get("units", 0) and not unfreeze:
+            from applications import dense_heads
 
-        model = settings["model"]
-        extractor, rows, asked = self._features(model.get("backbone", BACKBONE))
-        head: dict[str, Any] = {"units": model.get("units", 0)}
-        if model.get("units", 0) and not model.get("unfreeze", 0):
-            from applications.dense_heads import joined_hidden
-
-            answer, _ = self._hidden(settings, 0, states, epochs, None, lambda *_: None)
-            whole, outputs = joined_hidden(extractor, *answer.parts), answer(asked)
+            dense, _ = self._dense_head(settings, 0, states, epochs, None, lambda *_: None)
+            model, outputs = dense_heads.classifier(extractor, dense), dense.probabilities(held_out)
         else:
-            found = self._fitted(rows, np.arange(len(rows)), model.get("strength"))
-            head |= {"strength": found.strength, "folds": found.folds, "weighted": found.weighted}
-            outputs = found.probabilities(asked)
-            if model.get("unfreeze", 0):
-                unfrozen = self._unfrozen(extractor, found, settings, None)
-                chosen = self.splits[0][0]
-                inner = self._fitted(rows, chosen)
-                history, _ = unfrozen.choose(inner, *self.splits[0])
-                whole = unfrozen.train(found, max(1, history.best_epoch))
-                outputs = outputs_of(whole, self.data.held_out.inputs, kind_of(extractor))
+            from applications.unfreezing import classifier
+
+            head = self._linear_head(embeddings, np.arange(len(embeddings)), arguments.get("strength"))
+            head_card |= {"strength": head.strength, "folds": head.folds, "weighted": head.weighted}
+            outputs = head.probabilities(held_out)
+            if unfreeze:
+                unfrozen = self._unfrozen(extractor, head, settings, None)
+                recipe = asdict(unfrozen.recipe)
+                inner_head = self._linear_head(embeddings, self.splits[0][0])
+                history, _ = unfrozen.choose(inner_head, *self.splits[0])
+                model = unfrozen.train(head, max(1, history.best_epoch))
+                outputs = outputs_of(model, self.data.held_out.inputs, input_kind(extractor))
             else:
-                whole = joined(extractor, found)
-        card = {"backbone": extractor.backbone, "weights": "imagenet", "input": kind_of(extractor).to_card()}
-        card |= {"seed": self.seed, "effort": "search", "head": head, "unfrozen": None}
-        if model.get("unfreeze", 0):
-            card["unfrozen"] = asdict(unfrozen.recipe)
-        simple = linear_heads.simple(rows, self.task.hot(self.targets), asked)
-        evaluation, findings = judged(self.data, outputs, simple, head.get("weighted", False), self.seed)
+                model = classifier(extractor, head)
+        card = {"backbone": extractor.backbone, "weights": "imagenet", "input": input_kind(extractor).to_card()}
+        card |= {"seed": self.seed, "effort": "search", "head": head_card, "unfrozen": recipe}
+        baselines = linear_heads.baselines(embeddings, self.task.hot(self.targets), held_out)
+        evaluation, findings = evaluate(self.data, outputs, baselines, head_card.get("weighted", False), self.seed)
         card["findings"] = [str(finding) for finding in findings]
-        return Fitted(whole, self.data, card, outputs, evaluation, self.seed, findings), self.task.named(outputs)
+        trained = TrainedClassifier(model, self.data, card, outputs, evaluation, self.seed, findings)
+        return trained, self.task.named(outputs)
 
 
 def training(*, learning_rate: float = 1e-3, unfreeze_rate: float = 1e-4, augment: tuple[str, ...] = ()) -> None:
-    """What a space may say of training: rates of a hidden head and of the last blocks, and what augments these."""
+    """Training settings that a space may set: learning rates of a dense head and of the last blocks, and augmentations.
+
+    It does nothing: its signature says which settings there are.
+    """

@@ -1,4 +1,4 @@
-"""What a trial on a builder of the zoo does: build, train, score on the examples that choose."""
+"""Trials of a builder: build, train, and score on the inner validation examples."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuning.folds import check_folds, folds_of
-from tuning.initial_weights import Fresh
+from tuning.initial_weights import InitialWeights
 from tuning.objectives import objective_of
-from tuning.outcome import Outcome, Tell, combined, teller
+from tuning.outcome import OnEpoch, Outcome, combine, epoch_callback
 from zoo.builders.registry import builder as builder_of
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.tasks.terms import Measure, Outputs
 from zoo.training import own_code
 from zoo.training.checkpoints import Checkpoint
-from zoo.training.compiling import Reuse, unoptimized
-from zoo.training.inputs import prepared
-from zoo.training.learning import Sides, inner_split, learn
+from zoo.training.compiling import SessionCache, unoptimized
+from zoo.training.inputs import prepared_inputs
+from zoo.training.learning import InnerSplit, inner_split, learn
 from zoo.training.optimizers import OPTIMIZERS
-from zoo.training.preparing import Job, built, is_own, prepare
-from zoo.training.run import Trained, exam_of, finished, simple_of, train
+from zoo.training.preparing import Job, build, is_users_own, prepare
+from zoo.training.run import Trained, baselines_of, evaluate_trained, exam_of, train
 from zoo.training.settings import Settings as TrainingSettings
 
 if TYPE_CHECKING:
     import keras
 
-BATCH = 512  # examples that are asked at once
+BATCH = 512  # examples of a forward pass
 Settings = dict[str, dict[str, Any]]
-SMALL = 5000  # training examples below which a fifth of them chooses, else a tenth
+SMALL = 5000  # training examples; of fewer, the inner validation part is a fifth, of more, a tenth
 
 
-class Networks:
+class BuilderTrials:
     """Trials of one builder on one data set, which is prepared once.
 
     Args:
-        builder: a name out of `zoo.builders.BUILDERS`, or a function of input shape and number of outputs.
+        builder: a name in `zoo.builders.BUILDERS`, or a function of input shape and number of outputs.
         data: as `zoo.train` takes it.
-        objective: a name out of `tuning.OBJECTIVES`; that of the task where None.
+        objective: a name in `tuning.OBJECTIVES`; that of the task if None.
         folds: of cross-validation; 0 or None for one inner split.
-        epochs: of a trial, at most; as many as `zoo.train` would where None.
-        input_size: as there.
+        epochs: of a trial, at most; the default of `zoo.train` if None.
+        input_size: as `zoo.train` takes it.
         seed: of everything random.
 
     Raises:
@@ -80,17 +80,17 @@ class Networks:
         self.objective: Measure = objective_of(objective, self.task.objectives(self.job.network), self.task.name)
         self.splits = self._splits()
         self.jobs = [self.job.on(chosen) for chosen, _ in self.splits]
-        self.sides = [Sides.of(job, *split) for job, split in zip(self.jobs, self.splits, strict=True)]
-        self.epochs = epochs  # which the next line completes
+        self.inner_splits = [InnerSplit.of(job, *split) for job, split in zip(self.jobs, self.splits, strict=True)]
+        self.epochs = epochs  # `_completed` reads it, and replaces None by the default
         self.epochs = self._completed({}).epochs
         images = self.job.inputs.ndim == 4
         self.graphs = nullcontext if images or keras.backend.backend() != "tensorflow" else unoptimized
-        self.simple: dict[str, np.ndarray] | None = None  # what simple models say, once they were asked
-        self.reuse, self.fresh = Reuse(kept=4 * len(self.splits)), Fresh()
+        self.baselines: dict[str, np.ndarray] | None = None  # outputs of simple models, computed by `finish`
+        self.reuse, self.initial_weights = SessionCache(capacity=4 * len(self.splits)), InitialWeights()
 
     def is_default(self, settings: Settings) -> bool:
-        """Whether these say what the builder and `zoo.train` do if nothing is said."""
-        known = inspect.signature(self.build).parameters
+        """Whether these settings are the defaults of the builder and of `zoo.train`."""
+        parameters = inspect.signature(self.build).parameters
 
         def resolved(training: dict[str, Any]) -> TrainingSettings:
             how = self._completed(training)
@@ -101,15 +101,15 @@ class Networks:
 
         model = settings["model"].items()
         return (
-            self.plan.optimizers is None  # else the rate is the network's own
-            and all(name in known and plain(known[name].default) == plain(value) for name, value in model)
+            self.plan.optimizers is None  # otherwise the network has learning rates of its own
+            and all(name in parameters and plain(parameters[name].default) == plain(value) for name, value in model)
             and resolved(settings["training"]) == resolved({})
         )
 
     def _splits(self) -> list[tuple[np.ndarray, np.ndarray]]:
         count = len(self.data.train)
         if not self.folds:
-            if not self.plan.outside:  # all are learnt from, and some of them judged by
+            if not self.plan.outside:  # such a network learns from all examples, and some of them score it
                 return [(np.arange(count), np.random.default_rng(self.seed).permutation(count)[:2000])]
             return [inner_split(self.job, 0.2 if count < SMALL else 0.1, self.seed)]
         if not self.plan.outside:
@@ -117,7 +117,7 @@ class Networks:
         check_folds(self.folds, count)
         if self.data.task.inner_strata(self.data.train.targets) is not None:
             return folds_of(self.data, self.folds, self.seed)
-        from sklearn.model_selection import TimeSeriesSplit  # those that are scored follow those learnt
+        from sklearn.model_selection import TimeSeriesSplit  # examples to score on come after those to learn from
 
         gap = self.task.reach - (1 if self.task.supervised else 0)
         return list(TimeSeriesSplit(self.folds, gap=gap).split(np.arange(count)))
@@ -129,25 +129,25 @@ class Networks:
         states: Path,
         last: int | None = None,
         deadline: float | None = None,
-        tell: Tell = lambda *_: None,
+        on_epoch: OnEpoch = lambda *_: None,
     ) -> Outcome:
-        """One trial.
+        """Run one trial.
 
         Args:
-            settings: as a search space gives them.
-            states: folder for what it can be continued from; what is there is gone on with.
-            last: epoch to end with, where that is before the last of the schedule.
+            settings: as a search space returns them.
+            states: folder for checkpoints; a trial continues from those in it.
+            last: the last epoch to train, if that is before the end of the schedule.
             deadline: of `time.monotonic`.
-            tell: called after each epoch with its number, the number of epochs and the loss.
+            on_epoch: called after each epoch with its number, the number of epochs and the loss.
         """
-        found = []
+        results = []
         for fold in range(len(self.splits)):
-            network, history, answers = self._train(settings, fold, states, last, deadline, tell)
-            asked = self.splits[fold][1]
-            score = self.objective.score(self.task, self.data.train.targets[asked], answers)
-            found.append((score, history.epochs))
+            network, history, answers = self._train(settings, fold, states, last, deadline, on_epoch)
+            score_on = self.splits[fold][1]
+            score = self.objective.score(self.task, self.data.train.targets[score_on], answers)
+            results.append((score, history.epochs))
         planned = min(last or self.epochs, self.epochs)
-        return combined(found, planned, deadline is not None and time.monotonic() > deadline)
+        return combine(results, planned, deadline is not None and time.monotonic() > deadline)
 
     def _train(
         self,
@@ -156,58 +156,58 @@ class Networks:
         states: Path,
         last: int | None,
         deadline: float | None,
-        tell: Tell,
+        on_epoch: OnEpoch,
     ) -> tuple[keras.Model, Any, Outputs]:
-        # Keras draws its seeds from this; TensorFlow's own seed would make it forget every compiled kernel.
+        # Keras draws its seeds from `random`; setting TensorFlow's seed would discard every compiled kernel.
         random.seed(self.seed)
         training = self._settings(settings["training"])
         arguments, shape = dict(settings["model"]), self.job.inputs.shape[1:]
-        network = self.fresh.network(
+        network = self.initial_weights.network(
             json.dumps([arguments, training.precision], sort_keys=True, default=str),
             lambda: self._built(shape, arguments, training.precision),
         )
         job = self.jobs[fold]._replace(network=network)
-        chosen, asked = self.splits[fold]
+        fit_on, score_on = self.splits[fold]
         states.mkdir(parents=True, exist_ok=True)
         history = learn(
             job,
             network,
-            self.sides[fold] if self.plan.outside else self.sides[fold]._replace(choosing=None),
-            training.completed(job, len(chosen)),
+            self.inner_splits[fold] if self.plan.outside else self.inner_splits[fold]._replace(validation=None),
+            training.completed(job, len(fit_on)),
             self.seed,
             stop_at=last,
             checkpoint=Checkpoint(states / f"state_{fold}.npz"),
-            callbacks=[teller(tell, last or self.epochs)],
+            callbacks=[epoch_callback(on_epoch, last or self.epochs)],
             deadline=deadline,
             reuse=self.reuse,
             metrics=[],
         )
-        return network, history, self._answers(job, job.inputs[asked])
+        return network, history, self._answers(job, job.inputs[score_on])
 
     def _built(self, shape: tuple[int, ...], arguments: dict[str, Any], precision: str) -> keras.Model:
-        network, _ = built(self.build, self.data, shape, arguments, precision)
-        if is_own(self.build):
+        network, _ = build(self.build, self.data, shape, arguments, precision)
+        if is_users_own(self.build):
             own_code.check(getattr(network, "generator", network))
         return network
 
-    def _settings(self, given: dict[str, Any]) -> TrainingSettings:
-        """How to train, of the arguments of `zoo.train` in `given`; the epochs are those of the search."""
-        named = {field.name: given[field.name] for field in fields(TrainingSettings) if field.name in given}
-        return TrainingSettings(**named | {"epochs": self.epochs})
+    def _settings(self, training: dict[str, Any]) -> TrainingSettings:
+        """Training settings from arguments of `zoo.train`; the number of epochs is that of the search."""
+        values = {field.name: training[field.name] for field in fields(TrainingSettings) if field.name in training}
+        return TrainingSettings(**values | {"epochs": self.epochs})
 
-    def _completed(self, given: dict[str, Any]) -> TrainingSettings:
-        """The same for the first split."""
-        return self._settings(given).completed(self.job, len(self.splits[0][0]))
+    def _completed(self, training: dict[str, Any]) -> TrainingSettings:
+        """Training settings with the defaults for the first split."""
+        return self._settings(training).completed(self.job, len(self.splits[0][0]))
 
     def _answers(self, job: Job, inputs: np.ndarray) -> Outputs:
-        """What the objective looks at: of the network of `job`, asked for prepared `inputs`."""
+        """Outputs of the network of `job` for prepared `inputs`, as the objective takes them."""
         network = job.network
-        chosen_by = job._replace(data=replace(self.data, validation=self.data.train, test=None))
         from zoo.arrays import together
 
-        said = self.task.search_outputs(exam_of(chosen_by, network, inputs, self.seed), self.objective)
-        if said is not None:
-            return said
+        on_train = job._replace(data=replace(self.data, validation=self.data.train, test=None))
+        outputs = self.task.search_outputs(exam_of(on_train, network, inputs, self.seed), self.objective)
+        if outputs is not None:
+            return outputs
         batch = together(inputs[:1].size, BATCH)
         parts = [
             np.asarray(network(inputs[start : start + batch].astype(np.float32), training=False))
@@ -217,26 +217,26 @@ class Networks:
         return self.task.named(answers if job.scale is None else job.scale.restored(answers, inputs))
 
     def finish(self, settings: Settings, epochs: int, states: Path) -> tuple[Trained, Outputs]:
-        """The trained model of a trial, scored on the held-out part, and its answers there.
+        """The trained model of a trial, scored on the held-out part, and its outputs there.
 
-        The weights are those the trial left in `states`; where they are gone, it is done again to the same ones. Of
-        folds the first is taken.
+        The weights are those in `states`. If they were removed, the trial is trained again to the same weights. With
+        several folds, the model is that of the first.
 
         Args:
             settings: of the trial.
-            epochs: that it trained.
-            states: folder of its state.
+            epochs: trained by the trial.
+            states: folder of its checkpoints.
         """
         network, history, _ = self._train(settings, 0, states, epochs or None, None, lambda *_: None)
         choosing, training = self.splits[0][1], self._completed(settings["training"])
         card = {"builder": self.name, "kind": self.task.family, "model": dict(settings["model"]), "seed": self.seed}
         card |= {"training": training.to_dict() | {"validation": len(choosing) / len(self.data.train)}}
         card |= self.task.options()
-        asked = prepared(self.data, self.data.held_out)
-        if self.simple is None:
-            self.simple = simple_of(self.job, asked, self.seed)
+        held_out = prepared_inputs(self.data, self.data.held_out)
+        if self.baselines is None:
+            self.baselines = baselines_of(self.job, held_out, self.seed)
         job = self.jobs[0]._replace(network=network)
-        trained = finished(job, network, history, training, card, choosing, self.simple)
+        trained = evaluate_trained(job, network, history, training, card, choosing, self.baselines)
         if self.task.supervised:
             return trained, self.task.named(trained.outputs)
-        return trained, self._answers(job, asked)
+        return trained, self._answers(job, held_out)

@@ -1,4 +1,4 @@
-"""The chief of a search, and the workers' way to it."""
+"""The chief of a search, a gRPC service that hands out trials, and its clients."""
 
 from __future__ import annotations
 
@@ -12,36 +12,35 @@ from typing import Any
 
 import grpc
 import keras_tuner
-from keras_tuner.src import protos
-from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
-from tuning.workers import Crew
+from tuning.keras_tuner_internals import OracleServicer, protos
+from tuning.worker_pool import WorkerPool
 from zoo.errors import InputError
 
-LOOK = 0.2  # seconds between two looks at the workers
-CONNECT = 60.0  # seconds that a worker waits for the chief to be there
-RETURN = 600.0  # and for one that was there to come back
+POLL = 0.2  # seconds between two checks of the workers
+CONNECT = 60.0  # seconds that a worker waits for the chief to start
+RETURN = 600.0  # seconds that a worker waits for a chief to come back
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def serve(oracle: keras_tuner.Oracle, host: str, port: int, crew: Crew | None, tick: Callable[[], None]) -> None:
-    """Give out trials until the search ends.
+def serve(oracle: keras_tuner.Oracle, host: str, port: int, pool: WorkerPool | None, tick: Callable[[], None]) -> None:
+    """Hand out trials until the search ends.
 
     Args:
-        oracle: one out of `tuning.oracles`.
-        host: address of this machine that workers reach it by.
+        oracle: one of `tuning.oracles`.
+        host: address of this machine for the workers.
         port: to listen on.
-        crew: workers of this machine; None where they are elsewhere.
-        tick: called now and then.
+        pool: workers of this machine; None if they run on others.
+        tick: called at every poll.
 
     Raises:
-        InputError: the port is in use. JobError: the workers of this machine end at once.
+        InputError: the port is in use. JobError: workers of this machine die as soon as they start.
     """
     server = grpc.server(ThreadPoolExecutor(1), options=[("grpc.so_reuseport", 0)])
     protos.get_service_grpc().add_OracleServicer_to_server(OracleServicer(oracle), server)
@@ -53,33 +52,33 @@ def serve(oracle: keras_tuner.Oracle, host: str, port: int, crew: Crew | None, t
         raise InputError(f"{host}:{port} can't be listened on: is the port in use? Name another one")
     server.start()
     try:
-        if crew is not None:
-            crew.start(host, port)
-        with contextlib.redirect_stdout(None):  # Keras Tuner prints values as it sends them
-            while not _over(oracle, crew):
-                time.sleep(LOOK)
+        if pool is not None:
+            pool.start(host, port)
+        with contextlib.redirect_stdout(None):  # Keras Tuner prints the values that it sends
+            while not _is_over(oracle, pool):
+                time.sleep(POLL)
                 tick()
-                if crew is not None:
-                    crew.look(oracle)
+                if pool is not None:
+                    pool.restart_dead(oracle)
     finally:
-        if crew is not None:
-            crew.stop()
+        if pool is not None:
+            pool.stop()
         server.stop(grace=2).wait()
 
 
-def _over(oracle: keras_tuner.Oracle, crew: Crew | None) -> bool:
-    if crew is not None:
-        return crew.gone
+def _is_over(oracle: keras_tuner.Oracle, pool: WorkerPool | None) -> bool:
+    if pool is not None:
+        return pool.finished
     now = time.monotonic()
     late = oracle.deadline is not None and now > oracle.deadline + 60
-    return bool(oracle.ended or late) and not oracle.ongoing_trials and not oracle.untold
+    return bool(oracle.ended or late) and not oracle.ongoing_trials and not oracle.has_waiting_workers
 
 
 def join(host: str, port: int) -> None:
     """Make this process a worker of the chief at that address.
 
     Raises:
-        InputError: nobody answers there.
+        InputError: no chief answers at that address.
     """
     ends = time.monotonic() + CONNECT
     while True:
@@ -96,8 +95,10 @@ def join(host: str, port: int) -> None:
     os.environ["KERASTUNER_TUNER_ID"] = f"worker-{socket.gethostname()}-{os.getpid()}"
 
 
-class Patient:
-    """A worker's way to the chief, which waits for one that is away: each question may be asked twice.
+class RetryingStub:
+    """The stub of Keras Tuner's service, which repeats a call while the chief is away.
+
+    A call may reach the chief twice, so the oracles of `tuning.oracles` are idempotent.
 
     Args:
         stub: of Keras Tuner's service.
@@ -107,16 +108,16 @@ class Patient:
         self._stub = stub
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        ask = getattr(self._stub, name)
+        call = getattr(self._stub, name)
 
-        def asked(request: Any, **options: Any) -> Any:
+        def call_until_answered(request: Any, **options: Any) -> Any:
             ends = time.monotonic() + RETURN
             while True:
                 try:
-                    return ask(request, **options | {"timeout": RETURN})
+                    return call(request, **options | {"timeout": RETURN})
                 except grpc.RpcError as error:
                     if error.code() != grpc.StatusCode.UNAVAILABLE or time.monotonic() > ends:
                         raise
                     time.sleep(1)
 
-        return asked
+        return call_until_answered

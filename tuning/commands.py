@@ -134,9 +134,9 @@ def _models() -> list[str]:
 def tune(path: str, model: str | None, disk: int | None, as_json: bool, **options: object) -> None:
     """Search hyperparameters for PATH within a time budget, and export the best model ready to serve.
 
-    PATH is what `zoo train` and `zoo finetune` take; it is only read. Trials choose on a part of the training
-    examples; the winner stands beside the default configuration on examples that no trial saw. A search that was
-    killed goes on when the same command is given again.
+    PATH is a path that `zoo train` or `zoo finetune` takes; it is only read. Trials are scored on a part of the
+    training examples. The best one is compared with the default configuration on examples that no trial saw. The same
+    command continues a search that was killed.
 
     \b
     zoo tune photos/ --budget 5m
@@ -175,8 +175,8 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
     from zoo.commands import tables
 
     show_result(result)
-    made = artifact.load(result.artifact)
-    tables.show_parity(made.card["parity"], made.task)
-    tables.show_tensors(made.card)
+    best = artifact.load(result.artifact)
+    tables.show_parity(best.card["parity"], best.task)
+    tables.show_tensors(best.card)
     say(f"artifact: {result.artifact}\nreport:   {result.artifact / 'run' / 'report.html'}")
-    say(f"ask it:   {tables.question(made.verbs, result.artifact.parent, made.card)}")
+    say(f"ask it:   {tables.question(best.verbs, result.artifact.parent, best.card)}")

@@ -1,4 +1,4 @@
-"""Folds of cross-validation in which copies and groups stay on one side."""
+"""Folds of cross-validation that keep copies and groups together."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from zoo.errors import InputError
 
 
 def check_folds(folds: int, count: int) -> None:
-    """Raise InputError unless `count` training examples can be dealt out to that many folds."""
+    """Raise InputError unless `count` training examples are enough for that many folds."""
     if not 2 <= folds <= count // 2:
         raise InputError(f"expected 2 to {count // 2} folds of {count} training examples, received {folds}")
 
 
 def folds_of(data: Data, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Positions in the training part to learn from and to be scored on, fold by fold; stratified by classes."""
+    """Positions in the training part to learn from and to score on, for each fold; stratified by class."""
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
     part = data.train

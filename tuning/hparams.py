@@ -11,7 +11,7 @@ from tuning.results import SearchResult
 
 
 def write(result: SearchResult, folder: Path) -> None:
-    """Write the trials of a search, one run each, with their score and curves; look with ``tensorboard --logdir``."""
+    """Write the trials of a search, one run each, with score and curves; ``tensorboard --logdir`` shows them."""
     for trial in result.trials:
         if trial.score is None:
             continue

@@ -1,4 +1,4 @@
-"""Networks as they were when they were built."""
+"""Networks with the weights that they had when they were built."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ if TYPE_CHECKING:
     import keras
 
 
-class Fresh:
-    """Builds a network once: with one seed for all trials, another of the same arguments begins with the same weights.
+class InitialWeights:
+    """A cache of networks with their initial weights.
+
+    All trials have one seed, so a second network of the same arguments would begin with the same weights.
 
     Args:
-        kept: networks, the latest used.
+        capacity: number of networks to hold, the latest used.
     """
 
-    def __init__(self, kept: int = 4) -> None:
-        self.kept = kept
-        self._known: OrderedDict[str, tuple[keras.Model, list[np.ndarray]]] = OrderedDict()
+    def __init__(self, capacity: int = 4) -> None:
+        self.capacity = capacity
+        self._cache: OrderedDict[str, tuple[keras.Model, list[np.ndarray]]] = OrderedDict()
 
     def network(self, name: str, build: Callable[[], keras.Model]) -> keras.Model:
-        """The network of that name with its first weights; made by `build` where it is not there."""
-        if name in self._known:
-            model, values = self._known[name]
+        """The network of that name with its initial weights; `build` makes it if the cache has none."""
+        if name in self._cache:
+            model, values = self._cache[name]
             for variable, value in zip(states(model), values, strict=True):
                 variable.assign(value)
         else:
             model = build()
-            self._known[name] = model, [np.array(variable) for variable in states(model)]
-        self._known.move_to_end(name)
-        while len(self._known) > self.kept:
-            self._known.popitem(last=False)
+            self._cache[name] = model, [np.array(variable) for variable in states(model)]
+        self._cache.move_to_end(name)
+        while len(self._cache) > self.capacity:
+            self._cache.popitem(last=False)
         return model

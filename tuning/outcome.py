@@ -1,4 +1,4 @@
-"""What one trial gives."""
+"""The result of one trial, and what it reports while it runs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-Tell = Callable[[int, int, float], None]
-"""Told of an epoch's number, of how many there are, and of its loss."""
+OnEpoch = Callable[[int, int, float], None]
+"""Called after an epoch with its number, the number of epochs, and its loss."""
 
 
 class Outcome(NamedTuple):
     """A trial's result.
 
     Attributes:
-        score: value of the objective; of folds the mean.
+        score: value of the objective; the mean over the folds.
         spread: standard deviation over the folds, of a sample (ddof 1); None for a single split.
-        epochs: trained.
-        curve: one row an epoch; of folds those of the first.
-        note: of what was cut short.
+        epochs: number of trained epochs.
+        curve: one row an epoch, of the first fold.
+        note: why training ended early; empty if it did not.
     """
 
     score: float
@@ -33,21 +33,24 @@ class Outcome(NamedTuple):
 
 
 class OutOfTime(BaseException):
-    """The budget ended before a trial's first epoch did; no failure of the trial, so it passes what catches those."""
+    """The budget ended before the first epoch of a trial did.
+
+    It is no failure of the trial, so `except Exception` does not catch it.
+    """
 
 
-def combined(found: Sequence[tuple[float, list[dict[str, float]]]], planned: int, late: bool) -> Outcome:
-    """Scores and curves of the folds as one outcome.
+def combine(folds: Sequence[tuple[float, list[dict[str, float]]]], planned: int, late: bool) -> Outcome:
+    """Combine scores and curves of the folds into one outcome.
 
     Args:
-        found: score and rows of each fold.
-        planned: epochs that were to be trained, at most.
+        folds: score and rows of each fold.
+        planned: number of epochs that the trial was to train, at most.
         late: whether the deadline passed.
 
     Raises:
         OutOfTime: no epoch was trained in time.
     """
-    scores, curves = zip(*found, strict=True)
+    scores, curves = zip(*folds, strict=True)
     trained = min(map(len, curves))
     if late and trained == 0:
         raise OutOfTime
@@ -56,19 +59,19 @@ def combined(found: Sequence[tuple[float, list[dict[str, float]]]], planned: int
     return Outcome(float(np.mean(scores)), spread, trained, curves[0], note)
 
 
-def teller(tell: Tell, epochs: int) -> keras.callbacks.Callback:
-    """A callback that tells of each epoch.
+def epoch_callback(on_epoch: OnEpoch, epochs: int) -> keras.callbacks.Callback:
+    """A callback that calls `on_epoch` after each epoch.
 
     Args:
-        tell: told of it.
-        epochs: that there are.
+        on_epoch: the function to call.
+        epochs: number of epochs, passed on to it.
     """
     import keras
 
-    class Teller(keras.callbacks.Callback):
+    class EpochCallback(keras.callbacks.Callback):
         of_logs = True
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            tell(epoch + 1, epochs, (logs or {}).get("val_loss", (logs or {}).get("loss", float("nan"))))
+            on_epoch(epoch + 1, epochs, (logs or {}).get("val_loss", (logs or {}).get("loss", float("nan"))))
 
-    return Teller()
+    return EpochCallback()

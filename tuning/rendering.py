@@ -1,4 +1,4 @@
-"""What people read in a terminal of a search: its result, and while it runs where it is."""
+"""Tables of a search in a terminal: its result, and its trials while it runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from rich.console import Group
 from rich.table import Table
 
 from tuning.report.importance import columns, scored
-from tuning.report.wording import compared, duration, ending, failures, number, settings_text, summary, validated
+from tuning.report.wording import (
+    comparison,
+    duration,
+    ending,
+    failures,
+    number,
+    settings_text,
+    summary,
+    validation_scores,
+)
 from tuning.results import TrialResult
 from zoo.progress import CONSOLE, Screen, literal
 
@@ -35,7 +44,7 @@ class _Running(NamedTuple):
 
 
 def show_result(result: SearchResult) -> None:
-    """The best trials as a table, then what came of the search in words."""
+    """Print a table of the best trials, then the result in words."""
     best = [trial for trial in result.completed if scored([trial])][:BEST]
     if best:
         varying = {column.name for column in columns(result.trials) if column.varies}
@@ -48,8 +57,8 @@ def show_result(result: SearchResult) -> None:
         CONSOLE.print(table)
     better = result.best.number != result.default.number and result.held_out.better(result.direction)
     CONSOLE.print(literal(summary(result)))
-    CONSOLE.print(literal(validated(result)))
-    CONSOLE.print(f"[bold]{literal(compared(result))}[/]" if better else literal(compared(result)))
+    CONSOLE.print(literal(validation_scores(result)))
+    CONSOLE.print(f"[bold]{literal(comparison(result))}[/]" if better else literal(comparison(result)))
     for line in result.beside:
         CONSOLE.print(literal(line))
     failed = any(trial.status == "failed" for trial in result.trials)
@@ -58,15 +67,15 @@ def show_result(result: SearchResult) -> None:
 
 
 class Live:
-    """A search as it runs, redrawn on standard error where that is a terminal; elsewhere nothing.
+    """A table of a running search, redrawn on standard error if that is a terminal; else nothing is shown.
 
     Trials may begin and end in any order, several at a time, and from several threads.
 
     Args:
-        objective: a metric's name.
+        objective: name of the objective.
         direction: ``max`` or ``min``.
-        deadline: value of `time.monotonic` at which the search ends; None for none.
-        trials: how many are asked for beside the default configuration; None where time alone ends the search.
+        deadline: of `time.monotonic`, when the search ends; None for no end.
+        trials: number of trials beside the default configuration; None if time alone ends the search.
     """
 
     def __init__(
@@ -75,7 +84,7 @@ class Live:
         self.objective, self.direction, self.deadline, self.trials = objective, direction, deadline, trials
         self._running: dict[int, _Running] = {}
         self._done: dict[int, TrialResult] = {}
-        self._lock = threading.Lock()  # the table is drawn by a thread of its own
+        self._lock = threading.Lock()  # another thread draws the table
         self._started = time.monotonic()
         self._display = None
 
@@ -89,7 +98,7 @@ class Live:
                 get_renderable=self.table,
                 refresh_per_second=2,
                 transient=True,
-                redirect_stdout=sys.stdout.isatty(),  # a pipe is to get what is printed to it
+                redirect_stdout=sys.stdout.isatty(),  # text for a pipe must reach the pipe
             )
             self._display.start()
         return self
@@ -100,32 +109,32 @@ class Live:
             self._display = None
 
     def began(self, number: int, values: Mapping[str, Any]) -> None:
-        """A trial has begun with these hyperparameters."""
+        """Add a trial that began with these hyperparameters."""
         with self._lock:
             self._running[number] = _Running(dict(values), time.monotonic())
 
     def epoch(self, number: int, epoch: int, epochs: int, loss: float | None) -> None:
-        """A running trial has finished `epoch` of `epochs`, counted from 1."""
+        """Update a running trial, which finished `epoch` of `epochs`, counted from 1."""
         with self._lock:
             if number in self._running:
                 self._running[number] = self._running[number]._replace(epoch=epoch, epochs=epochs, loss=loss)
 
     def ended(self, trial: TrialResult) -> None:
-        """A trial has ended, well or not."""
+        """Move a trial that ended, completed or failed, from the running trials to the results."""
         with self._lock:
             self._running.pop(trial.number, None)
             self._done[trial.number] = trial
 
     def table(self) -> Group:
-        """What is drawn: counts and times, the trials that run, the best ones so far."""
+        """The drawing: counts and times, the running trials, the best trials so far."""
         with self._lock:
             running, done = dict(self._running), list(self._done.values())
         now = time.monotonic()
         sign = -1 if self.direction == "max" else 1
         best = sorted(scored(done), key=lambda trial: (sign * trial.score, trial.number))
         failed = sum(trial.status == "failed" for trial in done)
-        asked = "" if self.trials is None else f" of {self.trials}"
-        line = [f"{sum(trial.number > 0 for trial in done)}{asked} trials done", f"{failed} failed"]
+        total = "" if self.trials is None else f" of {self.trials}"
+        line = [f"{sum(trial.number > 0 for trial in done)}{total} trials done", f"{failed} failed"]
         if best:
             line.append(f"best {self.objective} {number(best[0].score)}")
         line.append(f"{duration(round(now - self._started))} gone")
@@ -133,8 +142,7 @@ class Live:
             line.append(f"{duration(round(max(self.deadline - now, 0)))} left")
         tables = []
         if running:
-            # Of many, the last begun.
-            shown = sorted(running.items())[-LIVE_RUNNING:]
+            shown = sorted(running.items())[-LIVE_RUNNING:]  # the latest trials
             tables.append(_small("running", "epoch", "loss", "time"))
             for at, trial in shown:
                 tables[-1].add_row(
@@ -178,7 +186,7 @@ def _add(table: Table, trial: TrialResult, names: set[str], bold: bool = False) 
 
 
 def _small(*heads: str) -> Table:
-    """A table that keeps to one line a trial, so that it does not jump when it is redrawn."""
+    """A table with one line a trial, so that it does not jump when it is redrawn."""
     table = Table(box=None, pad_edge=False, expand=True)
     for head in heads:
         table.add_column(literal(head), no_wrap=True)

@@ -1,4 +1,4 @@
-"""What a search leaves, as values."""
+"""Results of trials and searches, as values."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class TrialResult:
-    """One configuration, tried.
+    """The result of one configuration.
 
     Attributes:
         number: in the order in which trials began, from 1; 0 is the default configuration.
         status: ``completed``, or ``failed`` for the reason in `note`.
-        values: hyperparameters by name, as the space drew them; of the default configuration those that the space
-            has for default.
-        score: value of the objective on the examples that choose; of folds the mean. None for a failed one.
+        values: hyperparameters by name, as the space drew them; for the default configuration, the defaults of the
+            space.
+        score: value of the objective on the inner validation examples, or its mean over the folds; None if the trial
+            failed.
         spread: standard deviation of the score over the folds; None for a single split.
-        seconds: it took.
-        epochs: trained; 0 where nothing is trained in epochs.
-        curve: one row an epoch: ``loss``, ``val_loss``, ``learning_rate``; empty where there are no epochs.
-        note: why it failed, or ended before its last epoch; empty for most.
+        seconds: duration of the trial.
+        epochs: number of trained epochs; 0 for a model that is not trained in epochs.
+        curve: one row an epoch: ``loss``, ``val_loss``, ``learning_rate``; empty without epochs.
+        note: why the trial failed, or ended before its last epoch; else empty.
     """
 
     number: int
@@ -40,7 +41,7 @@ class TrialResult:
         return asdict(self)
 
     def rank(self, direction: str) -> tuple[float, float, int]:
-        """Less is better: by score, of equals by the least loss on the examples that choose, then the earlier."""
+        """A key to sort by, the best trial first: by score, then by the least validation loss, then by number."""
         score = math.inf if self.score is None else self.score
         loss = min((row["val_loss"] for row in self.curve if "val_loss" in row), default=math.inf)
         return (-score if direction == "max" else score), loss, self.number
@@ -48,16 +49,16 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The winner against the default configuration, on held-out examples that no trial saw.
+    """The best model compared with the default configuration, on held-out examples that no trial saw.
 
     Attributes:
         part: validation or test.
-        examples: how many.
-        best: the winner's value of the objective.
-        default: that of the default configuration.
+        examples: number of examples.
+        best: value of the objective for the best model.
+        default: value of the objective for the default configuration.
         difference: `best` less `default`.
-        interval: 95 % interval of the difference, as `zoo.evaluation.intervals` has it for the same examples; infinite
-            where there are no pairs, as between sets of generated images.
+        interval: 95 % interval of the difference, paired by example (`zoo.evaluation.intervals`); infinite without
+            pairs, as between sets of generated images.
     """
 
     part: str
@@ -68,29 +69,29 @@ class Comparison:
     interval: tuple[float, float]
 
     def better(self, direction: str) -> bool:
-        """Whether the whole interval is on the winner's side."""
+        """Whether the whole interval is in favour of the best model."""
         return self.interval[0] > 0 if direction == "max" else self.interval[1] < 0
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found.
+    """The result of a search.
 
     Attributes:
         model: name of the builder, or ``fine_tune``.
-        data: path of what was searched on.
+        data: path of the data.
         method: random, grid, bayesian or hyperband.
-        objective: a metric's name.
+        objective: name of the objective.
         direction: ``max`` or ``min``.
         seed: of everything random.
-        seconds: the whole search took, over all its sessions.
-        trials: all, the default configuration first.
-        best: the trial that was shipped; the default configuration where none was better.
-        held_out: winner and default on the held-out part.
-        settings: the winner's configuration, ``{"model": {...}, "training": {...}}``.
+        seconds: duration of the search, over all its sessions.
+        trials: all trials, the default configuration first.
+        best: the exported trial; the default configuration if no trial was better.
+        held_out: the best and the default model on the held-out part.
+        settings: the best configuration, ``{"model": {...}, "training": {...}}``.
         ended: why the search ended, as "the budget of 10 min is used up".
-        beside: in words, the winner beside simple models on the held-out part, and what its scores tell that is wrong.
-        artifact: the version folder; `zoo.load` opens it. None where nothing was to be exported.
+        beside: sentences on the best model beside simple models on the held-out part, and on problems in its scores.
+        artifact: the version folder; `zoo.load` opens it. None if nothing was exported.
     """
 
     model: str
@@ -116,12 +117,12 @@ class SearchResult:
     @property
     def completed(self) -> list[TrialResult]:
         """Trials with a score, the best one first; see `TrialResult.rank`."""
-        done = [trial for trial in self.trials if trial.score is not None]
-        return sorted(done, key=lambda trial: trial.rank(self.direction))
+        with_score = [trial for trial in self.trials if trial.score is not None]
+        return sorted(with_score, key=lambda trial: trial.rank(self.direction))
 
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON holds them."""
-        found = asdict(self) | {"artifact": None if self.artifact is None else str(self.artifact)}
+        values = asdict(self) | {"artifact": None if self.artifact is None else str(self.artifact)}
         low, high = self.held_out.interval
-        found["held_out"]["interval"] = [low, high] if math.isfinite(low) and math.isfinite(high) else None
-        return found
+        values["held_out"]["interval"] = [low, high] if math.isfinite(low) and math.isfinite(high) else None
+        return values

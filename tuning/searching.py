@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tuning.objectives import check_objective
 from tuning.results import SearchResult
-from tuning.study import FINE_TUNE, Search, claim, portable, run_folder
+from tuning.study import FINE_TUNE, Search, open_folder, portable, run_folder
 from zoo.artifacts import artifact
 from zoo.data.dataset import Data
 from zoo.data.parts import in_files
 from zoo.errors import InputError
-from zoo.files import claimed, remove_run
+from zoo.files import locked, remove_run
 from zoo.kinds.recognising import open as open_data
-from zoo.settings import near, whole
+from zoo.settings import integer, suggestion
 
 if TYPE_CHECKING:
     import keras
 
-BUDGET = "10m"  # where neither a budget nor a number of trials is asked for
+BUDGET = "10m"  # if neither a budget nor a number of trials is given
 METHODS = ("random", "grid", "bayesian", "hyperband")
 Role = Literal["chief", "worker"]
 
@@ -51,42 +51,40 @@ def search(
     oracle: str | None = None,
     role: Role = "chief",
     live: bool = False,
-) -> SearchResult | Any:  # a worker gives None, which only those look at who ask for one
-    """Search hyperparameters, and export the best model found.
+) -> SearchResult | Any:  # a worker returns None; other callers need no check for it
+    """Search hyperparameters, and export the best model.
 
-    Trials choose on an inner split of the training part, or on folds of it; no trial sees what is held out. The
-    default configuration is tried first, and stands beside the winner on the held-out part. Killed and started again
-    with the same arguments, a search goes on where it was.
+    Trials are scored on an inner split of the training part, or on folds of it; no trial sees held-out examples. The
+    default configuration is tried first, and compared with the best one on the held-out part. A search that was
+    killed continues when it is called with the same arguments.
 
     Args:
-        data: a path as `zoo.data.open` takes it, or what a reader gave.
-        model: a name out of `zoo.builders.BUILDERS`, a function of input shape and number of outputs, or
-            ``fine_tune``: the head of a pretrained backbone, on embeddings that are computed once; what suits the
-            data where None.
+        data: a path as `zoo.data.open` takes it, or the `Data` of a reader.
+        model: a name in `zoo.builders.BUILDERS`, a function of input shape and number of outputs, or ``fine_tune``:
+            the head of a pretrained backbone, on embeddings that are computed once; chosen by the data if None.
         space: a function from Keras Tuner's `hp` to ``{"model": {...}, "training": {...}}``, or ``FILE.py:function``;
-            that of `tuning.spaces` where None.
+            that of `tuning.spaces` if None.
         method: random, grid, bayesian or hyperband.
-        budget: time for the trials, as "90s", "10m", "1h30m" or seconds; ten minutes where neither this nor `trials`
-            is given.
-        trials: at most, besides the default configuration.
-        objective: a name out of `tuning.OBJECTIVES`; that of the task where None.
-        folds: of cross-validation; 0 for one inner split, as it is where None, but for heads on fewer than 1,000
-            images, which have 5.
-        epochs: of a trial, at most; as many as `zoo.train` takes where None.
-        input_size: side of the images in pixels, where they are read from files.
-        seed: of the splits, the weights and what is drawn.
-        workers: processes of this machine.
+        budget: time for the trials, as "90s", "10m", "1h30m" or seconds; ten minutes if neither this nor `trials` is
+            given.
+        trials: number of trials besides the default configuration, at most.
+        objective: a name in `tuning.OBJECTIVES`; that of the task if None.
+        folds: of cross-validation; 0 for one inner split. If None, 5 for heads on fewer than 1,000 images, else 0.
+        epochs: of a trial, at most; the default of `zoo.train` if None.
+        input_size: side of the images in pixels, if they are read from files.
+        seed: of the splits, the weights and the draws.
+        workers: number of processes on this machine.
         out: folder of the artifact; ``saved_models/`` and the name of the data by default.
-        run: folder of the search; one in ``.runs/`` by default, which is removed once its results are in the artifact.
-        keep: states of so many of the best trials stay on disk.
-        disk: bytes that states may take.
+        run: folder of the search; one in ``.runs/`` by default, removed when its results are in the artifact.
+        keep: number of the best trials whose checkpoints stay on disk.
+        disk: bytes that checkpoints may take.
         tensorboard: folder for TensorBoard's HParams.
-        oracle: HOST:PORT of the chief, where workers run on other machines.
-        role: in that case, what this process is.
-        live: show a table of trials as they end, on a terminal.
+        oracle: HOST:PORT of the chief, if workers run on other machines.
+        role: of this process in such a search.
+        live: whether to show a table of the trials on a terminal.
 
     Returns:
-        what was found; None in a worker.
+        the result; None in a worker.
 
     Raises:
         InputError: wrong data or arguments, a budget shorter than one trial, or a `run` of another search.
@@ -94,55 +92,54 @@ def search(
     """
     if budget is None and trials is None:
         budget = BUDGET
-    seed = whole("seed", seed)
+    seed = integer("seed", seed)
     counts = {"trials": trials, "folds": folds, "epochs": epochs, "seed": seed, "workers": workers, "keep": keep}
     check_arguments(method, budget, objective, oracle, role, run, **counts)
     seconds = None if budget is None else seconds_of(budget)
-    from tuning import chief
-    from tuning import workers as crew
+    from tuning import chief, worker_pool
 
     address = None if oracle is None else address_of(oracle)
     if model is None:
         data = data if isinstance(data, Data) else open_data(data, seed=seed)
         model = model_for(data)
     options = {"objective": objective, "folds": folds, "epochs": epochs, "input_size": input_size, "seed": seed}
-    found = Search(data, model, space, method, trials, options)
-    out = artifact.folder_for(found.problem.data.source, out)
-    folder = run_folder(found, out, run)
+    study = Search(data, model, space, method, trials, options)
+    out = artifact.folder_for(study.problem.data.source, out)
+    folder = run_folder(study, out, run)
     if address is not None and role == "worker":
         chief.join(*address)
-        found.work(folder, None if seconds is None else time.monotonic() + seconds)
+        study.work(folder, None if seconds is None else time.monotonic() + seconds)
         return None
-    with claimed(folder):
-        claim(folder, found.identity)
+    with locked(folder):
+        open_folder(folder, study.identity)
         try:
-            default = found.default(folder, seconds)
+            default = study.default(folder, seconds)
         except InputError:
             if run is None:
                 remove_run(folder)
             raise
-        judge = found.oracle(folder, keep, disk)
-        shown: Any = nullcontext()
+        local_oracle = study.oracle(folder, keep, disk)
+        display: Any = nullcontext()
         if live:
             from tuning.rendering import Live
 
-            left = None if seconds is None else time.monotonic() + seconds - judge.seconds - default.seconds
-            shown = Live(found.problem.objective.name, found.problem.objective.direction, left, trials)
+            left = None if seconds is None else time.monotonic() + seconds - local_oracle.seconds - default.seconds
+            display = Live(study.problem.objective.name, study.problem.objective.direction, left, trials)
         gc.collect()
-        gc.freeze()  # what is loaded stays: collections between trials need not look at it
+        gc.freeze()  # collections between trials need not look at loaded modules
         try:
-            with shown as watch:
-                where, hands = address, None
+            with display as watch:
+                chief_address, pool = address, None
                 if workers > 1:
-                    where = address or ("127.0.0.1", chief.free_port())
+                    chief_address = address or ("127.0.0.1", chief.free_port())
                     job = {"data": data, "model": model, "space": portable(space), "method": method, "trials": trials}
-                    hands = crew.Crew(job | {"options": options, "folder": folder}, workers, folder)
-                found.run(judge, folder, seconds, default, watch, where, hands)
+                    pool = worker_pool.WorkerPool(job | {"options": options, "folder": folder}, workers, folder)
+                study.run(local_oracle, folder, seconds, default, watch, chief_address, pool)
         finally:
             gc.unfreeze()
-        from tuning.concluding import hand_over
+        from tuning.winner import export_winner
 
-        result = hand_over(found, judge, folder, default, out)
+        result = export_winner(study, local_oracle, folder, default, out)
         if tensorboard:
             from tuning.hparams import write
 
@@ -161,19 +158,19 @@ def check_arguments(
     run: str | Path | None,
     **counts: int | None,
 ) -> None:
-    """Whether arguments of `search` are of use at all, before anything is read.
+    """Check arguments of `search` before anything is read.
 
     Args:
-        method: as there.
-        budget: as there.
-        objective: as there.
-        oracle: as there.
-        role: as there.
-        run: as there.
+        method: as `search` takes it.
+        budget: as `search` takes it.
+        objective: as `search` takes it.
+        oracle: as `search` takes it.
+        role: as `search` takes it.
+        run: as `search` takes it.
         counts: trials, folds, epochs, seed, workers and keep.
 
     Raises:
-        InputError: one is not.
+        InputError: a value that no data make right.
     """
     least = {"trials": 1, "folds": 0, "epochs": 1, "seed": 0, "workers": 1, "keep": 1}
     for name, value in counts.items():
@@ -182,7 +179,9 @@ def check_arguments(
     if counts.get("folds") == 1:
         raise InputError("expected folds of 0, for one inner split, or of at least 2, received 1")
     if method not in METHODS:
-        raise InputError(f"expected a method out of {', '.join(METHODS)}, received {method!r}{near(method, METHODS)}")
+        raise InputError(
+            f"expected a method out of {', '.join(METHODS)}, received {method!r}{suggestion(method, METHODS)}"
+        )
     if budget is not None:
         seconds_of(budget)
     if objective is not None:
@@ -199,7 +198,7 @@ def address_of(text: str) -> tuple[str, int]:
     """Host and port of ``HOST:PORT``.
 
     Raises:
-        InputError: it is not of that form.
+        InputError: the text is not of that form.
     """
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
@@ -208,7 +207,7 @@ def address_of(text: str) -> tuple[str, int]:
 
 
 def model_for(data: Data) -> str:
-    """What is searched where nothing is said: the task's builder, a pretrained backbone for images, or the kind's."""
+    """The default model for the data: the task's builder, a pretrained backbone for images in files, or the kind's."""
     return data.task.builder or (FINE_TUNE if in_files(data.train.inputs) else data.kind.usual)
 
 
@@ -216,7 +215,7 @@ def seconds_of(budget: str | float) -> float:
     """Seconds of "90s", "10m", "1h30m" or a number.
 
     Raises:
-        InputError: it is no time over 0.
+        InputError: the budget is no time over 0.
     """
     text = str(budget).strip().lower()
     parts = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text)

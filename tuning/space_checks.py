@@ -1,4 +1,4 @@
-"""Finding a search space, and checking what it returns."""
+"""Search spaces by name, and checks of their return values."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from tuning.spaces import SPACES, Settings
 from zoo.errors import InputError
-from zoo.settings import near
+from zoo.settings import suggestion
 from zoo.training.own_code import import_file
 
-# What no space may set.
-OF_THE_SEARCH = ("data", "builder", "model", "seed", "run", "epochs", "callbacks", "validation", "tensorboard")
+# Arguments of training that the search sets, so no space may.
+RESERVED = ("data", "builder", "model", "seed", "run", "epochs", "callbacks", "validation", "tensorboard")
 
 
 def space_of(model_name: str, space: Callable[..., Settings] | str | None = None) -> Callable[..., Settings]:
     """The search space of the builder `model_name`, or of ``fine_tune``; or `space`, a function or FILE.py:function.
 
     Raises:
-        InputError: no space of that name, or a file or function that is not there or can't be used.
+        InputError: the builder has no space, or the file or function does not exist or can't be used.
     """
     if callable(space):
         return space
@@ -27,7 +27,7 @@ def space_of(model_name: str, space: Callable[..., Settings] | str | None = None
         if model_name not in SPACES:
             raise InputError(
                 f"expected a model with a search space, one of {', '.join(SPACES)}; received {model_name!r}"
-                f"{near(model_name, SPACES)}; or give a space of your own as FILE.py:function"
+                f"{suggestion(model_name, SPACES)}; or give a space of your own as FILE.py:function"
             )
         return SPACES[model_name]
     path, _, name = space.rpartition(":") if isinstance(space, str) else ("", "", "")
@@ -42,48 +42,48 @@ def space_of(model_name: str, space: Callable[..., Settings] | str | None = None
 
 
 def check(settings: Any, model: Callable[..., Any] | None, training: Callable[..., Any], *, name: str) -> None:
-    """Whether what a space returned can be used.
+    """Check the return value of a space.
 
     Args:
-        settings: what it returned.
-        model: the builder, of which keyword-only arguments and those with a default may be set; None for no check.
-        training: what trains, as `zoo.train`, likewise; but nothing of `OF_THE_SEARCH`.
-        name: where the space came from, for the message.
+        settings: the return value.
+        model: the builder; its arguments that are keyword-only or have a default may be set. None for no check.
+        training: the training function, as `zoo.train`, likewise; but nothing in `RESERVED`.
+        name: of the space, for the message.
 
     Raises:
         InputError: anything but a dict each for ``model`` and ``training``, or an argument that can't be set.
     """
-    wanted = f'{name}: expected a space to return {{"model": {{...}}, "training": {{...}}}}, received'
+    expected = f'{name}: expected a space to return {{"model": {{...}}, "training": {{...}}}}, received'
     halves = {"model": model, "training": training}
     if not isinstance(settings, dict):
-        raise InputError(f"{wanted} {settings!r}; return such a dict")
+        raise InputError(f"{expected} {settings!r}; return such a dict")
     for key in settings:
         if key not in halves:
-            raise InputError(f"{wanted} the key {key!r}{near(key, halves)}; leave out all but these two")
+            raise InputError(f"{expected} the key {key!r}{suggestion(key, halves)}; leave out all but these two")
     for key, function in halves.items():
         half = settings.get(key)
         if not isinstance(half, dict):
-            raise InputError(f"{wanted} {half!r} for {key!r}; give {{}} where there is nothing to set")
-        refused = OF_THE_SEARCH if key == "training" else ()
+            raise InputError(f"{expected} {half!r} for {key!r}; give {{}} where there is nothing to set")
+        reserved = RESERVED if key == "training" else ()
         for argument in half:
-            if argument in refused:
+            if argument in reserved:
                 raise InputError(f"{name}: {argument!r} in 'training' is set by the search itself; leave it out")
-            known = None if function is None else _keywords(function)
-            if known is not None and argument not in known:
-                able = [word for word in known if word not in refused]
+            allowed = None if function is None else _keywords(function)
+            if allowed is not None and argument not in allowed:
+                names = [word for word in allowed if word not in reserved]
                 raise InputError(
                     f"{name}: expected arguments of {getattr(function, '__name__', 'the function')} in {key!r}, out of "
-                    f"{', '.join(able)}; received {argument!r}{near(argument, able)}"
+                    f"{', '.join(names)}; received {argument!r}{suggestion(argument, names)}"
                 )
 
 
 def _keywords(function: Callable[..., Any]) -> list[str] | None:
-    """Keyword-only arguments and those with a default, which the input's shape has not; None where it takes any."""
-    found = inspect.signature(function).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in found):
+    """Arguments that are keyword-only or have a default, not the input shape; None if any keyword is taken."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return None
     return [
         p.name
-        for p in found
+        for p in parameters
         if p.kind is p.KEYWORD_ONLY or (p.kind is p.POSITIONAL_OR_KEYWORD and p.default is not p.empty)
     ]

@@ -1,8 +1,8 @@
-"""Search spaces: hyperparameters of Keras Tuner to keyword arguments of a builder and of its training.
+"""Search spaces: functions from Keras Tuner's `hp` to keyword arguments of a builder and of its training.
 
-Defaults are the builder's and the training's own. A grid varies what is drawn last first, so the learning rate, which
-matters most (Bengio 2012, "Practical Recommendations for Gradient-Based Training of Deep Architectures", section
-3.1), comes last. Logarithmic steps: Goodfellow, Bengio and Courville 2016, "Deep Learning", section 11.4.3.
+Defaults are those of the builder and of the training. A grid varies the last hyperparameter first, so the learning
+rate, which matters most (Bengio 2012, "Practical Recommendations for Gradient-Based Training of Deep Architectures",
+section 3.1), comes last. Logarithmic steps: Goodfellow, Bengio and Courville 2016, "Deep Learning", section 11.4.3.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Settings = dict[str, dict[str, Any]]
 
 
 def perceptron(hp: HyperParameters) -> Settings:
-    """Penalties alone, as a single layer has no other size (Goodfellow et al. 2016, section 7.1)."""
+    """Penalties alone, because a single layer has no other size (Goodfellow et al. 2016, section 7.1)."""
     return {"model": {"l1": _penalty(hp, "l1"), "l2": _penalty(hp)}, "training": _training(hp)}
 
 
 def mlp(hp: HyperParameters) -> Settings:
-    """1 to 4 layers of up to 512 units; equal widths do no worse than halving ones (Bengio 2012, section 3.2)."""
+    """1 to 4 layers of up to 512 units; equal widths are as good as halving ones (Bengio 2012, section 3.2)."""
     units = _widths(hp, "units", 4, 2, (32, 64, 128, 256, 512), 128, "halving")
     model = {"units": units, **_kernels(hp), "dropout": _dropout(hp)}
     model["batch_normalization"] = hp.Boolean("batch_normalization", default=False)
@@ -33,7 +33,7 @@ def mlp(hp: HyperParameters) -> Settings:
 
 
 def cnn(hp: HyperParameters) -> Settings:
-    """1 to 3 stages, as images of 8 x 8 pixels allow no more; 32 channels at first are 4 times the default's work.
+    """1 to 3 stages, because images of 8 x 8 pixels allow no more. 32 channels cost four times the default's 16.
 
     Doubling, and kernels of 3: Simonyan and Zisserman 2014, section 2; of 5: LeCun et al. 1998.
     """
@@ -69,7 +69,7 @@ def unet(hp: HyperParameters) -> Settings:
 
 
 def recurrent(hp: HyperParameters, tokens: bool = False) -> Settings:
-    """Of lstm and gru: 1 to 3 layers; width about the 20 to 200 of Greff et al. 2017, "LSTM: A Search Space Odyssey".
+    """For lstm and gru: 1 to 3 layers; width about the 20 to 200 of Greff et al. 2017, "LSTM: A Search Space Odyssey".
 
     Dropout of tokens up to 0.3: Iyyer et al. 2015; pairs of words: Wang and Manning 2012.
 
@@ -90,7 +90,7 @@ def recurrent(hp: HyperParameters, tokens: bool = False) -> Settings:
 
 
 def rnn(hp: HyperParameters, tokens: bool = False) -> Settings:
-    """As `recurrent`, and the activation: rectifiers can remember for long (Le, Jaitly and Hinton 2015)."""
+    """As `recurrent`, with the activation: relu has a long memory too (Le, Jaitly and Hinton 2015)."""
     activation = {"activation": hp.Choice("activation", ["tanh", "relu"], default="tanh")}
     settings = recurrent(hp, tokens)
     return settings | {"model": settings["model"] | activation}
@@ -103,18 +103,18 @@ def dense_autoencoder(hp: HyperParameters) -> Settings:
 
 
 def denoising_autoencoder(hp: HyperParameters) -> Settings:
-    """Stages as `_stages`; the noise is part of the task and no choice, as with less of it every error is smaller."""
+    """Stages as `_stages`. The noise is part of the task and not searched: with less noise every error is smaller."""
     return {"model": {"filters": _stages(hp), **_kernels(hp)}, "training": _training(hp)}
 
 
 def conv_autoencoder(hp: HyperParameters) -> Settings:
-    """As `denoising_autoencoder`, and a code."""
+    """As `denoising_autoencoder`, with the width of the code."""
     code, settings = _code(hp), denoising_autoencoder(hp)
     return settings | {"model": settings["model"] | code}
 
 
 def variational_autoencoder(hp: HyperParameters, rows: bool = False) -> Settings:
-    """Of images, or `rows`; no beta, as it weighs the loss (Higgins et al. 2017), and such losses don't compare."""
+    """For images, or `rows`. Beta is not searched: it weights the loss (Higgins et al. 2017)."""
     return dense_autoencoder(hp) if rows else conv_autoencoder(hp)
 
 
@@ -125,18 +125,18 @@ def sequence_autoencoder(hp: HyperParameters) -> Settings:
 
 
 def gan(hp: HyperParameters) -> Settings:
-    """1 to 3 layers that grow towards the image, or are equal; the critic's dropout."""
+    """1 to 3 layers, equal or growing towards the image; dropout of the critic."""
     units = _widths(hp, "units", 3, 2, (128, 256, 512), 256)
     return _adversarial(hp, {"units": units, "dropout": _dropout(hp, 0.3), "label_smoothing": _smoothing(hp)})
 
 
 def dcgan(hp: HyperParameters) -> Settings:
-    """Of dcgan and conditional_gan: channels double from stage to stage (Radford et al. 2016, figure 1), or don't."""
+    """For dcgan and conditional_gan: channels double from stage to stage (Radford et al. 2016, figure 1), or don't."""
     return _adversarial(hp, {"filters": _stages(hp), "label_smoothing": _smoothing(hp)})
 
 
 def wasserstein_gan(hp: HyperParameters) -> Settings:
-    """5 steps of the critic (Gulrajani et al. 2017, algorithm 1) or fewer; each takes a batch, so no large ones."""
+    """5 steps of the critic (Gulrajani et al. 2017, algorithm 1) or fewer; each takes a batch, so batches are small."""
     steps = {"critic_steps": hp.Choice("critic_steps", [1, 3, 5], default=5)}
     return _adversarial(hp, {"filters": _stages(hp)} | steps, (32, 64))
 
@@ -144,15 +144,15 @@ def wasserstein_gan(hp: HyperParameters) -> Settings:
 def fine_tune(
     hp: HyperParameters, backbones: Sequence[str] = ("efficientnet_lite0",), blocks: Sequence[int] = (0,)
 ) -> Settings:
-    """The head of a pretrained backbone, and how its last blocks are trained; every key is there, active or not.
+    """The head of a pretrained backbone, and the training of its last blocks; every key is set, active or not.
 
-    Strengths span those of `applications.linear_heads`; dropout: Srivastava et al. 2014; blocks learn at a tenth of the
-    head's rate, so that pretrained features stay (Kumar et al. 2022).
+    Strengths have the range of those in `applications.linear_heads`. Dropout: Srivastava et al. 2014. Blocks learn at
+    a tenth of the head's rate, so that pretrained features stay (Kumar et al. 2022).
 
     Args:
         hp: draws the values.
         backbones: names to choose from, the default first.
-        blocks: how many last blocks may be trained, the default first; 0 for none.
+        blocks: numbers of last blocks to choose from, the default first; 0 for none.
     """
     backbone = hp.Choice("backbone", list(backbones)) if len(backbones) > 1 else backbones[0]
     unfreeze = hp.Choice("unfreeze", list(blocks)) if len(blocks) > 1 else blocks[0]
@@ -163,11 +163,11 @@ def fine_tune(
         dropout = hp.Choice("dropout", [0.0, 0.15, 0.3, 0.45, 0.6], default=0.3)
         learning_rate = hp.Float("learning_rate", 1e-4, 1e-2, sampling="log", default=1e-3)
     if trained := [count for count in blocks if count]:
-        # A constant is no hyperparameter that others could hang on.
+        # A constant is no hyperparameter, so no other can depend on it.
         with hp.conditional_scope("unfreeze", trained) if len(blocks) > 1 else nullcontext():
             augment = hp.Choice("augment", ["none", "flip", "flip,crop"], default="flip,crop") or "none"
             unfreeze_rate = hp.Float("unfreeze_rate", 1e-5, 1e-3, sampling="log", default=1e-4)
-    # What is not active was drawn as None.
+    # Inactive hyperparameters are None.
     model = {"backbone": backbone, "units": units, "strength": strength, "dropout": dropout or 0.0}
     training = {"learning_rate": learning_rate or 1e-3, "unfreeze_rate": unfreeze_rate or 1e-4}
     training["augment"] = () if augment == "none" else tuple(augment.split(","))
@@ -199,7 +199,7 @@ SPACES: dict[str, Callable[..., Settings]] = {
 def _widths(
     hp: HyperParameters, name: str, most: int, depth: int, widths: Sequence[int], first: int, change: str = "doubling"
 ) -> tuple[int, ...]:
-    """1 to `most` layers, `depth` by default, the first one's width, and whether the next ones halve, or double, it."""
+    """Widths of 1 to `most` layers: their number, the first width, and whether the next ones halve, or double, it."""
     layers = "layers" if name == "units" else "stages"
     count = hp.Int(layers, 1, most, default=depth)
     width = hp.Choice(name, list(widths), default=first)
@@ -210,14 +210,15 @@ def _widths(
 
 
 def _stages(hp: HyperParameters) -> tuple[int, ...]:
-    """1 or 2, as 28 pixels can be halved twice."""
+    """1 or 2 stages, because 28 pixels can be halved twice."""
     return _widths(hp, "filters", 2, 2, (16, 32, 64), 32)
 
 
 def _kernels(hp: HyperParameters, penalties: Sequence[float] = (), default: float = 0.0) -> dict[str, Any]:
-    """Glorot et al. 2011 (relu), Clevert et al. 2016 (elu), Hendrycks and Gimpel 2016 (gelu); and what holds weights.
+    """Activation and L2 penalty of the kernels.
 
-    No sigmoid, which saturates (Glorot and Bengio 2010).
+    Glorot et al. 2011 (relu), Clevert et al. 2016 (elu), Hendrycks and Gimpel 2016 (gelu). Sigmoid is left out,
+    because it saturates (Glorot and Bengio 2010).
     """
     activation = hp.Choice("activation", ["relu", "elu", "gelu", "tanh"], default="relu")
     l2 = hp.Choice("l2", list(penalties), default=default) if penalties else _penalty(hp)
@@ -225,7 +226,7 @@ def _kernels(hp: HyperParameters, penalties: Sequence[float] = (), default: floa
 
 
 def _penalty(hp: HyperParameters, name: str = "l2") -> float:
-    """None, or a power of ten; a choice, as a logarithmic range has no 0."""
+    """A penalty of 0, or a power of ten; a choice, because a logarithmic range has no 0."""
     return hp.Choice(name, [0.0, 1e-5, 1e-4, 1e-3, 1e-2], default=0.0)
 
 
@@ -244,9 +245,10 @@ def _recurrent_units(hp: HyperParameters) -> int:
 
 
 def _training(hp: HyperParameters) -> dict[str, Any]:
-    """Batches of 32 by Bengio 2012, section 3.1; small ones do best (Masters and Luschi 2018). Rates: tenfold around.
+    """Batch size, optimizer and learning rate.
 
-    Each kind of optimizer has a range of its own, around what the zoo takes for it.
+    Batches of 32: Bengio 2012, section 3.1; small ones are best (Masters and Luschi 2018). Each kind of optimizer has
+    a range of learning rates, from a tenth of its default to ten times that.
     """
     batch_size = hp.Choice("batch_size", [16, 32, 64, 128], default=32)
     optimizer = hp.Choice("optimizer", ["adam", "rmsprop", "momentum"], default="adam")
@@ -263,9 +265,9 @@ def _smoothing(hp: HyperParameters) -> float:
 
 
 def _adversarial(hp: HyperParameters, model: dict[str, Any], batches: Sequence[int] = (32, 64, 128)) -> Settings:
-    """Codes around the 100 of Radford et al. 2016, section 4, batches up to its 128, rates from its 2e-4 up and down.
+    """Codes around the 100 of Radford et al. 2016, section 4, batches up to their 128, rates around their 2e-4.
 
-    A critic faster than the generator: Heusel et al. 2017; RMSprop: Arjovsky et al. 2017, algorithm 1.
+    A critic that learns faster than the generator: Heusel et al. 2017; RMSprop: Arjovsky et al. 2017, algorithm 1.
     """
     model["latent_dim"] = hp.Choice("latent_dim", [32, 64, 128], default=64)
     model["critic_rate"] = hp.Choice("critic_rate", [0.5, 1.0, 2.0, 4.0], default=1.0)

@@ -1,4 +1,4 @@
-"""One search, as it is kept in its folder: what is searched, its trials, and going on with them."""
+"""One search and its folder: its problem, its trials, and how it continues."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tuning import kept
+from tuning import state_files
 from tuning.outcome import Outcome, OutOfTime
 from tuning.results import TrialResult
 from zoo import files
@@ -20,10 +20,10 @@ FINE_TUNE = "fine_tune"
 
 
 class Search:
-    """What is searched, without what was found; arguments as those of `search`.
+    """A search: data, model, space and method, without its results.
 
     Args:
-        data, model, space, method, trials: as there.
+        data, model, space, method, trials: as `tuning.search` takes them.
         options: objective, folds, epochs, input_size and seed.
     """
 
@@ -44,13 +44,13 @@ class Search:
         self.space = space_of(model if isinstance(model, str) else model.__name__, space)
         self.method, self.trials, self.seed = method, trials, options["seed"]
         if model == FINE_TUNE:
-            from tuning.backbone_trials import Heads
+            from tuning.backbone_trials import BackboneTrials
 
-            self.problem: Any = Heads(data, **options)
+            self.problem: Any = BackboneTrials(data, **options)
         else:
-            from tuning.builder_trials import Networks
+            from tuning.builder_trials import BuilderTrials
 
-            self.problem = Networks(model, data, **options)
+            self.problem = BuilderTrials(model, data, **options)
         hp = keras_tuner.HyperParameters()
         name = getattr(self.space, "__name__", "the space")
         try:
@@ -74,52 +74,54 @@ class Search:
         }
 
     def oracle(self, folder: Path, keep: int = 1, disk: int | None = None) -> Any:
-        """A new oracle; the tuner reads into it what an earlier session wrote."""
+        """A new oracle; the tuner loads the state of an earlier session into it."""
         import keras_tuner
 
         from tuning.oracles import oracle_of
 
-        objective = self.problem.objective
-        wanted = keras_tuner.Objective(objective.name, objective.direction)
-        found = oracle_of(self.method, wanted, seed=self.seed, trials=self.trials, epochs=self.problem.epochs)
-        found.keep, found.disk = keep, disk
-        found.taken = (self.values,) if self.values else ()
+        measure = self.problem.objective
+        objective = keras_tuner.Objective(measure.name, measure.direction)
+        oracle = oracle_of(self.method, objective, seed=self.seed, trials=self.trials, epochs=self.problem.epochs)
+        oracle.keep, oracle.disk = keep, disk
+        oracle.already_tried = (self.values,) if self.values else ()
         state = folder / "search" / "oracle.json"
         if state.is_file():
-            found.seconds = kept.read(state)["seconds"]
-        return found
+            oracle.seconds = state_files.read(state)["seconds"]
+        return oracle
 
     def default(self, folder: Path, budget: float | None) -> TrialResult:
-        """The result of the default configuration: what `zoo.train` does if nothing is said."""
+        """The result of the default configuration, that of `zoo.train` without settings."""
         file = folder / "default.json"
         if file.is_file():
-            known = kept.read(file)
+            values = state_files.read(file)
             try:
-                return TrialResult(**known)
+                return TrialResult(**values)
             except TypeError as error:
-                raise kept.damaged(file, error) from error
+                raise state_files.damaged(file, error) from error
         from zoo import progress
 
         started = time.monotonic()
-        told: list[int] = []
+        reached: list[int] = []
 
-        def tell(epoch: int, epochs: int, loss: float) -> None:
-            told[:] = [epoch, epochs]
+        def on_epoch(epoch: int, epochs: int, loss: float) -> None:
+            reached[:] = [epoch, epochs]
 
         deadline = None if budget is None else started + budget
         short = InputError(f"the budget of {budget or 0:.0f} s is shorter than one trial; give more, or fewer epochs")
         try:
             with progress.quiet(), self.problem.graphs():
                 outcome = self.problem.run(
-                    self.problem.defaults, states=folder / "default", last=None, deadline=deadline, tell=tell
+                    self.problem.defaults, states=folder / "default", last=None, deadline=deadline, on_epoch=on_epoch
                 )
         except OutOfTime:
             raise short from None
         if outcome.note:
-            raise InputError(f"{short}: {told[0]} of {told[1]} epochs of the default configuration took all of it")
-        found = result_of(0, outcome, self.values, time.monotonic() - started)
-        kept.write(file, found.to_dict())
-        return found
+            raise InputError(
+                f"{short}: {reached[0]} of {reached[1]} epochs of the default configuration took all of it"
+            )
+        result = result_of(0, outcome, self.values, time.monotonic() - started)
+        state_files.write(file, result.to_dict())
+        return result
 
     def run(
         self,
@@ -129,36 +131,36 @@ class Search:
         default: TrialResult,
         watch: Any,
         address: tuple[str, int] | None,
-        crew: Any,
+        pool: Any,
     ) -> None:
-        """Run trials until there are enough, or the time is up: here, or as chief of workers at `address`."""
+        """Run trials until there are enough, or the time is up: here, or as the chief of workers at `address`."""
         if budget is not None:
             oracle.deadline = time.monotonic() + budget - oracle.seconds - default.seconds
         if watch is not None:
-            oracle.watch = lambda trial: watch.ended(trial_result(trial, folder))
+            oracle.on_trial_end = lambda trial: watch.ended(trial_result(trial, folder))
         tuner = self._tuner(oracle, folder, watch if address is None else None)
-        done = Outcome(default.score, default.spread, default.epochs, default.curve)
-        if self.values:  # the space's default values are the default configuration: it was tried
-            tuner.tried[json.dumps([self.space_defaults(), None], sort_keys=True, default=str)] = done
+        if self.values:  # the default values of the space are the default configuration, which was tried
+            key = json.dumps([self.space_defaults(), None], sort_keys=True, default=str)
+            tuner.tried[key] = Outcome(default.score, default.spread, default.epochs, default.curve)
         if address is None:
             tuner.search()
             return
         from tuning.chief import serve
 
-        seen: set[str] = set()
+        announced: set[str] = set()
 
         def tick() -> None:
             for trial in list(oracle.ongoing_trials.values()):
-                if watch is not None and trial.trial_id not in seen:
-                    seen.add(trial.trial_id)
+                if watch is not None and trial.trial_id not in announced:
+                    announced.add(trial.trial_id)
                     watch.began(int(trial.trial_id) + 1, shown_values(trial))
 
-        if crew is not None and oracle.deadline is not None:
-            crew.until = time.time() + oracle.deadline - time.monotonic()
-        serve(oracle, *address, crew, tick)
+        if pool is not None and oracle.deadline is not None:
+            pool.until = time.time() + oracle.deadline - time.monotonic()
+        serve(oracle, *address, pool, tick)
 
     def space_defaults(self) -> dict[str, Any]:
-        """Settings of the space's default values."""
+        """Settings for the default values of the space."""
         import keras_tuner
 
         return self.space(keras_tuner.HyperParameters())
@@ -176,21 +178,21 @@ class Search:
 
 
 def result_of(number: int, outcome: Outcome, values: dict[str, Any], seconds: float) -> TrialResult:
-    """An outcome as a result."""
+    """The result of a trial from its outcome."""
     score, spread, epochs, curve, note = outcome
     return TrialResult(number, "completed", values, score, spread, seconds, epochs, curve, note)
 
 
 def shown_values(trial: Any) -> dict[str, Any]:
-    """Hyperparameters of a trial of Keras Tuner, without those of its own."""
+    """Hyperparameters of a trial of Keras Tuner, without its internal ones."""
     return {name: value for name, value in trial.hyperparameters.values.items() if not name.startswith("tuner/")}
 
 
 def trial_result(trial: Any, folder: Path) -> TrialResult:
-    """A trial of Keras Tuner as a result.
+    """The result of a trial of Keras Tuner that ended.
 
     Args:
-        trial: that ended.
+        trial: of the oracle.
         folder: of the search.
     """
     number, values = int(trial.trial_id) + 1, shown_values(trial)
@@ -201,17 +203,17 @@ def trial_result(trial: Any, folder: Path) -> TrialResult:
         return trial.metrics.get_last_value(name) if trial.metrics.exists(name) else None
 
     file = folder / "search" / f"trial_{trial.trial_id}" / "curve.json"
-    drawn = kept.read(file) if file.is_file() else {"curve": [], "note": ""}
+    curve = state_files.read(file) if file.is_file() else {"curve": [], "note": ""}
     spread, seconds, epochs = metric("tuner/spread"), metric("tuner/seconds"), metric("tuner/epochs")
-    known = (trial.score, spread, seconds or 0.0, int(epochs or 0), drawn["curve"], drawn["note"])
-    return TrialResult(number, "completed", values, *known)
+    fields = (trial.score, spread, seconds or 0.0, int(epochs or 0), curve["curve"], curve["note"])
+    return TrialResult(number, "completed", values, *fields)
 
 
 def portable(space: Any) -> Any:
-    """A space that another process can load: a function of the user's as FILE.py:function.
+    """A space that another process can load: a function of the main program becomes FILE.py:function.
 
     Raises:
-        InputError: it is none that a file names.
+        InputError: the function has no name in a file.
     """
     if not callable(space) or getattr(space, "__module__", "") not in ("__main__", "__mp_main__"):
         return space
@@ -221,29 +223,31 @@ def portable(space: Any) -> Any:
     return f"{code.co_filename}:{space.__name__}"
 
 
-def run_folder(found: Search, out: Path, run: str | Path | None) -> Path:
-    """`run`, or a folder in ``.runs/`` of a name that the same search has again."""
+def run_folder(search: Search, out: Path, run: str | Path | None) -> Path:
+    """`run`, or a folder in ``.runs/`` whose name is the same for the same search."""
     if run is not None:
         return Path(run)
-    text = json.dumps(found.identity, sort_keys=True, default=str)
+    text = json.dumps(search.identity, sort_keys=True, default=str)
     return files.run_folder(out, f"tune-{sha256(text.encode()).hexdigest()[:10]}")
 
 
-def claim(folder: Path, identity: dict[str, Any]) -> None:
-    """Make `folder` that of this search, or go on with it.
+def open_folder(folder: Path, identity: dict[str, Any]) -> None:
+    """Make `folder` the folder of this search, or continue in it.
 
     Raises:
-        InputError: it is that of another.
+        InputError: the folder belongs to another search.
     """
     file = folder / "search.json"
     if file.is_file():
-        known = kept.read(file)
-        wanted = json.loads(json.dumps(identity, default=str))
-        for name in wanted:
-            if known.get(name) != wanted[name]:
-                told = "" if name in ("space", "data") else f": {known.get(name)} there, {wanted[name]} now"
-                raise InputError(f"{folder} is of a search with another {name}{told}; name another folder for this one")
+        stored = state_files.read(file)
+        expected = json.loads(json.dumps(identity, default=str))
+        for name in expected:
+            if stored.get(name) != expected[name]:
+                values = "" if name in ("space", "data") else f": {stored.get(name)} there, {expected[name]} now"
+                raise InputError(
+                    f"{folder} is of a search with another {name}{values}; name another folder for this one"
+                )
     elif folder.is_dir() and any(child.name != ".lock" for child in folder.iterdir()):
         raise InputError(f"{folder} is not empty, and of no search; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    kept.write(file, json.loads(json.dumps(identity, default=str)))
+    state_files.write(file, json.loads(json.dumps(identity, default=str)))

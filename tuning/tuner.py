@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import os
 import shutil
 import threading
 import time
@@ -16,27 +15,25 @@ from typing import Any, Protocol
 
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
-from keras_tuner.src import config
-from keras_tuner.src.engine.trial import Trial
 
-from tuning import kept
+from tuning import state_files
+from tuning.keras_tuner_internals import Trial, TunerInternals
 from tuning.oracles import REASON
-from tuning.outcome import Outcome, OutOfTime, Tell
+from tuning.outcome import OnEpoch, Outcome, OutOfTime
 from tuning.space_checks import check
 from zoo import progress
 from zoo.errors import InputError, JobError
 from zoo.tasks.terms import Measure
 
-config.DEBUG = False  # it prints a traceback for each trial that fails; the reason is in the results
 COLLECT = 8  # trials between two collections of what Keras' models leave in circles
-HEARTBEAT = 10.0  # seconds between two signs of a worker to the chief
-WAIT = 0.2  # seconds before a worker that got no trial asks again
+HEARTBEAT = 10.0  # seconds between two heartbeats of a worker
+WAIT = 0.2  # seconds before a worker that got no trial requests one again
 
 Settings = dict[str, dict[str, Any]]
 
 
 class Problem(Protocol):
-    """What trials are about."""
+    """A model and its data, which trials are run on."""
 
     name: str
     objective: Measure
@@ -46,12 +43,14 @@ class Problem(Protocol):
     trains: Callable[..., Any]
     graphs: Callable[[], AbstractContextManager[None]]
 
-    def run(self, settings: Settings, *, states: Path, last: int | None, deadline: float | None, tell: Tell) -> Outcome:
-        """One trial."""
+    def run(
+        self, settings: Settings, *, states: Path, last: int | None, deadline: float | None, on_epoch: OnEpoch
+    ) -> Outcome:
+        """Run one trial."""
 
 
 class Watch(Protocol):
-    """What is told of trials, to show them."""
+    """A display of trials."""
 
     def began(self, number: int, values: Mapping[str, Any]) -> None:
         """A trial began."""
@@ -60,18 +59,18 @@ class Watch(Protocol):
         """An epoch of it ended."""
 
 
-class Tuner(BaseTuner):
-    """Asks the oracle for trials, and runs them; in a worker the oracle is the chief's.
+class Tuner(TunerInternals, BaseTuner):
+    """Gets trials from the oracle and runs them; in a worker the oracle is that of the chief.
 
     Args:
-        problem: what a trial does.
-        space: from `hp` to settings.
-        oracle: one out of `tuning.oracles`.
+        problem: runs a trial.
+        space: a function from `hp` to settings.
+        oracle: one of `tuning.oracles`.
         run: folder of the search.
-        watch: told of trials; None for nobody.
+        watch: shows trials; None for no display.
 
     Attributes:
-        tried: outcomes by settings, so that hyperparameters that say the same are not tried twice.
+        tried: outcomes by settings, so that different hyperparameters with the same settings are tried once.
     """
 
     def __init__(
@@ -86,39 +85,39 @@ class Tuner(BaseTuner):
         self.deadline = oracle.deadline
         self._idle, self._done = False, 0
         self.tried: dict[str, Outcome] = {}
-        with contextlib.redirect_stdout(None):  # it prints where it goes on from
+        with contextlib.redirect_stdout(None):  # Keras Tuner prints the folder that it continues from
             super().__init__(oracle, hypermodel=self._settings, directory=str(run), project_name="search")
-        if self._is_worker():
-            from tuning.chief import Patient
+        if self.is_worker:
+            from tuning.chief import RetryingStub
 
-            self.oracle.stub = Patient(self.oracle.stub)
+            self.oracle.stub = RetryingStub(self.oracle.stub)
 
     def _settings(self, hp: keras_tuner.HyperParameters) -> Settings:
-        found = self.space(hp)
-        check(found, self.problem.build, self.problem.trains, name=getattr(self.space, "__name__", "the space"))
-        return found
+        settings = self.space(hp)
+        check(settings, self.problem.build, self.problem.trains, name=getattr(self.space, "__name__", "the space"))
+        return settings
 
     def search(self) -> None:
         """Run trials until the oracle has none left, or the time is up."""
-        printed = contextlib.redirect_stdout(None) if self._is_worker() else contextlib.nullcontext()
-        with contextlib.suppress(OutOfTime), printed:  # as it sends values to the chief, Keras Tuner prints them
+        muted = contextlib.redirect_stdout(None) if self.is_worker else contextlib.nullcontext()
+        with contextlib.suppress(OutOfTime), muted:  # Keras Tuner prints the values that it sends to the chief
             super().search()
 
     def pre_create_trial(self) -> None:
-        """Wait a little where the last question brought no trial."""
+        """Wait a little if the last request brought no trial."""
         if self._idle:
             time.sleep(WAIT)
         self._idle = True
 
     def on_trial_begin(self, trial: Trial) -> None:
-        """Note that there is one."""
+        """Record that the last request brought a trial."""
         self._idle = False
 
     def run_trial(self, trial: Trial) -> dict[str, float]:
-        """Build, train and score what the trial's values say.
+        """Build, train and score a model with the values of the trial.
 
         Raises:
-            FailedTrialError: it failed; the reason is among its values.
+            FailedTrialError: the trial failed; the reason is among its values.
         """
         values = trial.hyperparameters.values
         folder = Path(self.get_trial_dir(trial.trial_id))
@@ -127,59 +126,57 @@ class Tuner(BaseTuner):
         if self.watch:
             self.watch.began(number, shown)
 
-        def tell(epoch: int, epochs: int, loss: float) -> None:
+        def on_epoch(epoch: int, epochs: int, loss: float) -> None:
             if self.watch:
                 self.watch.epoch(number, epoch, epochs, loss)
 
         started = time.monotonic()
         try:
             with self._alive(), progress.quiet(), self.problem.graphs():
-                outcome = self._outcome(trial, folder, tell)
-        except (
-            Exception
-        ) as error:  # a trial may fail in any way, and the search goes on; if the time is up, it stays open
+                outcome = self._outcome(trial, folder, on_epoch)
+        except Exception as error:  # any failure ends the trial alone; out of time is no Exception, and leaves it open
             values[REASON] = reason_of(error)
             raise keras_tuner.errors.FailedTrialError(values[REASON]) from error
         finally:
             self._done += 1
             if self._done % COLLECT == 0:
                 gc.collect()
-        drawn = {"curve": outcome.curve, "note": outcome.note}
-        kept.write(folder / "curve.json", drawn)
-        found = {self.problem.objective.name: outcome.score, "tuner/epochs": outcome.epochs}
-        found["tuner/seconds"] = time.monotonic() - started
-        return found | ({} if outcome.spread is None else {"tuner/spread": outcome.spread})
+        curve = {"curve": outcome.curve, "note": outcome.note}
+        state_files.write(folder / "curve.json", curve)
+        metrics = {self.problem.objective.name: outcome.score, "tuner/epochs": outcome.epochs}
+        metrics["tuner/seconds"] = time.monotonic() - started
+        return metrics | ({} if outcome.spread is None else {"tuner/spread": outcome.spread})
 
-    def _outcome(self, trial: Trial, folder: Path, tell: Tell) -> Outcome:
+    def _outcome(self, trial: Trial, folder: Path, on_epoch: OnEpoch) -> Outcome:
         hp = trial.hyperparameters
         settings, last = self._settings(hp), hp.values.get("tuner/epochs")
-        same = json.dumps([settings, last], sort_keys=True, default=str)
-        if same in self.tried:  # hyperparameters that differ may say the same, as a rate of dropout nowhere
-            return self.tried[same]
-        before = hp.values.get("tuner/trial_id")
-        if before:
-            for state in Path(self.get_trial_dir(before)).glob("state_*.npz"):
+        key = json.dumps([settings, last], sort_keys=True, default=str)
+        if key in self.tried:  # different hyperparameters may have the same settings, as a dropout that is not used
+            return self.tried[key]
+        parent = hp.values.get("tuner/trial_id")
+        if parent:
+            for state in Path(self.get_trial_dir(parent)).glob("state_*.npz"):
                 if not (folder / state.name).exists():
                     shutil.copy(state, folder / state.name)
-        outcome = self.problem.run(settings, states=folder, last=last, deadline=self.deadline, tell=tell)
+        outcome = self.problem.run(settings, states=folder, last=last, deadline=self.deadline, on_epoch=on_epoch)
         if not outcome.note:
-            self.tried[same] = outcome._replace(curve=[])
+            self.tried[key] = outcome._replace(curve=[])
         return outcome
 
     @contextlib.contextmanager
     def _alive(self) -> Any:
-        """Give the chief a sign now and then: to ask for a trial while one runs gives the same one."""
-        if not self._is_worker():
+        """Send heartbeats to the chief: a request for a trial while one runs returns the same one."""
+        if not self.is_worker:
             yield
             return
         done = threading.Event()
 
-        def signs() -> None:
+        def beat() -> None:
             while not done.wait(HEARTBEAT):
-                with contextlib.suppress(Exception):  # a chief that is away is told by the trial's end
+                with contextlib.suppress(Exception):  # the end of the trial reports a chief that is away
                     self.oracle.create_trial(self.tuner_id)
 
-        thread = threading.Thread(target=signs, daemon=True)
+        thread = threading.Thread(target=beat, daemon=True)
         thread.start()
         try:
             yield
@@ -187,17 +184,14 @@ class Tuner(BaseTuner):
             done.set()
             thread.join()
 
-    def _get_tuner_fname(self) -> str:
-        return os.path.join(self.project_dir, "oracle.json")  # the oracle's state is all that there is
-
     def save(self) -> None:
         """Write the oracle's state."""
-        if not self._is_worker():
+        if not self.is_worker:
             self.oracle.save()
 
     def reload(self) -> None:
-        """Go on from the oracle's state."""
-        if not self._is_worker():
+        """Continue from the oracle's state."""
+        if not self.is_worker:
             self.oracle.reload()
 
 

@@ -1,4 +1,4 @@
-"""What a worker process does."""
+"""The program of a worker process: ``python -m tuning.worker_process JOB THREADS [UNTIL]``."""
 
 from __future__ import annotations
 
@@ -12,30 +12,36 @@ from pathlib import Path
 from typing import Any
 
 from tuning.study import Search
+from zoo import startup
 
 
-def work() -> None:
-    """A worker process of this machine: what it does is in the file named by the first argument."""
+def main(job: str, threads: str, until: str | None = None) -> None:
+    """Run the trials of a search on this machine.
+
+    Args:
+        job: file with the pickled arguments of `work`.
+        threads: number of threads for TensorFlow.
+        until: of `time.time`, when a running trial ends; None for no end.
+    """
+    startup.skip_needless_imports()  # before Keras is imported
     import tensorflow as tf
 
-    threads = int(sys.argv[2])
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.threading.set_intra_op_parallelism_threads(int(threads))
+    tf.config.threading.set_inter_op_parallelism_threads(int(threads))
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    import zoo.builders.layers  # noqa: F401 - makes what data and models are made of known to Keras
+    import zoo.builders.layers  # noqa: F401 - registers the layers of pickled data and models
 
-    job = pickle.loads(Path(sys.argv[1]).read_bytes())
-    worked(**job, until=float(sys.argv[3]) if len(sys.argv) > 3 else None)
+    work(**pickle.loads(Path(job).read_bytes()), until=None if until is None else float(until))
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent is no more."""
+    """End this process when its parent process ends."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
 
 
-def worked(
+def work(
     data: Any,
     model: Any,
     space: Any,
@@ -45,8 +51,12 @@ def worked(
     folder: Path,
     until: float | None,
 ) -> None:
-    """What a worker process of this machine does, till `until` of `time.time`."""
-    found = Search(data, model, space, method, trials, options)
+    """Run trials for the chief of a search until `until`, of `time.time`."""
+    search = Search(data, model, space, method, trials, options)
     gc.collect()
     gc.freeze()
-    found.work(folder, None if until is None else time.monotonic() + until - time.time())
+    search.work(folder, None if until is None else time.monotonic() + until - time.time())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

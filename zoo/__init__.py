@@ -1,6 +1,6 @@
 """A model zoo and transfer-learning toolkit for Keras 3.
 
-Importing this package loads neither TensorFlow nor Keras; what needs them does so when it is called.
+Importing this package loads neither TensorFlow nor Keras; functions that need them import them when called.
 """
 
 from __future__ import annotations
@@ -49,5 +49,5 @@ _PUBLIC = {
 }
 __all__ = ["__version__", *_PUBLIC]
 
-startup.hush()
+startup.silence_tensorflow()
 __getattr__, __dir__ = startup.lazy(__name__, _PUBLIC)

@@ -1,4 +1,4 @@
-"""Arrays of any number of rows through a model, a part at a time."""
+"""Models applied to arrays of any length, batch by batch."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ import keras
 import numpy as np
 from keras import ops
 
-VALUES = 2**21  # of raw inputs that a model is given at a time
+VALUES = 2**21  # numbers of raw input in a batch, at most
 
 
 def apply(model: Callable[[Any], Any], inputs: Any, batch: int = 4096) -> Any:
-    """What a model, or a function of tensors, makes of `Part.inputs`: an array, one row an example, or several by name.
+    """Outputs of a model, or of a function of tensors, for `Part.inputs`: an array, one row an example, or a structure.
 
-    At most `batch` examples at a time, and fewer of large ones: of 256 photos Keras would keep 20 GB of activations.
+    A batch has at most `batch` examples, and fewer if they are large: for 256 photos Keras would hold 20 GB of
+    activations.
     """
     arrays = keras.tree.flatten(inputs)
     count = len(arrays[0])
     size = sum(values[:1].size for values in arrays)
     batch = together(size, batch)
-    done = []
+    outputs = []
     for start in range(0, max(count, 1), batch):
         part = keras.tree.map_structure(lambda values, start=start: _tensor(values[start : start + batch]), inputs)
-        done.append(keras.tree.map_structure(ops.convert_to_numpy, model(part)))
-    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *done)
+        outputs.append(keras.tree.map_structure(ops.convert_to_numpy, model(part)))
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
 
 
 def together(size: int, most: int) -> int:
@@ -36,6 +37,6 @@ def together(size: int, most: int) -> int:
 def _tensor(values: np.ndarray) -> Any:
     if values.dtype != object:
         return ops.convert_to_tensor(values)
-    import tensorflow as tf  # strings are its own
+    import tensorflow as tf  # Keras has no tensors of strings
 
     return tf.constant(values)

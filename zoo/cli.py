@@ -1,4 +1,4 @@
-"""The command ``zoo``: finds its commands among the installed packages, and ends every failure in one line."""
+"""The command ``zoo``: finds its commands in the installed packages, and reports every failure in one line."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ import click
 from zoo import __version__, startup, terminal
 from zoo.errors import InputError, JobError, Notice
 
-LONGEST = 2000  # characters of a line that tells of an error: what came may be as long as a file
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, a file
+LONGEST = 2000  # characters of an error message; a value in it may be as long as a file
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk, a quota, a file
 
 
-GROUPS = {  # heading of `zoo --help` -> commands, in the order in which people come to need them
+GROUPS = {  # heading of `zoo --help` -> commands, in the order in which users need them
     "Look at data": ("sample", "check"),
     "Train": ("train", "finetune", "lr-find", "models", "show", "backbones"),
     "Search": ("tune",),
@@ -43,34 +43,35 @@ class Commands(click.Group):
     """Commands from the entry-point group ``zoo.commands``; any installed package may add one."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        """Names, in the alphabet's order."""
+        """Names in alphabetical order."""
         return sorted(entry.name for entry in entry_points(group="zoo.commands"))
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """The command of this name; None where there is none."""
-        found = entry_points(group="zoo.commands", name=name)
-        return next(iter(found)).load() if found else None
+        """The command of this name, or None."""
+        entries = entry_points(group="zoo.commands", name=name)
+        return next(iter(entries)).load() if entries else None
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the arguments begin with.
+        """The command named by the first argument.
 
         Raises:
-            click.UsageError: there is none; the message says which one may have been meant.
+            click.UsageError: no command has this name; the message suggests a similar one.
         """
         name = arguments[0]
         if not (context.resilient_parsing or name.startswith("-") or self.get_command(context, name)):
-            near = get_close_matches(name.lower(), self.list_commands(context), n=1)
-            context.fail(f"No such command {name!r}. " + (f"Did you mean {near[0]!r}?" if near else "See zoo --help."))
+            similar = get_close_matches(name.lower(), self.list_commands(context), n=1)
+            hint = f"Did you mean {similar[0]!r}?" if similar else "See zoo --help."
+            context.fail(f"No such command {name!r}. {hint}")
         return super().resolve_command(context, arguments)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands in `GROUPS`, and those of other packages after them."""
+        """Write the commands in `GROUPS`, then the commands of other packages."""
         names = self.list_commands(context)
-        known = {name for group in GROUPS.values() for name in group}
+        own = {name for group in GROUPS.values() for name in group}
         width = max(map(len, names), default=0)
-        for title, group in {**GROUPS, MORE: tuple(name for name in names if name not in known)}.items():
+        for title, group in {**GROUPS, MORE: tuple(name for name in names if name not in own)}.items():
             commands = [(name, self.get_command(context, name)) for name in group if name in names]
             limit = formatter.width - width - 6
             rows = [(f"{name:{width}}", c.get_short_help_str(limit)) for name, c in commands if c and not c.hidden]
@@ -105,22 +106,22 @@ def main() -> None:
     """Run the command line; exit code 2 for wrong use, 1 for a failed job."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    terminal.forgive()
-    startup.quicken()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reports its build to every user otherwise
+    terminal.escape_unencodable()
+    startup.skip_needless_imports()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # otherwise TensorFlow describes its build on every run
     try:
-        with _told() if not debug else nullcontext():
-            # click returns the code of a command that ends with one, and raises the rest; None is that of success.
+        with _own_warnings_only() if not debug else nullcontext():
+            # click returns the exit code of a command that has one, None for success, and raises everything else.
             sys.exit(zoo.main(arguments, prog_name="zoo", standalone_mode=False))
     except click.ClickException as error:
-        error.message = terminal.safe(error.message, keep="\n")  # it may repeat what was typed
+        error.message = terminal.safe(error.message, keep="\n")  # it may repeat the user's input
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         terminal.say("zoo: interrupted; the same command goes on from what is done", error=True)
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader, as `head`, has read enough
         sys.exit(1)
     except Exception as error:
         if debug:
@@ -130,10 +131,11 @@ def main() -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Of warnings and logs, show our own warnings alone, each in one line.
+def _own_warnings_only() -> Iterator[None]:
+    """Show the warnings of this project, each in one line, and no other warning or log.
 
-    What a library warns of is for who calls it; it may set filters of its own, and tells them its way.
+    Warnings of libraries are meant for programmers. Libraries may set filters of their own, so `warnings.showwarning`
+    is replaced too.
     """
 
     def show(message: Warning | str, category: type[Warning], *_: Any) -> None:
@@ -142,7 +144,7 @@ def _told() -> Iterator[None]:
 
     disabled, last = logging.root.manager.disable, logging.lastResort
     logging.disable(logging.WARNING)
-    logging.lastResort = logging.NullHandler()  # of errors that nobody has a handler for
+    logging.lastResort = logging.NullHandler()  # for errors without a handler
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("always", category=Notice)
@@ -159,7 +161,7 @@ def _line(error: Exception) -> str:
         return f"no space left to write {where}; free some, and give the same command again: it goes on from there"
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
-        return " ".join(text.split())[:300]  # HDF5 puts lines of its own into it
+        return " ".join(text.split())[:300]  # HDF5 writes several lines
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, (InputError, JobError)):
         return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"

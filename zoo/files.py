@@ -1,4 +1,4 @@
-"""Where things are kept, and writing them whole or not at all."""
+"""Folders for caches and runs, locks, and atomic writes."""
 
 from __future__ import annotations
 
@@ -35,74 +35,74 @@ _KINDS = {
     stat.S_ISCHR: "a device",
     stat.S_ISBLK: "a device",
 }
-_OLD = 24 * 3600  # seconds after which what another machine left is given up
+_OLD = 24 * 3600  # seconds after which a leftover of another machine is removed
 
 
 def cache_folder(name: str = "") -> Path:
-    """The folder for what can be made again: converted weights, embeddings.
+    """The cache folder, for files that can be computed again: converted weights, embeddings.
 
-    It is ``$ZOO_CACHE`` where that is set, else the user's cache folder of the operating system. Where that can't be
-    written it is a temporary one of this process, which a warning tells once.
+    It is ``$ZOO_CACHE`` if that is set, else the user's cache folder of the operating system. If that can't be
+    written, it is a temporary folder of this process, and a warning says so once.
 
     Args:
-        name: a folder inside it, made if absent.
+        name: of a folder inside it; made if absent.
 
     Raises:
         JobError: no temporary folder can be made either.
     """
     folder = _cache_root() / name
     folder.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
+    remove_leftovers(folder)
     return folder
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """The content of an ordinary file: a pipe would be waited for, a device such as /dev/zero may have no end.
+    """The content of an ordinary file. A pipe would block, and a device such as /dev/zero may have no end.
 
     Raises:
-        OSError: it can't be read, is no ordinary file, or does not fit into memory.
+        OSError: the file can't be read, is no ordinary file, or does not fit into memory.
     """
     path = Path(path)
-    _check_ordinary(path, path.stat())  # before it is opened, which may do something to a device
+    _check_ordinary(path, path.stat())  # before opening it, which may change the state of a device
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with open(descriptor, "rb") as file:
-        _check_ordinary(path, os.fstat(descriptor))  # it may be another by now
+        _check_ordinary(path, os.fstat(descriptor))  # another file may have taken its place
         try:
             return file.read()
         except MemoryError as error:
             raise OSError(errno.ENOMEM, "too large for the memory", str(path)) from error
 
 
-def _check_ordinary(path: Path, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        what = next((name for kind, name in _KINDS.items() if kind(found.st_mode)), "something else")
+def _check_ordinary(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        what = next((name for kind, name in _KINDS.items() if kind(status.st_mode)), "something else")
         raise OSError(errno.EINVAL, f"{what}, not an ordinary file", str(path))
 
 
 def _cache_root() -> Path:
-    named = os.environ.get("ZOO_CACHE") or platformdirs.user_cache_dir("keras-model-zoo", appauthor=False)
+    name = os.environ.get("ZOO_CACHE") or platformdirs.user_cache_dir("keras-model-zoo", appauthor=False)
     try:
-        root = Path(named).expanduser()
+        root = Path(name).expanduser()
         root.mkdir(parents=True, exist_ok=True)
         reason = "" if os.access(root, os.W_OK | os.X_OK) else "no permission"
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+    except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home folder
         reason = getattr(error, "strerror", None) or str(error)
-    return _instead(named, reason) if reason else root
+    return _temporary_cache(name, reason) if reason else root
 
 
 @functools.cache
-def _instead(named: str, reason: str) -> Path:
-    """A temporary folder in place of a cache that can't be written, removed at the end of the process."""
+def _temporary_cache(name: str, reason: str) -> Path:
+    """A temporary folder that replaces a cache that can't be written; removed when the process ends."""
     try:
         root = Path(tempfile.mkdtemp(prefix="zoo-cache-"))
     except OSError as error:
         raise JobError(
-            f"neither the cache {named} ({reason}) nor a temporary folder can be written ({error.strerror}); "
+            f"neither the cache {name} ({reason}) nor a temporary folder can be written ({error.strerror}); "
             "name others with ZOO_CACHE and TMPDIR"
         ) from error
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     warnings.warn(
-        f"the cache {named} can't be written ({reason}): nothing is kept for the next run; ZOO_CACHE names another",
+        f"the cache {name} can't be written ({reason}): nothing is kept for the next run; ZOO_CACHE names another",
         Notice,
         stacklevel=4,
     )
@@ -110,7 +110,7 @@ def _instead(named: str, reason: str) -> Path:
 
 
 def check_writable(path: Path, option: str = "--out") -> None:
-    """Raise an InputError where `path`, a file or folder that may not be there yet, can't be written."""
+    """Raise InputError if `path`, a file or folder that need not exist yet, can't be written."""
     place = path.absolute()
     while not place.exists() and place != place.parent:
         place = place.parent
@@ -120,74 +120,74 @@ def check_writable(path: Path, option: str = "--out") -> None:
         raise InputError(f"{path} can't be written: no permission for {place}; name another place with {option}")
 
 
-def run_folder(out: Path, mark: str) -> Path:
-    """The folder of a run; the same job finds the same one, so that a crashed run goes on in it.
+def run_folder(out: Path, job: str) -> Path:
+    """The folder of a run. The same job has the same folder, so that a crashed run continues there.
 
-    It is in ``$ZOO_RUNS``, which several current folders may share, by default in ``.runs`` of the current one.
+    It lies in ``$ZOO_RUNS``, which several working folders may share, by default in ``.runs`` of the current folder.
 
     Args:
-        out: folder of the artifact. Two in different places are two jobs, whatever their names.
-        mark: of the job, the same for the same arguments.
+        out: folder of the artifact. Artifacts in different places belong to different jobs, whatever their names.
+        job: a hash of the arguments of the job.
     """
     shared = os.environ.get("ZOO_RUNS")
     if shared or out.resolve().parent != Path("saved_models").resolve():
-        mark = sha256(f"{mark} {out.resolve()}".encode("utf-8", "surrogateescape")).hexdigest()[:10]
-    return Path(shared or ".runs") / f"{out.name}-{mark}"
+        job = sha256(f"{job} {out.resolve()}".encode("utf-8", "surrogateescape")).hexdigest()[:10]
+    return Path(shared or ".runs") / f"{out.name}-{job}"
 
 
 def remove_run(run: Path) -> None:
-    """Remove a run that ended, all at once: a process killed meanwhile leaves no half of it to go on with."""
-    gone = run.with_name(_partial_name("run"))
+    """Remove the folder of a finished run atomically: a process that is killed meanwhile leaves no half of it."""
+    renamed = run.with_name(_partial_name("run"))
     with suppress(FileNotFoundError):
-        os.replace(run, gone)
-    shutil.rmtree(gone, ignore_errors=True)
+        os.replace(run, renamed)
+    shutil.rmtree(renamed, ignore_errors=True)
 
 
 @contextmanager
-def claimed(run: Path) -> Iterator[Path]:
-    """`run`, made if absent, and for as long as the block lasts this thread's alone.
+def locked(run: Path) -> Iterator[Path]:
+    """The folder `run`, made if absent and locked for this thread within the block.
 
-    The system gives it free when the process ends, however that ends. Within the block it may be claimed again.
+    The operating system releases the lock when the process ends, in whatever way. The lock is reentrant.
 
     Raises:
         InputError: the folder can't be made.
-        JobError: another process, or another thread of this one, works in it.
+        JobError: another process, or another thread of this one, holds the lock.
     """
     key, thread = run.resolve(), threading.get_ident()
-    with _claims_lock:
-        holder = _claims.get(key)
+    with _holders_lock:
+        holder = _holders.get(key)
         if holder is not None and holder != thread:
-            raise _taken(run, f"another thread of this process ({os.getpid()})")
-        _claims[key] = thread
+            raise _in_use(run, f"another thread of this process ({os.getpid()})")
+        _holders[key] = thread
     if holder is not None:
         yield run
         return
     descriptor = None
     try:
-        descriptor = _locked(run)
+        descriptor = _open_lock(run)
         yield run
     finally:
         if descriptor is not None:
-            with suppress(OSError):  # while it is still locked; who waits for it looks whether it is there
-                if _is_that_of(run, descriptor):  # rather than of one that began where this one was removed
+            with suppress(OSError):  # removed while the lock is held; a waiting process checks that the file exists
+                if _is_lock_of(run, descriptor):  # not the lock of a new run whose folder took the place of this one
                     (run / ".lock").unlink()
             os.close(descriptor)
-        with _claims_lock:
-            del _claims[key]
+        with _holders_lock:
+            del _holders[key]
 
 
-_claims: dict[Path, int] = {}  # folder -> thread, of those that this process has claimed
-_claims_lock = threading.Lock()
+_holders: dict[Path, int] = {}  # locked folder of this process -> thread that holds the lock
+_holders_lock = threading.Lock()
 
 
-def _locked(run: Path) -> int:
-    """An open file that has the lock of `run`. Its file is removed with the folder, so it is looked at again."""
+def _open_lock(run: Path) -> int:
+    """Descriptor of the locked lock file of `run`. The folder may be removed before the lock is taken: try again."""
     while True:
         try:
             run.mkdir(parents=True, exist_ok=True)
-            sweep(run.parent)
+            remove_leftovers(run.parent)
             descriptor = os.open(run / ".lock", os.O_RDWR | os.O_CREAT)
-        except FileNotFoundError:  # removed by who had it, between the two
+        except FileNotFoundError:  # the last holder removed the folder between the two calls
             continue
         except OSError as error:
             raise InputError(
@@ -197,31 +197,31 @@ def _locked(run: Path) -> int:
         try:
             _lock(descriptor)
         except BlockingIOError:
-            told = os.pread(descriptor, 200, 0).decode(errors="replace").strip() if hasattr(os, "pread") else ""
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() if hasattr(os, "pread") else ""
             os.close(descriptor)
-            raise _taken(run, told or "another process") from None
+            raise _in_use(run, holder or "another process") from None
         with suppress(FileNotFoundError):
-            if _is_that_of(run, descriptor):
+            if _is_lock_of(run, descriptor):
                 os.truncate(descriptor, 0)
                 os.write(descriptor, f"process {os.getpid()}, since {time.strftime('%H:%M:%S')},".encode())
                 return descriptor
         os.close(descriptor)
 
 
-def _is_that_of(run: Path, descriptor: int) -> bool:
+def _is_lock_of(run: Path, descriptor: int) -> bool:
     return os.path.samestat(os.fstat(descriptor), os.stat(run / ".lock"))
 
 
 def _lock(descriptor: int) -> None:
-    """Take the lock of an open file, or raise BlockingIOError; nothing where the system has no such locks."""
+    """Lock an open file, or raise BlockingIOError; do nothing on a system without such locks."""
     with suppress(ImportError):
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _taken(run: Path, who: str) -> JobError:
-    return JobError(f"{who} does this same job already, in {run}; wait for it, or name another --out")
+def _in_use(run: Path, holder: str) -> JobError:
+    return JobError(f"{holder} does this same job already, in {run}; wait for it, or name another --out")
 
 
 def digest(path: str | Path) -> str:
@@ -234,11 +234,11 @@ def digest(path: str | Path) -> str:
 
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path`; renamed to it when the block ends well, removed when it fails.
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path`, renamed to `path` when the block succeeds and removed when it fails.
 
-    Two processes may write the same path: the last one wins, and no reader sees half a file. A link is written
-    through, and what is no ordinary file, as a pipe or a device, is written to as it is.
+    Two processes may write the same path: the last one wins, and no reader sees half a file. Symbolic links are
+    followed. A pipe or a device is written to directly.
 
     Raises:
         InputError: the folder of `path` does not exist.
@@ -262,10 +262,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 def reserve(path: Path, size: int) -> None:
-    """Make sure of room for `size` bytes at `path`, for writers that end the process where it runs out, as HDF5 does.
+    """Reserve `size` bytes at `path`, for writers that end the process when the disk is full, as HDF5 does.
 
     Raises:
-        OSError: there is none.
+        OSError: the disk has no room for them.
     """
     with open(path, "wb") as file:
         if hasattr(os, "posix_fallocate"):
@@ -273,8 +273,8 @@ def reserve(path: Path, size: int) -> None:
 
 
 @contextmanager
-def whole_folder(parent: Path) -> Iterator[Path]:
-    """A new temporary folder in `parent`; whoever uses it renames it, and what is left of it is removed."""
+def atomic_folder(parent: Path) -> Iterator[Path]:
+    """A new temporary folder in `parent`. The caller renames it; otherwise it is removed when the block ends."""
     parent.mkdir(parents=True, exist_ok=True)
     partial = parent / _partial_name("folder")
     partial.mkdir()
@@ -288,16 +288,16 @@ def whole_folder(parent: Path) -> Iterator[Path]:
 
 
 def _name(error: OSError, path: Path) -> None:
-    """Say where: of a disk that is full there is no file name. One without a number says what it says."""
+    """Add the file name to an error that has none, as that of a full disk. An error without a number stays as it is."""
     if error.errno is not None:
         error.filename = error.filename or str(path)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written in `folder`."""
+def remove_leftovers(folder: Path) -> None:
+    """Remove half-written files and folders that killed processes left in `folder`."""
     for partial in folder.glob(f"{_PARTIAL}*"):
-        ours = _OURS.match(partial.name)
-        if ours and _abandoned(partial, ours[1], int(ours[2])):
+        match = _OURS.match(partial.name)
+        if match and _abandoned(partial, match[1], int(match[2])):
             if partial.is_dir():
                 shutil.rmtree(partial, ignore_errors=True)
             else:
@@ -322,7 +322,7 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it lives, and is another user's
+    except OSError:  # the process is alive and belongs to another user
         return True
     return True
 

@@ -1,4 +1,4 @@
-"""Progress bars for people, and where the time went."""
+"""Progress bars, a stopwatch, and the console that tables are printed on."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from rich.segment import Segment
 
 from zoo.terminal import safe
 
-_PLAIN = str.maketrans("█░", "#.")  # where the output has no blocks
+_PLAIN = str.maketrans("█░", "#.")  # for outputs whose encoding has no blocks
 
 _silent = False
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No bars within the block: something else is shown."""
+    """Show no bars within the block, because something else is shown."""
     global _silent
     before, _silent = _silent, True
     try:
@@ -32,10 +32,10 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show `label` with a bar, rate and time left on standard error where that is a terminal; else nothing.
+    """Show `label` with a bar, rate and remaining time on standard error if that is a terminal; else show nothing.
 
     Yields:
-        a function that takes the number of steps done since it was last called.
+        a function that takes the number of steps since its last call.
     """
     if _silent or not sys.stderr.isatty() or total == 0:
         yield lambda steps: None
@@ -71,24 +71,24 @@ class Stopwatch:
         try:
             yield
         finally:
-            whole = time.perf_counter() - started
-            self.seconds[name] = self.seconds.get(name, 0.0) + whole - self._nested
-            self._nested = outer + whole
+            elapsed = time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + elapsed - self._nested
+            self._nested = outer + elapsed
 
 
 def literal(text: object) -> str:
-    """A name or a reason within marked text: neither its brackets nor its control characters mean anything."""
+    """`text` escaped for use within rich markup: its brackets and control characters have no effect."""
     return markup.escape(safe(str(text)))
 
 
 class Screen(Console):
-    """A rich console on which no text is a command to the terminal, or to rich: no ``:smile:`` becomes a picture."""
+    """A rich console on which text can't command the terminal or rich: ``:smile:`` stays as it is."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(highlight=False, emoji=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Segments of a renderable; those that hold text hold no control characters."""
+        """Segments of a renderable, without control characters in their text."""
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment

@@ -1,4 +1,4 @@
-"""What people type, as what functions take."""
+"""Typed texts to arguments of functions, and checks of values that several functions share."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from zoo.errors import InputError
 
 
 def arguments(function: Callable[..., Any], settings: Iterable[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` texts as keyword arguments of `function`.
+    """Keyword arguments of `function` from ``NAME=VALUE`` texts.
 
-    A value is a Python literal, or numbers with commas between (``64,32``, a tuple; ``64`` alone is one too where the
-    default is a tuple), or else a text.
+    A value is a Python literal, or numbers with commas between (``64,32``, a tuple; ``64`` alone becomes a tuple if
+    the default is one), or else a string.
 
     Raises:
         InputError: a text without ``=``, or a name that `function` does not take.
     """
-    known = keywords(function)
-    found: dict[str, Any] = {}
+    defaults = keywords(function)
+    values: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         name = name.strip().replace("-", "_")
@@ -32,10 +32,10 @@ def arguments(function: Callable[..., Any], settings: Iterable[str]) -> dict[str
             raise InputError(f"expected NAME=VALUE, received {setting!r}")
         check_name(function, name)
         value = _value(text.strip())
-        if isinstance(known[name], tuple) and not isinstance(value, tuple):
+        if isinstance(defaults[name], tuple) and not isinstance(value, tuple):
             value = (value,)
-        found[name] = list(value) if isinstance(value, tuple) else value
-    return found
+        values[name] = list(value) if isinstance(value, tuple) else value
+    return values
 
 
 def keywords(function: Callable[..., Any]) -> dict[str, Any]:
@@ -45,30 +45,30 @@ def keywords(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def check_name(function: Callable[..., Any], name: str) -> None:
-    """Raise InputError where `function` has no keyword-only argument of that name."""
-    known = keywords(function)
-    if name not in known:
-        hint = near(name, known) or f"; it takes {', '.join(known)}"
+    """Raise InputError if `function` has no keyword-only argument of that name."""
+    names = keywords(function)
+    if name not in names:
+        hint = suggestion(name, names) or f"; it takes {', '.join(names)}"
         raise InputError(f"{function.__name__} has no argument {name!r}{hint}")
 
 
-def near(word: object, known: Iterable[str]) -> str:
-    """What somebody who typed `word` may have meant, to end an error with: "; did you mean adam?", or nothing.
+def suggestion(word: object, allowed: Iterable[str]) -> str:
+    """The end of an error message for a mistyped `word`: "; did you mean adam?", or "" if nothing is similar.
 
     Args:
-        word: that is none of them.
-        known: words that would have been right.
+        word: that is not allowed.
+        allowed: the words to choose from.
     """
-    names = list(known)
-    found = get_close_matches(str(word), names, n=1) or get_close_matches(str(word).lower(), names, n=1)
-    return f"; did you mean {found[0]}?" if found else ""
+    names = list(allowed)
+    matches = get_close_matches(str(word), names, n=1) or get_close_matches(str(word).lower(), names, n=1)
+    return f"; did you mean {matches[0]}?" if matches else ""
 
 
-def numbers(text: str) -> tuple[int | None, ...]:
-    """A shape, as ``28,28,1`` or ``None,12``.
+def shape_of(text: str) -> tuple[int | None, ...]:
+    """The shape that a text such as ``28,28,1`` or ``None,12`` stands for.
 
     Raises:
-        InputError: no such text.
+        InputError: the text is no shape.
     """
     values = tuple(_value(part.strip()) for part in text.strip("(), ").split(","))
     if not all(each is None or (isinstance(each, int) and each > 0) for each in values):
@@ -76,11 +76,11 @@ def numbers(text: str) -> tuple[int | None, ...]:
     return values
 
 
-def whole(name: str, value: Any, least: int = 0, most: int = 2**31 - 1) -> int:
-    """A whole number of any type, NumPy's too, as Python's: libraries want that one.
+def integer(name: str, value: Any, least: int = 0, most: int = 2**31 - 1) -> int:
+    """`value` as an int of Python, which libraries require; it may be of another integer type, as NumPy's.
 
     Raises:
-        InputError: it is none, or outside of [`least`, `most`].
+        InputError: `value` is no integer, or outside of [`least`, `most`].
     """
     try:
         number = operator.index(value)
@@ -91,8 +91,8 @@ def whole(name: str, value: Any, least: int = 0, most: int = 2**31 - 1) -> int:
     return number
 
 
-def mark(*identity: Any) -> str:
-    """Ten hexadecimal digits that are the same for the same `identity`, as JSON writes it."""
+def short_hash(*identity: Any) -> str:
+    """Ten hexadecimal digits of the sha256 of `identity`, written as JSON."""
     return sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:10]
 
 

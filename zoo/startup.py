@@ -1,4 +1,4 @@
-"""Starting quickly and quietly: what Keras and TensorFlow import that no command needs, and what they write then."""
+"""A quick and quiet start: imports of Keras and TensorFlow that no command needs, and their noise, are left out."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from importlib.abc import MetaPathFinder
 from typing import Any, BinaryIO
 
-# Each takes half a second to two. Keras wraps scikit-learn and plots where it can, looks whether Orbax is there by way
-# of JAX; TensorFlow's converter for LiteRT takes models of JAX.
+# Package -> modules that import it needlessly. Each import takes half a second to two. Keras wraps scikit-learn and
+# plots if it can, and looks for Orbax by way of JAX; TensorFlow's converter for LiteRT takes models of JAX.
 NEEDLESS = {
     "sklearn": ("keras",),
     "matplotlib": ("keras",),
@@ -22,7 +22,7 @@ NEEDLESS = {
     "jax": ("tensorflow.lite.python.util", "keras.src.callbacks.orbax_checkpoint"),
 }
 
-# Lines of TensorFlow's and LiteRT's logs, and what goes before and after them.
+# Lines of the logs of TensorFlow and LiteRT, and the lines around them.
 NOISE = re.compile(
     rb"(WARNING: All log messages before absl::InitializeLog\(\)|To enable the following instructions: |INFO: Created "
     rb"|[IWE]\d{4} \d\d:\d\d:\d+\.\d+ +\d+ \S+:\d+\] |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] ).*\n?"
@@ -30,11 +30,11 @@ NOISE = re.compile(
 
 
 def lazy(package: str, public: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` of a package whose public names are imported when they are asked for.
+    """``__getattr__`` and ``__dir__`` of a package that imports each public name on first use.
 
     Args:
-        package: its name.
-        public: name -> the module that has it, or that it is.
+        package: name of the package.
+        public: name -> the module that defines it, or the module of that name.
 
     Source: PEP 562.
     """
@@ -48,26 +48,26 @@ def lazy(package: str, public: Mapping[str, str]) -> tuple[Callable[[str], Any],
     return attribute, lambda: sorted(public)
 
 
-def quicken() -> None:
-    """From now on `NEEDLESS` packages seem absent to those that import them needlessly, and to nobody else.
+def skip_needless_imports() -> None:
+    """Make `NEEDLESS` packages seem absent to the modules that import them needlessly, and to no others.
 
-    For processes of our own, before Keras is imported: in somebody else's program Keras keeps what it finds. Garbage is
-    looked for less often too: imports and traces make objects by the million that stay, and to look through them after
-    every 700 is a fifth of the time.
+    It is for processes of this project, and must come before the import of Keras: in another program Keras keeps all
+    its imports. Garbage is collected less often too: imports and traces make millions of objects that stay, and a
+    collection after every 700 takes a fifth of the time.
     """
     gc.set_threshold(20_000)
-    if not any(isinstance(finder, _Spared) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Spared())
+    if not any(isinstance(finder, _NeedlessImports) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _NeedlessImports())
 
 
-class _Spared(MetaPathFinder):
+class _NeedlessImports(MetaPathFinder):
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name in NEEDLESS and _imported_by(NEEDLESS[name]):
             raise ModuleNotFoundError(f"{name} is not needed to start", name=name)
 
 
 def _imported_by(modules: tuple[str, ...]) -> bool:
-    """Whether one of them is being imported by this very thread: another may need what they do not."""
+    """Whether this thread is importing one of `modules`. Another thread may need the package for itself."""
     frame = sys._getframe()
     while frame is not None:
         if frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") in modules:
@@ -76,13 +76,13 @@ def _imported_by(modules: tuple[str, ...]) -> bool:
     return False
 
 
-def hush() -> None:
-    """From now on TensorFlow is imported without a line on standard error, whoever imports it."""
-    if not any(isinstance(finder, _Hushed) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Hushed())
+def silence_tensorflow() -> None:
+    """Make every later import of TensorFlow write nothing to standard error."""
+    if not any(isinstance(finder, _QuietTensorFlow) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _QuietTensorFlow())
 
 
-class _Hushed(MetaPathFinder):
+class _QuietTensorFlow(MetaPathFinder):
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != "tensorflow":
             return None
@@ -92,9 +92,9 @@ class _Hushed(MetaPathFinder):
             load = spec.loader.exec_module
 
             def quietly(module: Any) -> None:
-                with hushed():
+                with without_noise():
                     load(module)
-                    with suppress(Exception):  # at the first look at devices it tells which are not there
+                    with suppress(Exception):  # TensorFlow logs absent devices when it first lists them
                         module.config.list_physical_devices()
 
             spec.loader.exec_module = quietly
@@ -102,30 +102,30 @@ class _Hushed(MetaPathFinder):
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """Keep `NOISE` within the block off standard error; where the block raises it is written after all.
+def without_noise() -> Iterator[None]:
+    """Remove `NOISE` from standard error within the block, unless the block raises.
 
-    TensorFlow writes before it looks at TF_CPP_MIN_LOG_LEVEL, and past `sys.stderr`: file descriptor 2 is a temporary
-    file within the block. What else was written to it, as by other threads, follows after the block.
+    TensorFlow writes before it reads TF_CPP_MIN_LOG_LEVEL, and not through `sys.stderr`. Within the block, file
+    descriptor 2 is a temporary file. All other text in it, as that of other threads, is written after the block.
     """
-    _aside.enter()
+    _stderr_filter.enter()
     failed = False
     try:
         yield
-    except Exception:  # rather than Ctrl-C
+    except Exception:  # but not Ctrl-C
         failed = True
         raise
     finally:
-        _aside.leave(failed)
+        _stderr_filter.leave(failed)
 
 
-class _Aside:
-    """Blocks of any thread: the first to begin puts descriptor 2 aside, the last to end brings it back."""
+class _StderrFilter:
+    """Blocks of any thread: the first to begin redirects descriptor 2, the last to end restores it."""
 
     def __init__(self) -> None:
         self.lock, self.blocks, self.failed = threading.Lock(), 0, False
-        self.kept = -1  # a copy of descriptor 2 as it was
-        self.file: BinaryIO | None = None  # in its place
+        self.stderr = -1  # a copy of the original descriptor 2
+        self.file: BinaryIO | None = None  # takes its place
 
     def enter(self) -> None:
         import tempfile
@@ -134,37 +134,37 @@ class _Aside:
             self.blocks += 1
             if self.blocks > 1:
                 return
-            with suppress(Exception):  # there may be no such thing
+            with suppress(Exception):  # sys.stderr may be None
                 sys.stderr.flush()
             self.failed = False
             try:
-                self.kept = os.dup(2)
-            except OSError:  # closed: nobody is there to be disturbed
+                self.stderr = os.dup(2)
+            except OSError:  # standard error is closed: nobody reads it
                 return
             try:
-                self.file = tempfile.TemporaryFile()  # noqa: SIM115  closed by `_back`
+                self.file = tempfile.TemporaryFile()  # noqa: SIM115  closed by `_restore`
                 os.dup2(self.file.fileno(), 2)
-            except OSError:  # no place for such a file: noise rather than no result
-                self._back()
+            except OSError:  # no room for a temporary file: noise is better than no result
+                self._restore()
 
     def leave(self, failed: bool) -> None:
         with self.lock:
             self.blocks -= 1
             self.failed |= failed
             if not self.blocks:
-                self._back()
+                self._restore()
 
-    def _back(self) -> None:
-        if self.kept >= 0:
-            os.dup2(self.kept, 2)
-            os.close(self.kept)
-        file, self.kept, self.file = self.file, -1, None
+    def _restore(self) -> None:
+        if self.stderr >= 0:
+            os.dup2(self.stderr, 2)
+            os.close(self.stderr)
+        file, self.stderr, self.file = self.file, -1, None
         if file is not None:
             with file, suppress(OSError):
                 file.seek(0)
-                said = file.read()
+                text = file.read()
                 with open(2, "wb", closefd=False) as stderr:
-                    stderr.write(said if self.failed else NOISE.sub(b"", said))
+                    stderr.write(text if self.failed else NOISE.sub(b"", text))
 
 
-_aside = _Aside()
+_stderr_filter = _StderrFilter()

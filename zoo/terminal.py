@@ -1,4 +1,4 @@
-"""The one place where text goes to a terminal: what a terminal would act on, or cannot show, is escaped."""
+"""The one place that prints to a terminal: characters that a terminal would act on, or can't show, are escaped."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 
 def safe(text: str, keep: str = "") -> str:
-    r"""`text` as it can be shown anywhere, with the escapes of Python: ``\x1b``, ``\n``, ``\u202e``, ``\udcff``.
+    r"""`text` that any terminal can show, with the escapes of Python: ``\x1b``, ``\n``, ``\u202e``, ``\udcff``.
 
-    Names of files, classes and columns are not ours: they may hold commands to the terminal, line breaks that look
-    like our lines, marks that turn the direction of writing or have no width, and bytes that are no UTF-8. Escaping
-    twice is as once.
+    Names of files, classes and columns come from users. They may hold commands to the terminal, line breaks that
+    imitate our lines, characters that turn the direction of writing or have no width, and bytes that are not UTF-8.
+    The function is idempotent.
 
     Args:
-        text: anything.
-        keep: characters to leave as they are, as line breaks in text of our own.
+        text: any text.
+        keep: characters to leave as they are, such as line breaks in text of our own.
     """
     if text.isprintable():
         return text
@@ -34,11 +34,11 @@ def say(text: object, *, error: bool = False) -> None:
 
 
 def say_json(value: Any, default: Callable[[Any], Any] | None = None) -> None:
-    """Print one line of JSON for machines: each name exact, characters escaped where the output can't hold them.
+    """Print one line of JSON for machines. Names are exact; characters that the output can't encode are escaped.
 
     Args:
-        value: what JSON takes.
-        default: of what it does not take, what to write instead.
+        value: to print.
+        default: as `json.dumps` takes it, for values that JSON has not.
     """
     text = json.dumps(value, ensure_ascii=False, default=default)
     if safe(text) != text or not _encodable(text):
@@ -46,8 +46,8 @@ def say_json(value: Any, default: Callable[[Any], Any] | None = None) -> None:
     print(text, flush=True)
 
 
-def forgive() -> None:
-    """Let standard output and standard error escape what their encoding lacks, rather than fail over it."""
+def escape_unencodable() -> None:
+    """Let standard output and standard error escape characters that their encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

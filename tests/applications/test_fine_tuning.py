@@ -17,7 +17,7 @@ import zoo
 from applications import FineTuned, fine_tune
 from applications.backbones import BACKBONES
 from applications.features import Extractor
-from applications.fine_tuning import Job, embedded, judged
+from applications.fine_tuning import Job, embed_data, evaluate
 from support.pictures import photo
 from support.places import shared
 from zoo import InputError, JobError
@@ -63,7 +63,7 @@ def test_a_class_that_a_head_never_gives_is_told(done: FineTuned) -> None:
     part = done.data.held_out
     always = np.eye(3, dtype=np.float32)[np.zeros(len(part), int)]
     data = replace(done.data, validation=part.chosen(np.repeat(np.arange(len(part)), 5)))
-    evaluation, findings = judged(data, np.repeat(always, 5, axis=0), {}, False, 0)
+    evaluation, findings = evaluate(data, np.repeat(always, 5, axis=0), {}, False, 0)
     assert evaluation.classes["red"]["predicted"] == 0
     assert "class hardly ever predicted" in {finding.symptom for finding in findings}
     assert "--class-weights" not in str(findings[0])
@@ -353,5 +353,5 @@ def test_the_size_of_held_out_images_has_no_say_in_the_crop(tmp_path: Path, give
     seed = 0 if given else next(seed for seed in range(200) if sides(seed)[1] < 64)
     assert sides(seed)[0] >= 64
     extractor = Extractor("efficientnet_lite0", None, 64, 0.875, 0)
-    data, found, vectors = embedded(tmp_path / "photos", extractor, Job(Stopwatch(), seed, []))
+    data, found, vectors = embed_data(tmp_path / "photos", extractor, Job(Stopwatch(), seed, []))
     assert found.crop == 1.0 and {each for part in data.parts.values() for each in part.digests} <= set(vectors)

@@ -17,10 +17,10 @@ from typing import Any
 import uvicorn
 
 from support.places import ROOT
-from zoo.serving import running
 from zoo.serving.app import application
-from zoo.serving.connections import Connection, Crowd
-from zoo.serving.hosting import Host
+from zoo.serving.connections import Connection, ConnectionLimiter
+from zoo.serving.model_manager import ModelManager
+from zoo.serving.server import bound_socket
 
 
 class Client:
@@ -44,19 +44,19 @@ class Client:
 
 
 @contextmanager
-def served(host: Host, crowd: Crowd | None = None, **options: Any) -> Iterator[Client]:
+def served(host: ModelManager, limiter: ConnectionLimiter | None = None, **options: Any) -> Iterator[Client]:
     """A client of a server in this process."""
     app = application(host, **options)
-    protocol = partial(Connection, crowd=crowd or Crowd())
-    with running._socket("127.0.0.1", 0) as listening:
+    protocol = partial(Connection, limiter=limiter or ConnectionLimiter())
+    with bound_socket("127.0.0.1", 0) as listening:
         listening.listen()
-        server = uvicorn.Server(uvicorn.Config(app, http=protocol, ws="none", log_level="error", lifespan="on"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        app_server = uvicorn.Server(uvicorn.Config(app, http=protocol, ws="none", log_level="error", lifespan="on"))
+        thread = threading.Thread(target=app_server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
             yield Client(listening.getsockname()[1])
         finally:
-            server.should_exit = True
+            app_server.should_exit = True
             thread.join()
 
 
@@ -78,14 +78,14 @@ def process(*arguments: str, env: dict[str, str] | None = None) -> Iterator[tupl
 
 
 @contextmanager
-def served_by_grpc(host: Host, token: str | None = None) -> Iterator[Any]:
+def served_by_grpc(host: ModelManager, token: str | None = None) -> Iterator[Any]:
     """A function that asks by gRPC: a request or bytes to a reply, or to an RpcError that is raised."""
     import grpc
     from tensorflow_serving.apis import predict_pb2
 
     from tuning.chief import free_port
     from zoo.serving.grpc_service import PREDICT, beside
-    from zoo.serving.observing import Log
+    from zoo.serving.monitoring import Log
 
     port = free_port()
     run = partial(beside, host="127.0.0.1", port=port, token=token, log=Log(None))

@@ -11,8 +11,8 @@ import pytest
 import tuning
 import zoo
 from support.searches import Cut, trial_rows
-from tuning.backbone_trials import Heads
-from tuning.builder_trials import Networks
+from tuning.backbone_trials import BackboneTrials
+from tuning.builder_trials import BuilderTrials
 from zoo.data import Data, arrays
 
 # Every kind; test_searching has every method, by an mlp.
@@ -58,12 +58,12 @@ def test_every_kind_goes_on_after_a_cut_to_what_it_finds_without(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("zoo.training.run.Trained.export", lambda trained, out, run: Path(out))
-    monkeypatch.setattr("tuning.backbone_trials.Fitted.export", lambda fitted, out, run: Path(out))
+    monkeypatch.setattr("tuning.backbone_trials.TrainedClassifier.export", lambda fitted, out, run: Path(out))
     data = data_for(kind, pixels, labels, folder)
     whole = search(kind, method, data, "whole")
     assert [trial.status for trial in whole.trials] == ["completed"] * len(whole.trials)
     assert len(whole.trials) == {"hyperband": 7}.get(method, 4)
-    place, calls = Heads if kind == "fine_tune" else Networks, [0]
+    place, calls = BackboneTrials if kind == "fine_tune" else BuilderTrials, [0]
     real = place.run
 
     def cut(*given: Any, **named: Any) -> Any:
@@ -101,14 +101,14 @@ def test_a_hidden_head_is_exported_as_plain_layers_that_answer_as_it_does(folder
     made = zoo.load(result.artifact)
     assert made.card["parity"]["largest_difference"] < 1e-4
     assert made.predict([next(folder.rglob("*.png"))])[0].label in {"blue sky", "grün", "red"}
-    problem = Heads(folder, epochs=4, input_size=64, folds=0)
+    problem = BackboneTrials(folder, epochs=4, input_size=64, folds=0)
     settings = {"model": {"units": 16, "strength": 0.1, "dropout": 0.2}, "training": {"learning_rate": 1e-2}}
     fitted, answers = problem.finish(settings, 4, Path("mine/again"))
-    from applications.fine_tuning import kind_of
+    from applications.fine_tuning import input_kind
     from zoo.artifacts.predictor import outputs
 
-    extractor = problem.known["efficientnet_lite0"][0]
-    pixels = outputs(fitted.model, fitted.data.held_out.inputs, kind_of(extractor))
+    extractor = problem.features["efficientnet_lite0"][0]
+    pixels = outputs(fitted.model, fitted.data.held_out.inputs, input_kind(extractor))
     np.testing.assert_allclose(pixels, answers["probabilities"], atol=1e-3)
     assert not [layer for layer in fitted.model.layers if "tuning" in type(layer).__module__]
 
@@ -123,7 +123,7 @@ def test_last_blocks_are_searched_where_the_space_asks_for_them(folder: Path, wo
     result = tuning.search(folder, "fine_tune", run="mine", **given)
     assert [trial.status for trial in result.trials] == ["completed"] * 2
     assert "unfreeze" in result.trials[1].values
-    problem = Heads(folder, epochs=2, input_size=64, folds=0)
+    problem = BackboneTrials(folder, epochs=2, input_size=64, folds=0)
     settings = {"model": {"unfreeze": 2}, "training": {"unfreeze_rate": 1e-4, "augment": ("flip",)}}
     fitted, answers = problem.finish(settings, 2, Path("mine/again"))
     assert fitted.card["unfrozen"]["blocks"] == 2 and answers["probabilities"].shape == (len(fitted.data.held_out), 3)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from support.two_models import CLASSES, NUMBERS, TwoModels
-from tuning.objectives import OBJECTIVES, compared, objective_of
-from tuning.outcome import combined
+from tuning.objectives import OBJECTIVES, compare, objective_of
+from tuning.outcome import combine
 from tuning.results import Comparison
 from zoo.builders.registry import builder
 from zoo.errors import InputError
@@ -60,7 +60,7 @@ def comparison(name: str, targets: np.ndarray, best: np.ndarray, default: np.nda
     """Two models' outputs, probabilities or numbers."""
     task = CLASSES if targets.dtype.kind == "i" else NUMBERS
     sides = ({task.outputs[0]: each} for each in (best, default))
-    return compared(OBJECTIVES[name], task, targets, *sides, "test", seed)
+    return compare(OBJECTIVES[name], task, targets, *sides, "test", seed)
 
 
 def coverage(name: str, count: int, times: int) -> float:
@@ -124,10 +124,10 @@ def test_models_that_say_the_same_numbers_of_some_say_the_same_of_others() -> No
 
 def test_two_sets_have_no_pairs_and_no_interval() -> None:
     sides = ({"frechet": np.array([each])} for each in (3.0, 5.0))
-    found = compared(OBJECTIVES["frechet"], TASKS["generation"](), np.zeros(9, np.int64), *sides, "test", 0)
+    found = compare(OBJECTIVES["frechet"], TASKS["generation"](), np.zeros(9, np.int64), *sides, "test", 0)
     assert found.difference == -2 and found.interval == (float("-inf"), float("inf"))
 
 
 def test_the_spread_over_folds_is_that_of_a_sample() -> None:
-    found = combined([(0.5, []), (0.7, []), (0.9, [])], 0, late=False)
+    found = combine([(0.5, []), (0.7, []), (0.9, [])], 0, late=False)
     assert found.score == pytest.approx(0.7) and found.spread == pytest.approx(0.2)

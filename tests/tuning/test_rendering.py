@@ -10,7 +10,7 @@ import pytest
 
 from support.search_results import made, trial
 from tuning.rendering import Live, show_result
-from tuning.report.wording import compared, validated
+from tuning.report.wording import comparison, validation_scores
 
 
 def test_the_result_in_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,8 +20,8 @@ def test_the_result_in_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "best 10 of 41 trials" in out and "default" in out
     assert f"units={result.best.values['units']}" in out and "same=" not in out
-    assert " ".join(compared(result).split()) in " ".join(out.split())
-    assert "3 of 40 trials failed" in out and validated(result) in out
+    assert " ".join(comparison(result).split()) in " ".join(out.split())
+    assert "3 of 40 trials failed" in out and validation_scores(result) in out
 
 
 def test_the_live_table_is_silent_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_search_and_what_was_tried_is_not_drawn_aga
 
 QUICK = {("random", "save")}
 CUTS = [
-    *(("hyperband", moment) for moment in ("run", "_save_trial", "save")),
+    *(("hyperband", moment) for moment in ("run", "save_trial", "save")),
     *((method, "run") for method in ("grid", "bayesian")),
     *QUICK,
 ]
@@ -115,11 +115,11 @@ def test_a_search_that_was_cut_off_goes_on_to_the_same_results(
     method: str, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tuning import oracles
-    from tuning.builder_trials import Networks
+    from tuning.builder_trials import BuilderTrials
 
     trials = 14 if method == "hyperband" else 4
     whole = run(method, out="artifacts/whole", trials=trials)
-    place = Networks if moment == "run" else oracles.Steady
+    place = BuilderTrials if moment == "run" else oracles.ResumableOracle
     real: Callable[..., Any] = getattr(place, moment)
     for count in (4, 2):  # it is cut off twice
         calls = [0]
@@ -157,7 +157,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_is_run_again() -> Non
     process = program("random", 6, 2, "many", "artifacts/many")
     while not list(Path("many/search").glob("trial_*/trial.json")) and process.poll() is None:
         time.sleep(0.05)
-    listed = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "worker_process import work"], capture_output=True)
+    listed = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "tuning.worker_process"], capture_output=True)
     os.kill(int(listed.stdout.split()[0]), signal.SIGKILL)
     assert process.wait(400) == 0, process.stderr.read()
     rows = trials_table("artifacts/many")
@@ -198,9 +198,9 @@ def test_what_fails_is_recorded_with_its_reason_and_the_search_goes_on() -> None
 def test_what_training_does_if_nothing_is_said_is_the_default_however_it_is_said(
     training: dict[str, Any], default: bool
 ) -> None:
-    from tuning.builder_trials import Networks
+    from tuning.builder_trials import BuilderTrials
 
-    assert Networks("mlp", blobs(), epochs=2).is_default({"model": {}, "training": training}) == default
+    assert BuilderTrials("mlp", blobs(), epochs=2).is_default({"model": {}, "training": training}) == default
 
 
 @pytest.mark.usefixtures("unexported")
@@ -265,9 +265,9 @@ def test_memory_is_steady_over_a_hundred_trials() -> None:
     if not Path("/proc/self/statm").is_file():
         pytest.skip("memory is read from /proc, which is not here")
     sizes: list[int] = []
-    from tuning.builder_trials import Networks
+    from tuning.builder_trials import BuilderTrials
 
-    real = Networks.run
+    real = BuilderTrials.run
 
     def watched(self: Any, *given: Any, **named: Any) -> Any:
         outcome = real(self, *given, **named)
@@ -278,7 +278,7 @@ def test_memory_is_steady_over_a_hundred_trials() -> None:
 
     watched.calls = 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Networks, "run", watched)
+        patch.setattr(BuilderTrials, "run", watched)
         run(space=rates, trials=100, epochs=1, method="random")
     grown = (sizes[-1] - sizes[3]) / 2**20
     assert grown < 30, [round(size / 2**20) for size in sizes]

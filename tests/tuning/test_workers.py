@@ -19,7 +19,7 @@ import pytest
 
 from support.places import ROOT
 from support.searches import PROGRAM, program, trials_table
-from tuning import chief, kept, oracles, study
+from tuning import chief, oracles, state_files, study
 from tuning.searching import address_of
 from zoo.errors import InputError
 
@@ -66,7 +66,7 @@ def test_the_trial_of_a_worker_that_is_lost_is_given_to_another(workplace: Path)
     found = oracle()
     first, second = found.create_trial("one"), found.create_trial("two")
     assert found.create_trial("one").trial_id == first.trial_id  # asking again is a sign of life
-    found.lose("one")
+    found.release("one")
     done(found, second)
     again = found.create_trial("two")
     assert again.trial_id == first.trial_id and again.hyperparameters.values == first.hyperparameters.values
@@ -96,7 +96,7 @@ def test_a_trial_that_ended_while_the_chief_was_away_counts_once(workplace: Path
     trial = found.create_trial("one")
     again = oracle(trials=2)
     again.reload()
-    assert again._retry_queue == [trial.trial_id]
+    assert again.retries == [trial.trial_id]
     done(again, trial)
     following = again.create_trial("one")
     assert following.trial_id != trial.trial_id
@@ -109,9 +109,9 @@ def test_what_a_worker_says_twice_counts_once(workplace: Path) -> None:
     trial = found.create_trial("one")
     done(found, trial)
     done(found, trial)
-    assert found.end_order == [trial.trial_id] and found.untold
+    assert found.end_order == [trial.trial_id] and found.has_waiting_workers
     done(found, found.create_trial("one"))
-    assert found.create_trial("one").status == "STOPPED" and not found.untold
+    assert found.create_trial("one").status == "STOPPED" and not found.has_waiting_workers
 
 
 def test_a_trial_whose_score_went_to_a_chief_that_was_killed_is_run_again(workplace: Path) -> None:
@@ -139,11 +139,11 @@ def test_a_worker_waits_for_a_chief_that_went_while_it_was_asked(monkeypatch: py
             return "trial"
 
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    assert chief.Patient(Stub()).CreateTrial("me", wait_for_ready=True) == "trial" and asked == ["me"] * 3
+    assert chief.RetryingStub(Stub()).CreateTrial("me", wait_for_ready=True) == "trial" and asked == ["me"] * 3
     monkeypatch.setattr(chief, "RETURN", -1.0)
     asked.clear()
     with pytest.raises(Gone):
-        chief.Patient(Stub()).CreateTrial("me")
+        chief.RetryingStub(Stub()).CreateTrial("me")
 
 
 def test_half_written_files_of_a_kill_are_no_hindrance(workplace: Path) -> None:
@@ -152,7 +152,7 @@ def test_half_written_files_of_a_kill_are_no_hindrance(workplace: Path) -> None:
     known = next(Path("search").glob("trial_*"))
     orphan = known.with_name("trial_7")
     orphan.mkdir()
-    kept.write(orphan / "trial.json", kept.read(known / "trial.json") | {"trial_id": "7"})
+    state_files.write(orphan / "trial.json", state_files.read(known / "trial.json") | {"trial_id": "7"})
     again = oracle()
     again.reload()
     assert list(again.trials) == list(found.trials)
@@ -161,11 +161,11 @@ def test_half_written_files_of_a_kill_are_no_hindrance(workplace: Path) -> None:
 def test_what_a_search_keeps_is_refused_in_one_line_where_it_is_damaged(workplace: Path) -> None:
     found = oracle()
     done(found, found.create_trial("one"))
-    study.claim(Path("run"), {"seed": 1, "rate": 0.5})
+    study.open_folder(Path("run"), {"seed": 1, "rate": 0.5})
     (trial,) = Path("search").glob("trial_*/trial.json")
 
     def opened() -> None:
-        study.claim(Path("run"), {"seed": 1, "rate": 0.5})
+        study.open_folder(Path("run"), {"seed": 1, "rate": 0.5})
         again = oracle()
         again.reload()
         assert list(again.trials) == list(found.trials)
@@ -180,7 +180,7 @@ def test_what_a_search_keeps_is_refused_in_one_line_where_it_is_damaged(workplac
             with pytest.raises(InputError, match=f"{path} is damaged: .*; remove the folder of the search"):
                 opened()
         values = json.loads(whole)
-        del values[kept.SUM]
+        del values[state_files.SUM]
         path.write_text(json.dumps(values))  # as 0.1.0 wrote it
         opened()
     Path("search/oracle.json").write_text("{}")

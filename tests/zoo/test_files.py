@@ -9,27 +9,27 @@ from pathlib import Path
 import pytest
 
 from zoo import InputError
-from zoo.files import cache_folder, sweep, whole_file, whole_folder
+from zoo.files import atomic_file, atomic_folder, cache_folder, remove_leftovers
 from zoo.progress import Stopwatch
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "file.txt"
     target.write_text("old")
-    with pytest.raises(RuntimeError), whole_file(target) as partial:
+    with pytest.raises(RuntimeError), atomic_file(target) as partial:
         partial.write_text("half")
         raise RuntimeError
     assert target.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["file.txt"]
-    with whole_file(target) as partial:
+    with atomic_file(target) as partial:
         partial.write_text("new")
     assert target.read_text() == "new" and [p.name for p in tmp_path.iterdir()] == ["file.txt"]
 
 
 def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
     code = (
-        "import sys, os; from pathlib import Path; from zoo.files import whole_file, whole_folder\n"
+        "import sys, os; from pathlib import Path; from zoo.files import atomic_file, atomic_folder\n"
         "place = Path(sys.argv[1])\n"
-        "with whole_folder(place) as folder, whole_file(place / 'f') as file:\n"
+        "with atomic_folder(place) as folder, atomic_file(place / 'f') as file:\n"
         "    (folder / 'x').touch(); file.touch(); os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
@@ -37,8 +37,8 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not
     assert len(left) == 2 and all(name.startswith(".partial-") for name in left)
     theirs = tmp_path / ".partial-20230101-photos"
     theirs.mkdir()
-    with whole_folder(tmp_path) as mine:
-        sweep(tmp_path)
+    with atomic_folder(tmp_path) as mine:
+        remove_leftovers(tmp_path)
         assert {p.name for p in tmp_path.iterdir()} == {mine.name, theirs.name}
     assert list(tmp_path.iterdir()) == [theirs]
 
@@ -46,14 +46,14 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not
 def test_links_are_written_through_and_pipes_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "target.csv").write_text("old")
     (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
-    with whole_file(tmp_path / "link.csv") as partial:
+    with atomic_file(tmp_path / "link.csv") as partial:
         partial.write_text("new")
     assert (tmp_path / "link.csv").is_symlink() and (tmp_path / "target.csv").read_text() == "new"
     os.mkfifo(tmp_path / "pipe")
-    with whole_file(tmp_path / "pipe") as partial:
+    with atomic_file(tmp_path / "pipe") as partial:
         assert partial == tmp_path / "pipe"
     assert (tmp_path / "pipe").is_fifo()
-    with pytest.raises(InputError, match="folder does not exist"), whole_file(tmp_path / "no" / "x.csv"):
+    with pytest.raises(InputError, match="folder does not exist"), atomic_file(tmp_path / "no" / "x.csv"):
         pass
 
 

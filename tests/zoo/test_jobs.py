@@ -58,12 +58,12 @@ def test_a_claim_is_this_threads_alone_and_ends_with_the_block(workplace: Path) 
 
     def other() -> None:
         try:
-            with files.claimed(run):
+            with files.locked(run):
                 said.append("claimed")
         except JobError as error:
             said.append(str(error))
 
-    with files.claimed(run), files.claimed(run):
+    with files.locked(run), files.locked(run):
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
@@ -78,8 +78,8 @@ PATHS = os.environ | {"PYTHONPATH": str(ROOT)}
 CLAIM = """
 import sys, time
 from pathlib import Path
-from zoo.files import claimed
-with claimed(Path(".runs/job")):
+from zoo.files import locked
+with locked(Path(".runs/job")):
     print("claimed", flush=True)
     time.sleep(60)
 """
@@ -88,11 +88,11 @@ with claimed(Path(".runs/job")):
 def test_a_killed_process_leaves_no_claim(workplace: Path) -> None:
     held = subprocess.Popen([sys.executable, "-c", CLAIM], stdout=subprocess.PIPE, text=True, env=PATHS)
     assert held.stdout.readline() == "claimed\n"
-    with pytest.raises(JobError, match=f"process {held.pid}"), files.claimed(Path(".runs/job")):
+    with pytest.raises(JobError, match=f"process {held.pid}"), files.locked(Path(".runs/job")):
         pass
     held.send_signal(signal.SIGKILL)
     held.wait()
-    with files.claimed(Path(".runs/job")):
+    with files.locked(Path(".runs/job")):
         pass
 
 
@@ -103,7 +103,7 @@ def test_of_many_that_claim_a_folder_that_comes_and_goes_one_at_a_time_has_it(wo
     def work(number: int) -> None:
         for _ in range(60):
             try:
-                with files.claimed(Path(".runs/job")) as run:
+                with files.locked(Path(".runs/job")) as run:
                     with lock:
                         inside[0] += 1
                         most[0] = max(most[0], inside[0])
@@ -134,7 +134,7 @@ def test_a_run_is_removed_at_once(workplace: Path, monkeypatch: pytest.MonkeyPat
         patch.setattr(files.os, "getpid", lambda: 2**22 + 1)  # of no process
         files.remove_run(run)
     assert not run.exists() and list(Path(".runs").iterdir())
-    with files.claimed(run):
+    with files.locked(run):
         assert [child.name for child in run.iterdir()] == [".lock"]
         assert list(Path(".runs").iterdir()) == [run]
 
@@ -172,7 +172,7 @@ def test_what_can_not_be_written_is_refused_before_the_work(xor: Path, monkeypat
 def test_a_cache_that_can_not_be_written_costs_no_job(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("file").write_text("in the way")
     monkeypatch.setenv("ZOO_CACHE", str(workplace / "file" / "cache"))
-    files._instead.cache_clear()
+    files._temporary_cache.cache_clear()
     with pytest.warns(Notice, match="ZOO_CACHE names another") as told:
         folder = files.cache_folder("embeddings")
         assert files.cache_folder("embeddings") == folder
@@ -184,7 +184,7 @@ def test_without_a_home_there_is_a_cache(workplace: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("ZOO_CACHE")
     monkeypatch.setenv("HOME", "/proc/nowhere")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    files._instead.cache_clear()
+    files._temporary_cache.cache_clear()
     with pytest.warns(Notice, match="can't be written"):
         assert files.cache_folder("weights").is_dir()
 

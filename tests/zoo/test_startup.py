@@ -20,7 +20,7 @@ from support.programs import command, foreign
 from zoo import cli
 from zoo.errors import Notice
 from zoo.kinds.images import decoding
-from zoo.startup import hushed
+from zoo.startup import without_noise
 
 NOISE = (
     b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
@@ -93,14 +93,14 @@ def test_blocks_of_several_threads_overlap(capfd: pytest.CaptureFixture[str]) ->
     before, second, first = os.fstat(2), threading.Event(), threading.Event()
 
     def begin_first() -> None:
-        with hushed():
+        with without_noise():
             os.write(2, NOISE)
             assert second.wait(10)
         first.set()
 
     thread = threading.Thread(target=begin_first)
     thread.start()
-    with hushed():
+    with without_noise():
         second.set()
         assert first.wait(10)
         os.write(2, NOISE + b"mine\n")

@@ -73,7 +73,7 @@ def test_an_output_of_few_characters_gets_escapes_and_plain_bars(monkeypatch: py
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii", errors="strict")
     monkeypatch.setattr(sys, "stdout", out)
-    terminal.forgive()
+    terminal.escape_unencodable()
     answer = {"label": "ü", "probability": 0.5, "probabilities": {"ü": 0.5}}
     tables.show_predictions([Prediction("grün\udcff", answer)], Classification(("ü",)), 1)
     terminal.say("é 🙂")

@@ -1,1 +1,1 @@
-"""The page that a search leaves."""
+"""The report of a search: a page, a table of trials, and sentences."""

@@ -1,4 +1,4 @@
-"""Which hyperparameters matter: what a random forest loses when one of them is shuffled."""
+"""Importance of hyperparameters, by permutation in a random forest."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 if TYPE_CHECKING:
     from tuning.results import SearchResult, TrialResult
 
-FEWEST = 10  # different scores; a forest on fewer tells nothing
+FEWEST = 10  # different scores; fewer are too few for a forest
 TREES = 300
 SHUFFLES = 10
-DECADES = 30  # largest over smallest value from which on a logarithm shows more; draws from 1e-4 to 1e-2 pass it
+DECADES = 30  # ratio of the largest to the smallest value from which on a logarithmic axis is used
 ABSENT = "not set"
 
 
 class Importance(NamedTuple):
-    """The share of one hyperparameter in what the forest explains; `spread` is its standard deviation over shuffles."""
+    """The share of one hyperparameter in the importances; `spread` is its standard deviation over shuffles."""
 
     name: str
     importance: float
@@ -33,7 +33,7 @@ class Explanation(NamedTuple):
     Attributes:
         importances: empty with too few trials.
         explained: out-of-bag R² of the forest, the share of the scores' variance that it explains; it may be
-            negative. None with too few trials, or where no hyperparameter varies.
+            negative. None with too few trials, or if no hyperparameter varies.
     """
 
     importances: list[Importance]
@@ -45,10 +45,10 @@ class Column(NamedTuple):
 
     Attributes:
         name: of the hyperparameter.
-        kind: ``number`` where every value is a finite one, else ``category``.
-        log: numbers that span decades.
-        levels: different values, as text, absent ones left out: numbers in rising order, categories as they appear.
-        absent: a trial has none, as hyperparameters that hang on another one.
+        kind: ``number`` if every value is a finite number, else ``category``.
+        log: whether numbers span decades.
+        levels: different values, as text: numbers in rising order, categories as they appear.
+        absent: whether a trial has no value, as of a hyperparameter that depends on another.
     """
 
     name: str
@@ -59,28 +59,28 @@ class Column(NamedTuple):
 
     @property
     def varies(self) -> bool:
-        """Whether two trials differ in it."""
+        """Whether two trials have different values."""
         return len(self.levels) + self.absent > 1
 
 
 def columns(trials: Iterable[TrialResult]) -> list[Column]:
     """Every hyperparameter of the trials, in the order in which they appear."""
     trials = list(trials)
-    found = []
+    result = []
     for name in dict.fromkeys(name for trial in trials for name in trial.values):
         values = [trial.values[name] for trial in trials if name in trial.values]
         absent = len(values) < len(trials)
         if all(map(is_number, values)):
             levels = sorted({float(value) for value in values})
             log = decades(levels)
-            found.append(Column(name, "number", log, tuple(f"{level:.12g}" for level in levels), absent))
+            result.append(Column(name, "number", log, tuple(f"{level:.12g}" for level in levels), absent))
         else:
-            found.append(Column(name, "category", False, tuple(dict.fromkeys(map(level_of, values))), absent))
-    return found
+            result.append(Column(name, "category", False, tuple(dict.fromkeys(map(level_of, values))), absent))
+    return result
 
 
 def decades(values: Sequence[float]) -> bool:
-    """Whether positive numbers span so much that they are better seen by their logarithm."""
+    """Whether positive numbers span so much that their logarithm is better to look at."""
     return bool(values) and min(values) > 0 and max(values) / min(values) >= DECADES
 
 
@@ -95,34 +95,35 @@ def level_of(value: Any) -> str:
 
 
 def scored(trials: Iterable[TrialResult]) -> list[TrialResult]:
-    """The trials that have a score, a finite one."""
+    """The trials that have a finite score."""
     return [trial for trial in trials if trial.score is not None and math.isfinite(trial.score)]
 
 
 def importances(result: SearchResult, seed: int = 0) -> list[Importance]:
-    """How much each hyperparameter matters for the score; see `explain`.
+    """The importance of each hyperparameter for the score; see `explain`.
 
     Args:
         result: of a search.
         seed: of the forest and of the shuffles.
 
     Returns:
-        The hyperparameters that vary, the most important first. Shares add up to 1, or are all 0 where the forest
+        The hyperparameters that vary, the most important first. Shares add up to 1, or are all 0 if the forest
         explains nothing. Empty with fewer than `FEWEST` different scores.
     """
     return explain(result, seed).importances
 
 
 def explain(result: SearchResult, seed: int = 0) -> Explanation:
-    """Fit a random forest to the scores of the completed trials, and see what it loses without a hyperparameter.
+    """Fit a random forest to the scores of the completed trials, and measure the importance of each hyperparameter.
 
-    A hyperparameter's importance is the rise of the squared error when its values are shuffled between trials, by
-    the predictions of the trees that have not seen the trial (Breiman 2001, Random Forests, section 10): a tree that
-    has learnt noise by heart finds nothing of it there. That a forest on the trials of a search tells which
-    hyperparameters matter is Hutter, Hoos and Leyton-Brown 2014, An Efficient Approach for Assessing Hyperparameter
-    Importance; they take the variance of its marginals instead. A hyperparameter that is absent in a trial has a
-    level of its own there. Scores far out, beyond three interquartile ranges (Tukey 1977), are moved to that border:
-    one trial that diverged would be all that a squared error sees.
+    The importance is the rise of the squared error when the values of the hyperparameter are shuffled between trials.
+    Only trees whose bootstrap sample lacks the trial predict it (Breiman 2001, Random Forests, section 10), so that
+    noise that a tree memorised does not count. An absent value is a level of its own. Scores beyond three
+    interquartile ranges (Tukey 1977) are clipped to that border, because a single diverged trial would dominate the
+    squared error.
+
+    The idea of a forest on the trials is that of Hutter, Hoos and Leyton-Brown 2014, An Efficient Approach for
+    Assessing Hyperparameter Importance, who take the variance of its marginals instead.
 
     Args:
         result: of a search.
@@ -137,7 +138,7 @@ def explain(result: SearchResult, seed: int = 0) -> Explanation:
     blocks = [_encoded(column, trials) for column in varying]
     inputs = np.hstack(blocks)
     scores = _fenced(np.array([trial.score for trial in trials], np.float64))
-    # A leaf of two trials: with a single one the forest follows the noise of every score.
+    # At least two trials in a leaf: with one, the forest would follow the noise of every score.
     forest = RandomForestRegressor(TREES, min_samples_leaf=2, random_state=seed).fit(inputs, scores)
     rng = np.random.default_rng(seed)
     stacked = [inputs]
@@ -154,15 +155,15 @@ def explain(result: SearchResult, seed: int = 0) -> Explanation:
     total = means.sum()
     if explained <= 0 or total <= 0:
         return Explanation([Importance(column.name, 0.0, 0.0) for column in varying], explained)
-    found = [
+    rows = [
         Importance(column.name, float(mean / total), float(spread / total))
         for column, mean, spread in zip(varying, means, rises.std(1, ddof=1), strict=True)
     ]
-    return Explanation(sorted(found, key=lambda row: -row.importance), explained)
+    return Explanation(sorted(rows, key=lambda row: -row.importance), explained)
 
 
 def _encoded(column: Column, trials: Sequence[TrialResult]) -> np.ndarray:
-    """Float64 (trials, 1 or levels): a number as it is or its logarithm, a category as one-hot."""
+    """A column as float64 (trials, 1 or levels): a number or its logarithm, or a one-hot category."""
     if column.kind == "category":
         levels = [*column.levels, *([None] if column.absent else [])]
         at = [
@@ -174,7 +175,7 @@ def _encoded(column: Column, trials: Sequence[TrialResult]) -> np.ndarray:
     if column.log:
         values = np.log10(values)
     low, high = np.nanmin(values), np.nanmax(values)
-    # Below all others, where one split of a tree sets the absent ones apart.
+    # Absent values are below all others, so that one split of a tree separates them.
     return np.where(np.isnan(values), low - max(high - low, 1.0), values)[:, None]
 
 
@@ -185,7 +186,7 @@ def _fenced(scores: np.ndarray) -> np.ndarray:
 
 
 def _out_of_bag_errors(forest: Any, inputs: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Mean squared errors of trees that have not seen the trial.
+    """Mean squared errors of the out-of-bag predictions.
 
     Args:
         forest: fitted to the trials.
@@ -198,10 +199,10 @@ def _out_of_bag_errors(forest: Any, inputs: np.ndarray, scores: np.ndarray) -> n
     versions, count, _ = inputs.shape
     flat = inputs.reshape(versions * count, -1)
     total, trees = np.zeros((versions, count)), np.zeros(count)
-    for tree, seen in zip(forest.estimators_, forest.estimators_samples_, strict=True):
-        unseen = np.ones(count, bool)
-        unseen[seen] = False
-        total += tree.predict(flat).reshape(versions, count) * unseen
-        trees += unseen
-    known = trees > 0
-    return ((total[:, known] / trees[known] - scores[known]) ** 2).mean(1)
+    for tree, in_bag in zip(forest.estimators_, forest.estimators_samples_, strict=True):
+        out_of_bag = np.ones(count, bool)
+        out_of_bag[in_bag] = False
+        total += tree.predict(flat).reshape(versions, count) * out_of_bag
+        trees += out_of_bag
+    scored = trees > 0
+    return ((total[:, scored] / trees[scored] - scores[scored]) ** 2).mean(1)

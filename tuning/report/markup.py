@@ -1,8 +1,8 @@
-"""The page of a search: markup and style, with places in double braces to fill."""
+"""The page of a search: markup and style, with placeholders in double braces."""
 
 from __future__ import annotations
 
-# The policy holds back every request, whatever should come to stand in the page.
+# The content policy blocks every request, whatever text the page may contain.
 PAGE = r"""<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -1,4 +1,4 @@
-"""A search on paper: every trial as CSV, and a page to open in a browser."""
+"""The report of a search: every trial as CSV, and a page to open in a browser."""
 
 from __future__ import annotations
 
@@ -26,63 +26,63 @@ from tuning.report.importance import (
 from tuning.report.markup import PAGE
 from tuning.report.script import SCRIPT
 from tuning.report.wording import (
-    compared,
+    comparison,
     ending,
     failures,
     name_of,
     number,
     settings_text,
     summary,
-    validated,
+    validation_scores,
     value_text,
 )
-from zoo.files import whole_file
+from zoo.files import atomic_file
 from zoo.terminal import safe
 
 if TYPE_CHECKING:
     from tuning.results import SearchResult, TrialResult
 
-CURVES = 10  # drawn, those of the best trials
+CURVES = 10  # learning curves in the page, those of the best trials
 FIRST = ("number", "status", "score", "spread", "seconds", "epochs")
 LAST = ("note",)
-SHAKY = (30, 0.3)  # trials and R² below which the page warns of its own bars
+SHAKY = (30, 0.3)  # trials and R² below which the page warns that its bars are uncertain
 
 
 def write(result: SearchResult, folder: Path) -> None:
-    """Write ``trials.csv``, a row a trial, and ``report.html``, which needs nothing beside it.
+    """Write ``trials.csv``, a row a trial, and ``report.html``, a page that needs no other file.
 
     Args:
         result: of a search.
-        folder: is made if absent; files of these names in it are replaced, whole or not at all.
+        folder: made if absent; files of these names in it are replaced atomically.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # A note may hold what no encoding has, as half a surrogate pair out of a file's name.
+    # A note may hold characters that no encoding has, as half a surrogate pair from a file name.
     with (
-        whole_file(folder / "trials.csv") as partial,
+        atomic_file(folder / "trials.csv") as partial,
         partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
         csv.writer(file).writerows(_rows(result))
     content = page(result).encode("utf-8", errors="backslashreplace")
-    with whole_file(folder / "report.html") as partial:
+    with atomic_file(folder / "report.html") as partial:
         partial.write_bytes(content)
 
 
 def page(result: SearchResult) -> str:
-    """The HTML of a search: one page without any request."""
-    found = columns(result.trials)
+    """The HTML of a search: one page that makes no requests."""
+    hyperparameters = columns(result.trials)
     explanation = explain(result)
     title = f"Search: {result.model} on {Path(result.data).name or result.data}"
     parts = {
         "title": title,
         "about": f"Objective: {result.objective}, {'higher' if result.direction == 'max' else 'lower'} is better.",
         "summary": f"{summary(result)} {ending(result)}",
-        "validation": validated(result),
-        "held_out": compared(result),
+        "validation": validation_scores(result),
+        "held_out": comparison(result),
         "beside": " ".join(result.beside),
         "failed": failures(result),
         "winner": f"{name_of(result.best)}: {settings_text(result.best.values) or 'no hyperparameters'}",
-        "parallel_hint": _parallel_hint(result, found),
+        "parallel_hint": _parallel_hint(result, hyperparameters),
         "progress_hint": "A point is a trial, the line the best so far, a cross a failed one."
         if scored(result.trials)
         else "No trial has a score.",
@@ -97,17 +97,17 @@ def page(result: SearchResult) -> str:
     parts |= {
         "verdict_class": " better" if better else "",
         "settings": _settings_table(result.settings),
-        "table": _trials_table(result, found),
-        "data": _embedded(_drawn(result, found, explanation)),
+        "table": _trials_table(result, hyperparameters),
+        "data": _embedded(_drawn(result, hyperparameters, explanation)),
         "script": SCRIPT,
     }
-    # In one go: what is filled in may itself hold double braces.
+    # One pass, because the filled-in text may hold double braces itself.
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], PAGE)
 
 
 def _rows(result: SearchResult) -> list[list[Any]]:
     names = [column.name for column in columns(result.trials)]
-    # A hyperparameter may be called as a column is: epochs.
+    # A hyperparameter may have the name of a column, as epochs.
     heads = [f"hyperparameter.{name}" if name in (*FIRST, *LAST) else name for name in names]
     rows: list[list[Any]] = [[*FIRST, *heads, *LAST]]
     for trial in result.trials:
@@ -116,8 +116,8 @@ def _rows(result: SearchResult) -> list[list[Any]]:
     return rows
 
 
-def _parallel_hint(result: SearchResult, found: list[Column]) -> str:
-    if not any(column.varies for column in found):
+def _parallel_hint(result: SearchResult, hyperparameters: list[Column]) -> str:
+    if not any(column.varies for column in hyperparameters):
         return "No hyperparameter varies: there is nothing to draw."
     if not scored(result.trials):
         return "No trial has a score."
@@ -159,13 +159,13 @@ def _flat(settings: Mapping[str, Any], above: tuple[str, ...]) -> list[tuple[str
         if isinstance(value, Mapping) and value:
             rows += _flat(value, (*above, str(name)))
         else:
-            # Whole, not rounded: these are the numbers to train with again.
+            # Not rounded: these are the numbers to train with again.
             rows.append((": ".join((*above, str(name))), level_of(value)))
     return rows
 
 
-def _trials_table(result: SearchResult, found: list[Column]) -> str:
-    heads = [*FIRST, *(column.name for column in found), *LAST]
+def _trials_table(result: SearchResult, hyperparameters: list[Column]) -> str:
+    heads = [*FIRST, *(column.name for column in hyperparameters), *LAST]
     top = "".join(f'<th scope="col"><button type="button">{escape(name)}</button></th>' for name in heads)
     rows = []
     for trial in result.trials:
@@ -176,7 +176,7 @@ def _trials_table(result: SearchResult, found: list[Column]) -> str:
             _cell(trial.seconds, f"{trial.seconds:.1f}"),
             _cell(trial.epochs, str(trial.epochs)),
         ]
-        for column in found:
+        for column in hyperparameters:
             value = trial.values.get(column.name, "")
             cells.append(_cell(value if is_number(value) else None, value_text(value)))
         cells.append(f'<td class="note">{escape(trial.note)}</td>')
@@ -192,8 +192,8 @@ def _cell(value: float | None, text: str) -> str:
     return '<td data-sort="">-</td>' if text == "-" else f"<td>{escape(text)}</td>"
 
 
-def _drawn(result: SearchResult, found: list[Column], explanation: Explanation) -> dict[str, Any]:
-    """What the script draws, as JSON holds it."""
+def _drawn(result: SearchResult, hyperparameters: list[Column], explanation: Explanation) -> dict[str, Any]:
+    """The data that the script draws, as JSON holds it."""
     ranked = [trial for trial in result.completed if scored([trial])]
     first: dict[float, int] = {}  # equal scores, equal colours
     for at, trial in enumerate(ranked):
@@ -213,7 +213,7 @@ def _drawn(result: SearchResult, found: list[Column], explanation: Explanation) 
         "reference": _finite(result.default.score),
         "columns": [
             column._asdict() | {"varies": column.varies, "levels": column.levels if column.kind == "category" else []}
-            for column in found
+            for column in hyperparameters
         ],
         "trials": [
             {
@@ -222,7 +222,7 @@ def _drawn(result: SearchResult, found: list[Column], explanation: Explanation) 
                 "score": _finite(trial.score),
                 "spread": _finite(trial.spread),
                 "share": 1 - first[trial.score] / last if scored([trial]) else None,
-                "values": [_drawn_value(trial, column) for column in found],
+                "values": [_drawn_value(trial, column) for column in hyperparameters],
                 "note": trial.note if trial.status == "failed" else "",
             }
             for trial in result.trials
@@ -245,10 +245,10 @@ def _finite(value: float | None) -> float | None:
 
 
 def _embedded(data: dict[str, Any]) -> str:
-    """JSON inside a script element, which nothing but ``</script`` and ``<!--`` can end or bend."""
+    """JSON for a script element, without the ``</script`` and ``<!--`` that would end or change it."""
     return json.dumps(data, allow_nan=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def escape(text: str) -> str:
-    """Text of a page, on which names do no more than on a terminal."""
+    """Text escaped for the page; names of files and columns are escaped as in a terminal."""
     return html.escape(safe(text, keep="\n"))

@@ -1,4 +1,4 @@
-"""The script that draws the pictures of a search's page, in plain JavaScript."""
+"""The JavaScript that draws the charts of a search's page."""
 
 from __future__ import annotations
 

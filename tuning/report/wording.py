@@ -1,4 +1,4 @@
-"""A search in words, for the page and the terminal."""
+"""Sentences on a search, for the page and the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def summary(result: SearchResult) -> str:
-    """How many trials, how they were drawn, and how long it took."""
+    """A sentence on the number of trials, the method and the duration."""
     trials = counted(len(result.trials) - 1, "trial")
     return (
         f"{trials} beside the default configuration in {duration(result.seconds)}; "
@@ -24,28 +24,28 @@ def summary(result: SearchResult) -> str:
 
 
 def ending(result: SearchResult) -> str:
-    """Why the search ended."""
+    """A sentence on why the search ended."""
     return f"The search ended: {result.ended.rstrip('.')}."
 
 
-def validated(result: SearchResult) -> str:
-    """The best score of the examples that choose, and the default configuration's."""
+def validation_scores(result: SearchResult) -> str:
+    """A sentence on the best score on the inner validation examples, and on that of the default configuration."""
     if not scored([result.best]):
         return "No trial has a score."
     folds = "" if result.best.spread is None else f" ± {number(result.best.spread)} over the folds"
-    best = f"Best {result.objective} on the examples that choose {number(result.best.score)}{folds}"
+    best = f"Best {result.objective} on the inner validation examples {number(result.best.score)}{folds}"
     if result.best.number == result.default.number:
         return f"{best}: that of the default configuration."
     default = number(result.default.score) if scored([result.default]) else "failed"
     return f"{best} ({name_of(result.best).lower()}); default configuration: {default}."
 
 
-def compared(result: SearchResult) -> str:
-    """Winner and default configuration on held-out examples, in words."""
+def comparison(result: SearchResult) -> str:
+    """Sentences on the best and the default configuration on held-out examples."""
     held_out, name = result.held_out, result.objective
     low, high = held_out.interval
     width = high - low if 0 < high - low < math.inf else abs(held_out.difference)
-    # The interval tells how many digits mean something: two of its width.
+    # Digits up to the second of the interval's width are significant.
     digits = min(max(1 - math.floor(math.log10(float(f"{width:.2g}"))), 0), 10) if 0 < width < math.inf else 4
     best, default, difference, low, high = (
         f"{round(value, digits) + 0.0:,.{digits}f}"  # no -0.000
@@ -67,14 +67,14 @@ def compared(result: SearchResult) -> str:
 
 
 def beside(evaluation: Scored) -> str:
-    """The winner and simple models on held-out examples, by the measure that comes first."""
+    """A sentence on the best model and simple models on held-out examples, by the first measure of the task."""
     name, own, rows = evaluation.beside()
     simple = "; ".join(f"{model} {number(value)}" for model, value in rows.items() if value is not None)
     return f"{name[0].upper()}{name[1:]} there {number(own)}, of simple models: {simple or '-'}."
 
 
 def failures(result: SearchResult) -> str:
-    """How many trials failed, and the most common reason."""
+    """A sentence on the number of failed trials, and the most common reason."""
     failed = [trial for trial in result.trials if trial.status == "failed"]
     if not failed:
         return "No trial failed."
@@ -86,7 +86,7 @@ def failures(result: SearchResult) -> str:
 
 
 def name_of(trial: TrialResult) -> str:
-    """What a trial is called."""
+    """The name of a trial."""
     return f"Trial {trial.number}" if trial.number else "Default configuration"
 
 
@@ -96,22 +96,22 @@ def settings_text(values: Mapping[str, Any], names: Container[str] | None = None
 
 
 def value_text(value: Any) -> str:
-    """A hyperparameter's value to read; of a number with a fraction three digits."""
+    """A hyperparameter's value as text; a number with a fraction has three digits."""
     return f"{value:.3g}" if is_number(value) and value != int(value) else level_of(value)
 
 
 def number(value: float | None) -> str:
-    """A score or loss to read, to four digits."""
+    """A score or loss as text, with four digits."""
     return "-" if value is None or not math.isfinite(value) else f"{value:.4g}"
 
 
 def counted(count: int, what: str) -> str:
-    """A number with its thing, as "2,000 examples"."""
+    """A number with its noun, as "2,000 examples"."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
-    """A time to read, as "12 min 3 s"."""
+    """A duration as text, as "12 min 3 s"."""
     if seconds < 60:
         return f"{seconds:.2g} s" if seconds < 9.5 else f"{min(seconds, 59):.0f} s"
     minutes, rest = divmod(round(seconds), 60)

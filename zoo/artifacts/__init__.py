@@ -1,1 +1,1 @@
-"""The versioned folder that training leaves: written, proven, opened and asked."""
+"""Artifacts: the versioned folders of trained models, and how they are written, proven, loaded and used."""

@@ -1,4 +1,4 @@
-"""The card of an artifact: written with its format, and checked whenever it is read."""
+"""The card of an artifact, which is written with the version of its format, and checked when it is read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import keras
 
 NAME = "card.json"
-FORMAT = 2  # of the cards that this version writes and the newest that it reads; cards of 0.1.0 have none
+FORMAT = 2  # of the cards that this version writes, the newest that it reads; cards of 0.1.0 have none
 
 
 def write(folder: Path, card: dict[str, Any]) -> None:
@@ -33,7 +33,7 @@ def write(folder: Path, card: dict[str, Any]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON holds it: a user's own builder takes arguments of any kind, and its card says which they were."""
+    """`value` as JSON holds it; arguments of a user's builder may be of any type, and become text."""
     if isinstance(value, Mapping):
         return {key if isinstance(key, str) else str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -45,20 +45,19 @@ def plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(map(str, value))
     named = f"{value.__module__}.{value.__qualname__}" if hasattr(value, "__qualname__") else str(value)
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", named)  # where it is in memory is that of one process
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", named)  # addresses in memory differ from process to process
 
 
 def read(folder: Path, opened: Collection[str] = checksums.LOADED) -> dict[str, Any]:
-    """The card of a version, and a look at the files that are to be opened: everything that opens one begins here.
+    """The card of a version, after a check of the files that the caller is about to open.
 
     Args:
         folder: of the version.
-        opened: as `zoo.artifacts.checksums.require` takes it. Versions of before there were checksums are taken
-            without.
+        opened: as `zoo.artifacts.checksums.require` takes it. Early versions have no checksums to check.
 
     Raises:
-        InputError: the card can't be read, is of a newer version of this package, lacks something or says what can't
-            be; or the files are not those that were published.
+        InputError: the card can't be read, is of a newer version of this package, or is damaged; or the files were
+            changed.
     """
     try:
         card = json.loads((folder / NAME).read_bytes(), object_pairs_hook=_without_twins)
@@ -80,11 +79,11 @@ def read(folder: Path, opened: Collection[str] = checksums.LOADED) -> dict[str, 
 
 
 def requested_kind(card: Mapping[str, Any], model: keras.Model | None = None) -> Kind:
-    """What a request of ``serving_default`` is: the kind of the card's input, or codes.
+    """The kind of a request of ``serving_default``: that of the card's input, or codes.
 
     Args:
         card: of the artifact.
-        model: says the width of codes, and how long its sequences are at most.
+        model: has the width of codes, and the length of sequences.
     """
     if not task_class(card["task"]).drawn:
         kind = kind_of(card["input"])
@@ -93,10 +92,10 @@ def requested_kind(card: Mapping[str, Any], model: keras.Model | None = None) ->
 
 
 def check_model(card: dict[str, Any], model: keras.Model, folder: Path) -> None:
-    """Hold the shapes of a version's Keras model to its card.
+    """Check that the shapes of a version's Keras model fit its card.
 
     Raises:
-        InputError: it has another number of outputs than the card has classes, or takes other inputs.
+        InputError: inputs or outputs have other shapes.
     """
     try:
         for what, expected, received in _shapes(card, model):
@@ -114,7 +113,7 @@ def check_model(card: dict[str, Any], model: keras.Model, folder: Path) -> None:
 
 
 def _shapes(card: dict[str, Any], model: keras.Model) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
-    """What is held to each other: what it is, the shape that the card has, and that of the model, without the batch."""
+    """Shapes to compare: their meaning, the shape in the card, and that of the model, without the batch axis."""
     task = task_of(card)
     yield from task.shapes(card, model)
     if not task.drawn:
@@ -126,7 +125,7 @@ def _shape(sizes: tuple[int | None, ...]) -> str:
 
 
 def _problem(card: Any) -> str | None:
-    """What is wrong with a card, in words: what was expected, and what is there."""
+    """The problem of a damaged card, in words; None if there is none."""
     if not isinstance(card, dict):
         return f"expected an object, received {_shown(card)}"
     if card.get("format", FORMAT) != FORMAT or isinstance(card.get("format"), bool):

@@ -1,4 +1,4 @@
-"""Checksums of an artifact's files and of kept ones, in the format of coreutils' sha256sum."""
+"""Checksums of the files of an artifact or a cache, in the format of coreutils' sha256sum."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError, Notice
-from zoo.files import digest, whole_file
+from zoo.files import atomic_file, digest
 
 NAME = "SHA256SUMS"
-FORMATS = "formats"  # folder of what is exported later; each format in it has a manifest of its own
+FORMATS = "formats"  # folder of formats that are exported later; each has a manifest of its own
 MANIFEST = "manifest.json"
-LOADED = ("card.json", "model.keras")  # what `zoo.load` opens
+LOADED = ("card.json", "model.keras")  # files that `zoo.load` opens
 GRAPH = ("saved_model.pb", "fingerprint.pb", "variables/", "assets/", "assets.extra/")
-SERVED = (*LOADED, *GRAPH, "example.json")  # and a server
+SERVED = (*LOADED, *GRAPH, "example.json")  # files that a server opens
 _LINE = re.compile(rb"(\\?)([0-9a-f]{64}) [ *](.+)", re.S)
 _ESCAPES = {b"\\\\": b"\\", b"\\n": b"\n", b"\\r": b"\r"}  # of names, in lines that begin with a backslash
 
 
 def write(folder: Path) -> Path:
-    """Write ``SHA256SUMS`` over all files in `folder`, those in ``formats/`` excepted; to be written last.
+    """Write ``SHA256SUMS`` for all files in `folder` except those in ``formats/``; it must be written last.
 
     ``sha256sum -c SHA256SUMS`` in the folder checks them as `check` does.
     """
@@ -39,12 +39,12 @@ def write(folder: Path) -> Path:
 
 
 def check(folder: Path) -> list[str]:
-    """What is not as when ``SHA256SUMS`` was written, a line a file: changed, missing or unexpected.
+    """Differences to ``SHA256SUMS``, a line for each file that is changed, missing or unexpected.
 
     Files in ``formats/`` have manifests: see `check_manifest`.
 
     Raises:
-        InputError: there are no sums.
+        InputError: there is no ``SHA256SUMS``.
     """
     if not has(folder):
         raise InputError(f"{folder}: expected the file {NAME}, which artifacts of earlier versions do not have")
@@ -53,16 +53,16 @@ def check(folder: Path) -> list[str]:
 
 
 def require(folder: Path, opened: Collection[str] = SERVED) -> None:
-    """Refuse a version unless the files that are opened are those that were published.
+    """Check that the files which are about to be opened are unchanged.
 
-    It reads these files once: some 0.1 s for 100 MB. Files that nobody opens may be missing, or others be beside them.
+    These files are read once, some 0.1 s for 100 MB. Other files may be missing or added.
 
     Args:
         folder: of the version, with ``SHA256SUMS``.
         opened: names of files, and of folders with ``/`` at the end.
 
     Raises:
-        InputError: one is changed, missing or not in the list.
+        InputError: a file is changed, missing or not in the list.
     """
     expected, problems = _listed(folder)
 
@@ -74,10 +74,10 @@ def require(folder: Path, opened: Collection[str] = SERVED) -> None:
 
 
 def require_format(folder: Path) -> dict[str, Any]:
-    """The manifest of a format, whose files are those that were exported; it is refused unless they are.
+    """The manifest of a format, after a check that its files are unchanged.
 
     Raises:
-        InputError: one is changed or missing, or it was made of another model than that of its version.
+        InputError: a file is changed or missing, or the format was exported from another model.
     """
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: expected a format, as zoo export makes it; its {MANIFEST} is not there")
@@ -94,24 +94,24 @@ def require_format(folder: Path) -> dict[str, Any]:
 
 
 def seal(*paths: Path) -> None:
-    """Write checksums of what is kept in a cache beside the first of `paths`, all of which are in one folder."""
+    """Write checksums of cached files beside the first of `paths`, all of which are in one folder."""
     lines = [f"{digest(path)}  {path.name}\n" for path in paths]
-    with whole_file(_seal_of(*paths)) as partial:
+    with atomic_file(_seal_of(*paths)) as partial:
         partial.write_text("".join(lines), encoding="utf-8")
 
 
 def sealed(*paths: Path) -> bool:
-    """Whether `paths` are as when they were sealed; where one is damaged that is told by a warning.
+    """Whether `paths` are unchanged since `seal`; a warning tells of a damaged file.
 
-    What 0.1.0 kept has no seal: it is made again, as nothing says whether it is whole.
+    Files of 0.1.0 have no checksums, and count as absent.
     """
-    kept = _seal_of(*paths)
+    seal_file = _seal_of(*paths)
     try:
-        lines = kept.read_bytes().splitlines()
+        lines = seal_file.read_bytes().splitlines()
         if lines == [f"{digest(path)}  {path.name}".encode() for path in paths]:
             return True
     except FileNotFoundError:
-        if not kept.exists():
+        if not seal_file.exists():
             return False
     except OSError:
         pass
@@ -132,7 +132,7 @@ def _refuse(folder: Path, problems: list[str], remedy: str) -> None:
 
 
 def _listed(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Name -> checksum of ``SHA256SUMS``, and what is wrong with it."""
+    """Name -> checksum in ``SHA256SUMS``, and the problems of that file."""
     expected: dict[str, str] = {}
     problems = []
     try:
@@ -150,24 +150,24 @@ def _listed(folder: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def count(folder: Path) -> int:
-    """How many files ``SHA256SUMS`` lists."""
+    """Number of files in ``SHA256SUMS``."""
     return len(_listed(folder)[0])
 
 
 def has(folder: Path) -> bool:
-    """Whether there is a ``SHA256SUMS``."""
+    """Whether `folder` has a ``SHA256SUMS``."""
     return os.path.lexists(folder / NAME)
 
 
 def formats(folder: Path) -> list[Path]:
-    """Folders of the formats that the artifact in `folder` was exported to later; half-written ones are none."""
+    """Folders of the further formats of the artifact in `folder`, without half-written ones."""
     place = folder / FORMATS
-    found = sorted(place.iterdir()) if place.is_dir() else []
-    return [child for child in found if child.is_dir() and not child.name.startswith(".")]
+    children = sorted(place.iterdir()) if place.is_dir() else []
+    return [child for child in children if child.is_dir() and not child.name.startswith(".")]
 
 
 def check_format(folder: Path) -> list[str]:
-    """What is not as when a format was exported: by its ``SHA256SUMS``, or by the manifest alone of one of 0.1.0."""
+    """Differences of a format to its ``SHA256SUMS``, or to its manifest if it is of 0.1.0."""
     if has(folder):
         return check(folder)
     problems = check_manifest(folder)
@@ -177,18 +177,18 @@ def check_format(folder: Path) -> list[str]:
 
 
 def check_manifest(folder: Path) -> list[str]:
-    """What is not as the ``manifest.json`` of a format says, a line a file: changed, missing or unexpected."""
+    """Differences to the ``manifest.json`` of a format, a line for each file that is changed, missing or unexpected."""
     if not (folder / MANIFEST).is_file():
         return [f"missing: {MANIFEST}"]
     try:
         files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        expected = {name: told["sha256"] for name, told in files.items()}
+        expected = {name: facts["sha256"] for name, facts in files.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         return [f"changed: {MANIFEST}, which has no list of files"]
     return _compared(folder, expected, [name for name in _files(folder) if name != MANIFEST])
 
 
-def _compared(folder: Path, expected: Mapping[str, str], found: list[str]) -> list[str]:
+def _compared(folder: Path, expected: Mapping[str, str], names: list[str]) -> list[str]:
     problems = [f"missing: {name}" for name in expected if not (folder / name).is_file()]
     for name in expected:
         if (folder / name).is_file():
@@ -198,11 +198,11 @@ def _compared(folder: Path, expected: Mapping[str, str], found: list[str]) -> li
                 problems.append(f"unreadable: {name}: {error.strerror}")
             else:
                 problems += [] if same else [f"changed: {name}"]
-    return problems + [f"unexpected: {name}" for name in found if name not in expected]
+    return problems + [f"unexpected: {name}" for name in names if name not in expected]
 
 
 def _files(folder: Path, without: str = "") -> list[str]:
-    """Names of all files in `folder`, in the alphabet's order; not of the sums, nor in the folder `without`."""
+    """Names of all files in `folder`, sorted, except ``SHA256SUMS`` and those in the folder `without`."""
     found = []
     for place, folders, names in os.walk(folder):
         here = Path(place).relative_to(folder)

@@ -1,4 +1,4 @@
-"""Codes that new examples are made of: drawn, and on the way from one to another."""
+"""Codes for new examples: random ones, and interpolations between two."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zoo.errors import InputError
 
 
 def check_counts(**counts: int) -> None:
-    """Raise InputError unless all are whole numbers from 1 on."""
+    """Raise InputError unless all are integers of at least 1."""
     for name, count in counts.items():
         if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
             raise InputError(f"expected {name} to be a whole number from 1 on, received {count!r}")
@@ -19,7 +19,7 @@ def drawn(count: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((count, *shape), np.float32)
 
 
-def straight(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
+def linear(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
     """Evenly spaced codes on the line between two, both included: float32 (steps, ...); of one step the first."""
     shares = np.linspace(0, 1, steps, dtype=np.float32).reshape(-1, *[1] * first.ndim)
     return (1 - shares) * first + shares * second
@@ -28,8 +28,8 @@ def straight(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
 def spherical(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
     """Codes on the arc between two, by even angles, both included: float32 (steps, width).
 
-    Drawn codes all have nearly the same length, and on the straight line between two there are shorter ones, which
-    no network has learnt from.
+    Random codes have nearly the same length. Codes on the straight line between two are shorter, and no network has
+    learnt from such.
 
     Args:
         first: float32 (width,).
@@ -41,7 +41,7 @@ def spherical(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
     lengths = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
     angle = np.arccos(np.clip(np.dot(first, second) / lengths, -1, 1)) if lengths else 0.0
     if np.sin(angle) < 1e-6:  # on one line with the origin: there is no arc, or there are many
-        return straight(first, second, steps)
+        return linear(first, second, steps)
     shares = np.linspace(0, 1, steps)[:, None]
     return ((np.sin((1 - shares) * angle) * first + np.sin(shares * angle) * second) / np.sin(angle)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""One training example of an artifact, as a request that a server of the artifact answers."""
+"""One training example of an artifact, as a request for a server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 100_000  # characters; a longer example shows nobody what an input is lik
 def write(folder: Path, part: Part, kind: Kind) -> None:
     """Write ``example.json``: a request in TensorFlow Serving's REST, with one example of `part`.
 
-    There is none of images, which are files, and none that would be longer than `MOST`.
+    Nothing is written for images, which are files, and for an example longer than `MOST`.
 
     Args:
         folder: of the version.
@@ -35,7 +35,7 @@ def write(folder: Path, part: Part, kind: Kind) -> None:
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """The example, name of an input -> value as JSON has it; None where there is none, as in artifacts of 0.1.0."""
+    """The example, name of an input -> value of JSON; None if there is none, as in artifacts of 0.1.0."""
     try:
         return json.loads((folder / NAME).read_bytes())["instances"][0]
     except (OSError, ValueError, LookupError, TypeError):

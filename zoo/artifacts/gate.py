@@ -1,4 +1,4 @@
-"""The one gate: an export answers as the model does, from a clean process, or is not published."""
+"""The gate: an export is published only if it answers, in a clean process, as the model does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zoo.data.dataset import Data
 from zoo.data.kind import Kind
 from zoo.data.parts import Inputs, Part, in_files
 from zoo.errors import InputError, JobError
-from zoo.files import cache_folder, whole_folder
+from zoo.files import atomic_folder, cache_folder
 from zoo.tasks.forms import FORMS, Form, in_numpy
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Outputs, Value
@@ -31,16 +31,16 @@ Answers = dict[str, np.ndarray]
 
 
 class Parity(NamedTuple):
-    """What the gate found.
+    """The result of the gate.
 
     Attributes:
-        files: how many inputs were compared.
-        formats: of those that are files, with their counts.
-        largest_difference: in any number, in the units of the task: of probabilities as they are, of values in
-            deviations of the training targets.
-        label_differences: labels that differ although their margin is over the tolerance.
-        tolerance: what was allowed.
-        refused: name and reason of each file that the export does not read, as a damaged one.
+        files: number of compared inputs.
+        formats: of inputs that are files -> their number.
+        largest_difference: of any number, in the units of the task: probabilities as they are, values in deviations
+            of the training targets.
+        label_differences: number of labels that differ although their margin is over the tolerance.
+        tolerance: the largest difference that is allowed.
+        refused: name and reason of each file that the export can't read, as a damaged one.
     """
 
     files: int
@@ -58,7 +58,7 @@ class Parity(NamedTuple):
         return self.files > 0 and self.label_differences == 0 and self.largest_difference <= self.tolerance
 
     def reason(self) -> str:
-        """Why not, in numbers."""
+        """Why the export may not be published, in numbers."""
         if self.refused and len(self.refused) > max(1, self.files // 10):
             name, why = self.refused[0]
             return f"it does not read {len(self.refused)} of {self.files + len(self.refused)} files, as {name}: {why}"
@@ -68,12 +68,12 @@ class Parity(NamedTuple):
         )
 
 
-class Answered(NamedTuple):
-    """What an export says.
+class ExportAnswers(NamedTuple):
+    """The answers of an export.
 
     Attributes:
-        values: name of an output -> array (inputs answered, ...), strings as an object array of bytes.
-        positions: of the inputs that were answered, int64, rising.
+        values: name of an output -> array (answered inputs, ...), strings as an object array of bytes.
+        positions: of the answered inputs, int64, rising.
         refused: name and reason of each of the others, which are files.
     """
 
@@ -83,7 +83,7 @@ class Answered(NamedTuple):
 
 
 class Gate:
-    """A clean process that answers from a SavedModel alone; start it early, as it has TensorFlow to load."""
+    """A clean process that runs a SavedModel alone. Start it early, because it loads TensorFlow."""
 
     def __init__(self) -> None:
         script = Path(__file__).with_name("parity_process.py")
@@ -99,24 +99,24 @@ class Gate:
             self.process.kill()
         self.process.communicate()
 
-    def ask(
+    def run(
         self,
         folder: Path,
         inputs: Inputs,
         kind: Kind,
         wanted: Sequence[str],
         timed: Sequence[int] = (),
-    ) -> Callable[[], Answered]:
-        """Begin to answer for raw `inputs`; the function returned waits for those of the `wanted` outputs there are.
+    ) -> Callable[[], ExportAnswers]:
+        """Start the inference for raw `inputs`, and return a function that waits for the `wanted` outputs.
 
-        With sizes of batches in `timed` there is ``latency_ms`` too, float64 (sizes,).
+        With sizes of batches in `timed`, ``latency_ms`` is an output too, float64 (sizes,).
 
         Raises (the function):
-            JobError: the process failed; with its last words.
+            JobError: the process failed; the message has the last line of its output.
         """
         stack = contextlib.ExitStack()
-        # Copies of the user's data: in a folder that is swept where this process is killed. Files are read in place.
-        place = stack.enter_context(whole_folder(cache_folder("gate")))
+        # Copies of the user's data are in a folder that is removed if this process is killed. Files are not copied.
+        place = stack.enter_context(atomic_folder(cache_folder("gate")))
         output = place / "answers.npz"
         request = {"saved_model": str(folder.resolve()), "batch": 32, "wanted": list(wanted), "output": str(output)}
         request["timed"] = list(timed)
@@ -133,11 +133,11 @@ class Gate:
         else:
             request["inputs"] = str(place / "inputs.npz")
             np.savez(request["inputs"], **packed(kind.feeds(inputs)))
-        with contextlib.suppress(BrokenPipeError):  # it died before; the answers will say of what
+        with contextlib.suppress(BrokenPipeError):  # it died before; waiting for the answers raises the reason
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
 
-        def answers() -> Answered:
+        def answers() -> ExportAnswers:
             with stack:
                 _, errors = self.process.communicate()
                 if self.process.returncode or not output.exists():
@@ -146,7 +146,7 @@ class Gate:
             positions = values.pop("positions")
             left = sorted(set(range(len(names))) - set(positions.tolist()))
             refused = zip((names[at] for at in left), (each.decode() for each in values.pop("refused")), strict=False)
-            return Answered(values, positions, tuple(refused))
+            return ExportAnswers(values, positions, tuple(refused))
 
         return answers
 
@@ -154,12 +154,12 @@ class Gate:
 def compare(
     task: Task,
     expected: Outputs,
-    answered: Answered,
+    answered: ExportAnswers,
     formats: Sequence[str],
     tolerance: float | None = None,
     request: Mapping[str, np.ndarray] | None = None,
 ) -> Parity:
-    """Hold what an export says to the outputs of the Keras model.
+    """Compare the answers of an export with the outputs of the Keras model.
 
     Args:
         task: of the model.
@@ -177,57 +177,57 @@ def compare(
     formats = [formats[at] for at in answered.positions] if formats else []
     if not count:
         return Parity(0, {}, float("inf"), 0, tolerance, answered.refused)
-    largest, flips = held(task, expected, answered.values, task.values(), tolerance, request)
+    largest, flips = compare_values(task, expected, answered.values, task.values(), tolerance, request)
     return Parity(count, dict(Counter(formats)), largest, flips, tolerance, answered.refused)
 
 
-def held(
+def compare_values(
     task: Task,
     expected: Outputs,
-    said: Answers,
+    answers: Answers,
     values: Mapping[str, Value],
     tolerance: float,
     request: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[float, int]:
-    """Hold what an export said, value by value, to the outputs of the Keras model.
+    """Compare the answers of an export, value by value, with the outputs of the Keras model.
 
-    What is compared is what the export itself said. It fails closed: nothing to compare, a value that is not there, of
-    another shape, or none of its form, and a number that is not finite, be it the model's own, are a difference without
-    end; a decision that has no margin differs if it is not equal.
+    The comparison fails closed. The difference is infinite if there is nothing to compare, if a value is missing, has
+    another shape or is not of its form, or if a number is not finite, even the model's own. A decision without a
+    margin must be equal.
 
     Args:
         task: of the model.
         expected: outputs of the model.
-        said: of the export, by name of the value.
+        answers: of the export, by name of the value.
         values: those that it has to say.
         tolerance: largest difference that is allowed, in the units of the task.
         request: of the inputs, as `Kind.request` gives it; None where there is nothing in it.
 
     Returns:
-        the largest difference of numbers, and how many examples have a decision that differs by more than `flipped`
+        the largest difference of numbers, and how many examples have a decision that differs by more than `count_flips`
         allows.
     """
     answer, units = task.answer(expected, request or {}, np), task.units(expected)
     largest, flips = 0.0 if values else float("inf"), 0
     for name, value in values.items():
-        form, known, told = FORMS[value.form], answer.values[name], said.get(name)
-        if np.shape(told)[:1] != (len(known),):
+        form, known, given = FORMS[value.form], answer.values[name], answers.get(name)
+        if np.shape(given)[:1] != (len(known),):
             return float("inf"), flips
         step = TOGETHER if form.decision else max(1, len(known))  # masks of photos are large
         for some in (slice(start, start + step) for start in range(0, len(known), step)):
-            wanted, received = form.array(task.names, known[some]), _received(form, told[some])
+            wanted, received = form.array(task.names, known[some]), _received(form, given[some])
             if received is None or received.shape != wanted.shape:
                 return float("inf"), flips
             if form.decision:
                 margins = {each: margin[some] for each, margin in answer.margins.items() if each == name}
-                flips += flipped(task, name, Answer({name: known[some]}, margins), received, tolerance)
+                flips += count_flips(task, name, Answer({name: known[some]}, margins), received, tolerance)
             else:
                 largest = max(largest, difference(wanted, received, units.get(name), value.squared))
     return largest, flips
 
 
-def flipped(task: Task, name: str, answer: Answer, received: np.ndarray, tolerance: float) -> int:
-    """How many examples have a decision that differs, not only where its margin is at most twice the tolerance.
+def count_flips(task: Task, name: str, answer: Answer, received: np.ndarray, tolerance: float) -> int:
+    """Number of examples with another decision, except decisions with a margin of at most twice the tolerance.
 
     Args:
         task: of the model.
@@ -246,35 +246,35 @@ def flipped(task: Task, name: str, answer: Answer, received: np.ndarray, toleran
     return wrong
 
 
-def _received(form: Form, said: np.ndarray | None) -> np.ndarray | None:
-    """What an export said as an array; None where it did not, or where it is none of that form, as a damaged PNG."""
+def _received(form: Form, answer: np.ndarray | None) -> np.ndarray | None:
+    """An answer of an export as an array; None if it is missing or not of its form, as a damaged PNG."""
     try:
-        return None if said is None else form.said(said)
+        return None if answer is None else form.said(answer)
     except (OSError, TypeError, ValueError):
         return None
 
 
-def difference(wanted: np.ndarray, received: np.ndarray, unit: np.ndarray | None, squared: bool = False) -> float:
-    """Largest difference of numbers, in units of `unit`, or of the largest one, if that is over 1.
+def difference(expected: np.ndarray, received: np.ndarray, unit: np.ndarray | None, squared: bool = False) -> float:
+    """Largest difference of numbers, in units of `unit`, or of the largest number if that is over 1.
 
-    It is without end where one of them is not finite.
+    It is infinite if a number is not finite.
 
     Args:
-        wanted: of the model.
+        expected: of the model.
         received: of the same shape.
         unit: float64 () or (values,); None for that of the largest one.
         squared: compare roots.
     """
-    if received.dtype.kind not in "fiub" or not (np.isfinite(received).all() and np.isfinite(wanted).all()):
+    if received.dtype.kind not in "fiub" or not (np.isfinite(received).all() and np.isfinite(expected).all()):
         return float("inf")
     if squared:
-        wanted, received, unit = np.sqrt(np.maximum(wanted, 0)), np.sqrt(np.maximum(received, 0)), None
-    apart = np.abs(wanted.astype(np.float64) - received)
-    return float((apart / (largest_of(wanted) if unit is None else unit)).max(initial=0.0))
+        expected, received, unit = np.sqrt(np.maximum(expected, 0)), np.sqrt(np.maximum(received, 0)), None
+    gaps = np.abs(expected.astype(np.float64) - received)
+    return float((gaps / (largest_of(expected) if unit is None else unit)).max(initial=0.0))
 
 
 def alike(task: Task, outputs: Outputs, others: Outputs, tolerance: float) -> bool:
-    """Whether two runtimes' outputs are as near as their arithmetic explains, and answer the same."""
+    """Whether outputs of two runtimes differ by rounding alone, and give the same answers."""
     units = task.units(outputs)
     if any(difference(outputs[name], others[name], units[name]) > tolerance for name in outputs):
         return False
@@ -285,9 +285,9 @@ def alike(task: Task, outputs: Outputs, others: Outputs, tolerance: float) -> bo
 
 
 def gate_sample(part: Part, kind: Kind, task: Task, seed: int) -> list[int]:
-    """Positions in `part` of up to 256 examples that the exported model reads; of files some of each format and class.
+    """Positions in `part` of up to 256 examples that the exported model can read, of all formats and classes.
 
-    Empty where it reads none of them.
+    It is empty if the model can read none of them.
     """
     order = np.random.default_rng(seed).permutation(len(part))
     if not in_files(part.inputs):
@@ -307,7 +307,7 @@ def gate_sample(part: Part, kind: Kind, task: Task, seed: int) -> list[int]:
 
 
 def check_readable(data: Data, seed: int) -> None:
-    """Raise an InputError where the exported model reads none of the held-out examples: it could not be proven."""
+    """Raise InputError if the exported model can read none of the held-out examples, as it could not be proven."""
     if not gate_sample(data.held_out, data.kind, data.task, seed):
         reasons = Counter(data.kind.unreadable(data.held_out.inputs))
         listed = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common(3))

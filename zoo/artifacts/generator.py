@@ -1,4 +1,4 @@
-"""Asking an artifact of adversarial networks: images of drawn codes."""
+"""Generation of images with an artifact of adversarial networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.artifacts import codes
-from zoo.artifacts.predictor import opened
+from zoo.artifacts.predictor import load_model
 from zoo.data.kind import Kind
 from zoo.errors import InputError
 from zoo.kinds.registry import kind_of
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class Generator:
-    """An artifact that makes images; `zoo.load` makes it."""
+    """An artifact that makes images; `zoo.load` returns it."""
 
-    verbs = ("generate",)  # commands that it answers
+    verbs = ("generate",)  # commands for it
 
     def __init__(self, folder: Path, card: dict[str, Any]) -> None:
         self.folder = folder
@@ -35,36 +35,36 @@ class Generator:
 
     @cached_property
     def task(self) -> Task:
-        """What it is for."""
+        """The task of the model."""
         return task_of(self.card)
 
     @cached_property
     def kind(self) -> Kind:
-        """What the images are that it was trained on."""
+        """The kind of images that the model was trained on."""
         return kind_of(self.card["input"])
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes that can be asked for; none where it was trained without."""
+        """Names of the classes that can be generated; empty if the model was trained without classes."""
         return tuple(self.card["classes"])
 
     @cached_property
     def model(self) -> keras.Model:
         """The Keras model: codes float32 (batch, width), with classes also int32 (batch,), to pixels 0-255."""
-        return opened(self.folder, self.card)
+        return load_model(self.folder, self.card)
 
     @property
     def width(self) -> int:
-        """Of the codes."""
+        """Width of the codes."""
         return self.model.inputs[0].shape[-1]
 
     def generate(self, count: int, seed: int = 0, label: str | Sequence[str] | None = None) -> np.ndarray:
-        """Images of drawn codes.
+        """Images from random codes.
 
         Args:
-            count: how many.
-            seed: of the codes; with the same one, more images begin with the same ones.
-            label: the class of all images, or a sequence with that of each. Where None, classes take turns.
+            count: number of images.
+            seed: of the codes; with the same seed, more images begin with the same ones.
+            label: the class of all images, or a sequence with that of each. If None, classes take turns.
 
         Returns:
             float32 (count, height, width, channels), pixels 0-255.
@@ -110,7 +110,7 @@ class Generator:
         return generated(self.model, drawn, positions, len(self.classes))
 
     def _positions(self, label: str | Sequence[str] | None, count: int) -> np.ndarray | None:
-        """Positions of the classes, int64 (count,); None where none is asked for."""
+        """Positions of the classes, int64 (count,); None if none is requested."""
         if label is None:
             return None
         if not self.classes:

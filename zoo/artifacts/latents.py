@@ -1,4 +1,4 @@
-"""Where an autoencoder puts the examples of a path, and of which class each is."""
+"""Codes of the examples in a path, with their classes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Latents(NamedTuple):
 
     Attributes:
         codes: float32 (examples, width).
-        targets: int64 (examples,), positions in `classes`; None where there are none.
-        classes: names; empty where the examples have none.
-        found: how many examples there are, chosen or not.
-        notes: what was left out.
+        targets: int64 (examples,), positions in `classes`; None without classes.
+        classes: names; empty without classes.
+        found: number of examples in the path, chosen or not.
+        notes: on examples that were left out.
     """
 
     codes: np.ndarray

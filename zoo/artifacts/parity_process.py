@@ -1,4 +1,4 @@
-"""Answers of a SavedModel, from a process that has TensorFlow, and neither Keras nor anything of this project.
+"""Inference with a SavedModel, in a process with TensorFlow, and without Keras and this project.
 
 Run as a script: it loads TensorFlow, then waits for one line of JSON on standard input:
 ``{"saved_model": folder, "batch": 32, "wanted": [...], "output": file.npz}`` with ``"files": [...]``, encoded images,
@@ -27,39 +27,41 @@ PATIENCE = 3.0  # seconds a size is timed for, at most
 
 
 def packed(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Arrays as `numpy.savez` takes them without pickles: strings as one run of bytes, and where each of them ends.
+    """Arrays that `numpy.savez` takes without pickles: strings become one run of bytes, and the ends of each.
 
-    An array of strings of a fixed width would hold the longest of them once an example.
+    An array of strings of a fixed width would pad each to the longest.
     """
-    found: dict[str, np.ndarray] = {}
+    result: dict[str, np.ndarray] = {}
     for name, values in arrays.items():
         values = np.asarray(values)
         if values.dtype.kind in "biufc":
-            found[f"{name}/values"] = values  # with a suffix, as a column may be named "file", an argument of savez
+            result[f"{name}/values"] = (
+                values  # with a suffix, because a column may be named "file", as an argument of savez
+            )
             continue
         texts = [text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogatepass") for text in values]
-        found[f"{name}/bytes"] = np.frombuffer(b"".join(texts), np.uint8)
-        found[f"{name}/ends"] = np.cumsum([len(text) for text in texts], dtype=np.int64)
-    return found
+        result[f"{name}/bytes"] = np.frombuffer(b"".join(texts), np.uint8)
+        result[f"{name}/ends"] = np.cumsum([len(text) for text in texts], dtype=np.int64)
+    return result
 
 
 def unpacked(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays in a file of `packed` ones; strings as bytes, object (examples,)."""
-    found: dict[str, np.ndarray] = {}
+    """The arrays in a file of `packed` arrays; strings as bytes, object (examples,)."""
+    result: dict[str, np.ndarray] = {}
     with np.load(path) as file:
         for name in file.files:
             if name.endswith("/ends"):
                 plain = name.removesuffix("/ends")
                 run, ends = file[f"{plain}/bytes"].tobytes(), file[name].tolist()
-                found[plain] = np.empty(len(ends), object)
-                found[plain][:] = [run[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+                result[plain] = np.empty(len(ends), object)
+                result[plain][:] = [run[start:end] for start, end in zip([0, *ends], ends, strict=False)]
             elif name.endswith("/values"):
-                found[name.removesuffix("/values")] = file[name]
-    return found
+                result[name.removesuffix("/values")] = file[name]
+    return result
 
 
 def reason(message: str) -> str:
-    """What a message of TensorFlow says, without the names of its nodes: the text of an assertion where it is one."""
+    """A message of TensorFlow without the names of its nodes; of an assertion, its text alone."""
     asserted = re.search(r"assertion failed: \[(.*?)\]", message, re.DOTALL)
     plain = asserted[1] if asserted else re.sub(r"\{\{.*?\}\}|\[\[.*?\]\]", " ", message, flags=re.DOTALL)
     return " ".join(plain.split())[:300] or "TensorFlow does not say why"
@@ -67,18 +69,18 @@ def reason(message: str) -> str:
 
 def main() -> None:
     """Answer one request."""
-    # Importing these raises ImportError: what is proven must not need them. TensorFlow does without the last two.
+    # Importing these raises ImportError: the SavedModel must not need them. TensorFlow does not need the last two.
     for package in ("zoo", "applications", "tuning", "keras", "jax"):
         sys.modules[package] = None
     tf = _tensorflow()
     line = sys.stdin.readline()
-    if not line:  # the parent failed before it had anything to prove
+    if not line:  # the parent process failed before it sent a request
         return
     request = json.loads(line)
     serve = tf.saved_model.load(request["saved_model"]).signatures["serving_default"]
     arrays = unpacked(request["inputs"]) if "inputs" in request else {}
     count = len(next(iter(arrays.values()))) if arrays else len(request["files"])
-    found: dict[str, list] = {}
+    parts_by_name: dict[str, list] = {}
     answered, refused = [], []
 
     def batch(places: list[int]) -> dict:
@@ -90,7 +92,7 @@ def main() -> None:
     def answer(places: list[int]) -> None:
         for name, values in serve(**batch(places)).items():
             if name in request["wanted"]:
-                found.setdefault(name, []).append(values.numpy())
+                parts_by_name.setdefault(name, []).append(values.numpy())
         answered.extend(places)
 
     try:
@@ -108,30 +110,32 @@ def main() -> None:
                         refused.append(reason(error.message))
         if request.get("timed") and answered:
             batches = [batch([answered[place % len(answered)] for place in range(size)]) for size in request["timed"]]
-            found["latency_ms"] = [np.array([_milliseconds(lambda given=given: serve(**given)) for given in batches])]
+            parts_by_name["latency_ms"] = [
+                np.array([_milliseconds(lambda given=given: serve(**given)) for given in batches])
+            ]
     except tf.errors.OpError as error:
         sys.exit(reason(error.message))
-    answers = {name: np.concatenate(parts) for name, parts in found.items()}
+    answers = {name: np.concatenate(parts) for name, parts in parts_by_name.items()}
     answers |= {"positions": np.array(answered, np.int64), "refused": np.array(refused, object)}
     np.savez(request["output"], **packed(answers))
 
 
 def _tensorflow() -> Any:
-    """TensorFlow, without what it writes to standard error past Python, whose last line is what the parent reports."""
-    kept, failed = os.dup(2), True
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
+    """TensorFlow, imported without its output to standard error, whose last line the parent process reports."""
+    stderr, failed = os.dup(2), True
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         try:
             import tensorflow as tf
 
             tf.config.list_physical_devices()
             failed = False
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)
             if failed:
-                said.seek(0)
-                os.write(2, said.read())
+                captured.seek(0)
+                os.write(2, captured.read())
     return tf
 
 

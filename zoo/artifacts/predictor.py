@@ -1,4 +1,4 @@
-"""Asking an artifact: images in, labels and scores out."""
+"""Prediction and evaluation with an artifact."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zoo.data.notes import Note
 from zoo.data.parts import Inputs, chosen_inputs, count, in_files
 from zoo.errors import InputError, Notice
 from zoo.evaluation.findings import Finding
-from zoo.files import whole_file
+from zoo.files import atomic_file
 from zoo.kinds.registry import kind_of
 from zoo.tasks import forms
 from zoo.tasks.registry import task_of
@@ -30,7 +30,7 @@ from zoo.tasks.terms import Exam, Graded, Scored
 if TYPE_CHECKING:
     import keras
 
-BATCH = 32  # images that are asked for at once
+BATCH = 32  # images of a forward pass
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Prediction:
 
     Attributes:
         name: the file, or ``input 0`` and so on for images in memory.
-        answer: name of a value of the task -> it, as JSON holds it; empty where `error` is set.
-        error: why the input could not be read; None where it could.
+        answer: values of the task by name, as JSON holds them; empty if `error` is set.
+        error: why the input could not be read; None if it could.
     """
 
     name: str
@@ -49,22 +49,22 @@ class Prediction:
 
     @property
     def label(self) -> str | None:
-        """The class, or labels with ``;`` between them; None where there are none, or `error` is set."""
+        """The class, or labels with ``;`` between them; None without classes, or if `error` is set."""
         return self.answer.get("label")
 
     @property
     def probability(self) -> float | None:
-        """Of the most probable class; None where there are none."""
+        """Probability of the most probable class; None without classes."""
         return self.answer.get("probability")
 
     @property
     def probabilities(self) -> dict[str, float] | None:
-        """Class name -> probability, most probable first; None where there are none."""
+        """Class name -> probability, most probable first; None without classes."""
         return self.answer.get("probabilities")
 
     @property
     def values(self) -> dict[str, float] | None:
-        """Where numbers are asked for: name -> value; else None."""
+        """Name -> value for a model that predicts numbers; else None."""
         return self.answer.get("prediction")
 
     @property
@@ -76,7 +76,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """Scores, the examples behind them (most confidently wrong first), what was left out, and what is wrong.
+    """Scores, the examples behind them (most confidently wrong first), notes on left-out examples, and findings.
 
     Attributes:
         pictures: of the examples that are most wrong: what each row shows -> images, as `zoo.pictures.sheets.rows`
@@ -104,7 +104,7 @@ class EvaluationReport:
     def save(self, path: str | Path) -> None:
         """Write the examples as CSV: path, label, prediction, probability, right; or targets, values and error."""
         with (
-            whole_file(path) as partial,
+            atomic_file(path) as partial,
             partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
         ):
             writer = csv.writer(file)
@@ -116,9 +116,9 @@ class EvaluationReport:
 
 
 class Predictor:
-    """An artifact, ready to answer; `zoo.load` makes it."""
+    """An artifact that predicts; `zoo.load` returns it."""
 
-    verbs = ("predict", "evaluate")  # commands that it answers
+    verbs = ("predict", "evaluate")  # commands for it
 
     def __init__(self, folder: Path, card: dict[str, Any]) -> None:
         self.folder = folder
@@ -134,41 +134,41 @@ class Predictor:
 
     @cached_property
     def task(self) -> Task:
-        """What it is for."""
+        """The task of the model."""
         return task_of(self.card)
 
     @cached_property
     def kind(self) -> Kind:
-        """What it takes."""
+        """The kind of input."""
         return kind_of(self.card["input"])
 
     @cached_property
     def model(self) -> keras.Model:
         """The Keras model: raw inputs to probabilities or values; of images, float32 pixels 0-255."""
-        return opened(self.folder, self.card)
+        return load_model(self.folder, self.card)
 
     def predict(self, source: Any) -> list[Prediction]:
-        """Answer for raw inputs, of the kind that the model was trained on.
+        """Predict for raw inputs of the kind that the model was trained on.
 
         Args:
             source: Images: a file or folder (str or Path), a PIL image, a uint8 array (height, width, 3) or (height,
-                width), or a list of such; a folder stands for all files in it, hidden ones told as such. Tables: a
+                width), or a list of such; a folder stands for all files in it, and hidden files get an error. Tables: a
                 CSV file, a data frame, a row as a dict, or a list of such. Text: a string, a list of such, or the
                 path of a file or folder. Sequences: a file, or an array (examples, length, features).
 
         Returns:
-            one `Prediction` an input, in order; those that can't be read have an `error`.
+            one `Prediction` an input, in order; inputs that can't be read have an `error`.
 
         Raises:
-            InputError: a path does not exist, or there is nothing to answer for.
+            InputError: a path does not exist, or there are no inputs.
         """
         names, inputs, errors = self.kind.raw(source)
         answers: dict[int, dict[str, Any]] = {}
-        for positions, outputs, unread in self._asked(inputs):
+        for positions, outputs, unread in self._output_batches(inputs):
             errors |= unread
             request = self.kind.request(chosen_inputs(inputs, positions), self.task.asks) if len(positions) else {}
-            said = forms.as_json(self.task, outputs, request) if len(positions) else ()
-            answers |= dict(zip(positions.tolist(), said, strict=True))
+            rows = forms.as_json(self.task, outputs, request) if len(positions) else ()
+            answers |= dict(zip(positions.tolist(), rows, strict=True))
         return [
             Prediction(name, error=errors[at]) if at in errors else Prediction(name, answers[at])
             for at, name in enumerate(names)
@@ -179,25 +179,25 @@ class Predictor:
         return [each for source in self.kind.sources(paths) for each in self.predict(source)]
 
     def evaluate(self, path: str | Path) -> EvaluationReport:
-        """Score on labelled examples, by scikit-learn.
+        """Score the model on labelled examples, by the definitions of scikit-learn.
 
-        Of a path with parts the held-out one is scored (test before validation), else all. Examples that the model
-        was trained on are left out, and told; so is where that is not known.
+        Of a path with parts, the held-out part is scored (test before validation), else all examples. Examples that
+        the model was trained on are left out, with a note; a note also says if they are not known.
 
         Args:
             path: as `zoo.data.open` takes it; one class is enough.
 
         Raises:
-            InputError: nothing to score, or a label that the model does not know.
+            InputError: there is nothing to score, or a label is unknown to the model.
         """
         part, notes = self.kind.labelled(path, self.task)
         trained = self.trained_on()
         if self.doubt:
             notes.insert(0, Note("training examples", "kept", f"those of {path} can't be left out: {self.doubt}"))
-        fresh = np.array([digest not in trained for digest in part.digests], bool)
-        if not fresh.all():
-            notes.append(Note(f"{int((~fresh).sum())} examples", "left out", "the model was trained on them"))
-            part = part.chosen(np.flatnonzero(fresh))
+        unseen = np.array([digest not in trained for digest in part.digests], bool)
+        if not unseen.all():
+            notes.append(Note(f"{int((~unseen).sum())} examples", "left out", "the model was trained on them"))
+            part = part.chosen(np.flatnonzero(unseen))
         outputs, errors = self._outputs(part.inputs)
         notes += [Note(part.names[at], "left out", reason) for at, reason in errors.items()]
         answered = np.array([at for at in range(len(part)) if at not in errors], np.int64)
@@ -213,15 +213,15 @@ class Predictor:
         return EvaluationReport(scores, rows, tuple(notes), self.task.findings(exam, scores), pictures)
 
     def trained_on(self) -> set[str]:
-        """Sha256 of the examples it was trained on, those of the artifact it started from included.
+        """Sha256 of the examples that the model was trained on, also of those of the artifact that it started from.
 
-        Where the files that say so are missing or damaged they are some or none of them; `doubt` then says why.
+        The set is incomplete if its files are missing or damaged; `doubt` then says why.
         """
         return self._training[0]
 
     @property
     def doubt(self) -> str | None:
-        """Why `trained_on` may lack some; None where it has all."""
+        """Why `trained_on` may be incomplete; None if it is complete."""
         return self._training[1]
 
     @cached_property
@@ -230,38 +230,38 @@ class Predictor:
 
     @cached_property
     def _ask(self) -> Callable[[Any], dict[str, np.ndarray]]:
-        """Raw inputs in memory, of images float32 pixels, to outputs by name."""
+        """A function from raw inputs in memory, of images float32 pixels, to outputs by name."""
         try:
             model = self.model
         except UnknownLayersError as error:
             warnings.warn(f"{error}. Until then its SavedModel answers", Notice, stacklevel=2)
             return _served(self.folder, self.task, self.kind)
-        if self.kind.encoded:  # batches of files are all of one size: one graph serves them
+        if self.kind.encoded:  # batches of files have one size, so one graph serves them
             return lambda pixels: self.task.named(model.predict_on_batch(pixels.astype(np.float32)))
         return lambda inputs: self.task.outputs_of(model, inputs)
 
-    def _asked(self, inputs: Inputs) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], dict[int, str]]]:
+    def _output_batches(self, inputs: Inputs) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], dict[int, str]]]:
         """Some inputs at a time: positions of those that can be read, outputs by name, and why others can't."""
         for some in self.kind.decoded(inputs, doing="predicting", batch=BATCH):
             yield some.positions, self._ask(some.inputs) if len(some.positions) else {}, some.errors
 
     def _outputs(self, inputs: Inputs) -> tuple[dict[str, np.ndarray], dict[int, str]]:
-        """Outputs by name of those inputs that can be read, and why another can't, by its position."""
-        found, errors = [], {}
-        for positions, outputs, unread in self._asked(inputs):
+        """Outputs by name for the inputs that can be read; position of another one -> why it can't."""
+        batches, errors = [], {}
+        for positions, outputs, unread in self._output_batches(inputs):
             errors |= unread
             if len(positions):
-                found.append(outputs)
+                batches.append(outputs)
         nothing = np.zeros((0, len(self.classes)), np.float32)
-        names = found[0] if found else self.task.outputs
-        return {n: np.concatenate([each[n] for each in found]) if found else nothing for n in names}, errors
+        names = batches[0] if batches else self.task.outputs
+        return {n: np.concatenate([each[n] for each in batches]) if batches else nothing for n in names}, errors
 
 
-def opened(folder: Path, card: dict[str, Any]) -> keras.Model:
-    """The Keras model of a version, held to its card.
+def load_model(folder: Path, card: dict[str, Any]) -> keras.Model:
+    """The Keras model of a version, after a check that it fits the card.
 
     Raises:
-        InputError: it can't be opened, or does not fit the card.
+        InputError: the model can't be loaded, or does not fit the card.
     """
     try:
         model = loaded(folder / "model.keras")
@@ -287,18 +287,18 @@ def _served(folder: Path, task: Task, kind: Kind) -> Callable[[Any], dict[str, n
     signatures = tf.saved_model.load(str(folder)).signatures
 
     def answers(inputs: Any) -> dict[str, np.ndarray]:
-        decoded = signatures.get("serving_pixels")  # files, which are decoded here already
+        decoded = signatures.get("serving_pixels")  # for files, which are decoded before
         tensors = kind.feeds(inputs) if decoded is None else {"pixels": inputs.astype(np.float32)}
-        serve, found = decoded or signatures["serving_default"], []
+        serve, batches = decoded or signatures["serving_default"], []
         for start in range(0, count(inputs), 256):
-            some = {key: tf.constant(values[start : start + 256]) for key, values in tensors.items()}
-            found.append(serve(**some))
-        return {name: np.concatenate([each[name].numpy() for each in found]) for name in task.outputs}
+            batch = {key: tf.constant(values[start : start + 256]) for key, values in tensors.items()}
+            batches.append(serve(**batch))
+        return {name: np.concatenate([each[name].numpy() for each in batches]) for name in task.outputs}
 
     return answers
 
 
-def said_of(task: Task, model: keras.Model, inputs: Inputs, kind: Kind) -> dict[str, np.ndarray]:
+def model_outputs(task: Task, model: keras.Model, inputs: Inputs, kind: Kind) -> dict[str, np.ndarray]:
     """Outputs of `model`, by name, for raw inputs as `zoo.data.Part` has them, or codes.
 
     Args:
@@ -313,7 +313,7 @@ def said_of(task: Task, model: keras.Model, inputs: Inputs, kind: Kind) -> dict[
 
 
 def outputs(model: keras.Model, inputs: Inputs, kind: Kind) -> np.ndarray:
-    """What `model` says of raw `inputs`, as `zoo.data.Part` has them: float32 (examples, classes or values)."""
+    """Outputs of `model` for raw `inputs`, as in `zoo.data.Part`: float32 (examples, classes or values)."""
     from zoo.arrays import apply
 
     if not in_files(inputs):

@@ -1,4 +1,4 @@
-"""Raw inputs batch by batch, those that can't be read told, so that a folder need not fit into memory."""
+"""Raw inputs in batches, with the errors of those that can't be read, so that a folder need not fit into memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from zoo.errors import InputError
 
 
 class Batch(NamedTuple):
-    """Some of the inputs.
+    """A batch of inputs.
 
     Attributes:
-        names: of all, in order.
-        inputs: raw inputs of those that could be read, as `zoo.data.Part` has them; None where none could.
-        errors: why one could not be read, by its position in `names`.
+        names: of all inputs, in order.
+        inputs: raw inputs that could be read, as in `zoo.data.Part`; None if there are none.
+        errors: position in `names` -> why the input could not be read.
     """
 
     names: list[str]
@@ -28,20 +28,20 @@ class Batch(NamedTuple):
 
     @property
     def read(self) -> np.ndarray:
-        """Positions in `names` of what `inputs` has, int64."""
+        """Positions in `names` of the inputs in `inputs`, int64."""
         return np.array([at for at in range(len(self.names)) if at not in self.errors], np.int64)
 
 
 def batches(source: Any, kind: Kind) -> Iterator[Batch]:
-    """The inputs of `source` one batch after the other: of images 256, else a file.
+    """The inputs of `source` in batches: of 256 images, or of a file.
 
     Args:
         source: as `zoo.artifacts.reconstructor.Reconstructor` takes it.
-        kind: what the model takes.
+        kind: of the model's inputs.
 
     Raises:
-        InputError: a path does not exist, or there is nothing to read. Of several files that are not images one that
-            can't be read is an error in its batch.
+        InputError: a path does not exist, or there is nothing to read. If several files are no images, one that can't
+            be read is an error in its batch.
     """
     if not (isinstance(source, list | tuple) and source and all(isinstance(each, str | Path) for each in source)):
         yield from _batches(kind.raw(source, every=True), kind)

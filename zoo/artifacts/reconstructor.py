@@ -1,4 +1,4 @@
-"""Asking an artifact of an autoencoder: codes, reconstructions, and what it does not know."""
+"""Codes, reconstructions and anomalies with an artifact of an autoencoder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zoo.artifacts import codes
-from zoo.artifacts.predictor import opened
+from zoo.artifacts.predictor import load_model
 from zoo.artifacts.raw_inputs import Batch, batches
 from zoo.data.kind import Kind
 from zoo.data.parts import joined
@@ -29,8 +29,8 @@ class Anomaly(NamedTuple):
     Attributes:
         name: the file, the row, the last time of a window, or ``input 0`` and so on for what is in memory.
         score: mean squared error of the reconstruction, as `Autoencoder.score`; None where `error` is set.
-        is_anomaly: whether that is over the threshold; None where `error` is set.
-        error: why the input could not be read; None where it could.
+        is_anomaly: whether the score is over the threshold; None if `error` is set.
+        error: why the input could not be read; None if it could.
     """
 
     name: str
@@ -40,9 +40,9 @@ class Anomaly(NamedTuple):
 
 
 class Reconstructor:
-    """An artifact of an autoencoder, ready to answer; `zoo.load` makes it.
+    """An artifact of an autoencoder; `zoo.load` returns it.
 
-    What is called a source here: Images: a file or folder (str or Path), a PIL image, a uint8 array (height, width) or
+    A source is one of these. Images: a file or folder (str or Path), a PIL image, a uint8 array (height, width) or
     (height, width, channels), a list of such or an array of several. Tables: a CSV file, a data frame, a row as a
     dict, or a list of such. Sequences: a file, an array (length, features) or (examples, length, features), or a list
     of arrays; a series stands for all its windows, each named by its last row. Of tables and sequences also a list of
@@ -58,22 +58,22 @@ class Reconstructor:
 
     @cached_property
     def task(self) -> Task:
-        """What it is for."""
+        """The task of the model."""
         return task_of(self.card)
 
     @cached_property
     def kind(self) -> Kind:
-        """What it takes."""
+        """The kind of input."""
         return kind_of(self.card["input"])
 
     @property
     def variational(self) -> bool:
-        """Whether its codes are near a standard normal distribution, so that new examples can be drawn."""
+        """Whether it is a variational autoencoder, which can generate new examples."""
         return self.card["metrics"].get("bound") is not None
 
     @property
     def verbs(self) -> tuple[str, ...]:
-        """Commands that it answers."""
+        """Commands for it."""
         reconstructs = ("reconstruct",) if self.kind.is_restored else ()
         generates = ("generate",) if self.kind.pictures and self.variational else ()
         return ("anomalies", *reconstructs, "latent", *generates)
@@ -86,7 +86,7 @@ class Reconstructor:
     @cached_property
     def model(self) -> Autoencoder:
         """The Keras model: raw inputs to reconstructions; of images, float32 pixels 0-255."""
-        return opened(self.folder, self.card)
+        return load_model(self.folder, self.card)
 
     def read(self, source: Any) -> tuple[list[str], Any, dict[int, str]]:
         """Raw inputs, as `model` takes them.
@@ -101,14 +101,14 @@ class Reconstructor:
         Raises:
             InputError: a path does not exist, or nothing could be read.
         """
-        found = list(self.batches(source))
-        names = [name for batch in found for name in batch.names]
+        batches = list(self.batches(source))
+        names = [name for batch in batches for name in batch.names]
         errors: dict[int, str] = {}
         start = 0
-        for batch in found:
+        for batch in batches:
             errors |= {start + at: reason for at, reason in batch.errors.items()}
             start += len(batch.names)
-        read = [batch.inputs for batch in found if batch.inputs is not None]
+        read = [batch.inputs for batch in batches if batch.inputs is not None]
         if not read:
             raise InputError(f"nothing could be read; {names[0]}: {errors[0]}")
         return names, joined(read), errors
@@ -122,15 +122,15 @@ class Reconstructor:
         return batches(source, self.kind.of_model(self.model))
 
     def encode(self, source: Any) -> np.ndarray:
-        """The code of each input, float32 (inputs, ...); NaN for what can't be read, of which `read` says why.
+        """The code of each input, float32 (inputs, ...); NaN for inputs that can't be read, see `read`.
 
         Raises:
             InputError: a path does not exist, or there is nothing to read.
         """
-        return self._asked(source, lambda inputs: self.model.encode(inputs))
+        return self._apply(source, lambda inputs: self.model.encode(inputs))
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """What the decoder makes of codes, in the unit of `reconstruct`.
+        """Reconstructions from codes, in the unit of `reconstruct`.
 
         Args:
             codes: float (codes, ...), as `encode` gives them.
@@ -139,13 +139,13 @@ class Reconstructor:
             InputError: codes of another shape, or of a table.
         """
         self._restores()
-        values, wanted = np.asarray(codes, np.float32), self.model.code_shape
-        if values.shape[1:] != wanted or not len(values):
-            raise InputError(f"expected codes of shape (codes, {', '.join(map(str, wanted))}), received {values.shape}")
+        values, shape = np.asarray(codes, np.float32), self.model.code_shape
+        if values.shape[1:] != shape or not len(values):
+            raise InputError(f"expected codes of shape (codes, {', '.join(map(str, shape))}), received {values.shape}")
         return self.kind.restored(self.model.decode(values), None, self.model.preprocess)
 
     def reconstruct(self, source: Any) -> np.ndarray:
-        """What the autoencoder makes of each input; NaN for what can't be read, of which `read` says why.
+        """The reconstruction of each input; NaN for inputs that can't be read, see `read`.
 
         Returns:
             float32: of images (images, height, width, channels), pixels 0-255; of sequences (sequences, length,
@@ -155,27 +155,27 @@ class Reconstructor:
             InputError: of a table, a path that does not exist, or nothing to read.
         """
         self._restores()
-        return self._asked(source, self.reconstructed)
+        return self._apply(source, self.reconstructed)
 
     def reconstructed(self, inputs: np.ndarray) -> np.ndarray:
         """`reconstruct` for raw inputs, as `read` gives them."""
         return self.kind.restored(self.model.reconstruct(inputs), inputs, self.model.preprocess)
 
     def anomalies(self, source: Any) -> list[Anomaly]:
-        """How badly each input is reconstructed, and whether that is over the threshold; in order.
+        """The score of each input, and whether it is over the threshold; in order.
 
         Raises:
             InputError: a path does not exist, or there is nothing to read.
         """
-        found = []
+        anomalies = []
         for batch in self.batches(source):
             scores = np.zeros(0, np.float32) if batch.inputs is None else self.model.score(batch.inputs)
             verdicts = self.task.answer({"score": scores}, {}, np).values["is_anomaly"]
-            said = iter(zip(scores.tolist(), verdicts.tolist(), strict=True))
+            verdict_pairs = iter(zip(scores.tolist(), verdicts.tolist(), strict=True))
             for at, name in enumerate(batch.names):
                 error = batch.errors.get(at)
-                found.append(Anomaly(name, error=error) if error else Anomaly(name, *next(said)))
-        return found
+                anomalies.append(Anomaly(name, error=error) if error else Anomaly(name, *next(verdict_pairs)))
+        return anomalies
 
     def generate(self, count: int, seed: int = 0) -> np.ndarray:
         """Decode codes from a standard normal distribution.
@@ -232,25 +232,25 @@ class Reconstructor:
                 at = next(iter(errors), 0)
                 raise InputError(errors.get(at) or f"expected one input at each end, received {len(names)}")
             ends.append(self.model.encode(inputs)[0])
-        return self.decode(codes.straight(*ends, steps))
+        return self.decode(codes.linear(*ends, steps))
 
-    def _asked(self, source: Any, answer: Callable[[Any], np.ndarray]) -> np.ndarray:
-        """The answers for all inputs, NaN where one can't be read."""
-        found = []
+    def _apply(self, source: Any, answer: Callable[[Any], np.ndarray]) -> np.ndarray:
+        """The outputs of `answer` for all inputs; NaN for inputs that can't be read."""
+        answered = []
         for batch in self.batches(source):
-            told = None if batch.inputs is None else answer(batch.inputs)
-            found.append((batch, told))
-        shape = next((told.shape[1:] for _, told in found if told is not None), None)
+            output = None if batch.inputs is None else answer(batch.inputs)
+            answered.append((batch, output))
+        shape = next((output.shape[1:] for _, output in answered if output is not None), None)
         if shape is None:
-            name, reason = found[0][0].names[0], found[0][0].errors[0]
+            name, reason = answered[0][0].names[0], answered[0][0].errors[0]
             raise InputError(f"nothing could be read; {name}: {reason}")
-        whole = []
-        for batch, told in found:
+        arrays = []
+        for batch, output in answered:
             values = np.full((len(batch.names), *shape), np.nan, np.float32)
-            if told is not None:
-                values[batch.read] = told
-            whole.append(values)
-        return np.concatenate(whole)
+            if output is not None:
+                values[batch.read] = output
+            arrays.append(values)
+        return np.concatenate(arrays)
 
     def _restores(self) -> None:
         if not self.kind.is_restored:

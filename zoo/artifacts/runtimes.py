@@ -1,4 +1,4 @@
-"""Runtimes: what turns batches of pixels into outputs. One call for embedding, gate and server alike."""
+"""Runtimes: functions from images to outputs, for embeddings of a frozen backbone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.files import whole_folder
+from zoo.files import atomic_folder
 
 if TYPE_CHECKING:
     import keras
@@ -39,16 +39,16 @@ def keras_runtime(model: keras.Model) -> Runtime:
 
 
 def openvino_runtime(model: openvino.Model | Path) -> Runtime:
-    """An OpenVINO model (or the path of its ``.xml``) as a runtime, float32, images running beside each other."""
+    """An OpenVINO model (or the path of its ``.xml``) as a runtime, float32, with images in parallel."""
     import openvino
 
-    # On processors that have bfloat16 the default is to compute in it: 1e-2 off. Throughput runs one image per core,
-    # which keeps an image's activations in that core's cache.
+    # The default on processors with bfloat16 is to compute in it, which gives differences of 1e-2. THROUGHPUT runs one
+    # image a core, so that its activations stay in the cache.
     exact = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
     compiled = openvino.Core().compile_model(model, "CPU", exact)
 
-    # Requests in turns rather than OpenVINO's queue with callbacks, whose destruction can wait for the interpreter
-    # lock that its callback waits for. Two more than run at once, so that none waits for Python.
+    # Requests take turns; the destruction of OpenVINO's queue with callbacks can deadlock with a callback on the
+    # interpreter lock. Two more requests than can run in parallel, so that none waits for Python.
     count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 2
 
     def run(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -74,11 +74,11 @@ def openvino_runtime(model: openvino.Model | Path) -> Runtime:
 
 
 def convert(model: keras.Model, path: Path) -> Path:
-    """Write `model` for OpenVINO to `path` (``.xml``, its weights beside it in ``.bin``), whole or not at all."""
+    """Write `model` for OpenVINO to `path` (``.xml``, with the weights beside it in ``.bin``), atomically."""
     import openvino
     import tensorflow as tf
 
-    with whole_folder(path.parent) as partial:
+    with atomic_folder(path.parent) as partial:
         archive = tf.Module()
         signature = [tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)]
         archive.weights = model.variables
@@ -88,5 +88,5 @@ def convert(model: keras.Model, path: Path) -> Path:
         converted = openvino.Core().read_model(partial / "saved_model")
         openvino.save_model(converted, partial / path.name, compress_to_fp16=False)
         os.replace(partial / path.with_suffix(".bin").name, path.with_suffix(".bin"))
-        os.replace(partial / path.name, path)  # last: who sees it has both
+        os.replace(partial / path.name, path)  # last, so that a reader who sees it has both
     return path

@@ -1,4 +1,4 @@
-"""SavedModel export of every task, from the answer that it says itself."""
+"""Export to a SavedModel, for every task."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.data.kind import Kind
+from zoo.keras_internals import all_layers
 from zoo.tasks import forms
 
 if TYPE_CHECKING:
@@ -38,18 +39,18 @@ def saved_model(model: keras.Model, folder: Path, *, task: Task, kind: Kind) -> 
     def assemble(*given: tf.Tensor, **tensors: tf.Tensor) -> tf.Tensor:
         return read(**dict(zip(specs, given, strict=False)), **tensors)[0]
 
-    def said(outputs: dict[str, tf.Tensor], request: dict[str, tf.Tensor] | None = None) -> dict[str, tf.Tensor]:
+    def values_of(outputs: dict[str, tf.Tensor], request: dict[str, tf.Tensor] | None = None) -> dict[str, tf.Tensor]:
         return forms.in_graph(task, task.answer(outputs, request or {}, ops))
 
     if hasattr(model, "signatures"):
         run, signatures = task.network_outputs(model), model.signatures(assemble, specs)
     else:
-        run, signatures = kind.called(model, task, assemble, said)
+        run, signatures = kind.called(model, task, assemble, values_of)
 
     @tf.function
     def serve(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs, request = read(**tensors)
-        return said(run(inputs), request)
+        return values_of(run(inputs), request)
 
     signatures = {"serving_default": serve.get_concrete_function(**specs), **signatures}
     module = module_of(model)
@@ -64,18 +65,18 @@ def saved_model(model: keras.Model, folder: Path, *, task: Task, kind: Kind) -> 
 
 
 def module_of(model: keras.Model) -> tf.Module:
-    """What a SavedModel keeps of `model`: its variables, and the tables of words in it.
+    """A module with the resources of `model` that a SavedModel needs: its variables, and its tables of words.
 
-    Not the model, nor Keras' own variables: of these a SavedModel has copies, and where it is loaded into a session, as
-    TensorFlow Serving does, the copies are restored rather than what the signatures read. (Seen with Keras 3.15;
-    `tf.saved_model.load` sets both.)
+    It does not have the model, nor variables of Keras. A SavedModel would hold copies of these, and a load into a
+    session, as that of TensorFlow Serving, would restore the copies instead of the variables that the signatures
+    read. (Seen with Keras 3.15; `tf.saved_model.load` sets both.)
     """
     import tensorflow as tf
 
     table = tf.saved_model.experimental.TrackableResource
     module = tf.Module()
     module.weights = [variable.value for variable in model.variables]
-    # Layer by layer: TensorFlow does not see those in a list of a layer.
-    parts = [part for layer in model._flatten_layers() for part in tf.train.TrackableView(layer).descendants()]
+    # Layer by layer, because TensorFlow does not find resources in a list of a layer.
+    parts = [part for layer in all_layers(model) for part in tf.train.TrackableView(layer).descendants()]
     module.tables = list({id(part): part for part in parts if isinstance(part, table)}.values())
     return module

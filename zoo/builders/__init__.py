@@ -1,4 +1,4 @@
-"""Architectures: functions that return an uncompiled `keras.Model`, imported when they are asked for."""
+"""Architectures: functions that return an uncompiled `keras.Model`, imported on first use."""
 
 from __future__ import annotations
 

@@ -123,10 +123,10 @@ def conditional_gan(
     critic_rate: float = 1.0,
     name: str = "conditional_gan",
 ) -> Adversarial:
-    """Convolutional generative adversarial network that is told which class to make.
+    """Convolutional generative adversarial network that makes images of a requested class.
 
-    The class enters the generator as an embedding beside its code. The critic also tells classes: how much it sees of
-    the one that was asked for adds to its score, and what it sees is a loss of both networks.
+    The class enters the generator as an embedding beside its code. The critic also classifies: the logit of the
+    requested class adds to its score, and the cross-entropy is a loss of both networks.
 
     Input: float32 (batch, latent_dim), standard normal, and int32 (batch,), classes.
     Output: float32 (batch, height, width, channels), pixels 0-255.
@@ -259,10 +259,10 @@ def _critic(sizes: tuple[int, ...], filters: tuple[int, ...], classes: int, norm
         return keras.Model(images, _score(x), name="critic")
     label = keras.Input((), dtype="int32")
     x = layers.LeakyReLU(0.2)(layers.Dense(128, kernel_initializer="he_normal")(x))
-    seen = layers.Dense(classes, dtype="float32")(x)
-    asked = layers.CategoryEncoding(classes, "one_hot")(label)
-    score = layers.Add(dtype="float32")([_score(x), layers.Dot(1, dtype="float32")([seen, asked])])
-    return keras.Model([images, label], layers.Concatenate(dtype="float32")([score, seen]), name="critic")
+    classes_seen = layers.Dense(classes, dtype="float32")(x)
+    requested = layers.CategoryEncoding(classes, "one_hot")(label)
+    score = layers.Add(dtype="float32")([_score(x), layers.Dot(1, dtype="float32")([classes_seen, requested])])
+    return keras.Model([images, label], layers.Concatenate(dtype="float32")([score, classes_seen]), name="critic")
 
 
 def _unit(images: keras.KerasTensor) -> keras.KerasTensor:

@@ -14,7 +14,7 @@ from zoo.builders.models import BATCH, Composite
 
 @keras.saving.register_keras_serializable("zoo")
 class Adversarial(Composite):
-    """A generator of images, and a critic that learns to tell them from real ones, each the other's teacher.
+    """A generator of images, and a critic that learns to distinguish them from real ones; they train each other.
 
     Input and output of the model: those of the generator. Training needs TensorFlow beneath Keras.
 
@@ -45,8 +45,8 @@ class Adversarial(Composite):
         "critic_rate",
         "class_weight",
     )
-    RATE = 5e-4  # Adam's, where none is asked for; the papers' 1e-4 and 2e-4 are for far longer training
-    AVERAGING = 0.999  # of the generator's weights; Karras et al. 2018, section 5 of the appendix
+    RATE = 5e-4  # default rate of Adam; the papers' 1e-4 and 2e-4 are for far longer training
+    AVERAGING = 0.999  # decay of the running mean of the generator's weights; Karras et al. 2018, appendix, section 5
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Adversarial(Composite):
         self.generator, self.critic, self.class_weight = generator, critic, class_weight
         self.loss_name, self.num_classes, self.critic_steps = loss_name, num_classes, critic_steps
         self.label_smoothing, self.gradient_penalty, self.critic_rate = label_smoothing, gradient_penalty, critic_rate
-        # What is asked for images: its weights are the running mean of the generator's.
+        # This network makes the images; its weights are the running mean of the generator's.
         self.average = keras.models.clone_model(generator)
         self.average.set_weights(generator.get_weights())
         self.average.trainable = False
@@ -87,7 +87,7 @@ class Adversarial(Composite):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """``loss`` (the critic's), ``generator_loss``; shares of images rightly told, or the critic's distance."""
+        """``loss`` of the critic, ``generator_loss``; accuracy on real and fake images, or the critic's distance."""
         return self.trackers
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -200,10 +200,10 @@ class Adversarial(Composite):
         self.optimizer.apply(tape.gradient(loss, [each.value for each in variables]), variables)
         self.trackers[1].update_state(loss)
         done = tf.cast(self.optimizer.iterations, tf.float32)
-        kept = tf.minimum(self.AVERAGING, done / (done + 10))  # early on, what was first is soon forgotten
+        decay = tf.minimum(self.AVERAGING, done / (done + 10))  # early on, what was first is soon forgotten
         for mean, now in zip(self.average.weights, self.generator.weights, strict=True):
             if mean.dtype == now.dtype == "float32":
-                mean.assign(now + kept * (mean - now))
+                mean.assign(now + decay * (mean - now))
 
 
 def generated(generator: keras.Model, codes: np.ndarray, label: Any, num_classes: int) -> np.ndarray:

@@ -103,8 +103,8 @@ def denoising_autoencoder(
 ) -> Autoencoder:
     """Convolutional autoencoder that learns to give back what noise was added to.
 
-    In training normal noise is added to its input, which is then clipped to the range of pixels; asked, it takes its
-    input as it is. The code keeps its places in the image and is wider than the input: the noise alone keeps the
+    In training, normal noise is added to its input, which is then clipped to the range of pixels; in inference no noise
+    is added. The code keeps its places in the image and is wider than the input: the noise alone keeps the
     network from copying.
 
     Input: float32 (batch, height, width, channels), pixels 0-255.

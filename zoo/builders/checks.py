@@ -1,4 +1,4 @@
-"""What every builder checks once, at its entry, and the layer that every one of them ends in."""
+"""Checks of arguments that builders share, and their output layer."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ INITIALIZERS = (
     "zeros",
 )
 OUTPUTS = ("softmax", "sigmoid", "linear", "softplus", "exponential")
-# What the deprecated argument `task` of version 0.1 stands for.
+# Values of the deprecated argument `task` of version 0.1 -> activation of the output.
 OF_TASKS = {"classification": "softmax", "multi_label": "sigmoid", "regression": "linear", "forecasting": "linear"}
 
 
 class ArgumentError(ValueError):
-    """A value that an argument can't have, whatever the shape of the inputs."""
+    """A value that is wrong for inputs of any shape."""
 
 
 def one_of(argument: str, value: object, allowed: Sequence[object]) -> None:
@@ -140,10 +140,10 @@ def divisible(builder: str, sizes: tuple[int, ...], halvings: int, reason: str, 
     """
     unit = 2**halvings
     if sizes[0] % unit or sizes[1] % unit:
-        near = [max(unit, round(size / unit) * unit) for size in sizes[:2]]
+        nearest = [max(unit, round(size / unit) * unit) for size in sizes[:2]]
         raise ValueError(
             f"{builder}: expected height and width to be multiples of {unit} for {reason}; "
-            f"received {sizes[0]} x {sizes[1]}: give {remedy}, or resize to {near[0]} x {near[1]}"
+            f"received {sizes[0]} x {sizes[1]}: give {remedy}, or resize to {nearest[0]} x {nearest[1]}"
         )
 
 
@@ -194,11 +194,11 @@ def outputs(num_classes: object, output: object) -> int:
 
 
 def activation(output: str, task: str | None) -> str:
-    """The activation of the output: as given, or what the deprecated `task` stands for.
+    """The activation of the output: `output`, or that of the deprecated `task`.
 
     Args:
-        output: of the builder, which calls this itself: the warning points to who called the builder.
-        task: likewise.
+        output: argument of the builder, which must call this itself, so that the warning points to its caller.
+        task: argument of the builder.
 
     Raises:
         ValueError: an unknown task, or one beside another output than the default.
@@ -208,6 +208,6 @@ def activation(output: str, task: str | None) -> str:
     one_of("task", task, tuple(OF_TASKS))
     if output != "softmax":
         raise ValueError(f"expected output alone, task is its deprecated form; received {output=} and {task=}")
-    told = f"task={task!r} is deprecated and goes in the next version; give output={OF_TASKS[task]!r}"
-    warnings.warn(told, DeprecationWarning, stacklevel=3)
+    message = f"task={task!r} is deprecated and goes in the next version; give output={OF_TASKS[task]!r}"
+    warnings.warn(message, DeprecationWarning, stacklevel=3)
     return OF_TASKS[task]

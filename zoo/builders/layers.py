@@ -53,13 +53,13 @@ class MaskedPooling(keras.layers.Layer):
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Float (batch, length, features), bool (batch, length) -> float (batch, features)."""
-        kept = ops.ones_like(inputs[..., :1]) if mask is None else ops.expand_dims(ops.cast(mask, inputs.dtype), -1)
+        weights = ops.ones_like(inputs[..., :1]) if mask is None else ops.expand_dims(ops.cast(mask, inputs.dtype), -1)
         parts = []
         if "mean" in self.mode:
-            parts.append(ops.sum(inputs * kept, axis=1) / ops.maximum(ops.sum(kept, axis=1), 1))
+            parts.append(ops.sum(inputs * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1))
         if "max" in self.mode:
-            lowest = ops.where(kept > 0, inputs, ops.full_like(inputs, -6e4))  # near the lowest float16
-            parts.append(ops.where(ops.max(kept, axis=1) > 0, ops.max(lowest, axis=1), 0.0))
+            lowest = ops.where(weights > 0, inputs, ops.full_like(inputs, -6e4))  # near the lowest float16
+            parts.append(ops.where(ops.max(weights, axis=1) > 0, ops.max(lowest, axis=1), 0.0))
         return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
@@ -90,8 +90,8 @@ class TokenDropout(keras.layers.Layer):
         """As the class says."""
         if not training:
             return inputs
-        kept = keras.random.uniform(ops.shape(inputs), seed=self.seed_generator) >= self.rate
-        return ops.where(kept, inputs, ops.minimum(inputs, 1))
+        mask = keras.random.uniform(ops.shape(inputs), seed=self.seed_generator) >= self.rate
+        return ops.where(mask, inputs, ops.minimum(inputs, 1))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The same."""
@@ -136,10 +136,10 @@ class NGrams(keras.layers.Layer):
             total += self._sum(self.pairs, pairs, ops.logical_and(first > 1, second > 1))
         return self.SCALE * total
 
-    def _sum(self, weights: Any, ids: Any, there: Any) -> Any:
-        kept = ops.expand_dims(ops.cast(there, self.compute_dtype), -1)  # LiteRT has no slices that add an axis
+    def _sum(self, weights: Any, ids: Any, present: Any) -> Any:
+        mask = ops.expand_dims(ops.cast(present, self.compute_dtype), -1)  # LiteRT has no slices that add an axis
         rows = ops.take(ops.cast(weights, self.compute_dtype), ids, axis=0)
-        return ops.sum(rows * kept, axis=1) / ops.sqrt(ops.maximum(ops.sum(kept, axis=1), 1))
+        return ops.sum(rows * mask, axis=1) / ops.sqrt(ops.maximum(ops.sum(mask, axis=1), 1))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """(batch, outputs)."""

@@ -1,4 +1,4 @@
-"""Saved Keras models, with the layers of this project known to Keras."""
+"""Loading of saved Keras models, after the layers of this project are registered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     import keras
 
-UNIT = "unit_of_the_target"  # the layer that brings answers into it
+UNIT = "unit_of_the_target"  # name of the layer that converts outputs to that unit
 
 
 def loaded(path: Path) -> keras.Model:
@@ -26,11 +26,11 @@ def loaded(path: Path) -> keras.Model:
 
 
 class UnknownLayersError(InputError):
-    """A saved model has layers or functions of a user's own, and this process has not registered them."""
+    """A saved model has layers or functions of a user that are not registered in this process."""
 
 
 def unknown(path: Path) -> list[str]:
-    """Layers and functions in a ``.keras`` file that nobody has registered in this process; none if it is damaged."""
+    """Layers and functions in a ``.keras`` file that are not registered in this process; none if it is damaged."""
     try:
         with zipfile.ZipFile(path) as file:
             config = json.loads(file.read("config.json"))
@@ -40,7 +40,7 @@ def unknown(path: Path) -> list[str]:
 
 
 def _foreign(config: Any) -> Iterator[tuple[str, bool]]:
-    """Of the configuration of a model, what can't be made from it here: its name, and whether it is a lambda."""
+    """Unregistered layers and functions in the configuration of a model: name, and whether it is a lambda."""
     import keras
 
     if isinstance(config, list):
@@ -65,7 +65,7 @@ def _foreign(config: Any) -> Iterator[tuple[str, bool]]:
 
 
 def _in_thread(work: Callable[[], Any]) -> Any:
-    """What `work` gives, run in a thread of its own."""
+    """The result of `work`, which runs in a thread of its own."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:

@@ -13,8 +13,9 @@ import numpy as np
 from keras import ops
 
 from zoo.arrays import apply
+from zoo.keras_internals import calls
 
-BATCH = 256  # examples at once, where an array is asked for
+BATCH = 256  # examples of a forward pass in methods that return arrays
 
 
 class Composite(keras.Model):
@@ -34,11 +35,11 @@ class Composite(keras.Model):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Composite:
         """The model of `get_config`; its networks may be models already."""
-        made = dict(config)
+        arguments = dict(config)
         for name in cls.NETWORKS:
-            if isinstance(made.get(name), dict):
-                made[name] = keras.saving.deserialize_keras_object(made[name])
-        return cls(**made)
+            if isinstance(arguments.get(name), dict):
+                arguments[name] = keras.saving.deserialize_keras_object(arguments[name])
+        return cls(**arguments)
 
 
 def entry_of(model: keras.Model) -> Any:
@@ -65,8 +66,7 @@ def without_preprocess(model: keras.Model) -> keras.Model:
         return model
     if isinstance(model, Composite):
         return model.behind(None)
-    nodes = (node for level in model._nodes_by_depth.values() for node in level)
-    call = next(node for node in nodes if node.operation is preprocess)
+    call = next(node for node in calls(model) if node.operation is preprocess)
     return keras.Model(call.outputs, model.outputs)
 
 
@@ -129,11 +129,11 @@ class Autoencoder(Composite):
 
     def errors(self, inputs: Any, reconstructions: Any) -> Any:
         """Mean squared error of each example, float32 (batch,), in unit range squared; NaN in `inputs` counts not."""
-        there = ops.logical_not(ops.isnan(inputs))
-        difference = (ops.where(there, inputs, 0.0) - reconstructions) / self.unit
-        square = ops.square(ops.where(there, difference, 0.0))
+        present = ops.logical_not(ops.isnan(inputs))
+        difference = (ops.where(present, inputs, 0.0) - reconstructions) / self.unit
+        square = ops.square(ops.where(present, difference, 0.0))
         axes = tuple(range(1, len(square.shape)))
-        count = ops.sum(ops.cast(there, "float32"), axis=axes)
+        count = ops.sum(ops.cast(present, "float32"), axis=axes)
         return ops.sum(ops.cast(square, "float32"), axis=axes) / ops.maximum(count, 1.0)
 
     def compute_loss(
@@ -197,7 +197,7 @@ class Autoencoder(Composite):
         return {"encode": encode.get_concrete_function(**specs), "decode": decode}
 
     def parts(self) -> dict[str, tuple[bool, Callable[[Any], dict[str, Any]]]]:
-        """Networks that are asked on their own: name -> whether it takes prepared inputs, else codes; and what it says.
+        """Networks that can be used alone: name -> whether it takes prepared inputs, else codes; and its function.
 
         Each is a function of a tensor to tensors by name.
         """
@@ -220,7 +220,7 @@ class Autoencoder(Composite):
 class VariationalAutoencoder(Autoencoder):
     """An autoencoder whose codes are distributions, near a standard normal one, which new examples are drawn from.
 
-    The encoder gives mean and logarithm of the variance of each code; asked for a code, the model gives the mean.
+    The encoder returns mean and logarithm of the variance of each code; the code of an example is the mean.
     The decoder's answer is the mean of a normal distribution around the input, with one deviation for all values:
     that which is likeliest for the batch.
 

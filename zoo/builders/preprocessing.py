@@ -18,7 +18,7 @@ class Numbers(keras.layers.Layer):
 
     Args:
         means, deviations: one a column.
-        indicators: positions of the columns whose missing values are told to the model.
+        indicators: positions of the columns that get a column of missing values, 0 or 1.
     """
 
     def __init__(self, means: Sequence[float], deviations: Sequence[float], indicators: Sequence[int], **options: Any):
@@ -32,8 +32,8 @@ class Numbers(keras.layers.Layer):
         scaled = centred / np.asarray(self.deviations, np.float32)
         if not self.indicators:
             return scaled
-        told = ops.take(ops.cast(missing, "float32"), np.asarray(self.indicators, np.int32), axis=1)
-        return ops.concatenate([scaled, told], axis=1)
+        indicators = ops.take(ops.cast(missing, "float32"), np.asarray(self.indicators, np.int32), axis=1)
+        return ops.concatenate([scaled, indicators], axis=1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """One column more for each indicator."""

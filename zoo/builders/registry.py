@@ -1,4 +1,4 @@
-"""Names of the builders and what each is, so that listing them loads neither Keras nor TensorFlow."""
+"""The registry of builders; listing them loads neither Keras nor TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from zoo.errors import InputError
-from zoo.settings import near
+from zoo.settings import suggestion
 
 
 class Builder(NamedTuple):
-    """What is known of a builder before it is imported.
+    """A row of the registry, known before the builder is imported.
 
     Attributes:
         path: of its function, as module:function.
@@ -62,10 +62,12 @@ def builder(name: str) -> Callable[..., Any]:
     """The function of that name, which returns an uncompiled `keras.Model`.
 
     Raises:
-        InputError: there is none; the message lists them.
+        InputError: there is no such builder; the message lists them.
     """
     if name not in BUILDERS:
-        raise InputError(f"expected a builder, one of {', '.join(BUILDERS)}; received {name!r}{near(name, BUILDERS)}")
+        raise InputError(
+            f"expected a builder, one of {', '.join(BUILDERS)}; received {name!r}{suggestion(name, BUILDERS)}"
+        )
     module, function = BUILDERS[name].path.split(":")
     return getattr(importlib.import_module(module), function)
 

@@ -1,4 +1,4 @@
-"""Commands of the zoo: parse, call, print."""
+"""Commands that read data, predict and evaluate: parse, call, print."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 def read(path: str, options: dict[str, object], seed: int = 0) -> Data:
-    """What `path` holds; takes out of `options` those of `reading_options`."""
+    """The data in `path`; removes the options of `reading_options` from `options`."""
     from zoo.data import open as open_data
 
-    given = {name: options.pop(name) for name in READING}
-    given = {name: value for name, value in given.items() if value is not None}
-    if isinstance(given.get("target"), str) and "," in given["target"]:
-        given["target"] = given["target"].split(",")
-    return open_data(path, seed=seed, **given)
+    options_given = {name: options.pop(name) for name in READING}
+    options_given = {name: value for name, value in options_given.items() if value is not None}
+    if isinstance(options_given.get("target"), str) and "," in options_given["target"]:
+        options_given["target"] = options_given["target"].split(",")
+    return open_data(path, seed=seed, **options_given)
 
 
 class _Samples(click.Command):
-    """A command whose help lists the samples, which needs no heavy import."""
+    """A command whose help lists the samples, without heavy imports."""
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """One line a sample."""
@@ -59,14 +59,14 @@ def check(path: str, as_json: bool, **options: object) -> None:
     data = read(path, options)
     if as_json:
         counts = {name: len(part) for name, part in data.parts.items()}
-        found = {
+        summary = {
             "task": data.task.name,
             "classes": data.classes,
             "parts": counts,
             "intake": [note._asdict() for note in data.intake],
         }
         targets = {name: data.task.summary(part.targets) for name, part in data.parts.items()}
-        say_json(found | ({"targets": targets} if any(targets.values()) else {}))
+        say_json(summary | ({"targets": targets} if any(targets.values()) else {}))
     else:
         tables.show_data(data, all_notes=True)
 
@@ -91,8 +91,8 @@ def check(path: str, as_json: bool, **options: object) -> None:
 def evaluate(artifact: str, path: str, csv_path: str | None, picture: str | None, as_json: bool) -> None:
     """Score ARTIFACT on the labelled examples in PATH.
 
-    Where PATH has train, val and test parts, the held-out one is scored, else all of it; what the model was trained on
-    is left out.
+    If PATH has train, val and test parts, the held-out one is scored, else all of it. Examples that the model was
+    trained on are left out.
     """
     from zoo.artifacts import artifact as artifacts
     from zoo.commands import tables
@@ -103,9 +103,9 @@ def evaluate(artifact: str, path: str, csv_path: str | None, picture: str | None
     if picture:
         report.draw(picture)
     if as_json:
-        found = {"left_out": [note._asdict() for note in report.intake]}
-        found["findings"] = [finding._asdict() for finding in report.findings]
-        say_json(report.evaluation.to_dict() | found)
+        extra = {"left_out": [note._asdict() for note in report.intake]}
+        extra["findings"] = [finding._asdict() for finding in report.findings]
+        say_json(report.evaluation.to_dict() | extra)
         return
     tables.show_evaluation(report.evaluation, confusion=True)
     tables.show_findings(report.findings)
@@ -150,18 +150,18 @@ def predict(
     from zoo.commands import drawing, tables
     from zoo.kinds.images.sources import named
 
-    made = artifacts.load(artifact, "predict")
+    predictor = artifacts.load(artifact, "predict")
     if out:
-        drawing.check(made.task, out, paths)
-    results = made.predict_files(list(named(paths, sys.stdin)))
+        drawing.check(predictor.task, out, paths)
+    results = predictor.predict_files(list(named(paths, sys.stdin)))
     if out:
-        count = drawing.write(results, made, out)
+        count = drawing.write(results, predictor, out)
     if csv_path:
-        tables.write_predictions(results, made.task, csv_path)
+        tables.write_predictions(results, predictor.task, csv_path)
     if as_json:
         say_json(tables.prediction_rows(results, top))
     elif not csv_path:
-        tables.show_predictions(results, made.task, top)
+        tables.show_predictions(results, predictor.task, top)
     if out and not as_json:
         say(f"{count:,} files in {out}")
     if all(result.error for result in results):

@@ -1,4 +1,4 @@
-"""What the shell offers when somebody presses Tab: names from the registries, without TensorFlow or Keras."""
+"""Completion of names in the shell, from the registries, without TensorFlow or Keras."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def completing(names: Callable[[], Iterable[str]], *, several: bool = False, oth
     """A function for `shell_complete` of a parameter.
 
     Args:
-        names: gives what to offer; of a mapping to texts these are shown beside the names, by shells that can.
+        names: a function that returns the names; of a mapping to texts, some shells show these beside the names.
         several: whether the parameter takes names with commas between.
-        otherwise: what the shell is to offer where no name fits, ``file`` or ``dir``.
+        otherwise: completion if no name fits, ``file`` or ``dir``.
     """
 
     def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -34,7 +34,7 @@ def completing(names: Callable[[], Iterable[str]], *, several: bool = False, oth
 
 
 def of(place: str) -> Callable[[], Iterable[str]]:
-    """The names in a registry, which is imported when they are needed.
+    """A function that returns the names in a registry, which is imported at the call.
 
     Args:
         place: as module:name.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import InputError
-from zoo.files import check_writable, whole_folder
+from zoo.files import atomic_folder, check_writable
 from zoo.tasks.forms import as_png, files
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def write(results: Sequence[Prediction], made: Predictor, out: str | Path) -> in
         how many files there are. They are named by the photos; of two photos of one name the later has a number.
     """
     folder, written, seen = Path(out).resolve(), 0, set()
-    with whole_folder(folder.parent) as partial:
+    with atomic_folder(folder.parent) as partial:
         for result in results:
             if result.error:
                 continue

@@ -76,21 +76,21 @@ def export(
     from zoo.artifacts import artifact as artifacts
     from zoo.commands import format_tables
     from zoo.formats import exporting
-    from zoo.serving import deploying
+    from zoo.serving import deployment
 
     if not formats and not kubernetes and not docker:
         raise click.UsageError("expected --format, --kubernetes or --docker")
     if kubernetes or docker:
         place = Path(out or f"{artifacts.find(artifact).resolve().parent.name}-deploy")
-        written = deploying.write(artifact, place, kubernetes=kubernetes, docker=docker)
+        written = deployment.write(artifact, place, kubernetes=kubernetes, docker=docker)
         say("\n".join(map(str, written)), error=as_json)
     if not formats:
         return
-    made = exporting.export(artifact, ",".join(formats), calibrate=calibrate, validate=validate, again=again)
+    exported = exporting.export(artifact, ",".join(formats), calibrate=calibrate, validate=validate, again=again)
     if as_json:
-        say_json(format_tables.rows(made))
+        say_json(format_tables.rows(exported))
     else:
-        format_tables.show_exported(made)
+        format_tables.show_exported(exported)
 
 
 @click.command(short_help="List the formats of a model, or what goes into which.")
@@ -102,11 +102,11 @@ def formats(artifact: str | None, as_json: bool) -> None:
     from zoo.formats import exporting, registry
 
     if artifact is not None:
-        there = exporting.listed(artifact)
+        exported = exporting.listed(artifact)
         if as_json:
-            say_json(format_tables.rows(there))
+            say_json(format_tables.rows(exported))
         else:
-            format_tables.show_exported(there)
+            format_tables.show_exported(exported)
         return
     if as_json:
         say_json({name: described._asdict() for name, described in registry.FORMATS.items()})

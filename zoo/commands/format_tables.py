@@ -1,4 +1,4 @@
-"""What people read of formats: tables on standard output."""
+"""Tables of formats on standard output."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from zoo.tasks.forms import portable
 from zoo.tasks.registry import TASKS
 
 
-def rows(made: Sequence[Exported]) -> list[dict[str, Any]]:
-    """For machines: name, folder, whether it is new, and of its manifest what was found."""
-    told = ("bytes", "latency_ms", "gate", "score")
+def rows(exported: Sequence[Exported]) -> list[dict[str, Any]]:
+    """Rows for JSON: name, folder, whether the format is new, and measurements in its manifest."""
+    facts = ("bytes", "latency_ms", "gate", "score")
     return [
         {"format": each.name, "folder": str(each.folder), "new": each.new}
-        | {name: each.manifest[name] for name in told if name in each.manifest}
-        for each in made
+        | {name: each.manifest[name] for name in facts if name in each.manifest}
+        for each in exported
     ]
 
 
-def show_exported(made: Sequence[Exported]) -> None:
-    """One row a format: size, speed, and how it was proven."""
+def show_exported(exported: Sequence[Exported]) -> None:
+    """Print one row a format: size, speed, and the result of the gate."""
     table = Table()
     table.add_column("format", no_wrap=True)
-    for name in ("size", "ms of 1", "ms of 32", _measure(made), "difference", "labels"):
+    for name in ("size", "ms of 1", "ms of 32", _measure(exported), "difference", "labels"):
         table.add_column(name, justify="right")
-    for each in made:
+    for each in exported:
         table.add_row(each.name, *_cells(each.manifest))
     CONSOLE.print(table)
-    asked = [each.manifest["gate"] for each in made if "gate" in each.manifest]
-    for origin, count in dict.fromkeys((gate["inputs"], gate["examples"]) for gate in asked):
+    gates = [each.manifest["gate"] for each in exported if "gate" in each.manifest]
+    for origin, count in dict.fromkeys((gate["inputs"], gate["examples"]) for gate in gates):
         CONSOLE.print(f"held to the Keras model on {count} inputs: {literal(origin)}")
-    scores = [each.manifest["score"] for each in made if each.manifest.get("score")]
+    scores = [each.manifest["score"] for each in exported if each.manifest.get("score")]
     if scores:
         CONSOLE.print(f"{scores[0]['measure']} of the Keras model {scores[0]['model']:.4f}")
-    for each in made:
+    for each in exported:
         state = "the version itself" if each.name == "saved_model" else "new" if each.new else "was there"
         CONSOLE.print(f"{each.name} ({state}): {literal(each.folder)}")
 
 
-def _measure(made: Sequence[Exported]) -> str:
-    return next((each.manifest["score"]["measure"] for each in made if each.manifest.get("score")), "score")
+def _measure(exported: Sequence[Exported]) -> str:
+    return next((each.manifest["score"]["measure"] for each in exported if each.manifest.get("score")), "score")
 
 
 def _cells(manifest: dict[str, Any]) -> list[str]:
@@ -67,7 +67,7 @@ def _cells(manifest: dict[str, Any]) -> list[str]:
 
 
 def show_formats() -> None:
-    """Which models go into which format, and what the files take and give."""
+    """Print which models go into which format, and the inputs and outputs of the files."""
     table = Table("model of", *FORMATS)
     kinds = [*map(kind_class, KINDS), Codes]
     for kind in kinds:

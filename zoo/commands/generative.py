@@ -1,4 +1,4 @@
-"""Commands that ask autoencoders and generators: parse, call, print."""
+"""Commands of autoencoders and generators: parse, call, print."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zoo.commands.options import ARTIFACT, IMPORT, JSON, OUTPUT
 from zoo.terminal import say, say_json
 
 PICTURE, TABLE = "reconstructed.png", "reconstructed.csv"
-COLUMNS = 20  # of a picture, up to which each class has its own
+COLUMNS = 20  # of a picture; of at most so many classes, each has a column
 SEED = click.option(
     "--seed",
     default=0,
@@ -52,24 +52,28 @@ def generate(artifact: str, count: int | None, label: str | None, seed: int, out
     from zoo.errors import InputError
     from zoo.pictures import sheets
 
-    made = artifacts.load(artifact, "generate")
-    conditional = made.task.drawn
+    generator = artifacts.load(artifact, "generate")
+    conditional = generator.task.drawn
     if label is not None and not conditional:
         raise InputError(f"{artifact} was trained without classes; leave out --label")
     count = count or (8 if interpolate else 64)
     if interpolate:
-        images = made.interpolate(count, seed=seed, label=label) if conditional else made.strips(count, seed=seed)
+        images = (
+            generator.interpolate(count, seed=seed, label=label) if conditional else generator.strips(count, seed=seed)
+        )
     else:
-        images = made.generate(count, seed=seed, label=label) if conditional else made.generate(count, seed=seed)
+        images = (
+            generator.generate(count, seed=seed, label=label) if conditional else generator.generate(count, seed=seed)
+        )
     columns, titles = (images.shape[1], None) if interpolate else (None, None)
     images = images.reshape(-1, *images.shape[-3:])
     if not Path(out).suffix:
         sheets.files(images, out)
         say(f"{len(images)} images of seed {seed} in {out}/")
         return
-    if conditional and made.classes and label is None and not interpolate:
-        titles = [made.classes[at % len(made.classes)] for at in range(count)]  # classes take turns
-        columns = len(made.classes) if len(made.classes) <= COLUMNS else None  # one a column
+    if conditional and generator.classes and label is None and not interpolate:
+        titles = [generator.classes[at % len(generator.classes)] for at in range(count)]  # classes take turns
+        columns = len(generator.classes) if len(generator.classes) <= COLUMNS else None  # one a column
     sheets.sheet(images, out, columns=columns, titles=titles)
     say(f"{f'{count} strips' if interpolate else f'{count} images'} of seed {seed}: {out}")
 
@@ -102,29 +106,29 @@ def reconstruct(
     import sys
 
     from zoo.artifacts import artifact as artifacts
-    from zoo.commands import generative_tables, side_by_side, tables
+    from zoo.commands import generative_tables, reconstructions, tables
     from zoo.errors import InputError
     from zoo.kinds.images.sources import named
     from zoo.pictures import sheets
 
-    made = artifacts.load(artifact, "reconstruct")
+    reconstructor = artifacts.load(artifact, "reconstruct")
     paths = list(named(files, sys.stdin))
-    if not made.kind.pictures and (out or interpolate):
+    if not reconstructor.kind.pictures and (out or interpolate):
         raise InputError(f"{artifact} takes sequences, which are written as a table; use --csv alone")
     if interpolate and len(paths) != 2:
         raise InputError(f"expected two files to go from one to the other, received {len(paths)}")
     if interpolate:
-        steps = made.interpolate(*paths)
+        steps = reconstructor.interpolate(*paths)
         sheets.sheet(steps, out or PICTURE, columns=len(steps))
         say(f"{len(steps)} steps from {paths[0]} to {paths[1]}: {out or PICTURE}")
-    elif made.kind.pictures:
-        rows, drawn = side_by_side.images(made, paths, out or PICTURE, csv_path)
+    elif reconstructor.kind.pictures:
+        rows, drawn = reconstructions.images(reconstructor, paths, out or PICTURE, csv_path)
         generative_tables.show_reconstructed(rows)
         readable = sum(not row.error for row in rows)
         first = "" if readable == drawn else f"the first {drawn} of {readable:,} images: "
         say(f"{first}{out or PICTURE}" + (f"; every image: {csv_path}" if csv_path else ""))
     else:
-        count, notes = side_by_side.sequences(made, paths, csv_path or TABLE)
+        count, notes = reconstructions.sequences(reconstructor, paths, csv_path or TABLE)
         tables.show_notes(notes, limit=None)
         say(f"{count:,} sequences: {csv_path or TABLE}")
 
@@ -147,18 +151,20 @@ def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_js
     from zoo.commands import generative_tables
     from zoo.kinds.images.sources import named
 
-    made = artifacts.load(artifact, "anomalies")
-    found = made.anomalies(list(named(paths, sys.stdin)))
-    rate = made.card.get("false_alarms_promised", made.card["false_alarms"])
+    reconstructor = artifacts.load(artifact, "anomalies")
+    results = reconstructor.anomalies(list(named(paths, sys.stdin)))
+    rate = reconstructor.card.get("false_alarms_promised", reconstructor.card["false_alarms"])
     if csv_path:
-        generative_tables.write_anomalies(found, made.threshold, csv_path)
+        generative_tables.write_anomalies(results, reconstructor.threshold, csv_path)
     if as_json:
-        say_json(generative_tables.anomalies_found(found, made.threshold, rate))
+        say_json(generative_tables.anomalies_found(results, reconstructor.threshold, rate))
     else:
-        generative_tables.show_anomalies(found, made.threshold, rate, made.card.get("false_alarms_between"))
+        generative_tables.show_anomalies(
+            results, reconstructor.threshold, rate, reconstructor.card.get("false_alarms_between")
+        )
         if csv_path:
             say(f"every input: {csv_path}")
-    if all(each.error for each in found):
+    if all(each.error for each in results):
         raise click.exceptions.Exit(1)
 
 

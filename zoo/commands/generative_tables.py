@@ -1,4 +1,4 @@
-"""What people read of autoencoders and generators: scores in a terminal, anomalies and reconstructions as files."""
+"""Tables of autoencoders and generators: scores in a terminal, anomalies and reconstructions as files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST = 20  # rows of a table in a terminal
 
 
 class Reconstructed(NamedTuple):
-    """How one image was reconstructed: mean squared error in unit range, or why it could not be read."""
+    """The reconstruction of one image: mean squared error in unit range, or why it could not be read."""
 
     name: str
     mse: float | None
@@ -34,7 +34,7 @@ class Reconstructed(NamedTuple):
 
 
 def show_duel(history: History) -> None:
-    """How adversarial training went, in one line."""
+    """Print the end of an adversarial training in one line."""
     last, count = history.epochs[-1], len(history.epochs)
     if "distance" in last:
         how = f"the critic's distance {last['distance']:.4g}"
@@ -47,11 +47,11 @@ def show_duel(history: History) -> None:
 
 
 def show_anomalies(
-    found: Sequence[Anomaly], threshold: float, false_alarms: float, between: Sequence[float] | None = None
+    anomalies: Sequence[Anomaly], threshold: float, false_alarms: float, between: Sequence[float] | None = None
 ) -> None:
-    """The most anomalous first, those that can't be read last, and how many there are."""
+    """Print the inputs, the most anomalous first and unreadable ones last, and the number of anomalies."""
     table = Table("input", "score", "")
-    ordered = ranked(found)
+    ordered = ranked(anomalies)
     for each in ordered[:MOST]:
         if each.error:
             table.add_row(literal(each.name), "[red]unreadable[/]", literal(each.error))
@@ -60,42 +60,42 @@ def show_anomalies(
     CONSOLE.print(table)
     if len(ordered) > MOST:
         CONSOLE.print(f"and {len(ordered) - MOST} more: --csv or --json has them all")
-    scored = sum(not each.error for each in found)
-    unread = f"; {len(found) - scored} could not be read" if scored < len(found) else ""
+    scored = sum(not each.error for each in anomalies)
+    unread = f"; {len(anomalies) - scored} could not be read" if scored < len(anomalies) else ""
     likely = f" ({100 * between[0]:.2g} to {100 * between[1]:.2g} %)" if between else ""
     CONSOLE.print(
-        f"[bold]{sum(bool(each.is_anomaly) for each in found)} of {scored} are anomalies[/]: their score is over "
+        f"[bold]{sum(bool(each.is_anomaly) for each in anomalies)} of {scored} are anomalies[/]: their score is over "
         f"{threshold:.5g}, as that of {100 * false_alarms:.3g} % of normal examples may be{likely}{unread}"
     )
 
 
-def ranked(found: Iterable[Anomaly]) -> list[Anomaly]:
-    """The most anomalous first, what could not be read last."""
-    return sorted(found, key=lambda each: (each.error is not None, -(each.score or 0.0)))
+def ranked(anomalies: Iterable[Anomaly]) -> list[Anomaly]:
+    """The anomalies, the most anomalous first and unreadable ones last."""
+    return sorted(anomalies, key=lambda each: (each.error is not None, -(each.score or 0.0)))
 
 
-def anomalies_found(found: Sequence[Anomaly], threshold: float, false_alarms: float) -> dict[str, Any]:
-    """For machines: threshold, false-alarm rate, and the inputs, the most anomalous first."""
+def anomalies_found(anomalies: Sequence[Anomaly], threshold: float, false_alarms: float) -> dict[str, Any]:
+    """An object for JSON: threshold, false-alarm rate, and the inputs, the most anomalous first."""
     rows = [
         {"name": each.name, "error": each.error}
         if each.error
         else {"name": each.name, "score": each.score, "is_anomaly": each.is_anomaly}
-        for each in ranked(found)
+        for each in ranked(anomalies)
     ]
     return {"threshold": threshold, "false_alarms": false_alarms, "inputs": rows}
 
 
-def write_anomalies(found: Sequence[Anomaly], threshold: float, path: str) -> None:
-    """CSV, the most anomalous first: name, score, threshold, is_anomaly (0 or 1), error."""
+def write_anomalies(anomalies: Sequence[Anomaly], threshold: float, path: str) -> None:
+    """Write CSV, the most anomalous first: name, score, threshold, is_anomaly (0 or 1), error."""
     with _writer(path) as writer:
         writer.writerow(["name", "score", "threshold", "is_anomaly", "error"])
-        for each in ranked(found):
+        for each in ranked(anomalies):
             verdict = None if each.is_anomaly is None else int(each.is_anomaly)
             writer.writerow([each.name, each.score, threshold, verdict, each.error])
 
 
 def show_reconstructed(rows: Sequence[Reconstructed]) -> None:
-    """One row an image."""
+    """Print one row an image."""
     table = Table("input", "MSE", "PSNR")
     for row in rows[:MOST]:
         if row.error:
@@ -108,27 +108,27 @@ def show_reconstructed(rows: Sequence[Reconstructed]) -> None:
 
 
 def write_reconstructed(rows: Sequence[Reconstructed], path: str) -> None:
-    """CSV: name, mse, psnr, error."""
+    """Write CSV: name, mse, psnr, error."""
     with _writer(path) as writer:
         writer.writerow(["name", "mse", "psnr", "error"])
         writer.writerows([row.name, row.mse, row.psnr, row.error] for row in rows)
 
 
 def write_sequences(
-    names: Sequence[str], features: Sequence[str], inputs: np.ndarray, made: np.ndarray, path: str
+    names: Sequence[str], features: Sequence[str], inputs: np.ndarray, reconstructions: np.ndarray, path: str
 ) -> None:
-    """CSV, a row a value: name, step (from 1 on), feature, input, reconstruction.
+    """Write CSV, a row a value: name, step (from 1 on), feature, input, reconstruction.
 
     Args:
         names: of the sequences.
         features: of the last axis.
         inputs: float32 (sequences, length, features), NaN after the end of a shorter one.
-        made: their reconstructions.
+        reconstructions: their reconstructions.
         path: of the file.
     """
     with _writer(path) as writer:
         writer.writerow(["name", "step", "feature", "input", "reconstruction"])
-        for name, values, answers in zip(names, inputs, made, strict=True):
+        for name, values, answers in zip(names, inputs, reconstructions, strict=True):
             for step, (value, answer) in enumerate(zip(values.tolist(), answers.tolist(), strict=True), 1):
                 for feature, before, after in zip(features, value, answer, strict=True):
                     if before == before:  # NaN: the sequence has ended
@@ -137,7 +137,10 @@ def write_sequences(
 
 @contextmanager
 def _writer(path: str) -> Iterator[Any]:
-    from zoo.files import whole_file
+    from zoo.files import atomic_file
 
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with (
+        atomic_file(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         yield csv.writer(file)

@@ -1,4 +1,4 @@
-"""Options of commands: those that several share, and help that shows them in groups."""
+"""Options that several commands share, and help that shows options in groups."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Grouped(click.Command):
         """Write one section a group, without empty ones."""
         options = [each for each in self.get_params(context) if isinstance(each, click.Option)]
         for group in GROUPS:
-            here = [each for each in options if getattr(each, "group", OTHERS) == group]
-            rows = [row for row in (each.get_help_record(context) for each in here) if row is not None]
+            members = [each for each in options if getattr(each, "group", OTHERS) == group]
+            rows = [row for row in (each.get_help_record(context) for each in members) if row is not None]
             if rows:
                 with formatter.section(group):
                     formatter.write_dl(rows)
@@ -82,7 +82,7 @@ IMPORT = model_option(
 
 
 def writable(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """A file to write, refused before the work where that can't be: for `callback` of an option."""
+    """A callback of an option that checks, before the work, that a file can be written."""
     from pathlib import Path
 
     from zoo.errors import InputError
@@ -146,7 +146,7 @@ READING = {
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Options that say how to read a path, where that can't be seen from it."""
+    """Add the options on how to read a path."""
     for option in reversed(READING.values()):
         command = option(command)
     return command

@@ -102,17 +102,17 @@ def serve(
       http://127.0.0.1:8501/v1/models/photos:predict
 
     It answers TensorFlow Serving's REST (/v1/models/NAME:predict) and the Open Inference Protocol
-    (/v2/models/NAME/infer), tells how it is (/v2/health/ready, /metrics, a log of JSON lines on stderr) and describes
-    itself (/openapi.json). A version with a higher number is picked up by itself; a broken one is told, and the last
-    good one goes on. Ctrl-C or SIGTERM ends it when all that was accepted is answered.
+    (/v2/models/NAME/infer), reports its state (/v2/health/ready, /metrics, a log of JSON lines on stderr) and describes
+    itself (/openapi.json). A version with a higher number is loaded when it appears; if it is broken, the log says so,
+    and the last good version goes on. Ctrl-C or SIGTERM ends the server when all accepted requests are answered.
     """
     import os
     import sys
 
-    from zoo.serving import running
+    from zoo.serving import server
 
-    token = running.token_of(token_file, os.environ.get("ZOO_TOKEN"))
-    running.serve(
+    token = server.token_of(token_file, os.environ.get("ZOO_TOKEN"))
+    server.serve(
         artifacts,
         host=host,
         port=port,

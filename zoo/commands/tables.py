@@ -1,4 +1,4 @@
-"""What people read in a terminal: tables on standard output."""
+"""Tables on standard output."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zoo.training.loop import History
 
 MOST_NOTES = 10
-DECISIONS = {"name": "label", "names": "label", "flag": "verdict", "mask": "mask"}  # form of a value -> what to call it
+DECISIONS = {"name": "label", "names": "label", "flag": "verdict", "mask": "mask"}  # form of a value -> its noun
 HEADINGS = {
     ("label", "probabilities"): ("answer", "most probable"),
     ("prediction",): ("answer",),
@@ -33,7 +33,7 @@ HEADINGS = {
 
 
 def show_data(data: Data, *, all_notes: bool = False) -> None:
-    """What was read: classes by part, and what was left out."""
+    """Print the classes by part, and the notes on left-out examples."""
     table = Table("class", *data.parts, title=literal(data.source), title_justify="left")
     counts = [data.task.counts(part.targets) for part in data.parts.values()]
     if counts[0]:
@@ -52,7 +52,7 @@ def show_data(data: Data, *, all_notes: bool = False) -> None:
 
 
 def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
-    """What was left out or is odd, file by file."""
+    """Print notes on files that were left out or are odd."""
     for note in notes[:limit]:
         CONSOLE.print(f"[yellow]{note.action}[/] {literal(note.name)}: {literal(note.reason)}")
     if limit is not None and len(notes) > limit:
@@ -60,7 +60,7 @@ def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
 
 
 def show_evaluation(evaluation: Scored, *, confusion: bool = False) -> None:
-    """Scores with interval and baselines, and the rows of the classes or values."""
+    """Print scores with interval and baselines, and the rows of the classes or values."""
     _show(evaluation.shown(confusion))
 
 
@@ -91,13 +91,13 @@ def _show_block(block: Block) -> None:
 
 
 def show_findings(findings: Iterable[Finding]) -> None:
-    """What is wrong, one line each."""
+    """Print findings, a line each."""
     for finding in findings:
         CONSOLE.print(f"[yellow]{literal(finding.symptom)}[/]: {literal(f'{finding.evidence}; {finding.remedy}')}")
 
 
 def show_history(history: History) -> None:
-    """How training went, in one line."""
+    """Print the best epoch of a training in one line."""
     if "generator_loss" in history.epochs[-1]:
         generative.show_duel(history)
         return
@@ -108,18 +108,18 @@ def show_history(history: History) -> None:
 
 
 def question(verbs: Sequence[str], artifact: object, card: Mapping[str, Any]) -> str:
-    """Commands to ask a new artifact with, those that come to mind first."""
+    """Commands to try a new artifact with."""
     if "predict" in verbs:
         return f"zoo predict {artifact} {kind_of(card['input']).placeholder}"
-    asked = {
+    commands = {
         "anomalies": f"zoo anomalies {artifact} {kind_of(card['input']).placeholder}",
         "generate": f"zoo generate {artifact} --out samples.png",
     }
-    return "\n          ".join(asked[verb] for verb in verbs if verb in asked)
+    return "\n          ".join(commands[verb] for verb in verbs if verb in commands)
 
 
 def show_parity(parity: Mapping[str, Any], task: Task) -> None:
-    """That the export was proven equal to the model."""
+    """Print that the export was proven equal to the model."""
     decisions = [DECISIONS[value.form] for value in task.values().values() if value.form in DECISIONS]
     CONSOLE.print(
         f"the export answers as the model does: {parity['files']} inputs, outputs within "
@@ -130,16 +130,16 @@ def show_parity(parity: Mapping[str, Any], task: Task) -> None:
 
 
 def show_tensors(card: Mapping[str, Any]) -> None:
-    """Columns whose tensors the exported model has under other names."""
+    """Print columns whose tensors have other names in the exported model."""
     tensors = card.get("tensors", {})
-    told = [f"{literal(column)} is asked as {name}" for column, name in list(tensors.items())[:3]]
-    if told:
-        left = len(tensors) - len(told)
-        CONSOLE.print(f"served, column {', '.join(told)}" + (f" and {left} more, all in card.json" if left else ""))
+    renamed = [f"{literal(column)} is the input {name}" for column, name in list(tensors.items())[:3]]
+    if renamed:
+        left = len(tensors) - len(renamed)
+        CONSOLE.print(f"served, column {', '.join(renamed)}" + (f" and {left} more, all in card.json" if left else ""))
 
 
 def show_mistakes(report: EvaluationReport, most: int = 5) -> None:
-    """The examples that are most confidently wrong."""
+    """Print the examples that are most confidently wrong."""
     wrong = [row for row in report.rows if row.right is False][:most]
     if wrong:
         table = Table(
@@ -151,9 +151,9 @@ def show_mistakes(report: EvaluationReport, most: int = 5) -> None:
 
 
 def show_predictions(results: Sequence[Prediction], task: Task, top: int) -> None:
-    """One row an input: the values of its answer, shares and numbers with at most `top` parts."""
+    """Print one row an input: the values of its answer, shares and numbers with at most `top` parts."""
     values = {name: FORMS[value.form] for name, value in task.values().items()}
-    shown = {name: form for name, form in values.items() if name != "probability"}  # it is in the shares
+    shown = {name: form for name, form in values.items() if name != "probability"}  # the shares have it too
     table = Table("input", *HEADINGS.get(tuple(shown), tuple(shown)))
     for result in results:
         if result.error:
@@ -166,7 +166,7 @@ def show_predictions(results: Sequence[Prediction], task: Task, top: int) -> Non
 
 
 def prediction_rows(results: Iterable[Prediction], top: int) -> list[dict[str, Any]]:
-    """For machines: one object an input."""
+    """Objects for JSON, one an input."""
     rows = []
     for result in results:
         row: dict[str, Any] = {"name": result.name, **result.answer} | ({"error": result.error} if result.error else {})
@@ -179,25 +179,28 @@ def prediction_rows(results: Iterable[Prediction], top: int) -> list[dict[str, A
 
 
 def write_predictions(results: Iterable[Prediction], task: Task, path: str) -> None:
-    """CSV: name, the single values of the answer, as label and probability or numbers by their names; error."""
-    from zoo.files import whole_file
+    """Write CSV: name, the single values of the answer, as label and probability or numbers by name, error."""
+    from zoo.files import atomic_file
 
     results = list(results)
-    left = {"probabilities", *files(task)}
-    columns = list(dict.fromkeys(name for result in results for name in _columns(result, left)))
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    left_out = {"probabilities", *files(task)}
+    columns = list(dict.fromkeys(name for result in results for name in _columns(result, left_out)))
+    with (
+        atomic_file(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["name", *(columns or ["label", "probability"]), "error"])
         for result in results:
-            cells = _columns(result, left)
+            cells = _columns(result, left_out)
             writer.writerow([result.name, *(cells.get(name) for name in columns or ("", "")), result.error])
 
 
-def _columns(result: Prediction, left: Collection[str]) -> dict[str, Any]:
-    """The answer as cells of a file: numbers by their names, other values by their own, but for those `left`."""
-    found: dict[str, Any] = {}
+def _columns(result: Prediction, left_out: Collection[str]) -> dict[str, Any]:
+    """The answer as cells of a file: numbers by their names, other values by their own, but for those `left_out`."""
+    cells: dict[str, Any] = {}
     for name, value in result.answer.items():
-        if name in left or isinstance(value, list):
+        if name in left_out or isinstance(value, list):
             continue
-        found |= value if isinstance(value, dict) else {name: value}
-    return found
+        cells |= value if isinstance(value, dict) else {name: value}
+    return cells

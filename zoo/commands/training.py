@@ -86,15 +86,15 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
     import re
 
     from zoo.builders import registry
-    from zoo.settings import arguments, numbers
+    from zoo.settings import arguments, shape_of
 
     build = registry.builder(builder)
-    known = inspect.signature(build)
-    sizes = numbers(shape) if shape else registry.BUILDERS[builder].shape
-    plain = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(known))  # annotations are strings to Python
+    signature = inspect.signature(build)
+    sizes = shape_of(shape) if shape else registry.BUILDERS[builder].shape
+    plain = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(signature))  # annotations are strings to Python
     say(f"{builder}{plain}\n\n{inspect.getdoc(build)}\n")
     try:
-        outputs = [classes] if "num_classes" in known.parameters else []
+        outputs = [classes] if "num_classes" in signature.parameters else []
         model = build(sizes, *outputs, **arguments(build, settings))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
@@ -214,8 +214,8 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     from zoo.artifacts import artifact
     from zoo.builders import registry
     from zoo.commands import tables
-    from zoo.files import claimed, remove_run, run_folder
-    from zoo.settings import arguments, mark
+    from zoo.files import locked, remove_run, run_folder
+    from zoo.settings import arguments, short_hash
     from zoo.tasks.registry import task_class
     from zoo.training.diagnosis import diagnose
     from zoo.training.optimizers import decay
@@ -227,18 +227,18 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     augment = [name for name in options["augment"].split(",") if name not in ("", "none")]
     normal = [name for name in options["normal"].split(",") if name]
     early = {"false_alarms", "input_size", *(field.name for field in fields(Settings))}
-    given = {name: value for name, value in options.items() if name in early}
-    check_arguments(builder, model, **given | {"augment": augment, "normal": normal})
+    checked = {name: value for name, value in options.items() if name in early}
+    check_arguments(builder, model, **checked | {"augment": augment, "normal": normal})
     out = artifact.folder_for(Path(path), options.pop("out"))
     options["weight_decay"] = decay(options["optimizer"], options["weight_decay"])
-    run = run_folder(out, mark(builder, path, model, options))
+    run = run_folder(out, short_hash(builder, path, model, options))
     data = read(path, options, options["seed"])
     options |= {"augment": augment, "normal": normal}
     if not as_json:
         tables.show_data(data)
         if task_class(registry.BUILDERS[builder].task or data.task.name).drawn:
             say(f"samples, as they become better: {run}/samples/")
-    with claimed(run):
+    with locked(run):
         trained = train_model(builder, data, model=model, run=run, **options)
         findings = diagnose(trained)
         if not as_json:
@@ -250,13 +250,15 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
         remove_run(run)  # it is in the artifact now
     if as_json:
         metrics = trained.evaluation.to_dict()
-        found = [finding._asdict() for finding in findings]
-        say_json({"artifact": str(folder), "metrics": metrics, "diagnosis": found})
+        diagnosis = [finding._asdict() for finding in findings]
+        say_json({"artifact": str(folder), "metrics": metrics, "diagnosis": diagnosis})
         return
-    made = artifact.load(folder)
-    tables.show_parity(made.card["parity"], made.task)
-    tables.show_tensors(made.card)
-    say(f"artifact: {folder}\nask it:   {tables.question(made.verbs, folder.parent, made.card)}")
+    trained_artifact = artifact.load(folder)
+    tables.show_parity(trained_artifact.card["parity"], trained_artifact.task)
+    tables.show_tensors(trained_artifact.card)
+    say(
+        f"artifact: {folder}\nask it:   {tables.question(trained_artifact.verbs, folder.parent, trained_artifact.card)}"
+    )
 
 
 @click.command("lr-find", cls=Grouped, short_help="Find a good learning rate before you train.")
@@ -287,10 +289,10 @@ def lr_find(builder: str, path: str, plot: str, as_json: bool, **options: object
     check_arguments(builder, model, optimizer=options["optimizer"], batch_size=options["batch_size"])
     data = read(path, options, options["seed"])
     options["batch_size"] = options["batch_size"] or 32
-    found = find_learning_rate(builder, data, model=model, **options)
-    found.plot(plot)
+    result = find_learning_rate(builder, data, model=model, **options)
+    result.plot(plot)
     if as_json:
-        say_json({"suggestion": found.suggestion, "ceiling": found.ceiling, "plot": plot})
+        say_json({"suggestion": result.suggestion, "ceiling": result.ceiling, "plot": plot})
         return
-    say(f"suggested: {found.suggestion:.2g}; not stable from {found.ceiling:.2g} on; drawn in {plot}")
-    say(f"use it:    zoo train {builder} {path} --learning-rate {found.suggestion:.2g}")
+    say(f"suggested: {result.suggestion:.2g}; not stable from {result.ceiling:.2g} on; drawn in {plot}")
+    say(f"use it:    zoo train {builder} {path} --learning-rate {result.suggestion:.2g}")

@@ -1,4 +1,4 @@
-"""The command that proves an artifact again: parse, call, print."""
+"""The command `zoo verify`: parse, call, print."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from zoo.terminal import say, say_json
 def verify(artifact: str, path: str | None, seed: int, as_json: bool) -> None:
     """Check the files of ARTIFACT against their checksums, and that its SavedModel answers as its Keras model.
 
-    Asked are made-up inputs, or what is in PATH: a file or folder of the kind that the model takes, with or without
-    labels. The exit code is 1 where a file is changed, missing or unexpected, or an answer differs.
+    It compares their answers to made-up inputs, or to those in PATH: a file or folder of the kind that the model takes,
+    with or without labels. The exit code is 1 if a file is changed, missing or unexpected, or if an answer differs.
     """
     from zoo.formats import verifying
 
-    found = verifying.verify(artifact, path, seed)
+    verification = verifying.verify(artifact, path, seed)
     if as_json:
-        say_json(found.to_dict())
+        say_json(verification.to_dict())
     else:
-        for line in found.lines():
+        for line in verification.lines():
             say(line)
-    if not found.passed:
+    if not verification.passed:
         raise click.exceptions.Exit(1)

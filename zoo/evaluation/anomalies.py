@@ -1,4 +1,4 @@
-"""Scores of reconstructions, and of how they tell anomalies; and what these tell that is wrong."""
+"""Scores of reconstructions and of anomaly detection, and findings on them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from zoo.evaluation.findings import Finding, ahead
-from zoo.evaluation.judging import GenerationEvaluation
+from zoo.evaluation.judge import GenerationEvaluation
 from zoo.evaluation.shown import Line, Shown, scores_table
 
-INACTIVE = 0.1  # share of the codes that vary with the input, below which they collapsed
+INACTIVE = 0.1  # share of active codes, which vary with the input; fewer are a collapse
 SURE = 3.0  # standard errors
 
 
 @dataclass(frozen=True)
 class ReconstructionEvaluation:
-    """Scores of an autoencoder on the held-out examples that are normal, and on how it tells the others.
+    """Scores of an autoencoder on normal held-out examples, and of its detection of the others.
 
     Attributes:
         part: which part was scored.
@@ -66,7 +66,7 @@ class ReconstructionEvaluation:
         return "squared error", self.mse, {name: row.get("mse") for name, row in self.baselines.items()}
 
     def shown(self, details: bool = False) -> Shown:
-        """What people read."""
+        """Tables and lines to show."""
         others = f" and {self.anomalies} anomalies" if self.anomalies else ""
         title = f"{self.part}: {self.examples}{' normal' if others else ''} examples{others}"
         measures = {"mse": "MSE", "psnr": "PSNR", "roc_auc": "ROC-AUC", "average_precision": "average precision"}
@@ -88,7 +88,7 @@ class ReconstructionEvaluation:
 
 
 def findings(evaluation: ReconstructionEvaluation, false_alarms: float, codes: int, usual: int) -> tuple[Finding, ...]:
-    """What the reconstructions of an autoencoder tell.
+    """Findings on the reconstructions of an autoencoder.
 
     Args:
         evaluation: of it.
@@ -122,7 +122,7 @@ def findings(evaluation: ReconstructionEvaluation, false_alarms: float, codes: i
 
 
 def _ahead_by(evaluation: ReconstructionEvaluation) -> list[Finding]:
-    """Simple models that tell anomalies better, or take more noise away."""
+    """Findings on simple models that detect anomalies better, or remove more noise."""
     found = []
     for measure, name, count in (
         ("ROC-AUC", "roc_auc", evaluation.examples + evaluation.anomalies),

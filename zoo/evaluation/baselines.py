@@ -1,7 +1,7 @@
-"""Simple models to hold a score against: fitted on the same training part, asked on the same held-out examples.
+"""Simple models to compare a score with: fitted on the same training part, scored on the same held-out examples.
 
-Each takes some seconds at most, on two cores: where there are too many examples it is fitted on some of them, and its
-name says on how many.
+Each takes some seconds at most on two cores. If there are too many examples, it is fitted on some of them, and its name
+has their number.
 """
 
 from __future__ import annotations
@@ -14,52 +14,52 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-CELLS = 2_000_000  # numbers that a linear model is fitted on
-WEIGHED = 1e8  # and a logistic regression on, times its classes
+CELLS = 2_000_000  # numbers to fit a linear model on, at most
+WEIGHED = 1e8  # numbers to fit a logistic regression on, times its classes
 PAIRS = 3e10  # products in all distances between neighbours
-KERNEL = 2e9  # the same of a support vector machine, which knows no fast matrix product
-MACHINE = (1000, 5000)  # examples: on fewer of many it is no rival, on more it takes long however narrow they are
-TREES = 1000  # boosted ones, of all classes together
-CLASSES = 100  # above which a model for each, or for each pair, takes too long
-BINNED = 5e8  # numbers that all trees look at
+KERNEL = 2e9  # the same for a support vector machine, which has no fast matrix product
+MACHINE = (1000, 5000)  # examples for a support vector machine: fewer are too few, more take too long
+TREES = 1000  # boosted trees of all classes together
+CLASSES = 100  # above these, a model for each class, or for each pair, takes too long
+BINNED = 5e8  # numbers for all trees to look at
 CHARACTERS = 20_000_000  # of texts
 NEIGHBOURS = 5
 ALIKE = 1.2  # squared errors, over the least
-OUTLIER = 3.0  # deviations; further out a column that is nearly constant would decide who is near
-WORDS = r"\w+|[^\w\s]"  # an exclamation mark and an emoji say something too; and no text is without any
+OUTLIER = 3.0  # deviations; without clipping, a nearly constant column would dominate the distances
+WORDS = r"\w+|[^\w\s]"  # exclamation marks and emoji matter too, and every text has a word
 
 Answer = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""Rows, their targets and the rows that are asked for, to float (asked, classes or values)."""
+"""A function from rows, their targets, and rows to predict, to float (queries, classes or values)."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What simple models are fitted on, and asked.
+    """Examples to fit simple models on, and to score them on.
 
     Attributes:
         inputs: of the training part, as a builder takes them, (examples, ...); images uint8 0-255.
         targets: of the training part, (examples,) or (examples, values).
-        asked: inputs of the held-out part.
-        raw: both as a reader has them.
+        held_out: inputs of the held-out part.
+        raw: both, as a reader returns them.
         kind: of the inputs, as `zoo.data.kind.Kind`.
         seed: of the choice of training examples, where there are too many, and of the trees.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
-    asked: np.ndarray
+    held_out: np.ndarray
     raw: tuple[Any, Any]
     kind: Any
     seed: int = 0
 
     @cached_property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Training and held-out inputs as simple models take them: rows of numbers, or texts."""
-        return self.kind.plain(self.inputs, self.raw[0]), self.kind.plain(self.asked, self.raw[1])
+        """Training and held-out inputs for simple models: rows of numbers, or texts."""
+        return self.kind.plain(self.inputs, self.raw[0]), self.kind.plain(self.held_out, self.raw[1])
 
 
 class Simple(NamedTuple):
-    """A simple model: its name, the number of examples that it is fitted on at most, and how it answers."""
+    """A simple model: its name, the largest number of examples to fit it on, and its function."""
 
     name: str
     most: int
@@ -67,7 +67,7 @@ class Simple(NamedTuple):
 
 
 def classifiers(examples: Examples, count: int, *, several: bool = False) -> dict[str, np.ndarray]:
-    """What classifiers of scikit-learn say: float (asked, classes), 1 for what they decide and else 0, or shares.
+    """Outputs of classifiers of scikit-learn: float (queries, classes), 1 for the predicted class else 0, or shares.
 
     Of texts TF-IDF with a linear support vector machine; else logistic regression, nearest neighbours, a support vector
     machine with an RBF kernel, where the examples are few or narrow enough; and boosted trees for tables. The most
@@ -79,8 +79,7 @@ def classifiers(examples: Examples, count: int, *, several: bool = False) -> dic
         several: whether an example may have several.
 
     Returns:
-        name -> float (asked, classes); a name tells on how many examples the model was fitted, where those are not
-        all.
+        name -> float (queries, classes); a name has the number of examples if the model was not fitted on all.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
@@ -89,66 +88,68 @@ def classifiers(examples: Examples, count: int, *, several: bool = False) -> dic
     def each(make: Callable[[], Any]) -> Answer:
         return _columns(make) if several else _one_hot(make, count)
 
-    def near(rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
-        return neighbours(rows, targets if several else np.eye(count)[targets], asked)
+    def nearest_classes(rows: np.ndarray, targets: np.ndarray, queries: np.ndarray) -> np.ndarray:
+        return neighbours(rows, targets if several else np.eye(count)[targets], queries)
 
     rows, _ = examples.rows
     if examples.kind.words:
-        return _asked(examples, [_of_text(rows, "TF-IDF, linear SVM", each(LinearSVC))])
+        return _answers(examples, [_of_text(rows, "TF-IDF, linear SVM", each(LinearSVC))])
     width = max(1, rows.shape[1])
     # A hundred steps: what the last digit of a baseline would still gain is not worth the wait.
     most = min(len(rows), max(most_linear(rows), int(WEIGHED / count / width)))
     linear = Simple("logistic regression", most, each(partial(LogisticRegression, tol=1e-3)))
     trees = partial(HistGradientBoostingClassifier, random_state=examples.seed)
-    return _asked(examples, [linear, *_others(examples, count, near, each(SVC), lambda n: each(_boosted(trees, n)))])
+    return _answers(
+        examples, [linear, *_others(examples, count, nearest_classes, each(SVC), lambda n: each(_boosted(trees, n)))]
+    )
 
 
 def regressors(examples: Examples) -> dict[str, np.ndarray]:
-    """What regressors of scikit-learn say: name -> float (asked, values); see `classifiers`.
+    """Outputs of regressors of scikit-learn: name -> float (queries, values); see `classifiers`.
 
-    The training mean, ridge, of texts on TF-IDF, and what classes have too.
+    They are the training mean, ridge regression (on TF-IDF for texts), and the other models of `classifiers`.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
     from sklearn.svm import SVR
 
-    (rows, asked), targets = examples.rows, examples.targets
-    found = {"mean": np.repeat(targets.mean(axis=0, keepdims=True, dtype=np.float64), len(asked), axis=0)}
+    (rows, queries), targets = examples.rows, examples.targets
+    outputs = {"mean": np.repeat(targets.mean(axis=0, keepdims=True, dtype=np.float64), len(queries), axis=0)}
     if examples.kind.words:
-        return found | _asked(examples, [_of_text(rows, "TF-IDF, ridge", _ridge_of_words)])
+        return outputs | _answers(examples, [_of_text(rows, "TF-IDF, ridge", _ridge_of_words)])
     trees = partial(HistGradientBoostingRegressor, random_state=examples.seed)
     others = _others(examples, targets.shape[1], neighbours, _columns(SVR), lambda n: _columns(_boosted(trees, n)))
-    return found | _asked(examples, [Simple("ridge", most_linear(rows), _linear), *others])
+    return outputs | _answers(examples, [Simple("ridge", most_linear(rows), _linear), *others])
 
 
 def forecasts(examples: Examples) -> dict[str, np.ndarray]:
     """The last value, the season before, and a linear autoregression on the same window; see `classifiers`."""
     rows, _ = examples.rows
-    return _repeated(examples) | _asked(examples, [Simple("linear autoregression", most_linear(rows), _linear)])
+    return _repeated(examples) | _answers(examples, [Simple("linear autoregression", most_linear(rows), _linear)])
 
 
-def _asked(examples: Examples, models: Sequence[Simple]) -> dict[str, np.ndarray]:
+def _answers(examples: Examples, models: Sequence[Simple]) -> dict[str, np.ndarray]:
     from threadpoolctl import threadpool_limits
 
-    (rows, asked), found = examples.rows, {}
+    (rows, queries), outputs = examples.rows, {}
     order = np.random.default_rng(examples.seed).permutation(len(rows))
     for name, most, answer in models:
         chosen = np.sort(order[:most])
         note = "" if len(chosen) == len(rows) else f" ({len(chosen):,} examples)"
         # Threads wait for each other longer than they work, where another process has the cores: up to fifty times.
         with threadpool_limits(1):
-            found[name + note] = answer(rows[chosen], examples.targets[chosen], asked)
-    return found
+            outputs[name + note] = answer(rows[chosen], examples.targets[chosen], queries)
+    return outputs
 
 
 def _others(
-    examples: Examples, count: int, near: Answer, machine: Answer, boosted: Callable[[int], Answer]
+    examples: Examples, count: int, neighbours_of: Answer, machine: Answer, boosted: Callable[[int], Answer]
 ) -> list[Simple]:
     """Nearest neighbours, a support vector machine and, of tables, boosted trees, each with its number of rounds."""
-    (rows, asked), width = examples.rows, max(1, examples.rows[0].shape[1])
-    models = [Simple("nearest neighbours", most_near(rows, asked), _clipped(near))]
+    (rows, queries), width = examples.rows, max(1, examples.rows[0].shape[1])
+    models = [Simple("nearest neighbours", most_near(rows, queries), _clipped(neighbours_of))]
     # Training takes some of the square of the examples, and answering each of them for each that is asked.
     few, many = min(MACHINE[0], len(rows)), min(MACHINE[1], len(rows))
-    most = int(np.sqrt(KERNEL / width / examples.targets[0].size + len(asked) ** 2 / 4) - len(asked) / 2)
+    most = int(np.sqrt(KERNEL / width / examples.targets[0].size + len(queries) ** 2 / 4) - len(queries) / 2)
     if most >= few and count <= CLASSES:
         models.append(Simple("SVM with RBF kernel", min(most, many), _clipped(machine)))
     if examples.kind.tabular and count <= CLASSES:
@@ -197,60 +198,60 @@ def _in_deviations(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     return (wide - middle) / spread, middle, spread
 
 
-def nearest(rows: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest of `rows` to each of `asked`.
+def nearest(rows: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest of `rows` to each of `queries`.
 
     Returns:
-        distances, float (asked, neighbours), nearest first, and positions in `rows`, int64.
+        distances, float (queries, neighbours), nearest first, and positions in `rows`, int64.
     """
     from sklearn.neighbors import NearestNeighbors
 
-    return NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(rows)), algorithm="brute").fit(rows).kneighbors(asked)
+    return NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(rows)), algorithm="brute").fit(rows).kneighbors(queries)
 
 
-def neighbours(rows: np.ndarray, values: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Mean of the `values` of the nearest rows: float (asked, values)."""
-    return values[nearest(rows, asked)[1]].mean(axis=1)
+def neighbours(rows: np.ndarray, values: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Mean of the `values` of the nearest rows: float (queries, values)."""
+    return values[nearest(rows, queries)[1]].mean(axis=1)
 
 
-def most_near(rows: np.ndarray, asked: np.ndarray) -> int:
-    """How many of `rows` are looked through for the neighbours of `asked` within some seconds."""
-    each = len(asked) * (rows.shape[1] + 50)  # to rank a distance takes as long as so many products
+def most_near(rows: np.ndarray, queries: np.ndarray) -> int:
+    """How many of `rows` are looked through for the neighbours of `queries` within some seconds."""
+    each = len(queries) * (rows.shape[1] + 50)  # to rank a distance takes as long as so many products
     return min(len(rows), max(1000, int(PAIRS / each)))
 
 
 def _columns(make: Callable[[], Any]) -> Answer:
     """By estimators of scikit-learn, which `make` gives unfitted, one for each label or value."""
-    return lambda rows, targets, asked: np.stack([_one(make, rows, column, asked) for column in targets.T], axis=1)
+    return lambda rows, targets, queries: np.stack([_one(make, rows, column, queries) for column in targets.T], axis=1)
 
 
 def _one_hot(make: Callable[[], Any], count: int) -> Answer:
     """By a classifier of scikit-learn: 1 for the class that it gives."""
-    return lambda rows, targets, asked: np.eye(count)[_one(make, rows, targets, asked)]
+    return lambda rows, targets, queries: np.eye(count)[_one(make, rows, targets, queries)]
 
 
-def _one(make: Callable[[], Any], rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """What an estimator says, like `targets` (asked,)."""
+def _one(make: Callable[[], Any], rows: np.ndarray, targets: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """What an estimator says, like `targets` (queries,)."""
     from sklearn.exceptions import ConvergenceWarning
 
     if (targets == targets[0]).all():  # there is nothing to learn
-        return np.repeat(targets[:1], len(asked))
+        return np.repeat(targets[:1], len(queries))
     scaled, middle, spread = (targets, 0, 1) if targets.dtype.kind == "i" else _in_deviations(targets)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return make().fit(rows, scaled).predict(asked) * spread + middle
+        return make().fit(rows, scaled).predict(queries) * spread + middle
 
 
 def _clipped(answer: Answer) -> Answer:
     """On rows without outliers."""
-    return lambda rows, targets, asked: answer(
-        np.clip(rows, -OUTLIER, OUTLIER), targets, np.clip(asked, -OUTLIER, OUTLIER)
+    return lambda rows, targets, queries: answer(
+        np.clip(rows, -OUTLIER, OUTLIER), targets, np.clip(queries, -OUTLIER, OUTLIER)
     )
 
 
-def _linear(rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
+def _linear(rows: np.ndarray, targets: np.ndarray, queries: np.ndarray) -> np.ndarray:
     kernel, bias = ridge(rows, targets)
-    return asked @ kernel + bias
+    return queries @ kernel + bias
 
 
 def _repeated(examples: Examples) -> dict[str, np.ndarray]:
@@ -260,31 +261,31 @@ def _repeated(examples: Examples) -> dict[str, np.ndarray]:
     def season(length: int, inputs: np.ndarray) -> np.ndarray:
         return inputs[:, inputs.shape[1] - length + np.arange(steps) % length, at]
 
-    known, asked = examples.raw
-    some = np.arange(0, len(known), max(1, len(known) // 2000))
+    train, queries = examples.raw
+    sample = np.arange(0, len(train), max(1, len(train) // 2000))
     errors = [
-        np.square(season(length, known[some]) - examples.targets[some].astype(np.float64)).mean()
-        for length in range(1, known.shape[1] + 1)
+        np.square(season(length, train[sample]) - examples.targets[sample].astype(np.float64)).mean()
+        for length in range(1, train.shape[1] + 1)
     ]
     best = 1 + int(np.argmax(errors <= ALIKE * min(errors)))  # a multiple of the season is as near
-    found = {"persistence": season(1, asked)}
-    return found if best == 1 else found | {f"the season before ({best} steps)": season(best, asked)}
+    outputs = {"persistence": season(1, queries)}
+    return outputs if best == 1 else outputs | {f"the season before ({best} steps)": season(best, queries)}
 
 
 def _of_text(texts: np.ndarray, name: str, by: Answer) -> Simple:
     """A linear model on TF-IDF of words and pairs of words."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    def answer(rows: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    def answer(rows: np.ndarray, targets: np.ndarray, queries: np.ndarray) -> np.ndarray:
         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORDS)
         known = words.fit_transform(rows.tolist())
-        return by(known, targets, words.transform(asked.tolist()))
+        return by(known, targets, words.transform(queries.tolist()))
 
     length = max(1, sum(map(len, texts)) // len(texts))
     return Simple(name, min(len(texts), CHARACTERS // length), answer)
 
 
-def _ridge_of_words(rows: Any, targets: np.ndarray, asked: Any) -> np.ndarray:
+def _ridge_of_words(rows: Any, targets: np.ndarray, queries: Any) -> np.ndarray:
     """Ridge on a sparse matrix, its penalty by cross-validation in folds: to leave one out would take minutes."""
     from sklearn.linear_model import Ridge
     from sklearn.model_selection import GridSearchCV
@@ -292,4 +293,4 @@ def _ridge_of_words(rows: Any, targets: np.ndarray, asked: Any) -> np.ndarray:
     penalties = {"alpha": (0.03, 0.1, 0.3, 1, 3, 10)}
     scaled, middle, spread = _in_deviations(targets)
     model = GridSearchCV(Ridge(solver="sparse_cg", tol=1e-3), penalties, cv=min(3, len(targets))).fit(rows, scaled)
-    return model.predict(asked).reshape(asked.shape[0], -1) * spread + middle
+    return model.predict(queries).reshape(queries.shape[0], -1) * spread + middle

@@ -1,4 +1,4 @@
-"""Scores of classes and labels, and what they tell that is wrong."""
+"""Scores of classes and labels, and findings on them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Evaluation:
         baseline: accuracy of always giving the most frequent training answer.
         log_loss: mean negative log likelihood, in nats; for several labels the mean over labels.
         roc_auc: area under the ROC curve, one against the rest, mean over classes; None where a class is missing.
-        f1_macro: mean F1 over the classes that some example has or is told to have; of several labels over all of them.
+        f1_macro: mean F1 over the classes of some example or prediction; of several labels over all of them.
         classes: per class precision, recall, f1, support, how often it is predicted, and roc_auc.
         confusion: counts, row = true class, column = predicted; None for several labels.
         baselines: accuracy of simple models fitted on the same training part, by name.
@@ -58,7 +58,7 @@ class Evaluation:
         return "accuracy", self.accuracy, {"always the most frequent class": self.baseline} | self.baselines
 
     def shown(self, details: bool = False) -> Shown:
-        """What people read; with `details` the confusion matrix too."""
+        """Tables and lines to show; with `details` the confusion matrix too."""
         rows = [
             [name, *(number(row[key]) for key in ("precision", "recall", "f1", "roc_auc")), str(row["support"])]
             for name, row in self.classes.items()
@@ -94,14 +94,14 @@ class Row(NamedTuple):
 
     def cells(self) -> dict[str, Any]:
         """A row of a table, by column."""
-        found = {"path": self.name, "label": self.label, "prediction": self.predicted}
-        return found | {"probability": self.probability, "right": int(self.right)}
+        cells = {"path": self.name, "label": self.label, "prediction": self.predicted}
+        return cells | {"probability": self.probability, "right": int(self.right)}
 
 
 def never_predicted(evaluation: Evaluation, weighted: bool | None) -> list[Finding]:
-    """That a class or label is hardly ever predicted; `weighted` is whether training gave rare ones more weight."""
+    """A finding on a class that is hardly ever predicted; `weighted`: whether rare classes had more weight."""
     rare = {name: row for name, row in evaluation.classes.items() if row["predicted"] < RARE * row["support"]}
-    if sum(row["support"] for row in rare.values()) < FEWEST:  # of a few examples none may be told by chance
+    if sum(row["support"] for row in rare.values()) < FEWEST:  # with few examples this may be chance
         return []
     name, row = max(rare.items(), key=lambda each: each[1]["support"])
     often = f"predicted {row['predicted']} times" if row["predicted"] else "never predicted"
@@ -113,23 +113,23 @@ def never_predicted(evaluation: Evaluation, weighted: bool | None) -> list[Findi
 
 
 def below_majority(evaluation: Evaluation, weighted: bool | None) -> list[Finding]:
-    """That the most frequent class is as good.
+    """A finding on a model that is no better than the most frequent class.
 
-    It has 1 where all examples are of that class, as those that a model is asked to be scored on may be.
+    That baseline has an accuracy of 1 if all examples are of one class, as those that a user gives may be.
     """
     if not evaluation.accuracy <= evaluation.baseline < 1:
         return []
     if weighted and (evaluation.roc_auc or 0) > TELLING:  # it was to find what is rare, whatever that costs
         return []
-    there = {name: row for name, row in evaluation.classes.items() if row["support"]}
-    name, row = min(there.items(), key=lambda each: each[1]["recall"])
+    present = {name: row for name, row in evaluation.classes.items() if row["support"]}
+    name, row = min(present.items(), key=lambda each: each[1]["recall"])
     evidence = f"accuracy is {evaluation.accuracy:.4f}, where always the most frequent class has "
     evidence += f"{evaluation.baseline:.4f}; the recall of {name!r} is {row['recall']:.3g}"
     return [Finding("no better than the most frequent class", evidence, _for_rare(evaluation, row, weighted))]
 
 
 def _for_rare(evaluation: Evaluation, row: Mapping[str, Any], weighted: bool | None) -> str:
-    """What to try, for a class or label that is missed."""
+    """Remedies for a class or label that is missed."""
     remedies = ["more examples of it"]
     if weighted is False and evaluation.confusion is not None:
         remedies.insert(0, "--class-weights")

@@ -1,4 +1,4 @@
-"""Two sets of points held against each other, and the simplest distribution of images."""
+"""Distances between two sets of points, and simple distributions of images."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def frechet(first: np.ndarray, second: np.ndarray) -> float:
     # S1 S2 has the eigenvalues of S1^1/2 S2 S1^1/2. That is symmetric, so they are real, and below 0 by rounding only.
     covariance = _covariance(second)
     both = linalg.eigvalsh(root @ covariance @ root).clip(0)
-    apart = ((first.mean(axis=0, dtype=np.float64) - second.mean(axis=0, dtype=np.float64)) ** 2).sum()
-    return max(0.0, float(apart + values.sum() + np.trace(covariance) - 2 * np.sqrt(both).sum()))
+    distance = ((first.mean(axis=0, dtype=np.float64) - second.mean(axis=0, dtype=np.float64)) ** 2).sum()
+    return max(0.0, float(distance + values.sum() + np.trace(covariance) - 2 * np.sqrt(both).sum()))
 
 
 def _covariance(points: np.ndarray) -> np.ndarray:
@@ -103,8 +103,8 @@ def pca_gaussian(pixels: np.ndarray, components: int, count: int, seed: int, par
 
     rng = np.random.default_rng(seed)
     width = int(np.prod(pixels.shape[1:]))
-    few = rng.permutation(len(pixels))[: max(components, min(MOST, CELLS // width))]
-    rows = pixels[few].reshape(len(few), width).astype(np.float32)
+    rows_used = rng.permutation(len(pixels))[: max(components, min(MOST, CELLS // width))]
+    rows = pixels[rows_used].reshape(len(rows_used), width).astype(np.float32)
     model = PCA(components, random_state=seed).fit(rows)
     if parts == 1:
         drawn = rng.normal(size=(count, components)) * np.sqrt(model.explained_variance_)

@@ -1,4 +1,4 @@
-"""What is wrong with a training run, in words; and the signs of it in the scores of generative models."""
+"""Findings: problems of a training run or a model, in words."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 DIFFERENT = 30  # contents, from which on a score says something of others
-FEWEST = 5  # examples below which their scores are chance; that a simple model does better has its own interval
+FEWEST = 5  # examples; scores of fewer are chance. (That a simple model is better has its own interval.)
 
-CHECKED_APART = ("few different examples",)  # what is wrong whatever the training did
+CHECKED_APART = ("few different examples",)  # symptoms that do not depend on the training
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong.
+    """One problem.
 
     Attributes:
         symptom: of networks with targets: constant inputs, exploding gradients, learning rate too high, dead units,
@@ -28,7 +28,7 @@ class Finding(NamedTuple):
             than the mean, few different examples, simple model ahead. Of adversarial ones: mode collapse, saturated
             critic, blind critic, poor samples. Of autoencoders: posterior collapse, underfitting, few normal examples,
             false alarms, simple model ahead.
-        evidence: the numbers that say so.
+        evidence: the numbers that show it.
         remedy: what to try, the likeliest first.
     """
 
@@ -41,7 +41,7 @@ class Finding(NamedTuple):
 
 
 def of_copies(digests: Sequence[str]) -> list[Finding]:
-    """That nearly all examples scored are copies, where they are; `digests` are of their contents."""
+    """A finding if nearly all scored examples are copies; `digests` are of their contents."""
     different = len(set(digests))
     if different >= DIFFERENT or different > len(digests) / 2:
         return []
@@ -54,10 +54,10 @@ def of_copies(digests: Sequence[str]) -> list[Finding]:
 
 
 def of_rivals(measure: str, own: np.ndarray, rivals: Mapping[str, np.ndarray], seed: int = 0) -> tuple[Finding, ...]:
-    """Which simple model does better, and more than by chance, if any does: the best one.
+    """A finding on the best simple model, if it is better than the model by more than chance.
 
     Args:
-        measure: by which, in words; more is better.
+        measure: name of the measure, of which more is better.
         own: its parts for the model, float64 (examples,), as `zoo.evaluation.measures` says.
         rivals: the same of simple models, by name.
         seed: of the resamples.
@@ -74,11 +74,11 @@ def of_rivals(measure: str, own: np.ndarray, rivals: Mapping[str, np.ndarray], s
 def ahead(
     name: str, measure: str, simple: float, own: float, count: int, interval: tuple[float, float] | None = None
 ) -> Finding:
-    """That a simple model does better.
+    """A finding on a simple model that is better.
 
     Args:
-        name: of it.
-        measure: by which.
+        name: of the simple model.
+        measure: name of the measure.
         simple: its score.
         own: the score of the model that was trained.
         count: of the examples.

@@ -1,4 +1,4 @@
-"""95 % intervals of scores, and of what two models differ by on the same examples."""
+"""95 % intervals of scores, and of the difference of two models on the same examples."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def _student(count: int) -> float:
 
 def _resampled(gaps: np.ndarray, seed: int) -> tuple[float, float]:
     """2.5th and 97.5th percentile of how many of its own deviations the mean of a resample is from that of `gaps`."""
-    rng, count, apart = np.random.default_rng(seed), len(gaps), []
+    rng, count, distances = np.random.default_rng(seed), len(gaps), []
     for size in [RESAMPLES // PIECES] * PIECES if count <= MANY else [1] * RESAMPLES:
         drawn = gaps[rng.integers(0, count, (size, count))]
         spread = drawn.std(axis=1)
-        apart.append((drawn.mean(axis=1) - gaps.mean())[spread > 0] / spread[spread > 0])
-    together = np.concatenate(apart)
+        distances.append((drawn.mean(axis=1) - gaps.mean())[spread > 0] / spread[spread > 0])
+    together = np.concatenate(distances)
     low, high = np.quantile(together, [0.025, 0.975]) if len(together) else (0.0, 0.0)
     return float(low), float(high)
 

@@ -14,21 +14,21 @@ from __future__ import annotations
 import numpy as np
 
 
-def f1_parts(has: np.ndarray, said: np.ndarray, *, all_columns: bool = False) -> np.ndarray:
+def f1_parts(has: np.ndarray, predicted: np.ndarray, *, all_columns: bool = False) -> np.ndarray:
     """Parts of the mean F1 over the classes that some example has or is said to have, or over all of them.
 
     Args:
         has: int64 (examples, classes) of 0 and 1, which an example has.
-        said: the same, which it is said to have.
+        predicted: the same, which it is said to have.
         all_columns: whether classes that nobody has or is said to have count, with 0.
     """
-    there = (has + said).any(axis=0) | all_columns
-    return _ratios(2 * has * said, has + said)[:, there].mean(axis=1)
+    present = (has + predicted).any(axis=0) | all_columns
+    return _ratios(2 * has * predicted, has + predicted)[:, present].mean(axis=1)
 
 
-def recall_parts(has: np.ndarray, said: np.ndarray) -> np.ndarray:
+def recall_parts(has: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Parts of the mean recall over the classes that some example has; arguments as those of `f1_parts`."""
-    return _ratios(has * said, has)[:, has.any(axis=0)].mean(axis=1)
+    return _ratios(has * predicted, has)[:, has.any(axis=0)].mean(axis=1)
 
 
 def areas(has: np.ndarray, probabilities: np.ndarray) -> list[float | None]:
@@ -52,10 +52,10 @@ def areas(has: np.ndarray, probabilities: np.ndarray) -> list[float | None]:
 def area_parts(has: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Parts of the mean of `areas` over the classes that have one; NaN where none has."""
     hot = has.astype(bool)
-    there = np.flatnonzero(hot.any(axis=0) & ~hot.all(axis=0))
-    if not len(there):
+    columns = np.flatnonzero(hot.any(axis=0) & ~hot.all(axis=0))
+    if not len(columns):
         return np.full(len(hot), np.nan)
-    return np.mean([ordered_parts(hot[:, at], probabilities[:, at]) for at in there], axis=0)
+    return np.mean([ordered_parts(hot[:, at], probabilities[:, at]) for at in columns], axis=0)
 
 
 def ordered_parts(has: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Scores of numbers, and what they tell that is wrong."""
+"""Scores of numbers, and findings on them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,13 @@ class Residual(NamedTuple):
 
     def cells(self) -> dict[str, Any]:
         """A row of a table, by column."""
-        said = {f"predicted {name}": value for name, value in zip(self.names, self.predicted, strict=True)}
-        return {"name": self.name, **dict(zip(self.names, self.target, strict=True)), **said, "error": self.error}
+        predictions = {f"predicted {name}": value for name, value in zip(self.names, self.predicted, strict=True)}
+        return {
+            "name": self.name,
+            **dict(zip(self.names, self.target, strict=True)),
+            **predictions,
+            "error": self.error,
+        }
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class RegressionEvaluation:
         rmse: its root; with several values, of their mean squared error.
         mae: mean absolute error.
         r2: coefficient of determination, mean over values; None for a single example.
-        values: per value asked for mse, rmse, mae and r2; of a forecast, per step.
+        values: mse, rmse, mae and r2 of each value; of a forecast, of each step.
         baselines: the same four of simple models fitted on the same training part, by name.
     """
 
@@ -68,7 +73,7 @@ class RegressionEvaluation:
         return "R²", self.r2, {name: row["r2"] for name, row in self.baselines.items()}
 
     def shown(self, details: bool = False) -> Shown:
-        """What people read."""
+        """Tables and lines to show."""
 
         def row(name: str, scores: Mapping[str, float | None]) -> list[str]:
             return [name, f"{scores['rmse']:.4g}", f"{scores['mae']:.4g}", number(scores["r2"])]
@@ -89,7 +94,7 @@ def errors(targets: np.ndarray, values: np.ndarray) -> dict[str, float | None]:
 
 
 def below_mean(evaluation: RegressionEvaluation) -> list[Finding]:
-    """That the mean of the examples tells a value as well."""
+    """A finding on values that are predicted no better than by their mean."""
     below = {name: row["r2"] for name, row in evaluation.values.items() if row["r2"] is not None and row["r2"] <= 0}
     if not below:
         return []

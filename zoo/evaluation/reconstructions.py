@@ -1,4 +1,4 @@
-"""How good reconstructions are: denoising beside simple filters, and the bound of a variational autoencoder."""
+"""Measures of reconstructions: denoising beside simple filters, and the bound of a variational autoencoder."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def denoising(network: Autoencoder, inputs: np.ndarray, images: np.ndarray, nois
     """
     noisy, clean = with_noise(images, noise, seed), images.astype(np.float32)
 
-    def ratio(found: np.ndarray) -> float:
-        return psnr(np.mean(((found - clean) / 255) ** 2, axis=(1, 2, 3)))
+    def ratio(images_made: np.ndarray) -> float:
+        return psnr(np.mean(((images_made - clean) / 255) ** 2, axis=(1, 2, 3)))
 
-    known = inputs[np.sort(np.random.default_rng(seed).permutation(len(inputs))[:FITTED])]
-    filtered = simple_models.filtered(noisy, known, with_noise(known, noise, seed + 1), seed)
+    sample = inputs[np.sort(np.random.default_rng(seed).permutation(len(inputs))[:FITTED])]
+    filtered = simple_models.filtered(noisy, sample, with_noise(sample, noise, seed + 1), seed)
     return {
         "psnr": ratio(network.reconstruct(noisy)),
         "noisy": ratio(noisy),
-        "baselines": {name: {"psnr": ratio(made)} for name, made in filtered.items()},
+        "baselines": {name: {"psnr": ratio(result)} for name, result in filtered.items()},
     }
 
 
@@ -51,34 +51,34 @@ def with_noise(images: np.ndarray, noise: float, seed: int) -> np.ndarray:
     return np.clip(images + 255 * noise * drawn, 0, 255).astype(np.float32)
 
 
-def variational(network: Any, inputs: np.ndarray, asked: np.ndarray, seed: int) -> dict[str, Any]:
+def variational(network: Any, inputs: np.ndarray, held_out: np.ndarray, seed: int) -> dict[str, Any]:
     """Bound and active codes.
 
     Args:
         network: a variational autoencoder.
         inputs: prepared inputs of the training part.
-        asked: held-out ones.
+        held_out: held-out ones.
         seed: of what is drawn.
     """
-    bound = float(bounds(network, inputs, asked, seed).mean())
+    bound = float(bounds(network, inputs, held_out, seed).mean())
     mean = network.encode(_some(inputs, seed))
-    found: dict[str, Any] = {"bound": bound, "active": int((mean.var(axis=0) > INACTIVE).sum())}
+    scores: dict[str, Any] = {"bound": bound, "active": int((mean.var(axis=0) > INACTIVE).sum())}
     if inputs.ndim == 4:
-        found["bits"] = -bound / float(np.prod(inputs.shape[1:])) / float(np.log(2))
-    return found
+        scores["bits"] = -bound / float(np.prod(inputs.shape[1:])) / float(np.log(2))
+    return scores
 
 
 def _some(inputs: np.ndarray, seed: int) -> np.ndarray:
     return inputs[np.sort(np.random.default_rng(seed).permutation(len(inputs))[:EXAMPLES])].astype(np.float32)
 
 
-def bounds(network: VariationalAutoencoder, inputs: np.ndarray, asked: np.ndarray, seed: int) -> np.ndarray:
-    """Evidence lower bound of each example of `asked`, in nats, float64 (examples,), with one drawn code.
+def bounds(network: VariationalAutoencoder, inputs: np.ndarray, held_out: np.ndarray, seed: int) -> np.ndarray:
+    """Evidence lower bound of each example of `held_out`, in nats, float64 (examples,), with one drawn code.
 
     Args:
         network: trained.
         inputs: prepared inputs that the decoder's deviation is estimated on.
-        asked: prepared inputs.
+        held_out: prepared inputs.
         seed: of what is drawn.
     """
     from keras import ops
@@ -86,7 +86,7 @@ def bounds(network: VariationalAutoencoder, inputs: np.ndarray, asked: np.ndarra
     from zoo.arrays import apply
     from zoo.builders.models import BATCH
 
-    rng, some = np.random.default_rng([seed, 1]), _some(inputs, seed)
+    rng, sample = np.random.default_rng([seed, 1]), _some(inputs, seed)
 
     def drawn(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         both = apply(lambda batch: ops.concatenate(network.encoder(batch, training=False), axis=-1), rows, BATCH)
@@ -94,11 +94,11 @@ def bounds(network: VariationalAutoencoder, inputs: np.ndarray, asked: np.ndarra
         codes = mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape, np.float32)
         return mean, log_variance, network.decode(codes)
 
-    deviation = float(np.sqrt(np.mean((drawn(some)[2] - some) ** 2)))
-    mean, log_variance, made = drawn(asked.astype(np.float32))
+    deviation = float(np.sqrt(np.mean((drawn(sample)[2] - sample) ** 2)))
+    mean, log_variance, reconstructions = drawn(held_out.astype(np.float32))
     divergence = -0.5 * np.sum(1 + log_variance - mean**2 - np.exp(log_variance), axis=1)
-    likelihood = _log_probability(asked.astype(np.float64), made, deviation, whole=inputs.ndim == 4)
-    return likelihood.reshape(len(asked), -1).sum(axis=1) - divergence
+    likelihood = _log_probability(held_out.astype(np.float64), reconstructions, deviation, whole=inputs.ndim == 4)
+    return likelihood.reshape(len(held_out), -1).sum(axis=1) - divergence
 
 
 def _log_probability(values: np.ndarray, means: np.ndarray, deviation: float, *, whole: bool) -> np.ndarray:

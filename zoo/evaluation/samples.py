@@ -1,4 +1,4 @@
-"""Scores of generated images, and what they and their training tell that is wrong."""
+"""Scores of generated images, and findings on them and their training."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class GenerationEvaluation:
         classes: how many there are.
         entropy: of the distribution of the classes seen, over that of equally many of each: 0 for a single class, 1
             for all alike.
-        agreement: share of the samples that the judge takes for what was asked for; None if nothing was.
+        agreement: share of the samples of which the judge sees the requested class; None without requested classes.
         judge_accuracy: of the judge on the real images.
         baselines: frechet, precision, recall, coverage and entropy of as many samples of a simple generator, by name.
     """
@@ -57,7 +57,7 @@ class GenerationEvaluation:
         return "Fréchet distance", self.frechet, {name: row["frechet"] for name, row in self.baselines.items()}
 
     def shown(self, details: bool = False) -> Shown:
-        """What people read."""
+        """Tables and lines to show."""
         title = f"{self.samples} generated images against the {self.part} part"
         measures = {"frechet": "Fréchet distance", "precision": "precision", "recall": "recall"}
         single = self.classes < 2  # there is nothing to cover
@@ -69,12 +69,12 @@ class GenerationEvaluation:
                 row["coverage"] = f"{row['coverage']} of {self.classes}"
         yield scores_table(title, measures, rows[0], dict(zip(self.baselines, rows[1:], strict=True)))
         if not single:
-            wanted = "" if self.agreement is None else f"{self.agreement:.1%} are of the class asked for; "
-            yield Line("", f"{wanted}the judge gets {self.judge_accuracy:.1%} of the real images right")
+            agreement = "" if self.agreement is None else f"{self.agreement:.1%} are of the requested class; "
+            yield Line("", f"{agreement}the judge gets {self.judge_accuracy:.1%} of the real images right")
 
 
 def findings(evaluation: GenerationEvaluation, epochs: Sequence[Mapping[str, float]]) -> tuple[Finding, ...]:
-    """What the samples of adversarial networks, and the last quarter of their training, tell.
+    """Findings on the samples of adversarial networks, and on the last quarter of their training.
 
     Source: for collapse, Goodfellow 2016, "NIPS 2016 Tutorial: Generative Adversarial Networks", section 5.1.1; for the
         critic that is too good, Arjovsky and Bottou 2017, "Towards Principled Methods for Training Generative
@@ -88,12 +88,14 @@ def findings(evaluation: GenerationEvaluation, epochs: Sequence[Mapping[str, flo
     last = epochs[-max(1, len(epochs) // 4) :]
     if last and "real_right" in last[0]:
         real, fake = (float(np.mean([row[name] for row in last])) for name in ("real_right", "fake_right"))
-        told = f"at the end it tells {real:.0%} of real and {fake:.0%} of generated images"
+        evidence_critic = f"at the end it tells {real:.0%} of real and {fake:.0%} of generated images"
         if min(real, fake) > SATURATED:
             remedy = "lower critic_rate, raise label_smoothing or dropout: a critic that is sure teaches nothing"
-            found.append(Finding("saturated critic", told, remedy))
+            found.append(Finding("saturated critic", evidence_critic, remedy))
         elif (real + fake) / 2 < BLIND and evaluation.precision < 0.5:
-            found.append(Finding("blind critic", told, "raise critic_rate, give the critic more filters or units"))
+            found.append(
+                Finding("blind critic", evidence_critic, "raise critic_rate, give the critic more filters or units")
+            )
     simple = {name: row["frechet"] for name, row in evaluation.baselines.items()}
     best = min(simple, key=simple.__getitem__, default=None)
     if best is not None and evaluation.frechet > simple[best]:

@@ -1,4 +1,4 @@
-"""What people read of scores, as values: tables and lines, which commands print in a terminal."""
+"""Tables and lines of scores as values, which commands print in a terminal."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Table(NamedTuple):
         title: above it.
         header: of its columns.
         rows: cells of each row.
-        last: further rows, set apart; the first is that of the model.
-        diagonal: whether what is on the diagonal is right, and all else wrong.
+        last: further rows, after a line; the first is that of the model.
+        diagonal: whether cells on the diagonal are right and all others wrong.
     """
 
     title: str
@@ -25,7 +25,7 @@ class Table(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of text, which begins with what is `important`."""
+    """A line of text, which begins with its `important` part."""
 
     important: str
     text: str
@@ -35,7 +35,7 @@ Shown = Iterator[Table | Line]
 
 
 def number(value: float | None) -> str:
-    """A score with four digits; a dash where there is none."""
+    """A score with four digits; a dash for None."""
     return "-" if value is None else f"{value:.4f}"
 
 
@@ -55,6 +55,6 @@ def scores_table(
         return "-" if value is None else value if isinstance(value, str) else f"{value:.4g}"
 
     rows = {"this model": own, **simple}
-    there = [name for name in measures if any(row.get(name) is not None for row in rows.values())]
-    cells = [[name, *(score(row.get(each)) for each in there)] for name, row in rows.items()]
-    return Table(title, ("", *(measures[name] for name in there)), (), cells)
+    names = [name for name in measures if any(row.get(name) is not None for row in rows.values())]
+    cells = [[name, *(score(row.get(each)) for each in names)] for name, row in rows.items()]
+    return Table(title, ("", *(measures[name] for name in names)), (), cells)

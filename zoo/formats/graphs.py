@@ -1,4 +1,4 @@
-"""What goes into a file of another runtime: functions of named number tensors, without strings and files."""
+"""Graphs for other runtimes: functions of named tensors of numbers, without strings and files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.artifacts.card import requested_kind
 from zoo.builders.loading import loaded
+from zoo.keras_internals import all_layers
 from zoo.tasks.forms import FORMS, portable
 from zoo.tasks.registry import task_of
 
@@ -46,7 +47,7 @@ class Graph(NamedTuple):
 
 
 def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
-    """What the model of an artifact is outside of Keras: one graph, and one for each network that is asked on its own.
+    """The graphs of an artifact's model for other runtimes: one, and one for each network that can be used alone.
 
     Args:
         model: as `zoo.builders.loading.loaded` gives it.
@@ -68,8 +69,8 @@ def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
 
     def answer(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = run(ready(tensors))
-        said = task.answer(outputs, {}, ops).values
-        return {name: FORMS[value.form].graph(task.names, said[name]) for name, value in values.items()}
+        answers = task.answer(outputs, {}, ops).values
+        return {name: FORMS[value.form].graph(task.names, answers[name]) for name, value in values.items()}
 
     meanings |= {name: value.meaning for name, value in values.items()}
     made = [Graph("model", answer, raw, meanings)]
@@ -87,16 +88,16 @@ def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:
 
 
 def in_float32(path: Path) -> keras.Model:
-    """The model in a file, every layer of it computing in float32, as runtimes do that know no mixed precision."""
+    """The model in a file with every layer in float32, for runtimes without mixed precision."""
     model = loaded(path)
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         layer.dtype_policy = "float32"
     return model
 
 
 def is_float32(model: keras.Model) -> bool:
     """Whether no layer of `model` computes in half precision."""
-    return all(layer.compute_dtype not in ("float16", "bfloat16") for layer in model._flatten_layers())
+    return all(layer.compute_dtype not in ("float16", "bfloat16") for layer in all_layers(model))
 
 
 def _specs(tensors: dict[str, tuple[str, tuple[int | None, ...]]]) -> dict[str, tf.TensorSpec]:

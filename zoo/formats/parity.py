@@ -1,4 +1,4 @@
-"""A written format, run by its own runtime in a clean process, and held to the Keras model by the gate."""
+"""Parity of a written format with the Keras model; the format runs by its own runtime in a clean process."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zoo.artifacts.card import requested_kind
-from zoo.artifacts.gate import Answered, Gate, Parity, difference, flipped, held
-from zoo.artifacts.predictor import said_of
+from zoo.artifacts.gate import ExportAnswers, Gate, Parity, compare_values, count_flips, difference
+from zoo.artifacts.predictor import model_outputs
 from zoo.errors import JobError
-from zoo.files import cache_folder, whole_folder
+from zoo.files import atomic_folder, cache_folder
+from zoo.formats.gate_inputs import GateInputs
 from zoo.formats.process import LATENCY_BATCHES
-from zoo.formats.questions import Asked
 from zoo.tasks.forms import FORMS, by_name, portable
 from zoo.tasks.registry import task_of
 
 if TYPE_CHECKING:
     import keras
 
-TOLERANCE = 1e-4  # largest difference of a float format, in the units that `Task.units` says
-HALF = 2e-2  # of a model that computes in half precision from itself in float32
+TOLERANCE = 1e-4  # largest difference of a float format, in the units of `Task.units`
+HALF = 2e-2  # largest difference of a model in half precision from itself in float32
 MOST_LOST = 0.01  # accuracy, or R² of values, that an int8 model may lose
 Answers = dict[str, np.ndarray]
 
 
 class Expected(NamedTuple):
-    """What the Keras model says: part -> its inputs, and part -> its outputs, each by the name of a tensor."""
+    """Expected outputs, of the Keras model: part -> its inputs, and part -> its outputs, each by name of a tensor."""
 
     inputs: dict[str, Answers]
     outputs: dict[str, Answers]
 
 
 class Verdict(NamedTuple):
-    """What the gate found.
+    """The result of the gate.
 
     Attributes:
-        parity: differences and labels.
-        labels_agree: share of the inputs with the same label; None where there are no labels.
-        measure: accuracy or r2; None where the targets are not known.
-        model, format: that of the Keras model and of the format.
-        int8: held to the measure rather than to the tolerance.
+        parity: differences of values and labels.
+        labels_agree: share of the inputs with the same label; None without labels.
+        measure: accuracy or r2; None if the targets are not known.
+        model, format: the measure of the Keras model and of the format.
+        int8: whether the measure decides instead of the tolerance.
     """
 
     parity: Parity
@@ -63,7 +63,7 @@ class Verdict(NamedTuple):
         return bool(np.isfinite(self.parity.largest_difference)) and self.model - self.format <= MOST_LOST
 
     def reason(self) -> str:
-        """Why not, in numbers."""
+        """Why the format may not be published, in numbers."""
         if self.int8:
             return f"{self.measure} {self.format:.4f} against {self.model:.4f} over {self.parity.files} inputs"
         return self.parity.reason()
@@ -80,73 +80,73 @@ class Verdict(NamedTuple):
         }
 
 
-def expected(model: keras.Model, asked: Asked, card: dict[str, Any]) -> Expected:
-    """What `model` says of raw inputs, and the tensors that stand for these."""
+def expected(model: keras.Model, gate_inputs: GateInputs, card: dict[str, Any]) -> Expected:
+    """Outputs of `model` for raw inputs, and the inputs as tensors of numbers."""
     kind, task = requested_kind(card, model), task_of(card)
-    inputs = kind.numbers(model, asked.inputs)
-    takes, says = {"model": inputs}, {"model": said_of(task, model, asked.inputs, kind)}
+    inputs = kind.numbers(model, gate_inputs.inputs)
+    takes, outputs = {"model": inputs}, {"model": model_outputs(task, model, gate_inputs.inputs, kind)}
     code: np.ndarray | None = None
     for name, (takes_inputs, function) in (model.parts() if hasattr(model, "parts") else {}).items():
         if not takes_inputs:
-            takes[name], says[name] = {"code": code}, _applied(function, lambda codes: codes, code)
+            takes[name], outputs[name] = {"code": code}, _applied(function, lambda codes: codes, code)
             continue
-        takes[name], says[name] = inputs, _applied(function, model.prepared, asked.inputs)
-        code = next(iter(says[name].values()))
-    return Expected(takes, says)
+        takes[name], outputs[name] = inputs, _applied(function, model.prepared, gate_inputs.inputs)
+        code = next(iter(outputs[name].values()))
+    return Expected(takes, outputs)
 
 
 def _applied(function: Any, before: Any, inputs: Any) -> Answers:
-    """Outputs of `function`, by name, for what `before` makes of `inputs`."""
+    """Outputs of `function`, by name, for `before` applied to `inputs`."""
     from zoo.arrays import apply
 
     return apply(lambda batch: function(before(batch)), inputs, 256)
 
 
-def ask(folder: Path, inputs: dict[str, Answers]) -> tuple[dict[str, Answers], dict[str, float]]:
+def run_format(folder: Path, inputs: dict[str, Answers]) -> tuple[dict[str, Answers], dict[str, float]]:
     """Answers of the format in `folder` to the inputs of its parts, and its milliseconds by size of the batch.
 
     Raises:
-        JobError: the process failed; with its last words.
+        JobError: the process failed; the message has the last line of its output.
     """
     script = Path(__file__).with_name("process.py")
-    with whole_folder(cache_folder("gate")) as place:  # copies of the user's data, swept where this process is killed
-        asked = []
+    with atomic_folder(cache_folder("gate")) as place:  # copies of the user's data, swept where this process is killed
+        requests = []
         for part, values in inputs.items():
             paths = {name: str(place / f"{part}-{name}.npz") for name in ("inputs", "output")}
             np.savez(paths["inputs"], **values)
-            asked.append({"part": part, **paths})
-        request = json.dumps({"folder": str(folder.resolve()), "batch": 32, "asked": asked})
+            requests.append({"part": part, **paths})
+        request = json.dumps({"folder": str(folder.resolve()), "batch": 32, "asked": requests})
         # -I: neither this folder nor PYTHONPATH is on its path.
         command = [sys.executable, "-I", str(script)]
-        done = subprocess.run(command, input=request + "\n", capture_output=True, text=True)
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["?"])[-1]
+        finished = subprocess.run(command, input=request + "\n", capture_output=True, text=True)
+        if finished.returncode:
+            last = (finished.stderr.strip().splitlines() or ["?"])[-1]
             raise JobError(f"the format can't be run: {' '.join(last.split())[:300]}")
-        found = {}
-        for each in asked:
+        outputs = {}
+        for each in requests:
             with np.load(each["output"]) as arrays:
-                found[each["part"]] = {name: arrays[name] for name in arrays.files}
-        return found, json.loads(done.stdout.strip().splitlines()[-1])["latency_ms"]
+                outputs[each["part"]] = {name: arrays[name] for name in arrays.files}
+        return outputs, json.loads(finished.stdout.strip().splitlines()[-1])["latency_ms"]
 
 
-def ask_saved_model(
-    process: Gate, folder: Path, asked: Asked, card: dict[str, Any], names: Sequence[str]
-) -> tuple[Answered, dict[str, float]]:
+def run_saved_model(
+    process: Gate, folder: Path, gate_inputs: GateInputs, card: dict[str, Any], names: Sequence[str]
+) -> tuple[ExportAnswers, dict[str, float]]:
     """As `ask`, of the version itself, which takes raw inputs: of images the files, as it crops what it decodes.
 
     Raises:
         JobError: the process failed; with its last words.
     """
-    inputs = asked.inputs if asked.files is None else asked.files
-    answered = process.ask(folder, inputs, requested_kind(card), names, LATENCY_BATCHES)()
-    taken = answered.values.pop("latency_ms", np.zeros(0)).round(3).tolist()
-    return answered, dict(zip(map(str, LATENCY_BATCHES), taken, strict=False))
+    inputs = gate_inputs.inputs if gate_inputs.files is None else gate_inputs.files
+    answers = process.run(folder, inputs, requested_kind(card), names, LATENCY_BATCHES)()
+    taken = answers.values.pop("latency_ms", np.zeros(0)).round(3).tolist()
+    return answers, dict(zip(map(str, LATENCY_BATCHES), taken, strict=False))
 
 
 def compare(
-    wanted: Expected,
-    found: dict[str, Answers],
-    asked: Asked,
+    expected: Expected,
+    received: dict[str, Answers],
+    gate_inputs: GateInputs,
     card: dict[str, Any],
     *,
     int8: bool,
@@ -154,39 +154,39 @@ def compare(
     tolerance: float | None = None,
     request: Mapping[str, np.ndarray] | None = None,
 ) -> Verdict:
-    """Hold the answers of a format to those of the Keras model.
+    """Compare the answers of a format with those of the Keras model.
 
     Args:
-        wanted: of the model.
-        found: part -> its outputs, of the format.
-        asked: brings the targets.
+        expected: of the model.
+        received: part -> its outputs, of the format.
+        gate_inputs: has the targets.
         card: of the artifact.
-        int8: hold it to the score rather than to the differences.
-        strings: whether the format has such, and so has to say every value of the task.
-        tolerance: `TOLERANCE` where None.
-        request: of the inputs, as `Kind.request` gives it; None where the format takes no such.
+        int8: whether the score decides instead of the differences.
+        strings: whether the format has strings, and so must have every value of the task.
+        tolerance: `TOLERANCE` if None.
+        request: of the inputs, as `Kind.request` gives it; None if the format takes none.
     """
     tolerance, task = TOLERANCE if tolerance is None else tolerance, task_of(card)
-    outputs, said = wanted.outputs["model"], found.get("model", {})
-    known = task.values()
-    told = known if strings else portable(task) | {name: value for name, value in known.items() if name in said}
-    largest, flips = held(task, outputs, said, told, tolerance, request)
-    for part, answers in wanted.outputs.items():
+    outputs, answers = expected.outputs["model"], received.get("model", {})
+    values = task.values()
+    compared = values if strings else portable(task) | {name: each for name, each in values.items() if name in answers}
+    largest, flips = compare_values(task, outputs, answers, compared, tolerance, request)
+    for part, wanted in expected.outputs.items():
         if part != "model":
-            received = found.get(part, {})
-            largest = max([largest, *(_difference(values, received.get(name)) for name, values in answers.items())])
+            given = received.get(part, {})
+            largest = max([largest, *(_difference(each, given.get(name)) for name, each in wanted.items())])
     agree = measure = before = after = None
     if np.isfinite(largest):
-        answer, other = (task.answer(each, {}, np) for each in (outputs, said))
+        answer, other = (task.answer(each, {}, np) for each in (outputs, answers))
         for name in by_name(task):
-            labels = [FORMS[known[name].form].array(task.names, each.values[name]) for each in (answer, other)]
+            labels = [FORMS[values[name].form].array(task.names, each.values[name]) for each in (answer, other)]
             agree = float((labels[0] == labels[1]).mean())
-            if name not in said:  # a format without strings leaves the last step to those who ask it
-                flips += flipped(task, name, answer, labels[1], tolerance)
-        if asked.targets is not None and task.quality is not None and set(outputs) <= set(said):
-            scores = [task.quality.score(task, asked.targets, each) for each in (outputs, said)]
+            if name not in answers:  # users of a format without strings compute this value themselves
+                flips += count_flips(task, name, answer, labels[1], tolerance)
+        if gate_inputs.targets is not None and task.quality is not None and set(outputs) <= set(answers):
+            scores = [task.quality.score(task, gate_inputs.targets, each) for each in (outputs, answers)]
             measure, (before, after) = task.quality.name if np.isfinite(scores).all() else None, scores
-    parity = Parity(len(asked), {}, largest, flips, tolerance)
+    parity = Parity(len(gate_inputs), {}, largest, flips, tolerance)
     return Verdict(parity, agree, measure, before, after, int8)
 
 

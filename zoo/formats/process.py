@@ -1,4 +1,4 @@
-"""Answers of a file of LiteRT, ONNX Runtime or OpenVINO, from a process that has that runtime and nothing of the zoo.
+"""Inference with a file of LiteRT, ONNX Runtime or OpenVINO, in a process with that runtime and nothing of the zoo.
 
 Run as a script it waits for one line of JSON on standard input: ``{"folder": folder of a format, "batch": 32, "asked":
 [{"part": "model", "inputs": file.npz, "output": file.npz}, ...]}``, answers in batches of 1, 3 and then `batch`, and
@@ -40,19 +40,19 @@ def opened(folder: Path, part: str = "model", threads: int | None = None) -> Ans
 def _litert(path: Path, part: dict[str, Any], threads: int | None) -> Answer:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    cores = threads or os.cpu_count()  # by itself it would take one
-    content = path.read_bytes()  # not by its path, from which it would be mapped: the file may be written over
+    cores = threads or os.cpu_count()  # the default would be one
+    content = path.read_bytes()  # a path would be mapped into memory, and the file may be overwritten
     interpreter = Interpreter(model_content=content, num_threads=cores)
     if interpreter.num_subgraphs() > 1:
-        # Within a loop the XNNPACK delegate can miss that the batch is of another size than the last: wrong answers,
-        # now and then. The kernels of LiteRT itself do not.
+        # In a loop, the XNNPACK delegate sometimes misses a change of the batch size, and answers wrongly. The kernels
+        # of LiteRT itself do not.
         plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         interpreter = Interpreter(model_content=content, num_threads=cores, experimental_op_resolver_type=plain)
-    interpreter.allocate_tensors()  # at the first answer it would tell of its delegate
+    interpreter.allocate_tensors()  # otherwise the first call logs a line about the delegate
     runner = interpreter.get_signature_runner("serving_default")
 
     def answer(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        # Copies: the interpreter's own memory is written over by the next call.
+        # Copies, because the next call overwrites the interpreter's memory.
         return {name: np.array(value) for name, value in runner(**_typed(batch, part)).items()}
 
     return answer
@@ -78,9 +78,9 @@ def _openvino(path: Path, part: dict[str, Any], threads: int | None) -> Answer:
     import openvino
 
     core = openvino.Core()
-    core.set_property({"ENABLE_MMAP": False})  # the file may be written over while the model is asked
+    core.set_property({"ENABLE_MMAP": False})  # the file may be overwritten while the model is in use
     model = core.read_model(path)
-    # On processors that have bfloat16 the default is to compute in it: 1e-2 off.
+    # The default on processors with bfloat16 is to compute in it, which gives differences of 1e-2.
     exact: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
     if threads:
         exact["INFERENCE_NUM_THREADS"] = threads
@@ -95,8 +95,8 @@ def _openvino(path: Path, part: dict[str, Any], threads: int | None) -> Answer:
 
         return answer
 
-    # One image a core, whose activations stay in its cache. Requests in turns rather than OpenVINO's queue with
-    # callbacks, whose destruction can wait for the interpreter lock that its callback waits for.
+    # One image a core, so that its activations stay in the cache. Requests take turns; the destruction of OpenVINO's
+    # queue with callbacks can deadlock with a callback on the interpreter lock.
     model.reshape({"pixels": [1, *part["inputs"]["pixels"]["shape"][1:]]})
     compiled = core.compile_model(model, "CPU", exact | {"PERFORMANCE_HINT": "THROUGHPUT"})
     count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 2
@@ -104,12 +104,12 @@ def _openvino(path: Path, part: dict[str, Any], threads: int | None) -> Answer:
     def answer_each(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         pixels = _typed(batch, part)["pixels"]
         requests = [compiled.create_infer_request() for _ in range(min(count, len(pixels)))]
-        found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        outputs: dict[str, list[np.ndarray]] = {name: [] for name in names}
 
         def take(request: Any) -> None:
             request.wait()
             for at, name in enumerate(names):
-                found[name].append(request.get_output_tensor(at).data.copy())
+                outputs[name].append(request.get_output_tensor(at).data.copy())
 
         for at in range(len(pixels)):
             request = requests[at % len(requests)]
@@ -118,7 +118,7 @@ def _openvino(path: Path, part: dict[str, Any], threads: int | None) -> Answer:
             request.start_async({"pixels": pixels[at : at + 1]})
         for at in range(len(pixels), len(pixels) + len(requests)):
             take(requests[at % len(requests)])
-        return {name: np.concatenate(parts) for name, parts in found.items()}
+        return {name: np.concatenate(parts) for name, parts in outputs.items()}
 
     return answer_each
 
@@ -127,14 +127,14 @@ OPENERS = {"ai-edge-litert": _litert, "onnxruntime": _onnxruntime, "openvino": _
 
 
 def _typed(batch: dict[str, np.ndarray], part: dict[str, Any]) -> dict[str, np.ndarray]:
-    wanted = part["inputs"]
-    if set(batch) != set(wanted):
-        raise ValueError(f"expected the inputs {', '.join(wanted)}; received {', '.join(batch)}")
-    return {name: np.ascontiguousarray(batch[name], dtype=each["dtype"]) for name, each in wanted.items()}
+    inputs = part["inputs"]
+    if set(batch) != set(inputs):
+        raise ValueError(f"expected the inputs {', '.join(inputs)}; received {', '.join(batch)}")
+    return {name: np.ascontiguousarray(batch[name], dtype=each["dtype"]) for name, each in inputs.items()}
 
 
 def _timed(answer: Answer, inputs: dict[str, np.ndarray], size: int) -> float:
-    """Milliseconds of a batch, the median of up to 20 after two to warm up."""
+    """Milliseconds of a batch: the median of up to 20, after two to warm up."""
     count = len(next(iter(inputs.values())))
     batch = {name: values[np.arange(size) % count] for name, values in inputs.items()}
     for _ in range(2):
@@ -150,26 +150,26 @@ def _timed(answer: Answer, inputs: dict[str, np.ndarray], size: int) -> float:
 def main() -> None:
     """Answer one request."""
     for package in ("zoo", "applications", "tuning", "tensorflow", "keras"):
-        sys.modules[package] = None  # importing it raises ImportError: what is proven must not need it
+        sys.modules[package] = None  # its import raises ImportError: the format must not need it
     line = sys.stdin.readline()
-    if not line:  # the parent failed before it had anything to prove
+    if not line:  # the parent process failed before it sent a request
         return
     request = json.loads(line)
     latency: dict[str, float] = {}
-    for asked in request["asked"]:
-        answer = opened(Path(request["folder"]), asked["part"])
-        with np.load(asked["inputs"]) as found:
-            inputs = {name: found[name] for name in found.files}
+    for part_request in request["asked"]:
+        answer = opened(Path(request["folder"]), part_request["part"])
+        with np.load(part_request["inputs"]) as file:
+            inputs = {name: file[name] for name in file.files}
         count = len(next(iter(inputs.values())))
-        # Several sizes, as a file may have been written for one alone.
+        # Batches of several sizes, because a file may have been written for one size alone.
         ends = [0, *(end for end in (1, 4) if end < count)]
         ends += [*range(ends[-1] + request["batch"], count, request["batch"]), count]
         parts: dict[str, list[np.ndarray]] = {}
         for start, end in zip(ends, ends[1:], strict=False):
             for name, values in answer({name: values[start:end] for name, values in inputs.items()}).items():
                 parts.setdefault(name, []).append(values)
-        np.savez(asked["output"], **{name: np.concatenate(values) for name, values in parts.items()})
-        if asked["part"] == "model":
+        np.savez(part_request["output"], **{name: np.concatenate(values) for name, values in parts.items()})
+        if part_request["part"] == "model":
             latency = {str(size): _timed(answer, inputs, size) for size in LATENCY_BATCHES}
     print(json.dumps({"latency_ms": latency}))
 

@@ -1,4 +1,4 @@
-"""Recurrent layers as other runtimes can run them: a loop over tensors alone."""
+"""Recurrent layers for other runtimes: a loop over tensors alone."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from zoo import keras_internals
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
 @contextmanager
 def plain_loops() -> Iterator[None]:
-    """Recurrent layers traced within the block keep their steps in a tensor rather than in a list of tensors.
+    """Let recurrent layers that are traced within the block store their steps in a tensor instead of a tensor list.
 
-    No runtime but TensorFlow has such lists; and none has the kernels of Nvidia's library.
+    Only TensorFlow has such lists, and the kernels of Nvidia's library.
     """
-    from keras.src import backend
+    backend = keras_internals.backend()
 
     def refused(*_: Any, **__: Any) -> None:
-        raise NotImplementedError  # which the layers answer by `rnn`
+        raise NotImplementedError  # then the layers call `rnn`
 
-    kept = {name: getattr(backend, name) for name in ("rnn", "lstm", "gru")}
+    originals = {name: getattr(backend, name) for name in ("rnn", "lstm", "gru")}
     backend.rnn, backend.lstm, backend.gru = _loop, refused, refused
     try:
         yield
     finally:
-        for name, function in kept.items():
+        for name, function in originals.items():
             setattr(backend, name, function)
 
 
@@ -43,7 +45,7 @@ def _loop(
     zero_output_for_mask: bool = False,
     return_all_outputs: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-    """What `keras.src.backend.rnn` does, for one input tensor."""
+    """As `rnn` of the backend, for one input tensor."""
     import tensorflow as tf
 
     def swapped(values: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The formats of other runtimes: what brings them, and what goes in and comes out."""
+"""The formats of other runtimes, with their packages and the models that they take."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class Format(NamedTuple):
     """One row of the table.
 
     Attributes:
-        suffix: of the file; empty where it is a folder.
-        package: of the runtime, as pip knows it.
-        modules: that must be there to write and to run it.
-        extra: of this distribution, which brings them; empty where all installations have them.
-        takes: what goes in, in words.
+        suffix: of the file; empty for a folder.
+        package: of the runtime, by its name for pip.
+        modules: needed to write and to run it.
+        extra: of this distribution with these modules; empty if all installations have them.
+        takes: models that go into the format, in words.
     """
 
     suffix: str
@@ -37,7 +37,7 @@ FORMATS = {
 
 
 def missing(name: str) -> str | None:
-    """The first package that a format lacks here, and how to get it; None where all are there."""
+    """The first missing package of a format, and how to install it; None if all are installed."""
     described = FORMATS[name]
     for module in described.modules:
         if find_spec(module) is None:

@@ -1,4 +1,4 @@
-"""Writing formats: converted, proven, described in a manifest, and only then published."""
+"""Writing of formats: each is converted, proven, described in a manifest, and then published."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from zoo.artifacts.card import requested_kind
 from zoo.artifacts.gate import Gate
 from zoo.data.parts import Inputs, in_files
 from zoo.errors import InputError, JobError
-from zoo.files import digest, sweep, whole_folder
-from zoo.formats import converting, graphs, parity, questions
+from zoo.files import atomic_folder, digest, remove_leftovers
+from zoo.formats import converting, gate_inputs, graphs, parity
+from zoo.formats.gate_inputs import GateInputs
 from zoo.formats.parity import Expected
-from zoo.formats.questions import Asked
 from zoo.formats.registry import FORMATS
 from zoo.tasks.registry import task_class, task_of
 
 if TYPE_CHECKING:
     import keras
 
+    from zoo.formats.gate_inputs import Artifact
     from zoo.formats.graphs import Graph
     from zoo.formats.parity import Verdict
-    from zoo.formats.questions import Artifact
 
 
 def make(
-    found: Artifact,
+    opened: Artifact,
     names: Sequence[str],
     root: Path,
     calibrate: str | Path | None = None,
     validate: str | Path | None = None,
 ) -> None:
-    """Write the formats `names` of an artifact to `root`, each whole and proven, or not at all.
+    """Write the formats `names` of an artifact to `root`; each is proven, and published atomically.
 
     Args:
-        found: as `zoo.load` gives it.
+        opened: as `zoo.load` gives it.
         names: out of `zoo.formats.registry.FORMATS`.
         root: made if absent.
         calibrate: as `zoo.formats.exporting.export` takes it.
@@ -54,110 +54,109 @@ def make(
         InputError: nothing to calibrate or to compare on.
         JobError: a format can't hold the model, or answers otherwise.
     """
-    int8, card = "litert-int8" in names, found.card
+    int8, card = "litert-int8" in names, opened.card
     examples: converting.Examples | None = None
     with progress.bar("exporting", 1 + 2 * len(names)) as advance, tempfile.TemporaryDirectory() as place:
         if int8:
-            calibrated = found.kind.numbers(found.model, questions.calibration(found, calibrate))
+            calibrated = opened.kind.numbers(opened.model, gate_inputs.calibration(opened, calibrate))
             examples = converting.one_by_one(calibrated)
-        asked = questions.to_ask(found, validate)
-        if int8 and (asked.targets is None or len(asked) < 2):
+        inputs = gate_inputs.inputs_for(opened, validate)
+        if int8 and (inputs.targets is None or len(inputs) < 2):
             raise InputError(
                 "litert-int8 is held to the model by its score on labelled examples, and those that the run held out "
                 "are no longer where they were; name some with --validate PATH"
             )
-        model, wanted = _in_float32(found, asked)
-        made = graphs.graphs(model, card)
-        frozen = [converting.freeze(graph, Path(place, graph.name)) for graph in made]
-        told = _told(found)
-        tensors = {graph.name: _tensors(graph) for graph in made}
+        model, expected = _in_float32(opened, inputs)
+        all_graphs = graphs.graphs(model, card)
+        frozen = [converting.freeze(graph, Path(place, graph.name)) for graph in all_graphs]
+        beside = _told(opened)
+        tensors = {graph.name: _tensors(graph) for graph in all_graphs}
         advance(1)
         for name in names:
             with _folder_in(root) as partial:
-                files = _convert(name, partial, made, frozen, told, examples, _precise(found))
+                files = _convert(name, partial, all_graphs, frozen, beside, examples, _precise(opened))
                 advance(1)
-                manifest = _manifest(name, found, tensors, files, told)
+                manifest = _manifest(name, opened, tensors, files, beside)
                 _write(partial, manifest)
-                answers, latency = parity.ask(partial, wanted.inputs)
-                verdict = parity.compare(wanted, answers, asked, card, int8=name == "litert-int8")
+                answers, latency = parity.run_format(partial, expected.inputs)
+                verdict = parity.compare(expected, answers, inputs, card, int8=name == "litert-int8")
                 if not verdict.passed:
                     reason = verdict.reason()
                     raise JobError(f"{name} answers otherwise than the model, so it was not published: {reason}")
-                _write(partial, manifest | _proven(verdict, asked.origin, latency) | _sizes(partial))
+                _write(partial, manifest | _proven(verdict, inputs.origin, latency) | _sizes(partial))
                 checksums.write(partial)
                 _publish(partial, root / name)
                 advance(1)
 
 
-def of_saved_model(found: Artifact, validate: str | Path | None) -> dict[str, Any]:
-    """What is found of the version itself, asked as further formats are: gate, score, latency.
+def measure_saved_model(opened: Artifact, validate: str | Path | None) -> dict[str, Any]:
+    """Gate, score and latency of the SavedModel of the version, as those of further formats.
 
     Raises:
-        InputError: nothing to compare on.
-        JobError: it can't be run, or answers otherwise than the model.
+        InputError: there is nothing to compare on.
+        JobError: the SavedModel can't be run, or answers otherwise than the model.
     """
     with Gate() as process:
-        asked = questions.readable(questions.to_ask(found, validate), requested_kind(found.card))
-        wanted = parity.expected(found.model, asked, found.card).outputs["model"]
-        task = task_of(found.card)
-        names = list(task.values())
-        answered, latency = parity.ask_saved_model(process, found.folder, asked, found.card, names)
-    asked = asked.chosen(answered.positions)
-    wanted = {name: values[answered.positions] for name, values in wanted.items()}
-    both = Expected({}, {"model": wanted}), {"model": answered.values}
-    request = requested_kind(found.card).request(asked.inputs if asked.files is None else asked.files, task.asks)
-    verdict = parity.compare(*both, asked, found.card, int8=False, strings=True, request=request)
-    verdict = verdict._replace(parity=verdict.parity._replace(refused=answered.refused))
+        kind, task = requested_kind(opened.card), task_of(opened.card)
+        inputs = gate_inputs.readable(gate_inputs.inputs_for(opened, validate), kind)
+        expected = parity.expected(opened.model, inputs, opened.card).outputs["model"]
+        answers, latency = parity.run_saved_model(process, opened.folder, inputs, opened.card, list(task.values()))
+    inputs = inputs.chosen(answers.positions)
+    expected = {name: values[answers.positions] for name, values in expected.items()}
+    both = Expected({}, {"model": expected}), {"model": answers.values}
+    request = kind.request(inputs.inputs if inputs.files is None else inputs.files, task.asks)
+    verdict = parity.compare(*both, inputs, opened.card, int8=False, strings=True, request=request)
+    verdict = verdict._replace(parity=verdict.parity._replace(refused=answers.refused))
     if not verdict.passed:
         raise JobError(f"the SavedModel answers otherwise than the model: {verdict.reason()}")
-    return _proven(verdict, asked.origin, latency)
+    return _proven(verdict, inputs.origin, latency)
 
 
-def asked_again(folder: Path, found: Artifact, inputs: Inputs) -> list[str]:
-    """What is wrong with the answers of the format in `folder`; arguments as those of `verify_format`.
+def check_answers(folder: Path, opened: Artifact, inputs: Inputs) -> list[str]:
+    """Problems with the answers of the format in `folder`; arguments as those of `verify_format`.
 
     Raises:
-        JobError: it can't be run.
+        JobError: the format can't be run.
     """
-    card = found.card
+    card = opened.card
     if task_class(card["task"]).drawn:
-        inputs = questions.made_up(found.model, card)
+        inputs = gate_inputs.made_up(opened.model, card)
     elif in_files(inputs):
-        inputs = found.kind.in_memory(inputs[: questions.MOST])
-    asked = Asked(inputs, None, "asked again")
-    wanted = _in_float32(found, asked)[1]
-    answers, _ = parity.ask(folder, wanted.inputs)
-    verdict = parity.compare(wanted, answers, asked, card, int8=False)
-    if folder.name.endswith("int8"):  # without targets there is no score to hold it to
+        inputs = opened.kind.in_memory(inputs[: gate_inputs.MOST])
+    inputs_of_gate = GateInputs(inputs, None, "verified again")
+    expected = _in_float32(opened, inputs_of_gate)[1]
+    answers, _ = parity.run_format(folder, expected.inputs)
+    verdict = parity.compare(expected, answers, inputs_of_gate, card, int8=False)
+    if folder.name.endswith("int8"):  # without targets there is no score to compare
         return [] if np.isfinite(verdict.parity.largest_difference) else ["it answers with what is no number"]
     return [] if verdict.passed else [verdict.reason()]
 
 
-def _in_float32(found: Artifact, asked: Asked) -> tuple[keras.Model, Expected]:
-    """The model as other runtimes compute it, and what it says of `asked`.
+def _in_float32(opened: Artifact, inputs: GateInputs) -> tuple[keras.Model, Expected]:
+    """The model as other runtimes compute it, and what it says of `inputs`.
 
     Raises:
         JobError: it was trained in half precision, and in float32 answers otherwise.
     """
-    wanted = parity.expected(found.model, asked, found.card)
-    if graphs.is_float32(found.model):
-        return found.model, wanted
-    model = graphs.in_float32(found.folder / "model.keras")
-    whole = parity.expected(model, asked, found.card)
-    verdict = parity.compare(wanted, whole.outputs, asked, found.card, int8=False, tolerance=parity.HALF)
+    expected = parity.expected(opened.model, inputs, opened.card)
+    if graphs.is_float32(opened.model):
+        return opened.model, expected
+    model = graphs.in_float32(opened.folder / "model.keras")
+    in_float32 = parity.expected(model, inputs, opened.card)
+    verdict = parity.compare(expected, in_float32.outputs, inputs, opened.card, int8=False, tolerance=parity.HALF)
     if not verdict.passed:
         raise JobError(f"the model was trained in half precision, and in float32 answers otherwise: {verdict.reason()}")
-    return model, whole
+    return model, in_float32
 
 
 @contextmanager
 def _folder_in(root: Path) -> Iterator[Path]:
-    """A new temporary folder in `root`, which is made, and removed again if nothing comes of it."""
+    """A new temporary folder in `root`. `root` is made, and removed again if it stays empty."""
     existed = root.is_dir()
     root.mkdir(parents=True, exist_ok=True)
-    sweep(root)
+    remove_leftovers(root)
     try:
-        with whole_folder(root) as partial:
+        with atomic_folder(root) as partial:
             yield partial
     finally:
         if not existed:
@@ -165,11 +164,11 @@ def _folder_in(root: Path) -> Iterator[Path]:
                 root.rmdir()
 
 
-def _precise(found: Artifact) -> tuple[str, ...]:
+def _precise(opened: Artifact) -> tuple[str, ...]:
     """Operations that stay float32 in an int8 model."""
-    if requested_kind(found.card).prepares:
+    if requested_kind(opened.card).prepares:
         return converting.PREPARATION
-    return converting.HEAD if found.card.get("backbone") else ()
+    return converting.HEAD if opened.card.get("backbone") else ()
 
 
 def _convert(
@@ -177,18 +176,18 @@ def _convert(
     folder: Path,
     made: list[Graph],
     frozen: list[Path],
-    told: dict[str, str],
+    beside: dict[str, str],
     examples: Any,
     precise: tuple[str, ...],
 ) -> dict[str, str]:
-    """Write the files of a format; the name of that of each part."""
-    for file, content in told.items():
+    """Write the files of a format, and return the name of the file of each part."""
+    for file, content in beside.items():
         (folder / file).write_text(content, encoding="utf-8")
     writers: dict[str, Callable[[Path, Path], None]] = {
-        "litert": lambda source, path: converting.litert(source, path, told),
-        "litert-int8": lambda source, path: converting.litert(source, path, told, examples, precise),
-        "onnx": lambda source, path: converting.onnx(source, path, told),
-        "openvino": lambda source, path: converting.openvino(source, path, told),
+        "litert": lambda source, path: converting.litert(source, path, beside),
+        "litert-int8": lambda source, path: converting.litert(source, path, beside, examples, precise),
+        "onnx": lambda source, path: converting.onnx(source, path, beside),
+        "openvino": lambda source, path: converting.openvino(source, path, beside),
     }
     files = {}
     for graph, source in zip(made, frozen, strict=True):
@@ -197,36 +196,36 @@ def _convert(
     return files
 
 
-def _told(found: Any) -> dict[str, str]:
-    """What is needed to ask the model beside its file: name of a file -> content."""
-    card = found.card
+def _told(opened: Any) -> dict[str, str]:
+    """Files that users of a format need beside the model: name -> content."""
+    card = opened.card
     described = {"task": card["task"], **card["input"]}
-    told = {"input.json": json.dumps(described, indent=2, ensure_ascii=False)}
+    beside = {"input.json": json.dumps(described, indent=2, ensure_ascii=False)}
     if task_of(card).labels:
-        told["labels.txt"] = "".join(f"{name}\n" for name in card["classes"])
-    return told | requested_kind(card, found.model).beside(found.model)
+        beside["labels.txt"] = "".join(f"{name}\n" for name in card["classes"])
+    return beside | requested_kind(card, opened.model).beside(opened.model)
 
 
 def _manifest(
-    name: str, found: Any, tensors: dict[str, dict[str, Any]], files: dict[str, str], told: dict[str, str]
+    name: str, opened: Any, tensors: dict[str, dict[str, Any]], files: dict[str, str], beside: dict[str, str]
 ) -> dict[str, Any]:
-    card, package = found.card, FORMATS[name].package
+    card, package = opened.card, FORMATS[name].package
     parts = {part: {"file": files[part], **described} for part, described in tensors.items()}
     return {
         "format": name,
-        "artifact": found.folder.resolve().parent.name,
-        "version": found.folder.resolve().name,
+        "artifact": opened.folder.resolve().parent.name,
+        "version": opened.folder.resolve().name,
         "runtime": {"package": package, "version": installed_version(package)},
         "made_by": {"package": "keras-model-zoo", "version": installed_version("keras-model-zoo")},
         "task": card["task"],
         "classes": list(card.get("classes") or []),
         "input": card["input"],
         **task_of(card).beside(),
-        "model_sha256": digest(found.folder / "model.keras"),
-        "parameters": int(found.model.count_params()),
+        "model_sha256": digest(opened.folder / "model.keras"),
+        "parameters": int(opened.model.count_params()),
         **parts.pop("model"),
         "parts": parts,
-        "beside": sorted(told),
+        "beside": sorted(beside),
     }
 
 
@@ -250,8 +249,8 @@ def _proven(verdict: Verdict, origin: str, latency: dict[str, float]) -> dict[st
 
 def _sizes(folder: Path) -> dict[str, Any]:
     files = sorted(file for file in folder.iterdir() if file.name != "manifest.json")
-    told = {file.name: {"sha256": digest(file), "bytes": file.stat().st_size} for file in files}
-    return {"files": told, "bytes": sum(each["bytes"] for each in told.values())}
+    sizes = {file.name: {"sha256": digest(file), "bytes": file.stat().st_size} for file in files}
+    return {"files": sizes, "bytes": sum(each["bytes"] for each in sizes.values())}
 
 
 def _write(folder: Path, manifest: dict[str, Any]) -> None:
@@ -259,7 +258,7 @@ def _write(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def _publish(partial: Path, folder: Path) -> None:
-    """Rename `partial` to `folder`; what is there goes, and comes back if that fails. The last of several wins."""
+    """Replace `folder` by `partial`; the old folder comes back on failure. The last of several processes wins."""
     while True:
         try:
             os.rename(partial, folder)
@@ -267,7 +266,7 @@ def _publish(partial: Path, folder: Path) -> None:
         except OSError:
             if not folder.exists():
                 raise
-        with whole_folder(folder.parent) as old, suppress(FileNotFoundError):  # another process took it away
+        with atomic_folder(folder.parent) as old, suppress(FileNotFoundError):  # another process removed it
             os.rename(folder, old / "old")
             try:
                 os.rename(partial, folder)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.files import whole_folder
-from zoo.settings import near
+from zoo.files import atomic_folder
+from zoo.settings import suggestion
 
 SAMPLES = {
     "xor": "400 noisy points at the corners of a square, opposite ones of a class, CSV (Minsky and Papert 1969)",
@@ -44,7 +44,7 @@ def write(name: str, folder: str | Path) -> int:
     """
     folder = Path(folder)
     if name not in SAMPLES:
-        raise InputError(f"expected {', '.join(SAMPLES)}, received {name!r}{near(name, SAMPLES)}")
+        raise InputError(f"expected {', '.join(SAMPLES)}, received {name!r}{suggestion(name, SAMPLES)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already; expected a new or empty folder, as nothing is overwritten")
     writers: dict[str, Callable[[Path], int]] = {
@@ -55,7 +55,7 @@ def write(name: str, folder: str | Path) -> int:
         "seattle_weather": lambda place: _copy("seattle-weather.csv", place / "seattle_weather.csv"),
         "seattle_temps": lambda place: _copy("seattle-temps.csv", place / "seattle_temps.csv"),
     }
-    with whole_folder(folder.resolve().parent) as partial:
+    with atomic_folder(folder.resolve().parent) as partial:
         count = writers[name](partial) if name in writers else _table(name, partial / f"{name}.csv")
         if folder.exists():
             folder.rmdir()

@@ -1,4 +1,4 @@
-"""Pictures where people would rather look than read."""
+"""Plots with Matplotlib."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.files import whole_file
+from zoo.files import atomic_file
 from zoo.terminal import safe
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 FORMATS = (".pdf", ".png", ".svg")
-LEGEND = 20  # classes up to which colours can be told apart
+LEGEND = 20  # classes; more have colours that are too similar for a legend
 
 
 @contextmanager
@@ -42,15 +42,15 @@ def figure(path: Path, suffix: str) -> Iterator[Axes]:
 
 
 def latent_space(latents: np.ndarray, targets: np.ndarray | None, classes: Sequence[str], path: str | Path) -> None:
-    """Draw where a model puts its inputs.
+    """Draw the codes of examples in the latent space of a model.
 
-    Two dimensions are drawn as they are, one along a line, more by their two principal components, with the share of
-    the variance that each has.
+    Two dimensions are drawn as they are, one along a line, more by their first two principal components, with the
+    share of the variance of each.
 
     Args:
         latents: float (examples, dimensions), two examples or more.
-        targets: int64 (examples,), positions in `classes`; not looked at where there are none.
-        classes: names; a colour each, with a legend up to `LEGEND` of them. Where empty, all points have one colour.
+        targets: int64 (examples,), positions in `classes`; ignored without classes.
+        classes: names; a colour each, with a legend for up to `LEGEND` of them. If empty, all points have one colour.
         path: the picture, in one of `FORMATS`.
 
     Raises:
@@ -67,7 +67,7 @@ def latent_space(latents: np.ndarray, targets: np.ndarray | None, classes: Seque
     groups = np.asarray(targets) if len(classes) else np.zeros(len(latents), np.int64)
     if groups.shape != latents.shape[:1]:
         raise InputError(f"expected {len(latents)} targets, one an example, received the shape {groups.shape}")
-    with whole_file(path) as partial, figure(partial, Path(path).suffix) as axes:
+    with atomic_file(path) as partial, figure(partial, Path(path).suffix) as axes:
         points, names = _plane(latents.astype(np.float64))
         axes.set(xlabel=names[0], ylabel=names[1])
         # A file of vectors with many thousand points opens slowly.

@@ -1,4 +1,4 @@
-"""Many images in one picture, or each in a file of its own."""
+"""Sheets: many images in one picture; and images in a file each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from zoo.errors import InputError
-from zoo.files import whole_file, whole_folder
+from zoo.files import atomic_file, atomic_folder
 from zoo.terminal import safe
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -33,7 +33,7 @@ def sheet(
     Args:
         images: uint8 or float (images, height, width, 1 or 3), pixels 0-255; floats are rounded, and cut to that range.
         path: the picture, .png, .jpg, .jpeg or .webp. Grey images make a grey picture (WebP has none).
-        columns: images in a row; by default so many that the grid is nearly square.
+        columns: images in a row; by default as many as make the grid nearly square.
         scale: each pixel becomes a square of this side; by default the smallest for tiles of `TILE` pixels.
         titles: what to write above each image, cut to its width.
 
@@ -52,11 +52,11 @@ def sheet(
 
 
 def rows(*groups: np.ndarray, path: str | Path, labels: Sequence[str] = ()) -> None:
-    """Write groups of images one above the other, as originals and what a model makes of them.
+    """Write groups of images one above the other, as originals and their reconstructions.
 
     Args:
-        groups: each as `sheet` takes its images, all of one shape; a column holds what belongs together. After
-            `BAND_COLUMNS` columns all groups go on in a new band below.
+        groups: each as `sheet` takes its images, all of one shape; images in a column belong together. After
+            `BAND_COLUMNS` columns, all groups continue in a new band below.
         path: the picture, as in `sheet`.
         labels: what to write above each group's rows; nothing by default.
 
@@ -81,7 +81,7 @@ def files(images: np.ndarray, folder: str | Path) -> None:
 
     Args:
         images: as `sheet` takes them.
-        folder: made where it is absent, with those that it is in; else it must be empty.
+        folder: made if absent, with its parents; else it must be empty.
 
     Raises:
         InputError: something is in the folder; no images, or pixels that are no finite numbers.
@@ -90,7 +90,7 @@ def files(images: np.ndarray, folder: str | Path) -> None:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder}: expected a new or an empty folder, as nothing is overwritten; give another one")
     digits = max(4, len(str(len(pixels) - 1)))  # names in the order of the images
-    with whole_folder(folder.parent) as partial:
+    with atomic_folder(folder.parent) as partial:
         for number, image in enumerate(pixels):
             _picture(image).save(partial / f"{number:0{digits}d}.png")
         if folder.exists():
@@ -138,7 +138,7 @@ def _write(
     for title, (left, top) in zip(titles, corners if titles else (), strict=True):
         if title:
             picture.paste(_line(title, picture.mode, size[1] - left if band else width * scale), (left, top))
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         picture.save(partial, kind, optimize=True, quality=95, subsampling=0, lossless=True)  # each takes what it has
 
 

@@ -1,6 +1,6 @@
 """TensorFlow Serving's gRPC: Predict of its PredictionService, beside the HTTP server.
 
-Messages are taken as bytes and read in threads, where what they would become is counted before it is made.
+Messages arrive as bytes and are parsed in threads, after their size in memory was computed.
 
 Source: tensorflow/serving, tensorflow_serving/apis/prediction_service.proto and predict.proto.
 """
@@ -21,16 +21,16 @@ from tensorflow_serving.apis import predict_pb2
 
 from zoo.errors import InputError
 from zoo.serving import access, tensors
-from zoo.serving.answering import DEFAULT, Signature
-from zoo.serving.front import HELD, PATIENCE, Front
-from zoo.serving.hosting import Version
-from zoo.serving.observing import Log
-from zoo.serving.refusals import Refused, bad, too_large
+from zoo.serving.dispatcher import HELD, PATIENCE, Dispatcher
+from zoo.serving.model_manager import Version
+from zoo.serving.monitoring import Log
+from zoo.serving.request_errors import RequestError, bad_request, too_large
+from zoo.serving.servables import DEFAULT, Signature
 from zoo.serving.tf_rest import rows_of
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
-HURRIED = 1.0  # seconds for a message to arrive in where others wait to send theirs
-IDLE = 30_000  # milliseconds of a connection without a call, after which its client is told to make another one
+HURRIED = 1.0  # seconds for a message to arrive while others wait to send theirs
+IDLE = 30_000  # milliseconds without a call after which a connection is closed
 CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
@@ -44,22 +44,22 @@ CODES = {
 
 @asynccontextmanager
 async def beside(
-    front: Front, host: str, port: int, token: str | None, log: Log, connections: int = 1024
+    dispatcher: Dispatcher, host: str, port: int, token: str | None, log: Log, connections: int = 1024
 ) -> AsyncIterator[None]:
-    """A gRPC server, for as long as the block runs; what it accepted is answered before it ends.
+    """Run a gRPC server within the block; accepted calls are answered before it ends.
 
     Raises:
         InputError: the port is in use.
     """
     options = [
-        ("grpc.max_receive_message_length", front.limits.request),
+        ("grpc.max_receive_message_length", dispatcher.limits.request),
         ("grpc.so_reuseport", 0),
         ("grpc.max_allowed_incoming_connections", connections),
         ("grpc.max_connection_idle_ms", IDLE),
         ("grpc.server_handshake_timeout_ms", IDLE),
     ]
-    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=front.limits.queue)
-    server.add_generic_rpc_handlers((Predictions(front, token, log),))
+    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=dispatcher.limits.queue)
+    server.add_generic_rpc_handlers((Predictions(dispatcher, token, log),))
     try:
         bound = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     except RuntimeError as error:
@@ -76,32 +76,32 @@ class Predictions(grpc.GenericRpcHandler):
     """Answers Predict; other calls are not implemented.
 
     Args:
-        front: limits and models.
-        token: that calls bear in the metadatum ``authorization``; None for no such check.
-        log: where each call is told.
+        dispatcher: has limits and models.
+        token: that calls must have in the metadatum ``authorization``; None for no such check.
+        log: gets a line for each call.
     """
 
-    def __init__(self, front: Front, token: str | None, log: Log) -> None:
-        self.front, self.token, self.log = front, token, log
+    def __init__(self, dispatcher: Dispatcher, token: str | None, log: Log) -> None:
+        self.dispatcher, self.token, self.log = dispatcher, token, log
         self._slots, self._sending = asyncio.Semaphore(HELD), 0
-        self._arriving: dict[asyncio.Timeout, float] = {}  # -> when it began
+        self._arriving: dict[asyncio.Timeout, float] = {}  # timeout of a message -> when it began to arrive
 
     def service(self, handler_call_details: Any) -> Any:
-        """What answers a call: one of a stream, as then it is this program that says when a message may arrive."""
+        """The handler of a call, that of a stream: then this program decides when a message may arrive."""
         if handler_call_details.method == PREDICT:
             return grpc.stream_unary_rpc_method_handler(self.predict)
         return None
 
     async def predict(self, messages: Any, context: Any) -> bytes:
-        """Answers to examples: a PredictResponse for a PredictRequest."""
+        """The bytes of a PredictResponse for a PredictRequest."""
         facts: dict[str, Any] = {"model": ""}
         started, status = time.perf_counter(), 200
         try:
-            given = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
-            if refused := access.token_refusal([str(value).encode() for value in given], self.token):
-                raise refused
+            values = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
+            if refusal := access.check_token([str(value).encode() for value in values], self.token):
+                raise refusal
             return await self._answer(await self._message(context), facts)
-        except Refused as error:
+        except RequestError as error:
             status, facts["reason"] = error.status, error.reason
             await context.abort(CODES.get(error.status, grpc.StatusCode.UNKNOWN), error.reason)
         except BaseException as error:
@@ -110,15 +110,15 @@ class Predictions(grpc.GenericRpcHandler):
             raise
         finally:
             seconds = time.perf_counter() - started
-            self.front.metrics.requests.labels(facts["model"], "grpc", str(status)).inc()
+            self.dispatcher.metrics.requests.labels(facts["model"], "grpc", str(status)).inc()
             if facts["model"]:
-                self.front.metrics.seconds.labels(facts["model"]).observe(seconds)
+                self.dispatcher.metrics.seconds.labels(facts["model"]).observe(seconds)
             self.log(
                 "request", client=context.peer(), path="Predict", status=status, ms=round(1000 * seconds, 1), **facts
             )
 
     async def _message(self, context: Any) -> bytes:
-        """The message of a call: a few arrive at a time, and fast where others wait."""
+        """The message of a call. A few arrive at a time, and must arrive fast while others wait."""
         began = asyncio.get_running_loop().time()
         for each, since in self._arriving.items() if self._slots.locked() else ():
             if not each.expired():
@@ -132,43 +132,43 @@ class Predictions(grpc.GenericRpcHandler):
                 finally:
                     del self._arriving[patience]
         except TimeoutError as error:
-            raise Refused(408, "the request did not arrive in time") from error
+            raise RequestError(408, "the request did not arrive in time") from error
         finally:
             self._sending -= 1
         if not isinstance(message, bytes):
-            raise bad("expected a PredictRequest, received none")
+            raise bad_request("expected a PredictRequest, received none")
         return message
 
     async def _answer(self, message: bytes, facts: dict[str, Any]) -> bytes:
-        with self.front.hold(len(message)):
-            work = self.front.threaded if tensors.few(message, tensors.SHORT) else self.front.one_by_one
+        with self.dispatcher.hold(len(message)):
+            work = self.dispatcher.threaded if tensors.few(message, tensors.SHORT) else self.dispatcher.one_by_one
             request, size = await work(self._read, message, facts)
             name, version = _model(request)
-            with self.front.hold(size), self.front.host.using(name, version) as found:
+            with self.dispatcher.hold(size), self.dispatcher.models.using(name, version) as found:
                 facts["version"] = found.number
                 return await self._answered(request, found, facts)
 
     def _read(self, message: bytes, facts: dict[str, Any]) -> tuple[Any, int]:
-        """A PredictRequest, and bytes of the arrays that it holds."""
+        """A PredictRequest, and the bytes of its arrays."""
         if not tensors.few(message):
             raise too_large(f"expected a message of at most {tensors.FIELDS:,} fields; put numbers into tensor_content")
         try:
             request = predict_pb2.PredictRequest.FromString(message)
         except DecodeError as error:
-            raise bad("expected a PredictRequest, received bytes that are none") from error
+            raise bad_request("expected a PredictRequest, received bytes that are none") from error
         name, version = _model(request)
-        found = self.front.host.get(name, version)
+        found = self.dispatcher.models.get(name, version)
         facts |= {"model": name, "version": found.number}
-        limits, signature = self.front.limits, _signature(request, found)[1]
+        limits, signature = self.dispatcher.limits, _signature(request, found)[1]
         return request, tensors.check(request.inputs, signature.inputs, limits.queue, limits.request)
 
     async def _answered(self, request: Any, found: Version, facts: dict[str, Any]) -> bytes:
         name, signature = _signature(request, found)
         wanted = list(request.output_filter) or list(signature.outputs)
         if not set(wanted) <= set(signature.outputs):
-            raise bad(f"expected outputs out of {', '.join(signature.outputs)}")
-        columns = await self.front.threaded(tensors.columns, request.inputs)
-        answers = await self.front.answers(found, name, rows_of(columns, self.front.limits.queue), facts)
+            raise bad_request(f"expected outputs out of {', '.join(signature.outputs)}")
+        columns = await self.dispatcher.threaded(tensors.columns, request.inputs)
+        answers = await self.dispatcher.answers(found, name, rows_of(columns, self.dispatcher.limits.queue), facts)
         reply = predict_pb2.PredictResponse()
         reply.model_spec.name, reply.model_spec.signature_name = request.model_spec.name, name
         reply.model_spec.version.value = found.number
@@ -186,7 +186,7 @@ def _model(request: Any) -> tuple[str, str | None]:
 
 
 def _signature(request: Any, found: Version) -> tuple[str, Signature]:
-    name, signatures = request.model_spec.signature_name or DEFAULT, found.answering.signatures
+    name, signatures = request.model_spec.signature_name or DEFAULT, found.servable.signatures
     if name not in signatures:
-        raise bad(f"expected a signature_name out of {', '.join(signatures)}")
+        raise bad_request(f"expected a signature_name out of {', '.join(signatures)}")
     return name, signatures[name]

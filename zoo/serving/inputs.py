@@ -1,4 +1,4 @@
-"""What one request of a model is made of, field by field, as a form shows it to a person."""
+"""The fields of a request, as the form on the page shows them."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from typing import Any
 
 from zoo.artifacts import example
 from zoo.artifacts.card import requested_kind
-from zoo.serving.answering import DEFAULT, Answering
+from zoo.serving.servables import DEFAULT, Servable
 
 
-def inputs_of(folder: Path, card: dict[str, Any], answering: Answering) -> list[dict[str, Any]]:
-    """The fields of a request, in the order in which the training data has them.
+def inputs_of(folder: Path, card: dict[str, Any], servable: Servable) -> list[dict[str, Any]]:
+    """The fields of a request, in the order of the training data.
 
     Args:
         folder: of the version.
         card: of the version.
-        answering: opened from it.
+        servable: opened from it.
 
     Returns:
-        of each input a dict with ``name``, by which it is asked, ``type``, and perhaps ``example``, a value that a
-        training example had. By type: ``image``; ``number`` and ``category`` have ``column``, the name in the table,
-        and a category the ``categories`` that training knew; ``text`` has ``words``, the vocabulary, and ``length``,
-        how many words are read; ``sequence`` has ``features``, ``length``, None for any, and ``shorter``, whether
-        nulls may follow the last step; ``code`` has ``length``; ``numbers`` have ``shape``. What the files don't say is
+        for each input a dict with ``name``, its name in a request, ``type``, and perhaps ``example``, the value of a
+        training example. By type: ``image``; ``number`` and ``category`` have ``column``, the name in the table, and a
+        category the ``categories`` of training; ``text`` has ``words``, the vocabulary, and ``length``, the number of
+        words that are read; ``sequence`` has ``features``, ``length``, None for any, and ``shorter``, whether nulls
+        may follow the last step; ``code`` has ``length``; ``numbers`` have ``shape``. Facts that the files lack are
         left out.
     """
-    shapes = {name: tensor.shape[1:] for name, tensor in answering.signatures[DEFAULT].inputs.items()}
+    shapes = {name: tensor.shape[1:] for name, tensor in servable.signatures[DEFAULT].inputs.items()}
     values = example.read(folder) or {}
-    found = requested_kind(card).form(shapes, _layers(folder / "model.keras"))
-    return [each | ({"example": values[each["name"]]} if each["name"] in values else {}) for each in found]
+    fields = requested_kind(card).form(shapes, _layers(folder / "model.keras"))
+    return [each | ({"example": values[each["name"]]} if each["name"] in values else {}) for each in fields]
 
 
 def _layers(path: Path) -> dict[str, dict[str, Any]]:
-    """Class name -> arguments of the layers in a Keras file, which is read without Keras."""
+    """Class name -> arguments of the layers in a Keras file, read without Keras."""
     try:
         with zipfile.ZipFile(path) as file:
             return dict(_configs(json.loads(file.read("config.json"))))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # served without it, as TensorFlow Serving would be
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # a version can be served without the Keras file
         return {}
 
 

@@ -14,25 +14,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo.serving.answering import DEFAULT, Signature, Tensor, only_numbers
-from zoo.serving.refusals import bad, enough
+from zoo.serving.request_errors import bad_request, check_count
+from zoo.serving.servables import DEFAULT, Signature, Tensor, only_numbers
 from zoo.serving.tf_rest import plain, rows_of
 
 _TYPES = {"string": "BYTES", "float32": "FP32", "float64": "FP64", "int32": "INT32", "int64": "INT64"}
 _TYPES |= {"bool": "BOOL", "uint8": "UINT8"}
 _BINARY = {"FP32": "<f4", "FP64": "<f8", "INT32": "<i4", "INT64": "<i8", "BOOL": "?", "UINT8": "u1"}
 _NUMBERS = {*_BINARY, "INT8", "INT16", "UINT16", "UINT32", "UINT64", "FP16"} - {"BOOL"}
-MAX_RANK = 32  # of NumPy's arrays less some
+MAX_RANK = 32  # half of the largest rank that NumPy allows
 
 
-class Asked(NamedTuple):
+class ParsedRequest(NamedTuple):
     """A request.
 
     Attributes:
-        signature: name.
+        signature: its name.
         rows: fields of each example.
-        outputs: names that are wanted, and whether in binary.
-        id: that goes back.
+        outputs: name of a requested output -> whether it is to be binary.
+        id: of the request, repeated in the reply.
     """
 
     signature: str
@@ -46,141 +46,147 @@ def split(body: bytes, header: str | None) -> tuple[bytes, bytes]:
 
     Args:
         body: of the request.
-        header: ``Inference-Header-Content-Length``; None where all is JSON.
+        header: ``Inference-Header-Content-Length``; None if all of the body is JSON.
 
     Raises:
-        Refused: it is longer than the body.
+        RequestError: the header is no number, or larger than the body.
     """
     if header is None:
         return body, b""
     if not header.isascii() or not header.isdigit() or len(header) > 12 or int(header) > len(body):
-        raise bad(f"expected Inference-Header-Content-Length of at most {len(body)}, received {header[:20]}")
+        raise bad_request(f"expected Inference-Header-Content-Length of at most {len(body)}, received {header[:20]}")
     return body[: int(header)], body[int(header) :]
 
 
-def asked(body: Any, binary: bytes, signatures: Mapping[str, Signature], most: int | None = None) -> Asked:
-    """What a request asks for.
+def parse(body: Any, binary: bytes, signatures: Mapping[str, Signature], most: int | None = None) -> ParsedRequest:
+    """Parse a request.
 
     Args:
         body: of JSON.
-        binary: tensors behind it.
+        binary: tensors after it.
         signatures: of the model.
-        most: examples of a request; None for any number.
+        most: examples of a request, at most; None for any number.
 
     Raises:
-        Refused: it is none.
+        RequestError: the request is not of the protocol's form.
     """
     if not isinstance(body, dict) or not isinstance(body.get("inputs"), list):
-        raise bad('expected a JSON object with a list "inputs"')
+        raise bad_request('expected a JSON object with a list "inputs"')
     parameters = _object(body.get("parameters"), "parameters")
     name = parameters.get("signature_name", DEFAULT)
     if not isinstance(name, str) or name not in signatures:
-        raise bad(f"expected a signature_name out of {', '.join(signatures)}")
+        raise bad_request(f"expected a signature_name out of {', '.join(signatures)}")
     columns: dict[str, Sequence[Any]] = {}
-    for given in body["inputs"]:
-        key = _object(given, "an input").get("name")
+    for tensor in body["inputs"]:
+        key = _object(tensor, "an input").get("name")
         if not isinstance(key, str) or key not in signatures[name].inputs or key in columns:
-            raise bad(f"expected inputs {', '.join(signatures[name].inputs)}, each once")
-        columns[key], binary = _column(given, signatures[name].inputs[key], binary, most)
+            raise bad_request(f"expected inputs {', '.join(signatures[name].inputs)}, each once")
+        columns[key], binary = _column(tensor, signatures[name].inputs[key], binary, most)
     if set(columns) != set(signatures[name].inputs):
-        raise bad(f"expected inputs {', '.join(signatures[name].inputs)}, received {', '.join(columns) or 'none'}")
+        raise bad_request(
+            f"expected inputs {', '.join(signatures[name].inputs)}, received {', '.join(columns) or 'none'}"
+        )
     if binary:
-        raise bad(f"{len(binary)} bytes are left after the last tensor")
+        raise bad_request(f"{len(binary)} bytes are left after the last tensor")
     identity = body.get("id")
     if identity is not None and not isinstance(identity, str):
-        raise bad("expected id to be a string")
+        raise bad_request("expected id to be a string")
     if identity is not None and any("\ud800" <= each <= "\udfff" for each in identity):
-        raise bad("expected id to be text, received half of a surrogate pair")
+        raise bad_request("expected id to be text, received half of a surrogate pair")
     every = bool(parameters.get("binary_data_output", False))
-    return Asked(name, rows_of(columns), _wanted(body.get("outputs"), signatures[name].outputs, every), identity)
+    return ParsedRequest(
+        name, rows_of(columns), _wanted(body.get("outputs"), signatures[name].outputs, every), identity
+    )
 
 
 def _wanted(given: Any, outputs: Mapping[str, Tensor], every: bool) -> dict[str, bool]:
     if given is None or given == []:
         return dict.fromkeys(outputs, every)
     if not isinstance(given, list):
-        raise bad("expected outputs to be a list")
-    found = {}
+        raise bad_request("expected outputs to be a list")
+    wanted = {}
     for each in given:
         name = _object(each, "an output").get("name")
         if not isinstance(name, str) or name not in outputs:
-            raise bad(f"expected outputs out of {', '.join(outputs)}")
-        found[name] = bool(_object(each.get("parameters"), "parameters").get("binary_data", every))
-    return found
+            raise bad_request(f"expected outputs out of {', '.join(outputs)}")
+        wanted[name] = bool(_object(each.get("parameters"), "parameters").get("binary_data", every))
+    return wanted
 
 
-def _column(given: dict[str, Any], tensor: Tensor, binary: bytes, most: int | None) -> tuple[list[Any], bytes]:
-    name, shape, kind = given["name"], given.get("shape"), given.get("datatype")
+def _column(fields: dict[str, Any], tensor: Tensor, binary: bytes, most: int | None) -> tuple[list[Any], bytes]:
+    name, shape, kind = fields["name"], fields.get("shape"), fields.get("datatype")
     sizes = isinstance(shape, list) and all(type(size) is int and 0 < size < 2**31 for size in shape)
     if not sizes or not 1 <= len(shape) <= MAX_RANK:
-        raise bad(f"{name}: expected a shape, as [1]")
-    enough(shape[0], most)
+        raise bad_request(f"{name}: expected a shape, as [1]")
+    check_count(shape[0], most)
     strings = tensor.dtype == "string"
     if kind != "BYTES" if strings else not isinstance(kind, str) or kind not in {*_NUMBERS, "BOOL"}:
-        raise bad(f"{name}: expected datatype {_TYPES[tensor.dtype]}")
+        raise bad_request(f"{name}: expected datatype {_TYPES[tensor.dtype]}")
     count = math.prod(shape)
-    length = _object(given.get("parameters"), "parameters").get("binary_data_size")
+    length = _object(fields.get("parameters"), "parameters").get("binary_data_size")
     if length is not None:
-        if type(length) is not int or not 0 <= length <= len(binary) or "data" in given:
-            raise bad(f"{name}: expected {length!r} bytes after the JSON, received {len(binary)}")
+        if type(length) is not int or not 0 <= length <= len(binary) or "data" in fields:
+            raise bad_request(f"{name}: expected {length!r} bytes after the JSON, received {len(binary)}")
         values: Any = _unpacked(name, kind, count, binary[:length])
         binary = binary[length:]
     else:
-        values = _flat(given.get("data"))
+        values = _flat(fields.get("data"))
     if len(values) != count:
-        raise bad(f"{name}: expected {count} values for the shape {shape}, received {len(values)}")
+        raise bad_request(f"{name}: expected {count} values for the shape {shape}, received {len(values)}")
     if len(shape) == 1:
         return list(values), binary
     if strings:
         if count != shape[0]:
-            raise bad(f"{name}: expected one value an example, received the shape {shape}")
+            raise bad_request(f"{name}: expected one value an example, received the shape {shape}")
         return list(values), binary
     if not only_numbers(values):
-        raise bad(f"{name}: expected numbers")
+        raise bad_request(f"{name}: expected numbers")
     try:
         numbers = np.asarray(values, np.float64 if any(each is None for each in values) else None)
     except (ValueError, TypeError, OverflowError):
-        raise bad(f"{name}: expected numbers") from None
+        raise bad_request(f"{name}: expected numbers") from None
     return list(numbers.reshape(shape)), binary
 
 
 def _unpacked(name: str, kind: str, count: int, binary: bytes) -> Any:
     if kind != "BYTES":
         if kind not in _BINARY or len(binary) != count * np.dtype(_BINARY[kind]).itemsize:
-            raise bad(f"{name}: expected {count} values of {' or '.join(_BINARY)}, received {len(binary)} bytes")
+            raise bad_request(
+                f"{name}: expected {count} values of {' or '.join(_BINARY)}, received {len(binary)} bytes"
+            )
         return np.frombuffer(binary, _BINARY[kind])
-    found, at = [], 0
+    strings, at = [], 0
     while at + 4 <= len(binary):
         (size,) = struct.unpack_from("<I", binary, at)
         if at + 4 + size > len(binary):
             break
-        found.append(binary[at + 4 : at + 4 + size])
+        strings.append(binary[at + 4 : at + 4 + size])
         at += 4 + size
     if at != len(binary):
-        raise bad(f"{name}: expected each string after its length in four bytes")
-    return found
+        raise bad_request(f"{name}: expected each string after its length in four bytes")
+    return strings
 
 
 def _flat(data: Any) -> list[Any]:
     if not isinstance(data, list):
-        raise bad("expected data to be a list")
+        raise bad_request("expected data to be a list")
     while data and all(isinstance(each, list) for each in data):
         data = [value for each in data for value in each]
     return data
 
 
-def _object(given: Any, what: str) -> dict[str, Any]:
-    if given is None and what == "parameters":
+def _object(value: Any, what: str) -> dict[str, Any]:
+    if value is None and what == "parameters":
         return {}
-    if not isinstance(given, dict):
-        raise bad(f"expected {what} to be an object")
-    return given
+    if not isinstance(value, dict):
+        raise bad_request(f"expected {what} to be an object")
+    return value
 
 
-def answered(
-    request: Asked, answers: Sequence[Mapping[str, Any]], signature: Signature, name: str, version: int
+def reply(
+    request: ParsedRequest, answers: Sequence[Mapping[str, Any]], signature: Signature, name: str, version: int
 ) -> tuple[bytes, int | None]:
-    """The body of the reply, and how much of it is JSON; None for all."""
+    """The body of the reply, and the length of its JSON; None if all of it is JSON."""
     outputs, tail = [], b""
     for key, binary in request.outputs.items():
         kind = _TYPES[signature.outputs[key].dtype]
@@ -203,15 +209,15 @@ def answered(
         else:
             described["data"] = data
         outputs.append(described)
-    reply = {"model_name": name, "model_version": str(version), "outputs": outputs}
+    message = {"model_name": name, "model_version": str(version), "outputs": outputs}
     if request.id is not None:
-        reply["id"] = request.id
-    head = json.dumps(reply, ensure_ascii=False, allow_nan=False).encode()
+        message["id"] = request.id
+    head = json.dumps(message, ensure_ascii=False, allow_nan=False).encode()
     return head + tail, len(head) if tail else None
 
 
 def metadata(name: str, versions: Sequence[int], runtime: str, signature: Signature) -> dict[str, Any]:
-    """What is taken and answered."""
+    """The inputs and outputs of a model, as the protocol describes them."""
 
     def tensors(given: Mapping[str, Tensor]) -> list[dict[str, Any]]:
         return [

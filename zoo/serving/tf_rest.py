@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST: requests to examples, answers to JSON.
+"""TensorFlow Serving's REST: parsing of requests, and replies.
 
 Source: "RESTful API", TensorFlow Serving documentation (tensorflow.org/tfx/serving/api_rest).
 """
@@ -12,20 +12,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo.serving.answering import DEFAULT, Signature
-from zoo.serving.refusals import bad, enough
+from zoo.serving.request_errors import bad_request, check_count
+from zoo.serving.servables import DEFAULT, Signature
 
 _TYPES = {"string": "DT_STRING", "float32": "DT_FLOAT", "int32": "DT_INT32", "int64": "DT_INT64", "bool": "DT_BOOL"}
 _TYPES |= {"uint8": "DT_UINT8", "float64": "DT_DOUBLE"}
 
 
-class Asked(NamedTuple):
+class ParsedRequest(NamedTuple):
     """A request.
 
     Attributes:
-        signature: name.
+        signature: its name.
         rows: fields of each example.
-        by_row: whether examples are listed one by one, and so answers.
+        by_row: whether the request, and so the reply, lists examples ("instances") instead of columns ("inputs").
     """
 
     signature: str
@@ -33,64 +33,64 @@ class Asked(NamedTuple):
     by_row: bool
 
 
-def asked(body: Any, signatures: Mapping[str, Signature], most: int | None = None) -> Asked:
-    """What a request of JSON asks for.
+def parse(body: Any, signatures: Mapping[str, Signature], most: int | None = None) -> ParsedRequest:
+    """Parse a request.
 
     Args:
         body: with ``instances``, a list of examples, or ``inputs``, a list for each input.
         signatures: of the model.
-        most: examples of a request; None for any number.
+        most: examples of a request, at most; None for any number.
 
     Raises:
-        Refused: it is none.
+        RequestError: the request is not of the protocol's form.
     """
     if not isinstance(body, dict):
-        raise bad('expected a JSON object with "instances" or "inputs"')
+        raise bad_request('expected a JSON object with "instances" or "inputs"')
     name = body.get("signature_name") or DEFAULT
     if not isinstance(name, str) or name not in signatures:
-        raise bad(f"expected a signature_name out of {', '.join(signatures)}")
+        raise bad_request(f"expected a signature_name out of {', '.join(signatures)}")
     inputs = signatures[name].inputs
     only = next(iter(inputs)) if len(inputs) == 1 else None
     if ("instances" in body) == ("inputs" in body):
-        raise bad('expected either "instances" or "inputs"')
+        raise bad_request('expected either "instances" or "inputs"')
     if "instances" in body:
-        given = body["instances"]
-        if not isinstance(given, list) or not given:
-            raise bad('expected "instances" to be a list of at least one example')
-        enough(len(given), most)
-        return Asked(name, [_fields(each, inputs, only) for each in given], True)
-    given = body["inputs"]
-    if only is not None and not (isinstance(given, dict) and set(given) == {only}):
-        given = {only: given}
-    if not isinstance(given, dict) or not given:
-        raise bad('expected "inputs" to be an object with a list for each input')
-    columns = {key: value if isinstance(value, list) else [value] for key, value in given.items()}
-    return Asked(name, rows_of(columns, most), False)
+        instances = body["instances"]
+        if not isinstance(instances, list) or not instances:
+            raise bad_request('expected "instances" to be a list of at least one example')
+        check_count(len(instances), most)
+        return ParsedRequest(name, [_fields(each, inputs, only) for each in instances], True)
+    instances = body["inputs"]
+    if only is not None and not (isinstance(instances, dict) and set(instances) == {only}):
+        instances = {only: instances}
+    if not isinstance(instances, dict) or not instances:
+        raise bad_request('expected "inputs" to be an object with a list for each input')
+    columns = {key: value if isinstance(value, list) else [value] for key, value in instances.items()}
+    return ParsedRequest(name, rows_of(columns, most), False)
 
 
 def rows_of(columns: Mapping[str, Sequence[Any]], most: int | None = None) -> list[dict[str, Any]]:
-    """Fields of each example, of a sequence for each input.
+    """Fields of each example, from a sequence for each input.
 
     Raises:
-        Refused: they differ in length, are empty, or more than `most`.
+        RequestError: the sequences differ in length, are empty, or longer than `most`.
     """
     sizes = {len(values) for values in columns.values()}
     if len(sizes) != 1 or sizes == {0}:
-        raise bad(f"expected as many values of each input, at least one; received {sorted(sizes)}")
-    enough(max(sizes), most)
+        raise bad_request(f"expected as many values of each input, at least one; received {sorted(sizes)}")
+    check_count(max(sizes), most)
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _fields(example: Any, inputs: Mapping[str, Any], only: str | None) -> dict[str, Any]:
-    named = isinstance(example, dict) and set(example) != {"b64"}
-    if named or only is None:
+    is_object = isinstance(example, dict) and set(example) != {"b64"}
+    if is_object or only is None:
         if not isinstance(example, dict):
-            raise bad(f"expected each instance to be an object with {', '.join(inputs)}")
+            raise bad_request(f"expected each instance to be an object with {', '.join(inputs)}")
         return example
     return {only: example}
 
 
-def answered(request: Asked, answers: Sequence[Mapping[str, Any]], signature: Signature) -> dict[str, Any]:
+def reply(request: ParsedRequest, answers: Sequence[Mapping[str, Any]], signature: Signature) -> dict[str, Any]:
     """The reply."""
     names = list(signature.outputs)
     if request.by_row:
@@ -102,7 +102,7 @@ def answered(request: Asked, answers: Sequence[Mapping[str, Any]], signature: Si
 
 
 def plain(name: str, value: Any) -> Any:
-    """A value for JSON: bytes as text, those of outputs named ``..._bytes`` as base64; what is no number as null."""
+    """A value for JSON: bytes become text, or base64 if the output is named ``..._bytes``; NaN and infinity null."""
     if isinstance(value, bytes):
         return {"b64": base64.b64encode(value).decode()} if name.endswith("_bytes") else value.decode(errors="replace")
     if isinstance(value, np.ndarray | np.generic):
@@ -119,7 +119,7 @@ def _finite(value: Any) -> Any:
 
 
 def metadata(name: str, version: int, signatures: Mapping[str, Signature]) -> dict[str, Any]:
-    """What is taken and answered, as TensorFlow Serving describes it."""
+    """The inputs and outputs of a model, as TensorFlow Serving describes them."""
 
     def tensors(given: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -152,7 +152,7 @@ def status(versions: Mapping[int, str]) -> dict[str, Any]:
     """States of versions, newest first.
 
     Args:
-        versions: number -> why it is not there; empty where it answers.
+        versions: number -> why the version is not available; empty if it is.
     """
     return {
         "model_version_status": [

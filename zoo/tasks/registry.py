@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.errors import InputError
-from zoo.settings import near
+from zoo.settings import suggestion
 from zoo.tasks.classification import Classification
 from zoo.tasks.forecasting import Forecasting
 from zoo.tasks.generation import Generation
@@ -54,7 +54,7 @@ def task_class(name: str | None, *, from_columns: bool = False) -> type[Task]:
     known = [each for each, task in TASKS.items() if task.from_columns or not from_columns]
     if name not in known:
         names = f"{', '.join(known[:-1])} or {known[-1]}"
-        raise InputError(f"expected task to be {names}, received {name!r}{near(name, known)}")
+        raise InputError(f"expected task to be {names}, received {name!r}{suggestion(name, known)}")
     return TASKS[name]
 
 

@@ -379,7 +379,7 @@ class Task(ABC):
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:
         """What simple models say of the examples that are asked: name -> output. By itself the best constant."""
         best = self.constant(examples.targets)
-        return {"always the same": np.repeat(best[None], len(examples.asked), axis=0)}
+        return {"always the same": np.repeat(best[None], len(examples.held_out), axis=0)}
 
     def search_outputs(self, exam: Exam, measure: Measure) -> dict[str, np.ndarray] | None:
         """What `measure` looks at in a search, where that is not what the network of `exam` says of its examples."""

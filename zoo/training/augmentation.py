@@ -1,4 +1,4 @@
-"""Random changes of training images that leave their label true."""
+"""Augmentation of images: random changes that keep the label."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError
-from zoo.settings import near
+from zoo.settings import suggestion
 
 if TYPE_CHECKING:
     import keras
@@ -18,13 +18,13 @@ def augmentation(names: Sequence[str], seed: int) -> keras.Sequential:
     """A model that changes images, float32 (batch, height, width, channels), pixels 0-255; call it with training=True.
 
     Args:
-        names: ``flip``: left to right, half of them. ``crop``: shifts and scales of up to a tenth, what a
-            photographer's framing varies. ``color``: brightness and contrast, by up to 15 %. ``randaugment``: two
-            random changes at a time (Cubuk et al. 2020).
+        names: ``flip``: left to right, for half of the images. ``crop``: shifts and scales of up to a tenth, as the
+            framing of photos varies. ``color``: brightness and contrast, by up to 15 %. ``randaugment``: two random
+            changes at a time (Cubuk et al. 2020).
         seed: of the random numbers.
 
     Raises:
-        InputError: another name.
+        InputError: a name is unknown.
     """
     check(names)
     import keras
@@ -66,8 +66,8 @@ def augmented(changes: keras.Sequential, inputs: Any, targets: Any, moves: bool)
 
 
 def check(names: Sequence[str]) -> None:
-    """Raise InputError where one of the `names` is not known."""
+    """Raise InputError if one of the `names` is unknown."""
     unknown = sorted(set(names) - set(AUGMENTATIONS))
     if unknown:
-        hint = near(unknown[0], AUGMENTATIONS)
+        hint = suggestion(unknown[0], AUGMENTATIONS)
         raise InputError(f"expected augmentations out of {', '.join(AUGMENTATIONS)}, received {unknown[0]!r}{hint}")

@@ -1,4 +1,4 @@
-"""What training learns from, batch by batch."""
+"""Batches of training examples, and checks that their numbers are finite."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 class Batches(Protocol):
-    """What `zoo.training.loop.fit` learns from."""
+    """The batches that `zoo.training.loop.fit` takes."""
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
+        """Number of batches in an epoch."""
 
     def epoch(self, number: int) -> Iterator[tuple[Any, ...]]:
-        """Batches (inputs, targets[, weights]) of epoch `number`, from 0; the same number gives the same ones."""
+        """Batches (inputs, targets[, weights]) of epoch `number`, from 0; equal for equal numbers."""
 
 
 class Arrays:
-    """Examples in memory, dealt out in a new order in each epoch.
+    """Batches of examples in memory, in a new order in each epoch.
 
     Args:
-        inputs: array or dict of arrays, (examples, ...); kept in their dtype, cast to float32 batch by batch.
+        inputs: array or dict of arrays, (examples, ...); stored in their dtype, cast to float32 batch by batch.
         targets: (examples, ...).
         weights: float32 (examples,), or None.
         batch_size: examples a step; the last batch of an epoch may be smaller.
         seed: of the order.
         augment: of images, as `zoo.training.augmentation.augmentation` makes it; None for none.
-        chosen: positions of the examples that are dealt out, int64; all of them where None.
+        chosen: positions of the examples to use, int64; all if None.
         moves: whether targets move with an augmented input; see `zoo.training.augmentation.augmented`.
-        whole: leave out the last batch of an epoch where it is smaller; the next epoch has other examples there.
+        drop_remainder: leave out the last batch of an epoch if it is smaller; another epoch has other examples there.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Arrays:
         augment: keras.Model | None = None,
         chosen: np.ndarray | None = None,
         moves: bool = False,
-        whole: bool = False,
+        drop_remainder: bool = False,
     ) -> None:
         self.columns = (
             (inputs, targets) if weights is None else (inputs, targets, weights.astype(np.float32, copy=False))
@@ -60,35 +60,35 @@ class Arrays:
         self.batch_size, self.seed, self.augment, self.moves = batch_size, seed, augment, moves
         self.examples = len(targets)
         self.chosen = np.arange(self.examples) if chosen is None else chosen
-        self.dealt = len(self.chosen) // batch_size * batch_size if whole else len(self.chosen)
+        self.count = len(self.chosen) // batch_size * batch_size if drop_remainder else len(self.chosen)
 
     def __len__(self) -> int:
-        return math.ceil(self.dealt / self.batch_size)
+        return math.ceil(self.count / self.batch_size)
 
     def order(self, number: int) -> np.ndarray:
         """Positions of the examples in epoch `number`, int32."""
-        return np.random.default_rng([self.seed, number]).permutation(self.chosen)[: self.dealt].astype(np.int32)
+        return np.random.default_rng([self.seed, number]).permutation(self.chosen)[: self.count].astype(np.int32)
 
     def epoch(self, number: int) -> Iterator[tuple[Any, ...]]:
         """Batches of epoch `number` as NumPy arrays."""
         order = self.order(number)
-        for start in range(0, self.dealt, self.batch_size):
-            chosen = order[start : start + self.batch_size]
-            inputs, targets, *rest = (chosen_inputs(column, chosen) for column in self.columns)
+        for start in range(0, self.count, self.batch_size):
+            positions = order[start : start + self.batch_size]
+            inputs, targets, *rest = (chosen_inputs(column, positions) for column in self.columns)
             if self.augment is not None:
                 inputs, targets = augmented(self.augment, inputs.astype(np.float32), targets, self.moves)
             yield (inputs, targets, *rest)
 
 
 def check_finite(columns: Sequence[Any], part: str = "") -> None:
-    """Whether every number of `Arrays.columns`, or of a batch, is one that can be learnt from.
+    """Check that every number of `Arrays.columns`, or of a batch, is finite.
 
     Args:
         columns: inputs, targets and perhaps weights.
-        part: goes before the place that the error names.
+        part: prefix of the place in the error.
 
     Raises:
-        InputError: one is NaN, infinite or too large for float32; see `not_finite`.
+        InputError: a number is NaN, infinite or too large for float32; see `not_finite`.
     """
     for name, column in zip(("input", "target", "weight"), columns, strict=False):
         for key, values in (column if isinstance(column, dict) else {"": column}).items():
@@ -99,9 +99,9 @@ def check_finite(columns: Sequence[Any], part: str = "") -> None:
 
 
 def not_finite(values: np.ndarray) -> tuple[int, ...] | None:
-    """Position of the first number that is NaN, infinite or too large for float32; None where there is none.
+    """Position of the first number that is NaN, infinite or too large for float32; None if all are finite.
 
-    ReLU may turn such a number into 0, depending on the processor, so that no loss tells of it.
+    ReLU may turn such a number into 0, depending on the processor, so that the loss does not show it.
 
     Args:
         values: (examples, ...). In sequences (examples, length, features), steps of NaN at the end are padding.
@@ -112,6 +112,6 @@ def not_finite(values: np.ndarray) -> tuple[int, ...] | None:
         bad = ~np.isfinite(values.astype(np.float32, copy=False))
     if bad.any() and values.ndim == 3:
         padding = np.isnan(values).all(axis=2)
-        padding[:, 0] = False  # a sequence has one step at least
+        padding[:, 0] = False  # a sequence has at least one step
         bad[np.logical_and.accumulate(padding[:, ::-1], axis=1)[:, ::-1]] = False
     return tuple(np.argwhere(bad)[0].tolist()) if bad.any() else None

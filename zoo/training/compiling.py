@@ -1,4 +1,4 @@
-"""Training steps and scores as compiled functions, which models of the same structure may share."""
+"""Compiled functions for training steps and scores, which models of the same structure can share."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data.parts import chosen_inputs
+from zoo.keras_internals import compiled_state, learning_rate
 from zoo.training.augmentation import augmented
 from zoo.training.batches import Arrays, Batches, check_finite
 from zoo.training.structures import structure
@@ -19,11 +20,9 @@ from zoo.training.structures import structure
 if TYPE_CHECKING:
     import keras
 
-    from zoo.training.fused import Fused
+    from zoo.training.fused import FusedOptimizer
 
-CHUNK = 64  # compiled steps between two looks at the clock, the progress bar and Ctrl-C
-# What compiling sets of a model, and a session needs again once another one has compiled the same model.
-COMPILED = ("optimizer", "loss", "_compile_loss", "_compile_metrics", "_loss_tracker", "_compile_config")
+CHUNK = 64  # compiled steps between two updates of the progress bar, which also check the deadline and Ctrl-C
 
 Logs = Callable[[], dict[str, float]]
 Advance = Callable[[int, Logs], None]
@@ -32,17 +31,18 @@ Epoch = Callable[[Batches, int, Advance, int], dict[str, float]]
 
 @dataclass(frozen=True)
 class Session:
-    """A model and how to train and score it.
+    """A compiled model, with functions to train and to score it.
 
     Attributes:
         model: compiled.
-        optimizers: the model's; what they learn is theirs, `variables` aside.
+        optimizers: of the model.
         variables: of the model: weights and the states of its random layers.
-        train: takes batches, the number of an epoch, a function that is told of steps done and of a function that
-            gives loss and metrics so far, and the steps between two calls of it at most; gives mean loss and metrics.
-        score: gives loss and metrics on the validation part.
-        fused: what updates all weights in place of the optimizer; None where it does so itself.
-        compiled: what compiling set of the model, by name.
+        train: a function of batches, the number of an epoch, a callback, and the number of steps between two calls of
+            it at most; the callback takes the number of steps, and a function that returns loss and metrics so far.
+            It returns the mean loss and metrics of the epoch.
+        score: a function that returns loss and metrics on the validation part.
+        fused: updates all weights in place of the optimizer; None if the optimizer does so itself.
+        compiled: attributes that compiling set of the model, by name.
     """
 
     model: keras.Model
@@ -50,42 +50,42 @@ class Session:
     variables: list[keras.Variable]
     train: Epoch
     score: Callable[[], dict[str, float]]
-    fused: Fused | None
+    fused: FusedOptimizer | None
     compiled: dict[str, Any]
 
     @property
-    def learnt(self) -> list[keras.Variable]:
-        """What the optimizers keep, and the scale of the loss that float16 needs."""
-        kept = [variable for each in self.optimizers for variable in each.variables]
+    def optimizer_variables(self) -> list[keras.Variable]:
+        """Variables of the optimizers, and the scale of the loss that float16 needs."""
+        variables = [variable for each in self.optimizers for variable in each.variables]
         if self.fused is not None:
-            kept = self.fused.variables
+            variables = self.fused.variables
         if self.scaler is None:
-            return kept
+            return variables
         inner = {id(variable) for variable in self.scaler.inner_optimizer.variables}
-        return [*kept, *(variable for variable in self.scaler.variables if id(variable) not in inner)]
+        return [*variables, *(variable for variable in self.scaler.variables if id(variable) not in inner)]
 
     @property
     def scaler(self) -> keras.optimizers.LossScaleOptimizer | None:
-        """What scales the loss of a model in float16; Keras puts it around the optimizer."""
+        """The optimizer that scales the loss of a model in float16; Keras wraps the given one with it."""
         outer = self.compiled["optimizer"]
         return None if any(outer is each for each in self.optimizers) else outer
 
     def begin(self, values: Sequence[Any], rates: Any) -> None:
-        """Make the session as it was when it was compiled, but for the `values` of its variables and the rates."""
+        """Reset the session to the state after compiling, with other `values` of its variables, and other rates."""
         vars(self.model).update(self.compiled)
         for variable, value in zip(self.variables, values, strict=True):
             if variable is not value:
                 variable.assign(value)
-        for variable in self.learnt:
-            variable.assign(np.zeros(variable.shape, variable.dtype))  # as each of them begins, but for the scale
+        for variable in self.optimizer_variables:
+            variable.assign(np.zeros(variable.shape, variable.dtype))  # the initial value of all but the scale
         if self.scaler is not None:
             self.scaler.dynamic_scale.assign(self.scaler.initial_scale)
-        self.optimizers[0]._learning_rate.table.assign(rates)
+        learning_rate(self.optimizers[0]).table.assign(rates)
 
-    def give_back(self) -> None:
-        """Let the optimizer itself have what it would if it updated each weight, for whoever looks at it or saves."""
+    def sync_optimizer(self) -> None:
+        """Set the state of the optimizer from that of `fused`, for callbacks that read or save it."""
         if self.fused is not None:
-            self.fused.give_back()
+            self.fused.sync()
 
 
 def session(
@@ -99,8 +99,8 @@ def session(
 ) -> Session:
     """Compile `model`; arguments as those of `zoo.training.loop.fit`.
 
-    On TensorFlow, an epoch over `Arrays` runs as compiled chunks of many steps, which for small models saves most of
-    the time.
+    On TensorFlow, an epoch over `Arrays` runs as compiled chunks of many steps, which saves most of the time for small
+    models.
     """
     import keras
 
@@ -108,53 +108,52 @@ def session(
     optimizers = optimizer if isinstance(optimizer, tuple) else (optimizer,)
     quick = keras.backend.backend() == "tensorflow" and isinstance(batches, Arrays)
     model.compile(optimizer, loss, metrics=list(metrics), jit_compile=False)
-    known, fused = batches if isinstance(batches, Arrays) else validation, None
-    if known is not None and keras.backend.backend() == "tensorflow":
-        _make_metrics(model, known)
+    examples, fused = batches if isinstance(batches, Arrays) else validation, None
+    if examples is not None and keras.backend.backend() == "tensorflow":
+        _make_metrics(model, examples)
     if quick and len(optimizers) == 1:
-        from zoo.training.fused import Fused, fusable
+        from zoo.training.fused import FusedOptimizer, fusable
 
-        fused = Fused(optimizer, model.trainable_variables) if fusable(optimizer, model) else None
+        fused = FusedOptimizer(optimizer, model.trainable_variables) if fusable(optimizer, model) else None
     if model.built and not model.optimizer.built and (fused is None or model.optimizer is not optimizer):
         model.optimizer.build(model.trainable_variables)
     constants = constants or Constants()
     with fused.in_place() if fused else nullcontext():
         train = _train(model, batches, constants) if quick else _one_by_one(model)
     score = _score(model, validation, constants)
-    compiled = {name: vars(model).get(name) for name in COMPILED}
-    return Session(model, optimizers, variables, train, score, fused, compiled)
+    return Session(model, optimizers, variables, train, score, fused, compiled_state(model))
 
 
 def states(model: keras.Model) -> list[keras.Variable]:
-    """Weights, and the states of random layers; nothing that metrics keep."""
+    """Variables of a model without those of its metrics: weights, and the states of random layers."""
     measured = {id(variable) for variable in model.metrics_variables}
     return [variable for variable in model.variables if id(variable) not in measured]
 
 
 class Constants:
-    """Arrays as tensors, each made once."""
+    """A cache of tensors that are made from arrays."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[np.ndarray, Any]] = {}
+        self._cache: dict[int, tuple[np.ndarray, Any]] = {}
 
     def tensors(self, columns: Any) -> Any:
         """The same structure of tensors."""
         import tensorflow as tf
 
         def tensor(array: np.ndarray) -> Any:
-            if id(array) not in self._known:  # the array is kept, so that no other one gets its id
-                self._known[id(array)] = array, tf.constant(array)
-            return self._known[id(array)][1]
+            if id(array) not in self._cache:  # it holds the array too, so that no other one gets its id
+                self._cache[id(array)] = array, tf.constant(array)
+            return self._cache[id(array)][1]
 
         return tf.nest.map_structure(tensor, columns)
 
 
 @contextmanager
 def unoptimized() -> Iterator[None]:
-    """Leave graphs as they are traced: for networks without convolutions, which gain nothing from being optimized.
+    """Turn off the optimization of graphs within the block, for networks without convolutions, which gain nothing.
 
-    It takes a tenth of a second a graph, as much as three short epochs on a small table. What is compiled within is
-    to be used within, or it is optimized after all.
+    The optimization takes a tenth of a second a graph, as much as three short epochs on a small table. Functions that
+    are compiled within the block must be used within it, or they are optimized after all.
     """
     import tensorflow as tf
 
@@ -166,19 +165,19 @@ def unoptimized() -> Iterator[None]:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
 
 
-class Reuse:
-    """Sessions kept for models that differ from those before in numbers alone.
+class SessionCache:
+    """A cache of sessions for models that differ in numbers alone.
 
-    A graph is traced once for a structure, optimizer, batch size and number of steps; another model of these lends
-    its weights to the one that is there, and so is trained by functions that are compiled already. A model given to
-    `zoo.training.loop.fit` with this may be trained on later by another call: take what you need from it before.
+    A graph is traced once for a structure, optimizer, batch size and number of steps. Another such model gives its
+    weights to the cached one, whose compiled functions train it. A later call may train on the model that was given
+    to `zoo.training.loop.fit` with this cache, so read its weights before.
 
     Args:
-        kept: sessions, the latest used.
+        capacity: number of sessions to hold, the latest used.
     """
 
-    def __init__(self, kept: int = 4) -> None:
-        self.kept, self.constants = kept, Constants()
+    def __init__(self, capacity: int = 4) -> None:
+        self.capacity, self.constants = capacity, Constants()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def session(
@@ -190,18 +189,18 @@ class Reuse:
         metrics: Sequence[Any],
         validation: Arrays | None,
     ) -> Session:
-        """One that is there, with the numbers of `model` and `optimizer`; a new one where none fits."""
+        """A cached session, with the numbers of `model` and `optimizer`; a new one if none fits."""
         arguments = (model, batches, optimizer, loss, metrics, validation)
         same = structure(*arguments)
         if same is None:
             return session(*arguments, self.constants)
         if same in self._sessions:
             found = self._sessions[same]
-            found.begin(states(model), optimizer._learning_rate.table)
+            found.begin(states(model), learning_rate(optimizer).table)
         else:
             found = self._sessions[same] = session(*arguments, self.constants)
         self._sessions.move_to_end(same)
-        while len(self._sessions) > self.kept:
+        while len(self._sessions) > self.capacity:
             self._sessions.popitem(last=False)
         return found
 
@@ -214,10 +213,10 @@ def _one_by_one(model: keras.Model) -> Epoch:
             return {name: value / examples for name, value in sums.items()}
 
         for batch in batches.epoch(epoch):
-            if not isinstance(batches, Arrays):  # which are checked before
+            if not isinstance(batches, Arrays):  # `Arrays` are checked before training
                 check_finite(batch, "batch ")
-            found = model.train_on_batch(*batch, return_dict=True)  # forgets the batches before
-            sums.update({name: float(value) * len(batch[1]) for name, value in found.items()})
+            logs = model.train_on_batch(*batch, return_dict=True)  # forgets the batches before
+            sums.update({name: float(value) * len(batch[1]) for name, value in logs.items()})
             examples += len(batch[1])
             advance(1, means)
         return means()
@@ -260,10 +259,10 @@ def _score(model: keras.Model, validation: Arrays | None, constants: Constants) 
 
 
 def _make_metrics(model: keras.Model, arrays: Arrays) -> None:
-    """Let metrics make their variables, which Keras does at the first step: a loop in a graph does not allow it."""
-    first, before = np.arange(min(2, arrays.examples)), [(each, each.numpy()) for each in model.variables]
+    """Make the variables of metrics, which Keras makes at the first step: a loop in a graph does not allow that."""
+    first, values = np.arange(min(2, arrays.examples)), [(each, each.numpy()) for each in model.variables]
     model.test_step(tuple(chosen_inputs(column, first) for column in arrays.columns))
-    for variable, value in before:  # a random layer has drawn, which a session that is used again does not
+    for variable, value in values:  # undo the draws of random layers, as a cached session would not have them
         variable.assign(value)
 
 
@@ -278,7 +277,7 @@ def _compiled(
     constants: Constants,
     augment: keras.Model | None = None,
 ) -> Callable[[np.ndarray], None]:
-    """A TensorFlow function that takes positions and runs `step` on them, batch after batch."""
+    """A TensorFlow function of positions that runs `step` on the examples there, batch by batch."""
     import tensorflow as tf
 
     columns = constants.tensors(arrays.columns)

@@ -1,4 +1,4 @@
-"""Curves of losses and metrics, epoch by epoch."""
+"""Learning curves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.files import whole_file
+from zoo.files import atomic_file
 from zoo.pictures.plots import figure
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def learning_curves(history: History, path: str | Path) -> None:
     """Draw the losses of a training run over its epochs, the best one marked."""
     epochs: Sequence[int] = range(1, len(history.epochs) + 1)
-    with whole_file(path) as partial, figure(partial, Path(path).suffix) as axes:
+    with atomic_file(path) as partial, figure(partial, Path(path).suffix) as axes:
         for name, label in (("loss", "training"), ("val_loss", "inner validation")):
             if name in history.epochs[0]:
                 axes.plot(epochs, [row[name] for row in history.epochs], label=label)

@@ -1,4 +1,4 @@
-"""What a learner needs to hear about a training run: symptom, evidence, remedy."""
+"""Diagnosis of a training run: symptom, evidence and remedy of what keeps a network from learning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.evaluation.findings import CHECKED_APART, Finding
 from zoo.tasks.regression import Scale
 from zoo.tasks.task import Task
 from zoo.training import probes
-from zoo.training.inputs import prepared
+from zoo.training.inputs import prepared_inputs
 from zoo.training.loop import History
 from zoo.training.probes import Examples
 from zoo.training.run import Trained
@@ -21,19 +21,19 @@ from zoo.training.run import Trained
 if TYPE_CHECKING:
     import keras
 
-EXAMPLES = 256  # that gradients and units are looked at on
-ASKED = 1000  # that losses are compared on
+EXAMPLES = 256  # to measure gradients and units on
+COMPARED = 1000  # examples to compare losses on
 PIXELS = 2**23  # numbers of all of them: activations of more would not fit into memory
 VANISHED = 1e-3  # gradient of the first layer with weights over that of the last one
 EXPLODED = 1e3  # gradient of a layer over its weights
 DEAD = 0.4  # share of a layer's units
-WILD = 10.0  # times the loss of a constant answer
-ROUGH = 0.08  # change of a change of the loss from one epoch to the next, over the loss of a constant answer
-RISES = 0.004  # what the training loss rises by, mean over the epochs, over that of a constant answer
-STUCK = 0.9  # loss over that of a constant answer
-HARMED = 0.5  # the same, from which on a bad beginning matters
-BAD = 0.2  # the same, from which on units that died and a loss that does not settle matter
-GAP = 0.5  # held-out loss less that of training examples, over that of a constant answer
+WILD = 10.0  # loss over that of a constant answer
+ROUGH = 0.08  # second difference of the loss over the epochs, over the loss of a constant answer
+RISES = 0.004  # mean rise of the training loss over the epochs, over the loss of a constant answer
+STUCK = 0.9  # loss over that of a constant answer, above which nothing was learnt
+HARMED = 0.5  # the same, above which a bad start matters
+BAD = 0.2  # the same, above which dead units and a loss that does not settle matter
+GAP = 0.5  # held-out loss less training loss, over the loss of a constant answer
 SURE = 2.0  # standard errors
 
 TOO_HIGH = "lower the learning rate tenfold; zoo lr-find shows where it is stable"
@@ -43,25 +43,24 @@ REGULARISE = "add dropout, L2 or augmentation, stop earlier (validation=0.1), ma
 def diagnose(
     model: Trained | keras.Model, data: Data | None = None, *, history: History | None = None
 ) -> tuple[Finding, ...]:
-    """Look for what keeps a network from learning, or from learning what it should.
+    """Find what keeps a network from learning, or from learning the right things.
 
-    Of what is wrong with a network that has targets one cause is told, and not what follows from it; where there is
-    none, what the scores tell. A run that learnt is not blamed for a rough way there: its loss is held against that of
-    a constant answer, and is looked at with the weights that were kept. Where a validation part chose the epoch, what
-    the network learnt by heart after it has cost nothing, and is no finding. Whether gradients and units were well
-    before training is looked at on a copy with initial weights anew. Of autoencoders and adversarial networks the
-    scores alone are read.
+    For a network with targets, the findings name one cause, without its consequences; if there is none, those of the
+    scores. A run that learnt gets no finding for rough training: its loss, with the final weights, is compared with
+    that of a constant answer. If a validation part chose the epoch, overfitting after it cost nothing, and is no
+    finding. Gradients and units before training are measured on a copy with new initial weights. For autoencoders and
+    adversarial networks, the findings are those of the scores alone.
 
     Args:
-        model: what `zoo.train` gave; or a network on prepared inputs, trained or not.
-        data: what the network learns; not needed beside what `zoo.train` gave.
-        history: of the training; not needed beside what `zoo.train` gave, else None for an untrained network.
+        model: the result of `zoo.train`; or a network on prepared inputs, trained or not.
+        data: to learn; not needed with a result of `zoo.train`.
+        history: of the training; not needed with a result of `zoo.train`, None for an untrained network.
 
     Returns:
-        what was found, the likeliest cause first; empty where nothing was.
+        the findings, the likeliest cause first; empty if there are none.
 
     Raises:
-        InputError: a network without data, or not TensorFlow beneath Keras.
+        InputError: there is a network without data, or Keras does not run on TensorFlow.
 
     Source: for the gradients at the beginning, Glorot and Bengio 2010, "Understanding the difficulty of training deep
         feedforward neural networks", section 4.2; for under- and overfitting, Goodfellow, Bengio and Courville 2016,
@@ -81,7 +80,7 @@ def diagnose(
         raise InputError("expected the data that the network learns, as the second argument")
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"diagnosing needs TensorFlow beneath Keras, which runs on {keras.backend.backend()}")
-    inputs = prepared(data, data.train)
+    inputs = prepared_inputs(data, data.train)
     targets, scale = data.task.learnt(data.source, data.train.targets, inputs, np.arange(len(inputs)))
     if (inputs == inputs[:1]).all():
         evidence = f"all {len(inputs):,} training examples have the same input"
@@ -105,23 +104,23 @@ def _some(inputs: np.ndarray, targets: np.ndarray, task: Task, most: int) -> Exa
 def _held_out(data: Data, scale: Scale | None) -> Examples:
     """Examples of the held-out part, the targets as the network learns them."""
     part = data.held_out
-    order = np.random.default_rng(0).permutation(len(part))[:ASKED]
-    asked = prepared(data, part.chosen(order[:1]))
-    part = part.chosen(order[: max(1, PIXELS // asked.size)])
-    asked, targets = prepared(data, part), part.targets
+    order = np.random.default_rng(0).permutation(len(part))[:COMPARED]
+    first = prepared_inputs(data, part.chosen(order[:1]))
+    part = part.chosen(order[: max(1, PIXELS // first.size)])
+    inputs, targets = prepared_inputs(data, part), part.targets
     if scale is not None:
-        targets = (targets - scale.restored(np.zeros_like(targets), asked)) / scale.deviation
-    return Examples(asked.astype(np.float32), targets, data.task)
+        targets = (targets - scale.restored(np.zeros_like(targets), inputs)) / scale.deviation
+    return Examples(inputs.astype(np.float32), targets, data.task)
 
 
 class Run(NamedTuple):
-    """A training and what is measured on its end.
+    """A training run, and measurements after it.
 
     Attributes:
-        network: with the weights that were kept.
+        network: with its final weights.
         beginning: the same network, untrained.
-        seen: training examples, a few.
-        loss: of training examples, with the weights that were kept.
+        seen: some training examples.
+        loss: of training examples, with the final weights.
         held_out: float64 (examples,): loss of each held-out example.
         constant: of a constant answer to training examples.
         gains: float64 (examples,): loss of a constant answer less `held_out`.
@@ -143,10 +142,10 @@ class Run(NamedTuple):
     rate: str
 
     @classmethod
-    def of(cls, network: keras.Model, history: History, known: Examples, asked: Examples) -> Run:
-        """Measure it on all training examples and on held-out ones."""
-        inputs, targets, task = known
-        loss, held_out = probes.losses(network, _some(inputs, targets, task, ASKED), asked)
+    def of(cls, network: keras.Model, history: History, examples: Examples, held_out_examples: Examples) -> Run:
+        """Measure a run on training examples and on held-out ones."""
+        inputs, targets, task = examples
+        loss, held_out = probes.losses(network, _some(inputs, targets, task, COMPARED), held_out_examples)
         beginning = probes.untrained(network)
         rates = [row["learning_rate"] for row in history.epochs if "learning_rate" in row]
         return cls(
@@ -155,8 +154,8 @@ class Run(NamedTuple):
             _some(inputs, targets, task, EXAMPLES),
             float(loss.mean()),
             held_out,
-            float(probes.losses_of_constant(targets, known).mean()),
-            probes.losses_of_constant(targets, asked) - held_out,
+            float(probes.losses_of_constant(targets, examples).mean()),
+            probes.losses_of_constant(targets, held_out_examples) - held_out,
             np.array([row["loss"] for row in history.epochs]),
             np.array([row.get("val_loss", np.nan) for row in history.epochs]),
             (float(sum(map(float, beginning.losses))), float(sum(map(float, network.losses)))),
@@ -165,12 +164,12 @@ class Run(NamedTuple):
 
     @property
     def least(self) -> float:
-        """Training loss that was reached: with the weights kept, or in the last epoch."""
+        """The lower training loss: that of the final weights, or that of the last epoch."""
         return min(self.loss, float(self.losses[-1]) - self.penalties[1])
 
 
 def _causes(run: Run) -> Iterator[Finding]:
-    """What keeps the network from learning, causes before what follows from them."""
+    """Causes that keep the network from learning, each before its consequences."""
     harmed = run.loss > HARMED * run.constant
     begun = list(_of_weights(run.beginning, run.seen, ", before training")) if harmed else []
     yield from (finding for finding in begun if finding.symptom == "exploding gradients")
@@ -180,7 +179,7 @@ def _causes(run: Run) -> Iterator[Finding]:
 
 
 def _of_weights(network: keras.Model, seen: Examples, when: str = "") -> Iterator[Finding]:
-    """What the gradients and units of a network tell of its weights, before they learn."""
+    """Findings of the gradients and units of an untrained network."""
     first, last, relative, _ = probes.gradients(network, seen)
     if relative > EXPLODED:
         yield Finding(
@@ -205,7 +204,7 @@ def _of_weights(network: keras.Model, seen: Examples, when: str = "") -> Iterato
 
 
 def _thrown(run: Run) -> Iterator[Finding]:
-    """Signs of too high a learning rate: thrown off, never settling, or with the units dead that were not."""
+    """Signs of too high a learning rate: a loss that rose or never settles, or units that died in training."""
     most, begin = float(np.nanmax([*run.losses, *run.chosen[:1]])), 0.0
     if most > WILD * run.constant + run.penalties[0]:
         begin = probes.gradients(run.beginning, run.seen).loss + run.penalties[0]
@@ -221,10 +220,10 @@ def _thrown(run: Run) -> Iterator[Finding]:
 
 
 def _roughness(run: Run) -> float:
-    """How much the loss goes up and down, over that of a constant answer; 0 where that of training settles.
+    """How much the loss goes up and down, over that of a constant answer; 0 if the training loss settles.
 
-    A steady rise or fall is none. The validation loss is taken where there is one: that of training is noisy by
-    dropout too.
+    A steady rise or fall does not count. The validation loss is used if there is one, because dropout makes that of
+    training noisy.
     """
     rises = np.maximum(np.diff(run.losses), 0)
     curve = run.chosen if np.isfinite(run.chosen).all() else run.losses
@@ -236,7 +235,7 @@ def _roughness(run: Run) -> float:
 
 
 def _died(run: Run) -> str:
-    """That most units of a layer died in training, in words; empty where they did not, or it learnt all the same."""
+    """A sentence that most units of a layer died in training; empty if they did not, or if the network learnt."""
     if run.loss < BAD * run.constant:
         return ""
     dead, layer = probes.dead_units(run.network, run.seen.inputs)
@@ -247,7 +246,7 @@ def _died(run: Run) -> str:
 
 
 def _stuck(run: Run) -> Iterator[Finding]:
-    """Why the training loss is no better than that of a constant answer."""
+    """Findings on a training loss that is no better than that of a constant answer."""
     evidence = f"the training loss is {run.loss:.3g} after {len(run.losses)} epochs, where a constant answer has "
     evidence += f"{run.constant:.3g}"
     if run.penalties[0] > WILD * run.constant:
@@ -267,7 +266,7 @@ def _stuck(run: Run) -> Iterator[Finding]:
 
 
 def _by_heart(run: Run) -> Iterator[Finding]:
-    """What was learnt of the training examples and does not hold for others."""
+    """Findings on a network that fits the training examples and not others."""
     held_out = float(run.held_out.mean())
     evidence = f"the loss of held-out examples is {held_out:.3g}, that of training examples {run.loss:.3g}"
     constant = f"a constant answer to them has {held_out + run.gains.mean():.3g}"

@@ -1,4 +1,4 @@
-"""Inputs as a builder takes them: decoded, through what a reader fitted, and every number finite."""
+"""Prepared inputs, as a builder takes them: decoded, preprocessed, and finite."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from zoo.errors import InputError
 from zoo.training.batches import not_finite
 
 
-def prepared(data: Data, part: Part) -> np.ndarray:
+def prepared_inputs(data: Data, part: Part) -> np.ndarray:
     """The inputs of `part` as a builder takes them: (examples, ...); images uint8 0-255.
 
     Raises:
-        InputError: a number is not finite, or not once it is scaled; decoded images would not fit into memory.
+        InputError: a number is not finite, before or after scaling; or decoded images would not fit into memory.
     """
     inputs = data.kind.prepared(part.inputs, data.preprocess, data.source)
     at = not_finite(inputs)

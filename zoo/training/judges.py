@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Data
-from zoo.evaluation import judging
 from zoo.evaluation.baselines import few, flat
+from zoo.evaluation.judge import Judge, evaluate_samples, trained_judge
 from zoo.evaluation.samples import GenerationEvaluation
 from zoo.tasks.classification import Classification
 
@@ -24,29 +24,33 @@ def has_judge(data: Data) -> bool:
 
 
 def scorer(
-    data: Data, inputs: np.ndarray, asked: np.ndarray, seed: int, train: Callable[..., Any]
+    data: Data, inputs: np.ndarray, held_out: np.ndarray, seed: int, train: Callable[..., Any]
 ) -> Callable[[np.ndarray, np.ndarray | None], GenerationEvaluation]:
     """A function that scores generated images against held-out ones, beside Gaussians of principal components.
 
     Args:
-        data: where it has classes, a classifier trained on it is the judge; else principal components are.
+        data: if it has classes, a classifier trained on it is the judge; else principal components are.
         inputs: real images, uint8, of the training part.
-        asked: of the held-out part.
-        seed: of what is drawn.
+        held_out: real images of the held-out part.
+        seed: of the draws.
         train: as `zoo.train`, for the judge.
 
     Returns:
-        of float32 (images, height, width, channels), pixels 0-255, and int (images,), what each was to be, or None.
+        a function of float32 (images, height, width, channels), pixels 0-255, and of int (images,), the requested
+        classes, or None.
     """
 
     def scored(images: np.ndarray, labels: np.ndarray | None) -> GenerationEvaluation:
-        eye, known = (judging.judge(data, train), data) if has_judge(data) else (_components(inputs), _unlabelled(data))
-        return judging.judged(
+        if has_judge(data):
+            judge, labelled = trained_judge(data, train), data
+        else:
+            judge, labelled = _components(inputs), _unlabelled(data)
+        return evaluate_samples(
             np.clip(np.round(images), 0, 255).astype(np.uint8),
-            known,
-            asked,
-            eye,
-            asked=labels,
+            labelled,
+            held_out,
+            judge,
+            requested=labels,
             components=COMPONENTS,
             train_pixels=inputs,
             seed=seed,
@@ -57,26 +61,26 @@ def scorer(
 
 
 def keep(data: Data, evaluation: Any, run: Path, train: Callable[..., Any]) -> None:
-    """Write the judge that `evaluation` is of, if there is one, to the folder `run` as ``judge.keras``."""
+    """Write the judge behind `evaluation`, if there is one, to the folder `run` as ``judge.keras``."""
     samples = evaluation if isinstance(evaluation, GenerationEvaluation) else getattr(evaluation, "samples", None)
     if samples is not None and has_judge(data):
-        judging.judge(data, train).model.save(run / "judge.keras")
+        trained_judge(data, train).model.save(run / "judge.keras")
 
 
-def _components(inputs: np.ndarray) -> judging.Judge:
-    """Principal components of images as an embedding, where there are no classes to learn one by."""
+def _components(inputs: np.ndarray) -> Judge:
+    """A judge whose embedding are principal components, for images without classes."""
     import keras
     from sklearn.decomposition import PCA
 
     rows = flat(inputs)
     rows = rows[few(rows)]
-    found = PCA(min(COMPONENTS, *rows.shape), random_state=0).fit(rows)
+    components = PCA(min(COMPONENTS, *rows.shape), random_state=0).fit(rows)
     images = keras.Input(inputs.shape[1:])
-    layer = keras.layers.Dense(len(found.components_), name="components")
+    layer = keras.layers.Dense(len(components.components_), name="components")
     embedding = layer(keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images)))
-    layer.set_weights([found.components_.T, -found.components_ @ found.mean_])
-    single = keras.layers.Dense(1, "sigmoid")(embedding)  # the one class that there is
-    return judging.Judge(keras.Model(images, [embedding, single]), None, 0, ("image",))
+    layer.set_weights([components.components_.T, -components.components_ @ components.mean_])
+    single = keras.layers.Dense(1, "sigmoid")(embedding)  # a single class
+    return Judge(keras.Model(images, [embedding, single]), None, 0, ("image",))
 
 
 def _unlabelled(data: Data) -> Data:

@@ -1,4 +1,4 @@
-"""How a network of the zoo is trained: the inner split that chooses the epoch, and the run."""
+"""Training of a network of the zoo: the inner split that chooses the best epoch, and the call of the loop."""
 
 from __future__ import annotations
 
@@ -20,48 +20,51 @@ if TYPE_CHECKING:
     from zoo.training.preparing import Job
 
 
-class Sides(NamedTuple):
-    """Prepared inputs and targets to learn from, and those that choose the epoch; None for no choice.
+class InnerSplit(NamedTuple):
+    """Prepared inputs and targets of an inner split.
 
-    `dealt`, where it is not None, are the positions in `learnt` that are learnt from: arrays that stay the same are
-    trained on by functions that are compiled once.
+    Attributes:
+        train: inputs and targets to learn from.
+        validation: inputs and targets that choose the best epoch; None to take the last epoch.
+        positions: positions in `train` to learn from; None for all. With them, several trainings can share arrays,
+            and so compiled functions.
     """
 
-    learnt: tuple[np.ndarray, np.ndarray]
-    choosing: tuple[np.ndarray, np.ndarray] | None
-    dealt: np.ndarray | None = None
+    train: tuple[np.ndarray, np.ndarray]
+    validation: tuple[np.ndarray, np.ndarray] | None
+    positions: np.ndarray | None = None
 
     @classmethod
-    def of(cls, job: Job, chosen: np.ndarray, choosing: np.ndarray) -> Sides:
-        """Those at the positions `chosen` and `choosing` of the training part."""
-        learnt, held = ((job.inputs[each], job.targets[each]) for each in (chosen, choosing))
-        return cls(learnt, held if len(choosing) else None)
+    def of(cls, job: Job, train: np.ndarray, validation: np.ndarray) -> InnerSplit:
+        """The examples at these positions of the training part."""
+        learn_from, choose_by = ((job.inputs[each], job.targets[each]) for each in (train, validation))
+        return cls(learn_from, choose_by if len(validation) else None)
 
 
-def learn(job: Job, network: keras.Model, sides: Sides, settings: Settings, seed: int, **how: Any) -> History:
+def learn(job: Job, network: keras.Model, split: InnerSplit, settings: Settings, seed: int, **options: Any) -> History:
     """Train `network`.
 
     Args:
-        job: what is to be learnt.
+        job: data and task.
         network: not trained.
-        sides: to learn from, and to choose by.
-        settings: how, completed.
-        seed: of the order, and of what is augmented.
-        how: further arguments of `zoo.training.loop.fit`.
+        split: examples to learn from, and to choose the epoch by.
+        settings: completed.
+        seed: of the order, and of the augmentation.
+        options: further arguments of `zoo.training.loop.fit`.
 
     Raises:
         JobError: the loss is no longer finite.
     """
     plan = job.task.plan(network)
     batches = Arrays(
-        *sides.learnt,
-        job.task.weights(sides.learnt[1]) if settings.class_weights else None,
+        *split.train,
+        job.task.weights(split.train[1]) if settings.class_weights else None,
         batch_size=settings.batch_size * plan.multiple,
         seed=seed,
         augment=augmentation(settings.augment, seed) if settings.augment else None,
-        chosen=sides.dealt,
+        chosen=split.positions,
         moves=plan.moves,
-        whole=not plan.outside,
+        drop_remainder=not plan.outside,
     )
     steps = len(batches) * settings.epochs
     optimizer: Any
@@ -74,7 +77,7 @@ def learn(job: Job, network: keras.Model, sides: Sides, settings: Settings, seed
             return optimizer_of(settings.optimizer, steps=steps * each, **rule)
 
         optimizer = plan.optimizers(make, settings.learning_rate)
-    how.setdefault("metrics", list(plan.metrics))
+    options.setdefault("metrics", list(plan.metrics))
     try:
         return fit(
             network,
@@ -82,9 +85,9 @@ def learn(job: Job, network: keras.Model, sides: Sides, settings: Settings, seed
             epochs=settings.epochs,
             optimizer=optimizer,
             loss=plan.loss,
-            validation=None if sides.choosing is None else _scored(*sides.choosing),
+            validation=None if split.validation is None else _scored(*split.validation),
             patience=settings.patience,
-            **how,
+            **options,
         )
     except FloatingPointError as error:
         raise JobError(str(error)) from error
@@ -99,15 +102,15 @@ def _scored(inputs: np.ndarray, targets: np.ndarray) -> Arrays:
 
 
 def inner_split(job: Job, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in the training part to learn from, and those that choose the epoch.
+    """Positions in the training part to learn from, and to choose the best epoch by.
 
-    Where time splits, the latter begin where no target of the former reaches. Where nothing can choose an epoch, all
-    are learnt from.
+    In a split by time, the latter begin after all targets of the former. If nothing can choose an epoch, all are to
+    learn from.
 
     Args:
-        job: what is to be learnt.
-        share: of the examples that choose.
-        seed: of the choice.
+        job: data and task.
+        share: of the examples to choose by.
+        seed: of the split.
     """
     train, count = job.data.train, len(job.data.train)
     if share == 0 or count < 20 or not job.task.plan(job.network).outside:

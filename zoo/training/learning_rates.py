@@ -1,4 +1,4 @@
-"""The learning-rate range test: which rates a network learns at, and which are too much for it."""
+"""The learning-rate range test: at which rates a network learns, and which are too high."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 from zoo import progress
 from zoo.data.dataset import Data
 from zoo.errors import InputError
-from zoo.files import whole_file
-from zoo.settings import whole
+from zoo.files import atomic_file
+from zoo.keras_internals import learning_rate
+from zoo.settings import integer
 from zoo.training.batches import Arrays
 from zoo.training.compiling import states
 from zoo.training.loop import broken_weights
@@ -28,7 +29,7 @@ DIVERGED = 4.0  # times the least loss, where the test ends
 
 
 class RangeTest(NamedTuple):
-    """What the test found.
+    """The result of the test.
 
     Attributes:
         rates: float64 (steps,), rising geometrically.
@@ -46,7 +47,7 @@ class RangeTest(NamedTuple):
         """Draw loss over rate; the suffix of `path` chooses the format, as ``.png`` or ``.svg``."""
         from zoo.pictures.plots import figure
 
-        with whole_file(path) as partial, figure(partial, Path(path).suffix) as axes:
+        with atomic_file(path) as partial, figure(partial, Path(path).suffix) as axes:
             axes.plot(self.rates, self.losses)
             axes.axvline(self.suggestion, linestyle="--", color="tab:green", label=f"suggested: {self.suggestion:.2g}")
             axes.axvline(self.ceiling, linestyle=":", color="tab:red", label=f"least loss: {self.ceiling:.2g}")
@@ -89,7 +90,7 @@ def find_learning_rate(
             "expected 0 < lowest < highest, at least 10 steps and a batch_size of at least 1, received "
             f"lowest={lowest:g}, highest={highest:g}, steps={steps}, batch_size={batch_size}"
         )
-    seed = whole("seed", seed)
+    seed = integer("seed", seed)
     check_rule(optimizer)
     if not isinstance(data, Data):
         check_builder(builder, model or {})
@@ -99,7 +100,7 @@ def find_learning_rate(
         raise InputError(f"{job.name} has no loss that tells a good rate: its two networks move each other's")
     rates = np.geomspace(lowest, highest, steps)
     rule = optimizer_of(optimizer, lowest, steps=steps, schedule="constant", warm_up=0.0)
-    rule._learning_rate.table.assign(rates.astype(np.float32))
+    learning_rate(rule).table.assign(rates.astype(np.float32))
     job.network.compile(rule, plan.loss, jit_compile=False)
     batches = Arrays(job.inputs, job.targets, batch_size=min(batch_size, len(job.targets)), seed=seed)
     losses: list[float] = []

@@ -1,4 +1,4 @@
-"""The one training loop: everything that is trained by gradients goes through `fit`."""
+"""The training loop: everything that is trained by gradients goes through `fit`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from zoo import progress
 from zoo.training.batches import Arrays, Batches, check_finite
-from zoo.training.callbacks import Watchers, check
+from zoo.training.callbacks import CallbackRunner, check
 from zoo.training.checkpoints import Checkpoint
-from zoo.training.compiling import Logs, Reuse, session
+from zoo.training.compiling import Logs, SessionCache, session
 
 if TYPE_CHECKING:
     import keras
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class History:
-    """What a training run left.
+    """The history of a training run.
 
     Attributes:
-        best_epoch: epoch whose weights the model has, counted from 1; 0 for those it began with.
-        epochs: one row an epoch: ``loss`` and metrics, ``val_loss`` and so on where there was a validation part, and
+        best_epoch: epoch whose weights the model has, counted from 1; 0 for the initial weights.
+        epochs: one row an epoch: ``loss`` and metrics, ``val_loss`` and so on if there is a validation part, and
             ``learning_rate``.
     """
 
@@ -47,31 +47,30 @@ def fit(
     checkpoint: Checkpoint | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     deadline: float | None = None,
-    reuse: Reuse | None = None,
+    reuse: SessionCache | None = None,
 ) -> History:
-    """Train `model`; with a validation part it ends with the weights of the epoch of least validation loss.
+    """Train `model`. With a validation part, it ends with the weights of the epoch of least validation loss.
 
-    Those it began with count as an epoch too. Without a validation part it ends with the last ones.
+    The initial weights count as an epoch too. Without a validation part, it ends with the last weights.
 
     Args:
-        model: uncompiled; compiled here. One with a ``train_step`` of its own is trained by that.
-        batches: what to learn from.
+        model: uncompiled; it is compiled here. A ``train_step`` of its own is used.
+        batches: to learn from.
         epochs: at most.
         optimizer: not used before; several for a model whose ``compile`` takes and builds them.
-        loss: a Keras loss; None for a model that brings its own.
+        loss: a Keras loss; None for a model with a loss of its own.
         metrics: Keras metrics to report beside the loss.
-        validation: examples that choose the epoch.
+        validation: examples that choose the best epoch.
         patience: epochs without improvement after which training ends, 0 as 1; None for no early end.
-        stop_at: epochs to train, where fewer than the schedule's: a choice made by an earlier run is repeated.
-        checkpoint: where to go on from, and what to keep up to date; None to start anew and keep nothing.
-        callbacks: Keras callbacks, called as Keras does, but for batches of the validation part.
-        deadline: of `time.monotonic`; the epoch in which it passes is broken off and does not count, nor do the
-            weights it left.
-        reuse: compiled functions of models before, for many short trainings.
+        stop_at: epochs to train, if fewer than those of the schedule, as chosen by an earlier run.
+        checkpoint: to continue from, and to update; None to start anew and write nothing.
+        callbacks: Keras callbacks, called in the way of Keras, except for batches of the validation part.
+        deadline: of `time.monotonic`; the epoch in which it passes is stopped, and neither the epoch nor its weights
+            count.
+        reuse: a cache of compiled functions, for many short trainings.
 
     Raises:
-        InputError: a callback can't work here; an example is not finite: told before the first step where `batches`
-            are `Arrays`.
+        InputError: a callback is not supported, or an example is not finite; for `Arrays` before the first step.
         FloatingPointError: the loss or a weight is no longer finite.
     """
     several = optimizer if isinstance(optimizer, tuple) else (optimizer,)
@@ -81,62 +80,62 @@ def fit(
     if validation is not None:
         check_finite(validation.columns, "validation ")
     arguments = (batches, optimizer, loss, metrics, validation)
-    given, made = model, (reuse.session if reuse else session)(model, *arguments)
-    model = made.model
+    given, compiled = model, (reuse.session if reuse else session)(model, *arguments)
+    model = compiled.model
     model.stop_training = False
     best = _Best(model)
     rows: list[dict[str, float]] = []
     if checkpoint is not None:
-        changed = getattr(batches, "augment", None)
-        state = [*made.variables, *made.learnt, *(changed.variables if changed else [])]
+        augment = getattr(batches, "augment", None)
+        state = [*compiled.variables, *compiled.optimizer_variables, *(augment.variables if augment else [])]
         rows, best.epoch, best.loss, best.weights = checkpoint.restore(state)
     if validation is not None and not rows:
-        best.start(made.score()["loss"])
-    watchers = Watchers(made, callbacks, epochs, len(batches))
-    watchers.all.on_train_begin()
+        best.start(compiled.score()["loss"])
+    runner = CallbackRunner(compiled, callbacks, epochs, len(batches))
+    runner.all.on_train_begin()
     last = min(epochs, stop_at or epochs)
     if rows and validation is not None and _impatient(len(rows) - best.epoch, patience):
-        last = len(rows)  # it had ended
-    whole, before = True, model.get_weights() if deadline is not None and validation is None else None
+        last = len(rows)  # the run had ended early
+    complete, before = True, model.get_weights() if deadline is not None and validation is None else None
     with progress.bar("training", last * len(batches)) as advance:
         advance(len(rows) * len(batches))
 
-        def stepped(steps: int, logs: Logs) -> None:
+        def on_chunk(steps: int, logs: Logs) -> None:
             advance(steps)
-            watchers.stepped(logs)
+            runner.chunk_end(logs)
             if deadline is not None and time.monotonic() > deadline:
                 raise _OutOfTime
 
         for epoch in range(len(rows), last):
-            watchers.began(epoch)
+            runner.epoch_begin(epoch)
             try:
-                row = made.train(batches, epoch, stepped, watchers.chunk)
+                row = compiled.train(batches, epoch, on_chunk, runner.chunk)
             except _OutOfTime:
-                whole = False
+                complete = False
                 break
-            rate = float(made.optimizers[0].learning_rate)
+            rate = float(compiled.optimizers[0].learning_rate)
             finite = np.isfinite(row["loss"])
-            reason = broken_weights(made.variables) if finite else f"the training loss is {row['loss']}"
+            reason = broken_weights(compiled.variables) if finite else f"the training loss is {row['loss']}"
             if reason:
                 raise FloatingPointError(
                     f"{reason} in epoch {epoch + 1}; lower the learning rate ({rate:.3g} now), or clip gradients"
                 )
-            row |= {f"val_{name}": value for name, value in watchers.scored(validation is not None).items()}
+            row |= {f"val_{name}": value for name, value in runner.score(validation is not None).items()}
             rows.append(row | {"learning_rate": rate})
-            waited = best.look(epoch + 1, row.get("val_loss"))
+            waited = best.update(epoch + 1, row.get("val_loss"))
             before = before and model.get_weights()
-            watchers.all.on_epoch_end(epoch, dict(rows[-1]))
+            runner.all.on_epoch_end(epoch, dict(rows[-1]))
             if checkpoint is not None:
                 checkpoint.keep(state, rows, best.epoch, best.loss, best.weights)
             if model.stop_training or _impatient(waited, patience):
                 break
-    made.give_back()
-    watchers.all.on_train_end(dict(rows[-1]) if rows else None)
-    if checkpoint is not None and whole:
+    compiled.sync_optimizer()
+    runner.all.on_train_end(dict(rows[-1]) if rows else None)
+    if checkpoint is not None and complete:
         checkpoint.keep(state, rows, best.epoch, best.loss, best.weights, last=True)
     if validation is not None:
         best.restore()
-    elif not whole:
+    elif not complete:
         model.set_weights(before)
     if model is not given:
         given.set_weights(model.get_weights())
@@ -144,12 +143,12 @@ def fit(
 
 
 def _impatient(waited: int, patience: int | None) -> bool:
-    """Whether to wait no longer: the epoch that is best is never one without improvement, whatever the patience."""
+    """Whether to stop after `waited` epochs without improvement; the best epoch itself never stops training."""
     return patience is not None and waited >= max(1, patience)
 
 
 def broken_weights(variables: Sequence[keras.Variable]) -> str:
-    """Which variable is no longer finite, in words; empty where all are. Their loss may be: ReLU can hide NaN."""
+    """Words on a variable that is no longer finite; empty if all are. The loss may still be: ReLU can hide NaN."""
     import keras
 
     for each in variables:
@@ -163,19 +162,19 @@ class _OutOfTime(Exception):
 
 
 class _Best:
-    """Weights of the best epoch, kept in memory."""
+    """The weights of the best epoch, in memory."""
 
     def __init__(self, model: keras.Model) -> None:
         self.model = model
         self.epoch, self.loss, self.weights = 0, float("inf"), None
 
     def start(self, loss: float) -> None:
-        if np.isfinite(loss):  # else any epoch of which the loss is a number is better
+        if np.isfinite(loss):  # otherwise any epoch with a finite loss is better
             self.loss = loss
         self.weights = self.model.get_weights()
 
-    def look(self, epoch: int, loss: float | None) -> int:
-        """Epochs since the best one, this one included."""
+    def update(self, epoch: int, loss: float | None) -> int:
+        """Compare an epoch with the best one, and return the number of epochs since the best."""
         if loss is None:
             return 0
         if loss < self.loss:

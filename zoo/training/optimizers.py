@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError
-from zoo.settings import near
+from zoo.settings import suggestion
 
 if TYPE_CHECKING:
     import keras
 
 OPTIMIZERS = {"sgd": 0.05, "momentum": 0.02, "rmsprop": 1e-3, "adam": 1e-3, "adamw": 1e-3}
-"""Name -> the learning rate it is used with where none is asked for."""
+"""Name -> default learning rate."""
 
-WEIGHT_DECAY = 0.004  # of adamw, where none is asked for: Keras' default
+WEIGHT_DECAY = 0.004  # default of adamw, that of Keras
 
 SCHEDULES = ("constant", "cosine", "exponential", "step")
 
@@ -35,19 +35,19 @@ def optimizer(
     Args:
         name: ``sgd``, ``momentum`` (Nesterov's), ``rmsprop``, ``adam`` (Kingma and Ba 2015) or ``adamw``
             (Loshchilov and Hutter 2019).
-        learning_rate: at its peak, over 0; the optimizer's own default where None.
+        learning_rate: at its peak, over 0; the optimizer's default if None.
         steps: batches in the whole training.
         schedule: ``constant``; ``cosine``: down to 0 (Loshchilov and Hutter 2017); ``exponential``: down to a
             hundredth; ``step``: a tenth after half and a hundredth after three quarters (He et al. 2016).
         warm_up: share of the steps in which the rate rises from 0, in [0, 1); Goyal et al. 2017.
         momentum: for ``momentum``, in [0, 1).
-        weight_decay: decoupled from the gradient, for every optimizer, 0 or more; as with Keras, 0.004 for ``adamw``
-            and none for the others where None. ``adamw`` with 0 is ``adam``.
+        weight_decay: decoupled from the gradient, for every optimizer, 0 or more; if None, 0.004 for ``adamw`` and 0
+            for the others, as with Keras. ``adamw`` with 0 is ``adam``.
         clip_norm: largest norm of all gradients together, over 0 (Pascanu et al. 2013); None for no clipping.
         betas: for ``adam`` and ``adamw``, how much of the means of gradients and their squares is kept at each step.
 
     Raises:
-        InputError: a name that is not known, or a number out of its range.
+        InputError: a name is unknown, or a number out of its range.
     """
     check(name, learning_rate, schedule, warm_up, momentum, weight_decay, clip_norm)
     rate = OPTIMIZERS[name] if learning_rate is None else learning_rate
@@ -80,14 +80,14 @@ def check(
     weight_decay: float | None = None,
     clip_norm: float | None = 1.0,
 ) -> None:
-    """Raise InputError where an argument of `optimizer` is not known or out of its range."""
+    """Raise InputError if an argument of `optimizer` is unknown or out of its range."""
     if name not in OPTIMIZERS:
         raise InputError(
-            f"expected an optimizer out of {', '.join(OPTIMIZERS)}, received {name!r}{near(name, OPTIMIZERS)}"
+            f"expected an optimizer out of {', '.join(OPTIMIZERS)}, received {name!r}{suggestion(name, OPTIMIZERS)}"
         )
     if schedule not in SCHEDULES:
         names = ", ".join(SCHEDULES)
-        raise InputError(f"expected a schedule out of {names}, received {schedule!r}{near(schedule, SCHEDULES)}")
+        raise InputError(f"expected a schedule out of {names}, received {schedule!r}{suggestion(schedule, SCHEDULES)}")
     for label, value, fits in (
         ("learning_rate over 0", learning_rate, learning_rate is None or learning_rate > 0),
         ("warm_up in [0, 1)", warm_up, 0 <= warm_up < 1),
@@ -100,7 +100,7 @@ def check(
 
 
 def decay(name: str, weight_decay: float | None) -> float:
-    """The weight decay of the optimizer `name`, where None is asked for its default."""
+    """`weight_decay`, or the default of the optimizer `name` if it is None."""
     if weight_decay is None:
         return WEIGHT_DECAY if name == "adamw" else 0.0
     return weight_decay

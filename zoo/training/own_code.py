@@ -1,4 +1,4 @@
-"""What users bring of their own: layers that a saved model must be opened with, and the files that define them."""
+"""Code of users: files that define layers and tasks, and checks of the models that use them."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
     from zoo.tasks.task import Task
 
-_PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")  # operations that call back into the process they were made in
+_PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")  # operations that call Python functions of the process
 
 
 def import_file(path: str | Path, what: str = "layers of your own") -> ModuleType:
-    """Run a user's file, as an import does; files beside it can be imported by it.
+    """Import a user's file. It can import files beside it.
 
     Args:
         path: of the file.
-        what: it is to define, for the message.
+        what: the file is to define, for the message.
 
     Raises:
-        InputError: there is no such file, or it fails.
+        InputError: there is no such file, or its import fails.
     """
     path = Path(path)
     if not path.is_file():
@@ -44,7 +44,7 @@ def import_file(path: str | Path, what: str = "layers of your own") -> ModuleTyp
     if spec is None:
         raise InputError(f"expected a Python file, whose name ends in .py, received {path}; rename it")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses in it look for their module there
+    sys.modules[spec.name] = module  # dataclasses look for their module there
     sys.path.insert(0, beside := str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
@@ -58,25 +58,25 @@ def import_file(path: str | Path, what: str = "layers of your own") -> ModuleTyp
 
 
 def check(network: keras.Model, inputs: np.ndarray | None = None, export: Callable[[Path], None] | None = None) -> None:
-    """Whether a model of a user's own, once it is saved, can be opened again and exported: before it is trained.
+    """Check, before training, that a user's model can be saved, loaded and exported.
 
     Args:
         network: built.
-        inputs: some that it takes, (examples, ...), to hold the answers of what is opened to its own; None for none.
-        export: writes the SavedModel to a folder, as will be done with the trained one; None for none.
+        inputs: some inputs, (examples, ...), to compare the answers of the loaded model; None for no comparison.
+        export: a function that writes the SavedModel to a folder, as after training; None for no export.
 
     Raises:
-        InputError: it can't, with the reason and the remedy; or it answers otherwise once it is opened again.
+        InputError: a step fails, with the reason and the remedy; or the loaded model answers otherwise.
     """
     import keras
 
-    states = random.getstate(), np.random.get_state()  # a layer that is made draws its seeds from these
+    states = random.getstate(), np.random.get_state()  # new layers draw their seeds from these
     try:
         with tempfile.TemporaryDirectory() as place:
             path = Path(place, "model.keras")
             try:
                 network.save(path)
-                # In a thread of its own there is no scope of custom objects that a later process would not have.
+                # A thread of its own has no scope of custom objects, as a later process has none.
                 again = _in_thread(lambda: keras.models.load_model(path, safe_mode=True, compile=False))
             except Exception as error:  # whatever a user's own layers raise
                 raise InputError(
@@ -93,19 +93,19 @@ def check(network: keras.Model, inputs: np.ndarray | None = None, export: Callab
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Why a model can't be opened again, and what to do."""
-    found: list[tuple[str, bool]] = []
+    """Why a saved model can't be loaded, and what to do."""
+    foreign: list[tuple[str, bool]] = []
     if path.is_file():
         with zipfile.ZipFile(path) as file:
             config = json.loads(file.read("config.json"))
-        found = _in_thread(lambda: list(dict.fromkeys(_foreign(config))))
-    names = [name for name, is_lambda in found if not is_lambda]
+        foreign = _in_thread(lambda: list(dict.fromkeys(_foreign(config))))
+    names = [name for name, is_lambda in foreign if not is_lambda]
     if names:
         return (
             f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not registered; decorate each class or function "
             "with @keras.saving.register_keras_serializable(), where it is defined"
         )
-    if found:
+    if foreign:
         return (
             "it has a lambda, code that is never run from a file; use keras.ops in its place, or a layer or function "
             "of a name, decorated with @keras.saving.register_keras_serializable()"
@@ -115,29 +115,29 @@ def _reason(path: Path, error: Exception) -> str:
 
 
 def check_task(task: Task, targets: np.ndarray, answer: Any) -> None:
-    """Whether a task of a user's own does what every task does, tried on an untrained network: before it is trained.
+    """Check, before training, that a user's task works on the outputs of the untrained network.
 
     Args:
         task: of the data.
         targets: of the training part.
-        answer: of the network to the first of its examples, a tensor as NumPy's array, or several.
+        answer: outputs of the network for the first examples, an array or several.
 
     Raises:
-        InputError: it fails, or its card does not hold all of it.
+        InputError: a method of the task fails, or its card does not hold all of it.
     """
     from zoo.tasks import forms
     from zoo.tasks.terms import Exam
 
     try:
         fitted, outputs = task.fitted(targets), task.named(answer)
-        some = targets[: len(next(iter(outputs.values())))]
-        said = fitted.answer(outputs, {}, np)
-        missing = fitted.values().keys() ^ said.values.keys()
-        forms.in_numpy(fitted, said)
+        first_targets = targets[: len(next(iter(outputs.values())))]
+        answer_of_task = fitted.answer(outputs, {}, np)
+        missing = fitted.values().keys() ^ answer_of_task.values.keys()
+        forms.in_numpy(fitted, answer_of_task)
         if task.supervised:
-            fitted.losses(some, outputs)
+            fitted.losses(first_targets, outputs)
             fitted.constant(targets)
-        fitted.evaluate(Exam("rehearsal", some, outputs)).to_dict()
+        fitted.evaluate(Exam("rehearsal", first_targets, outputs)).to_dict()
         again = type(fitted).from_card(json.loads(json.dumps(fitted.to_card() | {"input": {}})))
     except InputError:
         raise
@@ -151,10 +151,10 @@ def check_task(task: Task, targets: np.ndarray, answer: Any) -> None:
 
 
 def answers(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
-    """What a user's own model answers, an array of (examples, ...).
+    """The outputs of a user's model, an array (examples, ...).
 
     Raises:
-        InputError: it, or the name that it has, fails.
+        InputError: the model fails, or its name is not allowed in a graph.
     """
     import keras
 
@@ -164,17 +164,17 @@ def answers(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
             return network.predict_on_batch(inputs)
         import tensorflow as tf
 
-        # Once, so without what Keras keeps to predict: of many models in one process TensorFlow would warn of it.
+        # Not `predict`: TensorFlow warns of its many functions if a process has many models.
         run = tf.function(lambda rows: network(rows, training=False), autograph=False)
         form = tf.TensorSpec([None, *inputs.shape[1:]], tf.float32)
-        # In a thread of its own: of a name that no graph takes Keras would keep a scope, and all later layers be in it.
+        # In a thread of its own: after an error of a name, Keras leaves a scope open that later layers would be in.
         return _in_thread(lambda: run.get_concrete_function(form)(tf.constant(inputs)).numpy())
     except Exception as error:  # whatever a user's own layers raise
         raise _failed(network, "can't answer", error) from error
 
 
 def _check_training(network: keras.Model, inputs: np.ndarray) -> None:
-    """Make the graph of a training step's forward pass, and do not run it."""
+    """Trace the forward pass of a training step, without running it."""
     import tensorflow as tf
 
     form = tf.TensorSpec([None, *inputs.shape[1:]], tf.float32)
@@ -186,8 +186,8 @@ def _check_training(network: keras.Model, inputs: np.ndarray) -> None:
 
 
 def _failed(network: keras.Model, what: str, error: Exception) -> InputError:
-    told = re.sub(r"\x1b\[\d*m", "", str(error)).split("Arguments received by")[0]
-    reason = " ".join(f"{type(error).__name__}: {told}".split())[:300]
+    text = re.sub(r"\x1b\[\d*m", "", str(error)).split("Arguments received by")[0]
+    reason = " ".join(f"{type(error).__name__}: {text}".split())[:300]
     return InputError(f"{network.name!r} {what}: {reason}; mend the layer or the name that this is of")
 
 

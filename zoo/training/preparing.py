@@ -1,4 +1,4 @@
-"""A network and the data it is to learn, held against each other before the first step."""
+"""Preparation of a training run: data and network, and checks that they fit, before the first step."""
 
 from __future__ import annotations
 
@@ -24,28 +24,27 @@ from zoo.tasks.regression import Scale
 from zoo.tasks.task import Task
 from zoo.training import own_code
 from zoo.training.batches import not_finite
-from zoo.training.inputs import prepared
+from zoo.training.inputs import prepared_inputs
 
 if TYPE_CHECKING:
     import keras
 
 
-SHAPES = {
-    3: (64, 64, 1)
-}  # axes -> of inputs that stand for those that are not read yet; images can be halved six times
+# Number of axes -> shape to build with before the data are read; these images can be halved six times.
+SHAPES = {3: (64, 64, 1)}
 
 
 class Job(NamedTuple):
-    """A network and what it is to learn.
+    """A network, with data and a task to learn.
 
     Attributes:
-        data: as read; of an image folder with the size to decode to.
+        data: as read; for an image folder with the size to decode to.
         network: built, not trained.
         name: of its builder.
         inputs: of the training part, as the network takes them.
         targets: of the training part, as the network learns them.
-        task: what the network is for: that of the data, or one that the network brings.
-        scale: what brings the network's answers back into the unit of the targets; None where there is no unit.
+        task: that of the data, or one that the network brings.
+        scale: converts outputs of the network to the unit of the targets; None without a unit.
     """
 
     data: Data
@@ -57,7 +56,7 @@ class Job(NamedTuple):
     scale: Scale | None
 
     def on(self, chosen: np.ndarray) -> Job:
-        """The same, with the unit of the targets fitted on the training examples at `chosen`, int64, alone."""
+        """The job with the scale of the targets fitted on the training examples at `chosen`, int64, alone."""
         if self.scale is None:
             return self
         targets, scale = self.task.learnt(self.data.source, self.data.train.targets, self.inputs, chosen)
@@ -65,9 +64,9 @@ class Job(NamedTuple):
 
 
 def check_builder(builder: Any, arguments: Mapping[str, Any], task: Task | None = None) -> None:
-    """Whether a builder of the zoo takes these arguments, before any data are read.
+    """Check the arguments of a builder of the zoo before any data are read.
 
-    What depends on the shape of the inputs is left to `built`, and so is a model or function of a user's own.
+    `build` checks what depends on the shape of the inputs, and models and functions of users.
 
     Args:
         builder: as `train` takes it.
@@ -75,8 +74,8 @@ def check_builder(builder: Any, arguments: Mapping[str, Any], task: Task | None 
         task: as `train` takes it.
 
     Raises:
-        InputError: no such builder, no such argument, a value that is wrong for inputs of any shape, or a builder that
-            does not bring `task`.
+        InputError: the builder or an argument is unknown, a value is wrong for inputs of any shape, or the builder does
+            not bring `task`.
     """
     from zoo.builders import checks, registry
 
@@ -89,13 +88,13 @@ def check_builder(builder: Any, arguments: Mapping[str, Any], task: Task | None 
         raise _brings_none(task, name)
     for argument in arguments:
         check_name(build, argument)
-    given = {key: value for key, value in arguments.items() if key != "task"}  # which is deprecated, and told later
-    if not given:
+    checked = {key: value for key, value in arguments.items() if key != "task"}  # deprecated, with a later warning
+    if not checked:
         return
     outputs = [2] if "num_classes" in inspect.signature(build).parameters else []
-    # Keras counts the layers of a thread to name them: the network that is trained later is named as if it were first.
+    # Keras names layers by counters of the thread: in another thread, the names of the later network do not change.
     with ThreadPoolExecutor(1) as thread:
-        error = thread.submit(build, SHAPES.get(len(row.shape), row.shape), *outputs, **given).exception()
+        error = thread.submit(build, SHAPES.get(len(row.shape), row.shape), *outputs, **checked).exception()
     if isinstance(error, checks.ArgumentError):
         raise InputError(f"{name}: {error}") from error
 
@@ -103,8 +102,8 @@ def check_builder(builder: Any, arguments: Mapping[str, Any], task: Task | None 
 def _brings_none(task: Task, name: str) -> InputError:
     from zoo.builders.registry import BUILDERS
 
-    able = ", ".join(each for each, row in BUILDERS.items() if row.task == task.name)
-    return InputError(f"expected a builder that brings the task {task.name}, one of {able}; received {name}")
+    names = ", ".join(each for each, row in BUILDERS.items() if row.task == task.name)
+    return InputError(f"expected a builder that brings the task {task.name}, one of {names}; received {name}")
 
 
 def prepare(
@@ -119,7 +118,7 @@ def prepare(
 ) -> Job:
     """Read `data`, build the network, and check that they fit; arguments as those of `train`.
 
-    What the data decides is added to `arguments`: the activation of the output, the size of the vocabulary.
+    Arguments that the data decide are added to `arguments`: the activation of the output, the size of the vocabulary.
 
     Raises:
         InputError: wrong data or arguments.
@@ -130,15 +129,15 @@ def prepare(
         data = open_data(data, seed=seed)
     data = replace(data, kind=data.kind.completed(data.train, input_size, data.source))
     check_readable(data, seed)
-    kept = None if task is None else task.chosen(data.task, data.parts, data.source)
-    if kept is not None:
-        data = replace(data, train=data.train.chosen(kept))
+    chosen = None if task is None else task.chosen(data.task, data.parts, data.source)
+    if chosen is not None:
+        data = replace(data, train=data.train.chosen(chosen))
     keras.utils.set_random_seed(seed)
-    inputs = prepared(data, data.train)
+    inputs = prepared_inputs(data, data.train)
     for part in (data.validation, data.test):
         if part is not None and inputs.dtype.kind == "f":
-            prepared(data, part)  # that one of its numbers is not finite is known before the first step too
-    network, name = built(builder, data, inputs.shape[1:], arguments, precision)
+            prepared_inputs(data, part)  # checks that all numbers are finite
+    network, name = build(builder, data, inputs.shape[1:], arguments, precision)
     brings = getattr(network, "TASK", None)
     if task is not None and task.name != brings:
         raise _brings_none(task, name)
@@ -152,7 +151,7 @@ def prepare(
     if task.supervised:
         _check_targets(network, data, task, inputs)
     targets, scale = task.learnt(data.source, data.train.targets, inputs, np.arange(len(inputs)))
-    if is_own(builder):
+    if is_users_own(builder):
 
         def export(folder: Path) -> None:
             whole = task.whole(network, data.preprocess, scale)
@@ -164,7 +163,7 @@ def prepare(
 
 
 def _apart(task: Task, data: Data) -> Data:
-    """A series' held-out examples without those that share steps with learnt ones, where the task asks for that."""
+    """The data without held-out examples that share steps with training examples, if the task requires that."""
     parts = {name: part for name, part in data.parts.items() if name != "train"}
     first = task.apart(data.source, {name: len(part) for name, part in parts.items()})
     if not first:
@@ -173,7 +172,7 @@ def _apart(task: Task, data: Data) -> Data:
 
 
 def _check_targets(network: keras.Model, data: Data, task: Task, inputs: np.ndarray) -> None:
-    """Raise an InputError where targets are not finite, or `network` answers with what can't be an output."""
+    """Raise InputError if targets are not finite, or if the outputs of `network` do not fit the task."""
     for part in data.parts.values():
         if (place := not_finite(part.targets)) is not None:
             raise InputError(
@@ -186,8 +185,8 @@ def _check_targets(network: keras.Model, data: Data, task: Task, inputs: np.ndar
         own_code.check_task(task, data.train.targets, answer)
 
 
-def is_own(builder: Any) -> bool:
-    """Whether a model, given as `train` takes it, may have layers or functions of a user's own."""
+def is_users_own(builder: Any) -> bool:
+    """Whether a builder, as `train` takes it, is a user's: a model or a function that is not of the zoo."""
     import keras
 
     from zoo.builders import registry
@@ -195,10 +194,10 @@ def is_own(builder: Any) -> bool:
     return isinstance(builder, keras.Model) or not (isinstance(builder, str) or registry.row(builder))
 
 
-def built(
+def build(
     builder: Any, data: Data, shape: tuple[int, ...], arguments: dict[str, Any], precision: str = "float32"
 ) -> tuple[keras.Model, str]:
-    """The model to train, and its name in the card; what the data decides is added to `arguments`.
+    """The model to train, and its name in the card. Arguments that the data decide are added to `arguments`.
 
     Args:
         builder: as `train` takes it.
@@ -208,7 +207,7 @@ def built(
         precision: as `train` takes it.
 
     Raises:
-        InputError: the builder does not take these.
+        InputError: the builder does not take the arguments or the shape.
     """
     import keras
 
@@ -218,45 +217,45 @@ def built(
         if arguments or precision != "float32":
             raise InputError(f"{builder.name} is built already; expected no arguments and precision for it")
         return builder, builder.name
-    build = registry.builder(builder) if isinstance(builder, str) else builder
-    known = inspect.signature(build).parameters
-    row = registry.row(build)
+    function = registry.builder(builder) if isinstance(builder, str) else builder
+    known = inspect.signature(function).parameters
+    row = registry.row(function)
     supervised = row is None or not row.task
     classes = supervised or "num_classes" in known
     if classes and not supervised and (data.task.several or len(data.task.counts(data.train.targets)) < 2):
         raise InputError(
-            f"{build.__name__} needs images with a label each, out of two classes or more; received {data.task.name} "
-            f"of {', '.join(data.classes[:10])} in {data.source}"
+            f"{function.__name__} needs images with a label each, out of two classes or more; received "
+            f"{data.task.name} of {', '.join(data.classes[:10])} in {data.source}"
         )
     for name, value in data.kind.arguments().items():
         if name in known or (supervised and name in data.kind.required):
             arguments.setdefault(name, value)
     shape = data.kind.network_shape(shape) if supervised else shape
     if supervised and "task" not in arguments:
-        arguments.update(_output(build, data.task) | arguments)
+        arguments.update(_output(function, data.task) | arguments)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        network = build(shape, *([len(data.classes)] if classes else []), **arguments)
+        network = function(shape, *([len(data.classes)] if classes else []), **arguments)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{getattr(build, '__name__', builder)} for inputs of shape {shape}: {error}") from error
+        raise InputError(f"{getattr(function, '__name__', builder)} for inputs of shape {shape}: {error}") from error
     finally:
         keras.config.set_dtype_policy(before)
-    return network, getattr(build, "__name__", network.name)
+    return network, getattr(function, "__name__", network.name)
 
 
 def _output(build: Callable[..., keras.Model], task: Task) -> dict[str, Any]:
-    """What a supervised builder is told of the task, as the activation of its output, if it has an argument for it."""
-    told = task.arguments()
-    if not told:
+    """Arguments of a supervised builder that the task decides, as the activation of the output."""
+    arguments = task.arguments()
+    if not arguments:
         return {}
-    known = inspect.signature(build).parameters
-    # Functions of a user's own that were written for version 0.1, and partial(mlp, task="regression").
-    if "task" in known and ("output" not in known or known["task"].default is not None):
-        instead = f"give it an argument output, which receives {told['output']!r}"
+    parameters = inspect.signature(build).parameters
+    # Functions of users that were written for version 0.1, and partial(mlp, task="regression").
+    if "task" in parameters and ("output" not in parameters or parameters["task"].default is not None):
+        instead = f"give it an argument output, which receives {arguments['output']!r}"
         named = getattr(build, "__name__", build)
         warnings.warn(f"the argument task of {named} is deprecated; {instead}", DeprecationWarning, stacklevel=5)
         return {"task": task.name}
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
-        return told
-    return {name: value for name, value in told.items() if name in known}
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return arguments
+    return {name: value for name, value in arguments.items() if name in parameters}

@@ -1,4 +1,4 @@
-"""What is measured on a network to tell why it does not learn: gradients, units, losses, what training left undone."""
+"""Measurements on a network for `zoo.training.diagnosis`: gradients, units, losses, and further descent."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-STEPS = 20  # down the gradient, to see whether there is something left to learn
+STEPS = 20  # of gradient descent, to see whether the loss can fall further
 STRIDES = (0.001, 0.003, 0.01, 0.03, 0.1)  # sizes of a step, as shares of the size of the weights
-FEWEST = 8  # units of a layer, of which a share says something
+FEWEST = 8  # units of a layer; of fewer, a share of dead units says little
 BATCH = 256
 
 
@@ -51,28 +51,28 @@ class Gradients(NamedTuple):
 def untrained(network: keras.Model) -> keras.Model:
     """The same network with other initial weights, the same at every call."""
     before = random.getstate()
-    random.seed(0)  # where Keras takes the seeds of initial weights from
+    random.seed(0)  # Keras draws the seeds of initial weights from it
     try:
         return type(network).from_config(network.get_config())
     finally:
         random.setstate(before)
 
 
-def gradients(network: keras.Model, seen: Examples) -> Gradients:
-    """Those of the loss on `seen`, as in training."""
+def gradients(network: keras.Model, examples: Examples) -> Gradients:
+    """Those of the loss on `examples`, as in training."""
     import tensorflow as tf
 
     kernels = [weight for weight in network.trainable_weights if len(weight.shape) > 1]
 
-    def found() -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def loss_and_gradients() -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(seen.loss(seen.targets, network(seen.inputs, training=True)))
+            loss = tf.reduce_mean(examples.loss(examples.targets, network(examples.inputs, training=True)))
         return loss, tape.gradient(loss, [weight.value for weight in kernels], unconnected_gradients="zero")
 
     before = network.get_weights()
-    loss, slopes = _compiled(found)()
+    loss, slopes = _compiled(loss_and_gradients)()
     network.set_weights(before)  # training moves the means of batch normalization
-    if not kernels or min(map(_size, kernels)) == 0:  # a layer that begins with zeros hides those before it, on purpose
+    if not kernels or min(map(_size, kernels)) == 0:  # initial zeros in a layer stop the gradients of those before it
         return Gradients(1.0, 1.0, 0.0, float(loss))
     sizes = [_size(slope) for slope in slopes]
     relative = max(size / _size(kernel) for size, kernel in zip(sizes, kernels, strict=True))
@@ -80,16 +80,16 @@ def gradients(network: keras.Model, seen: Examples) -> Gradients:
 
 
 def _size(values: tf.Tensor) -> float:
-    """Root of the mean square; of a sparse gradient too."""
+    """Root mean square of a tensor or a sparse gradient."""
     import tensorflow as tf
 
     return float(tf.sqrt(tf.reduce_mean(tf.square(tf.convert_to_tensor(values)))))
 
 
 def dead_units(network: keras.Model, inputs: np.ndarray) -> tuple[float, str]:
-    """The largest share of a relu layer's units that answer 0 to all `inputs`, and the layer's name.
+    """The largest share of dead units in a ReLU layer, which are 0 for all `inputs`, and the name of the layer.
 
-    Layers of a few units, any of which may be dead by chance, are passed over; 0 without others.
+    Layers of fewer than `FEWEST` units are ignored; 0 if there are no others.
     """
     import keras
 
@@ -110,7 +110,7 @@ def dead_units(network: keras.Model, inputs: np.ndarray) -> tuple[float, str]:
 
 
 def losses(network: keras.Model, *several: Examples) -> list[np.ndarray]:
-    """Float64 (examples,) for each of `several`: the losses, as in prediction, without penalties."""
+    """The losses of each of `several` sets, float64 (examples,), in inference mode and without penalties."""
     import tensorflow as tf
 
     from zoo.arrays import together
@@ -123,31 +123,31 @@ def losses(network: keras.Model, *several: Examples) -> list[np.ndarray]:
         batches = [inputs[at : at + batch] for at in range(0, len(inputs), batch)]
         return np.concatenate([answer(tf.constant(batch)).numpy().astype(np.float64) for batch in batches])
 
-    return [_losses(answers(asked.inputs), asked) for asked in several]
+    return [_losses(answers(each.inputs), each) for each in several]
 
 
-def losses_of_constant(known: np.ndarray, asked: Examples) -> np.ndarray:
-    """Float64 (examples,): the loss of each where the mean, or the shares, of the targets `known` are the answer."""
-    return _losses(np.repeat(asked.task.constant(known)[None], len(asked.targets), axis=0), asked)
+def losses_of_constant(train_targets: np.ndarray, examples: Examples) -> np.ndarray:
+    """The losses of a constant answer, the mean or the shares of `train_targets`: float64 (examples,)."""
+    return _losses(np.repeat(examples.task.constant(train_targets)[None], len(examples.targets), axis=0), examples)
 
 
 def _compiled(function: Callable[..., Any], *forms: tf.TensorSpec) -> Callable[..., Any]:
-    """A graph of `function`. TensorFlow warns of one that is called a few times where there are many such."""
+    """A concrete graph of `function`. For many functions of a few calls each, TensorFlow would warn."""
     import tensorflow as tf
 
     return tf.function(function).get_concrete_function(*forms)
 
 
-def _losses(answers: np.ndarray, asked: Examples) -> np.ndarray:
-    """Nats, or squared units of the scaled target; what Keras' losses are the mean of."""
-    return asked.task.losses(asked.targets, asked.task.named(answers))
+def _losses(answers: np.ndarray, examples: Examples) -> np.ndarray:
+    """The loss of each example, in nats, or in squared units of the scaled target."""
+    return examples.task.losses(examples.targets, examples.task.named(answers))
 
 
-def descended(network: keras.Model, seen: Examples, enough: float) -> float:
-    """The loss on `seen` after up to 20 steps down its gradient and that of the penalties, the weights then as before.
+def descended(network: keras.Model, examples: Examples, enough: float) -> float:
+    """The loss on `examples` after up to 20 steps of gradient descent, with penalties; the weights are restored then.
 
-    Each step goes as far as is best, up to a tenth of the size of the weights, whatever the gradient's; they end where
-    the loss is below `enough`.
+    Each step has the best of several sizes, up to a tenth of the size of the weights. The descent ends if the loss is
+    below `enough`.
     """
     import tensorflow as tf
 
@@ -155,7 +155,7 @@ def descended(network: keras.Model, seen: Examples, enough: float) -> float:
 
     def losses() -> tuple[tf.Tensor, tf.Tensor]:
         """With penalties, and without."""
-        plain = tf.reduce_mean(seen.loss(seen.targets, network(seen.inputs, training=False)))
+        plain = tf.reduce_mean(examples.loss(examples.targets, network(examples.inputs, training=False)))
         return tf.add_n([plain, *network.losses]), plain
 
     def slopes() -> list[tf.Tensor]:

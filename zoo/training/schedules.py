@@ -11,10 +11,10 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("zoo")
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate that rises linearly, then goes the way of its kind.
+    """A learning rate that rises linearly, then follows a schedule.
 
-    The rates of all steps are a table in a variable: looking one up is quicker than reckoning it, and a compiled
-    training step serves another schedule of as many steps once the table is exchanged.
+    The rates of all steps are a table in a variable: a look-up is quicker than a computation, and a compiled training
+    step serves another schedule of the same length if the table is replaced.
 
     Args:
         kind: ``constant``; ``cosine``: down to 0 (Loshchilov and Hutter 2017); ``exponential``: down to a hundredth;
@@ -29,11 +29,11 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         self.table = keras.Variable(_rates(kind, rate, steps, warm_up), trainable=False, name="rates")
 
     def __call__(self, step: Any) -> Any:
-        """The rate at `step`, counted from 0; after the last step that of the last."""
+        """The rate at `step`, counted from 0; after the last step, that of the last."""
         return ops.take(self.table, ops.minimum(ops.cast(step, "int32"), self.steps - 1))
 
     def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
+        """The arguments of `__init__`."""
         return {"kind": self.kind, "rate": self.rate, "steps": self.steps, "warm_up": self.warm_up}
 
 

@@ -1,4 +1,4 @@
-"""How a network is trained, as one value."""
+"""Training settings as one value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError
-from zoo.settings import near
+from zoo.settings import suggestion
 from zoo.training import augmentation, optimizers
 
 if TYPE_CHECKING:
@@ -19,12 +19,10 @@ RULE = ("learning_rate", "schedule", "warm_up", "momentum", "weight_decay", "cli
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is trained; each field means what the argument of `zoo.train` means.
-
-    Fields stand in the order of the card.
+    """Training settings; each field is as the argument of `zoo.train`. The fields have the order of the card.
 
     Raises:
-        InputError: one is out of its range.
+        InputError: a value is out of its range.
     """
 
     epochs: int | None = None
@@ -42,9 +40,9 @@ class Settings:
     augment: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "augment", tuple(self.augment))  # a list would be another value than a tuple
+        object.__setattr__(self, "augment", tuple(self.augment))  # so that a list and a tuple are equal
         if self.precision not in PRECISIONS:
-            hint = near(self.precision, PRECISIONS)
+            hint = suggestion(self.precision, PRECISIONS)
             raise InputError(f"expected a precision out of {', '.join(PRECISIONS)}, received {self.precision!r}{hint}")
         if any(count is not None and count < 1 for count in (self.epochs, self.batch_size)):
             raise InputError(
@@ -62,14 +60,13 @@ class Settings:
         return {name: getattr(self, name) for name in RULE}
 
     def completed(self, job: Job, count: int) -> Settings:
-        """These settings with a number for each None that the data decides.
+        """The settings with defaults for `epochs`, `batch_size`, `patience` and `weight_decay`.
 
-        They are `epochs`, `batch_size`, `patience` and `weight_decay`. A learning rate of None stays: it is the
-        optimizer's default, or the adversarial network's own.
+        A learning rate of None stays: it stands for the default of the optimizer, or of the adversarial network.
 
         Args:
-            job: what is to be learnt.
-            count: examples to learn from.
+            job: data and task.
+            count: number of examples to learn from.
 
         Raises:
             InputError: a setting does not fit the task.

@@ -1,4 +1,4 @@
-"""What a compiled training is made of, but for numbers in variables."""
+"""The structure of a compiled training: all of it except numbers in variables."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from zoo.keras_internals import all_layers, learning_rate
 from zoo.training.batches import Arrays, Batches
 
 if TYPE_CHECKING:
     import keras
 
-# Whose layers, losses and functions are all that their configuration says.
+# Packages whose layers, losses and functions are fully described by their configuration.
 KNOWN = ("keras", "tensorflow", "numpy", "builtins", "inspect", "zoo", "applications", "tuning")
 
 
@@ -24,24 +25,24 @@ def structure(
     metrics: Sequence[Any],
     validation: Arrays | None,
 ) -> str | None:
-    """The same text for trainings that one compiled function may serve; None where that is not known.
+    """A text that is equal for trainings that one compiled function can serve; None if that is not known.
 
-    Two models are of one structure if they differ in numbers and in the names of their layers alone. Code of a user's
-    own may do what no configuration tells: a model with such is of the structure of no other one.
+    Two models have the same structure if they differ only in numbers and in the names of their layers. Code of users
+    may do things that are not in its configuration, so such a model shares its structure with no other.
 
     Args:
         model: not compiled.
         batches: to learn from.
         optimizer: with a rate as `zoo.training.optimizers.optimizer` makes it.
         loss: as `zoo.training.loop.fit` takes it.
-        metrics: as there.
-        validation: as there.
+        metrics: as `zoo.training.loop.fit` takes it.
+        validation: as `zoo.training.loop.fit` takes it.
     """
     import keras
 
     from zoo.training.schedules import Schedule
 
-    rule = getattr(optimizer, "_learning_rate", None)
+    rule = learning_rate(optimizer)
     if (
         keras.backend.backend() != "tensorflow"
         or not isinstance(batches, Arrays)
@@ -64,15 +65,15 @@ def structure(
     for arrays in (batches, validation):
         if arrays is not None:
             leaves = keras.tree.flatten(arrays.columns)
-            parts += [[id(leaf) for leaf in leaves], arrays.batch_size, arrays.dealt]
-    if isinstance(batches.columns[0], dict):  # which finds its way by the names of the inputs
+            parts += [[id(leaf) for leaf in leaves], arrays.batch_size, arrays.count]
+    if isinstance(batches.columns[0], dict):  # inputs are found by name
         parts += [sorted(batches.columns[0]), [each.name for each in model.inputs]]
     return json.dumps(parts, default=str)
 
 
 @contextmanager
 def _numbered(model: keras.Model) -> Iterator[None]:
-    """Layers are named by their place within the block: no name is told from a value by its text."""
+    """Name layers by their position within the block, so that names make no difference."""
     layers = [*_layers(model), *(each for layer in _layers(model) for each in getattr(layer, "operations", ()))]
     names = [(layer, layer.name) for layer in {id(layer): layer for layer in layers}.values()]
     try:
@@ -85,11 +86,11 @@ def _numbered(model: keras.Model) -> Iterator[None]:
 
 
 def _layers(model: keras.Model) -> list[keras.layers.Layer]:
-    return list(model._flatten_layers())
+    return all_layers(model)
 
 
 def _own(layer: keras.layers.Layer) -> bool:
-    """Whether it is of a user's own, or holds a function or an object that is."""
+    """Whether a layer is a user's, or has a function or an object that is."""
     return not _known(layer) or not all(_known(value) for value in vars(layer).values())
 
 
@@ -102,5 +103,5 @@ def _kind(value: Any) -> str:
 
 
 def _told(value: Any, *numbers: str) -> dict[str, Any]:
-    """Its configuration, but for its name and `numbers`."""
+    """The configuration of `value` without its name and `numbers`."""
     return {key: each for key, each in value.get_config().items() if key not in ("name", *numbers)}

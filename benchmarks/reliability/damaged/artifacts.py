@@ -103,9 +103,9 @@ def _openers(
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     import zoo
     from zoo.formats import verifying
-    from zoo.formats.opening import open_format
-    from zoo.serving.answering import DEFAULT
-    from zoo.serving.hosting import Host
+    from zoo.formats.runtime import open_format
+    from zoo.serving.model_manager import ModelManager
+    from zoo.serving.servables import DEFAULT
 
     def predicted() -> Any:
         found = zoo.load(version)
@@ -125,9 +125,9 @@ def _openers(
         shutil.copytree(good, place / "1")
         if version != good:
             shutil.copytree(version, place / "2")
-        host = Host({"it": place}, tell=lambda event, **facts: events.append(event))
+        host = ModelManager({"it": place}, on_event=lambda event, **facts: events.append(event))
         try:
-            answering = host.get("it").answering
+            answering = host.get("it").servable
             key, row = answering.row(DEFAULT, fields)
             answer = answering.run(key, [row])[0]
             told = version != good and host.get("it").number == 1 and "version broken" in events

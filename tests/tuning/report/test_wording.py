@@ -10,7 +10,7 @@ import pytest
 from support.search_results import GAIN, made, search, trial
 from tuning.rendering import show_result
 from tuning.report.page import page
-from tuning.report.wording import beside, compared, duration, failures, settings_text, validated
+from tuning.report.wording import beside, comparison, duration, failures, settings_text, validation_scores
 from tuning.results import Comparison
 from zoo.tasks.multi_label import evaluate
 from zoo.tasks.regression import Regression
@@ -52,7 +52,7 @@ def test_what_simple_models_score_is_read_beside_the_winner(capsys: pytest.Captu
 def test_the_comparison_in_words(direction: str, held_out: Comparison, expected: str) -> None:
     scores = (0.5, 0.6) if direction == "max" else (0.6, 0.5)
     result = search(*(trial(n, score) for n, score in enumerate(scores)), direction=direction, held_out=held_out)
-    text = compared(result)
+    text = comparison(result)
     assert expected in text
     beaten = held_out.better(direction) or held_out.difference != held_out.difference
     assert text.startswith("The search did not beat the default configuration: ") != beaten
@@ -60,11 +60,14 @@ def test_the_comparison_in_words(direction: str, held_out: Comparison, expected:
 
 def test_the_default_that_wins_in_words() -> None:
     result = search(trial(0, 0.9), trial(1, 0.8), held_out=Comparison("test", 2000, 0.887, 0.887, 0.0, (0.0, 0.0)))
-    assert compared(result) == (
+    assert comparison(result) == (
         "The search did not beat the default configuration: no trial had a better accuracy there. "
         "On 2,000 test examples its accuracy is 0.8870."
     )
-    assert validated(result) == "Best accuracy on the examples that choose 0.9: that of the default configuration."
+    assert (
+        validation_scores(result)
+        == "Best accuracy on the inner validation examples 0.9: that of the default configuration."
+    )
 
 
 def test_failures_in_words() -> None:

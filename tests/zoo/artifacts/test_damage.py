@@ -18,9 +18,9 @@ from zoo.artifacts import checksums
 from zoo.errors import InputError
 from zoo.files import digest
 from zoo.formats import exporting
-from zoo.formats.opening import open_format
-from zoo.serving import deploying, hosting
-from zoo.serving.hosting import Host
+from zoo.formats.runtime import open_format
+from zoo.serving import deployment, model_manager
+from zoo.serving.model_manager import ModelManager
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def test_a_model_that_is_not_as_published_is_not_opened(copied: Path, harm: str)
     for opened in (
         lambda: zoo.load(copied),
         lambda: exporting.export(copied, "litert"),
-        lambda: deploying.kubernetes(copied),
-        lambda: Host({"photos": copied.parent}),
+        lambda: deployment.kubernetes(copied),
+        lambda: ModelManager({"photos": copied.parent}),
     ):
         with pytest.raises(InputError, match=expected):
             opened()
@@ -83,7 +83,7 @@ def test_a_format_that_is_not_as_exported_is_not_opened(copied: Path, harm: str,
         lambda: open_format(place),
         lambda: exporting.export(copied, "openvino"),
         lambda: exporting.listed(copied),
-        lambda: Host({"photos": copied}),
+        lambda: ModelManager({"photos": copied}),
     ):
         with pytest.raises(InputError, match=expected):
             opened()
@@ -116,9 +116,9 @@ def test_formats_of_before_have_a_manifest_alone(copied: Path) -> None:
 
 
 def test_the_last_good_version_goes_on(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosting, "POLL", 0.05)
+    monkeypatch.setattr(model_manager, "POLL", 0.05)
     events: list[tuple[str, dict[str, Any]]] = []
-    host = Host({"photos": copied.parent}, tell=lambda event, **facts: events.append((event, facts)))
+    host = ModelManager({"photos": copied.parent}, on_event=lambda event, **facts: events.append((event, facts)))
     host.start()
 
     def until(event: str, count: int) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def test_the_last_good_version_goes_on(copied: Path, monkeypatch: pytest.MonkeyP
 def test_files_that_nobody_opens_may_be_missing_or_added(copied: Path, tmp_path: Path) -> None:
     (copied / "notes.txt").write_text("mine")
     shutil.rmtree(copied / "run")
-    Host({"photos": copied}, runtime="saved_model").close()
+    ModelManager({"photos": copied}, runtime="saved_model").close()
     shutil.rmtree(copied / "variables")
     assert zoo.load(copied).model
     (tmp_path / "linked").mkdir()
@@ -158,7 +158,7 @@ def test_files_that_nobody_opens_may_be_missing_or_added(copied: Path, tmp_path:
 def test_versions_of_before_there_were_checksums_are_told(copied: Path) -> None:
     (copied / checksums.NAME).unlink()
     events = []
-    Host({"photos": copied}, tell=lambda event, **facts: events.append(event)).close()
+    ModelManager({"photos": copied}, on_event=lambda event, **facts: events.append(event)).close()
     assert events == ["without checksums", "version ready"]
 
 

@@ -126,7 +126,7 @@ def test_the_version_is_asked_with_the_files_themselves(cropping: Path) -> None:
     found = zoo.load(cropping / "fine_tuned")
     assert found.card["input"]["crop"] < 1
     for validate in (cropping / "inputs" / "photos", None):
-        assert writing.of_saved_model(found, validate)["gate"]["passed"]
+        assert writing.measure_saved_model(found, validate)["gate"]["passed"]
 
 
 def test_a_file_that_only_one_reader_gives_up_is_named_and_passed_over(cropping: Path, tmp_path: Path) -> None:
@@ -137,14 +137,14 @@ def test_a_file_that_only_one_reader_gives_up_is_named_and_passed_over(cropping:
     kind = found.kind
     expected = outputs(found.model, (*good, good[0]), kind)
     with Gate() as gate:
-        answered = gate.ask(found.folder, (good[0], damaged, *good[1:]), kind, list(found.task.values()))()
+        answered = gate.run(found.folder, (good[0], damaged, *good[1:]), kind, list(found.task.values()))()
     assert answered.positions.tolist() == [0, *range(2, len(good) + 1)]
     assert answered.refused == ((str(damaged), "truncated BMP"),)
     expected = np.insert(expected[: len(good)], 1, 0, axis=0)
     parity = compare(found.task, found.task.named(expected), answered, kind.formats((good[0], damaged, *good[1:])))
     assert parity.passed and parity.files == len(good) and parity.refused == answered.refused
     with Gate() as gate:
-        answered = gate.ask(found.folder, (damaged, damaged), kind, list(found.task.values()))()
+        answered = gate.run(found.folder, (damaged, damaged), kind, list(found.task.values()))()
     parity = compare(found.task, found.task.named(expected[:2]), answered, ["PNG"] * 2)
     assert not parity.passed and "does not read 2 of 2 files" in parity.reason() and "truncated BMP" in parity.reason()
 
@@ -171,7 +171,7 @@ from zoo.kinds import Images
 folder = Path({str(cropping / "fine_tuned")!r})
 files = (Path({str(cropping / "inputs" / "photos" / "red" / "00.png")!r}).read_bytes(),) * 3
 gate = Gate()
-pending = gate.ask(folder, files, Images((16, 16), 0.75), ["label"])
+pending = gate.run(folder, files, Images((16, 16), 0.75), ["label"])
 print("asked", flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -188,5 +188,5 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_failure_of_the_process_is_told_without_names_of_nodes(cropping: Path) -> None:
     with Gate() as gate, pytest.raises(JobError) as told:
-        gate.ask(cropping / "fine_tuned", {"code": np.zeros((2, 3), np.float32)}, Codes(3), ["label"])()
+        gate.run(cropping / "fine_tuned", {"code": np.zeros((2, 3), np.float32)}, Codes(3), ["label"])()
     assert "can't be run" in str(told.value) and "{{" not in str(told.value) and "[[" not in str(told.value)

@@ -61,12 +61,12 @@ def test_a_published_artifact_gains_formats_and_changes_in_nothing_else(variatio
     weights.write_bytes(whole)
     listed = zoo("formats", variational)
     assert "litert (was there)" in listed.stdout and "onnx" not in listed.stdout
-    from zoo.formats.opening import open_format
+    from zoo.formats.runtime import open_format
 
     encode = open_format(variational / "formats" / "litert", part="encoder")
     assert set(encode({"pixels": np.zeros((2, 8, 8, 1))})) == {"mean", "log_variance"}
     code = (
-        "import sys, numpy as np; from pathlib import Path; from zoo.formats.opening import open_format\n"
+        "import sys, numpy as np; from pathlib import Path; from zoo.formats.runtime import open_format\n"
         "print(*open_format(Path(sys.argv[1]), part='encoder')({'pixels': np.zeros((2, 8, 8, 1))}))"
     )
     own = [sys.executable, "-c", code, str(variational / "formats" / "litert")]

@@ -20,7 +20,7 @@ from support.programs import command
 from support.servers import served
 from zoo.commands import drawing
 from zoo.errors import InputError
-from zoo.serving.hosting import Host
+from zoo.serving.model_manager import ModelManager
 from zoo.tasks.classification import Classification
 
 MODEL = ("--set", "filters=8", "--set", "depth=1", "--epochs", "20", "--batch-size", "4", "--learning-rate", "0.01")
@@ -122,7 +122,7 @@ def test_it_is_exported_and_verified(version: Path, photos: Path) -> None:
 
 @pytest.fixture(scope="module")
 def client(version: Path) -> Iterator[Any]:
-    with served(Host({"blots": version}, runtime="saved_model")) as found:
+    with served(ModelManager({"blots": version}, runtime="saved_model")) as found:
         yield found
 
 
@@ -152,7 +152,7 @@ def test_other_runtimes_serve_the_same(runtime: str, version: Path, photos: Path
     assert exported(version, runtime)["gate"]["passed"]
     content = (photos / "001.png").read_bytes()
     (wanted,) = zoo.load(version).predict(photos / "001.png")
-    with served(Host({"blots": version}, runtime=runtime)) as client:
+    with served(ModelManager({"blots": version}, runtime=runtime)) as client:
         status, reply = client("/v1/models/blots:predict", {"instances": [{"image_bytes": b64(content)}]})
     assert status == 200, reply
     assert (png(reply["predictions"][0]["mask_bytes"]["b64"]) != wanted.mask).mean() < 0.01

@@ -14,7 +14,7 @@ from support.places import shared
 from zoo.data import Data, arrays
 from zoo.evaluation.baselines import Examples
 from zoo.evaluation.simple_models import areas_apart, filtered, of_anomalies
-from zoo.training.inputs import prepared
+from zoo.training.inputs import prepared_inputs
 
 GOOD = ("great", "lovely", "moving", "clever")
 BAD = ("dull", "awful", "tired", "silly")
@@ -24,7 +24,7 @@ def outputs(data: Data, seed: int = 0) -> dict[str, np.ndarray]:
     """What simple models say of the held-out part."""
     train, held_out = data.train, data.held_out
     raw = train.inputs, held_out.inputs
-    known, asked = prepared(data, train), prepared(data, held_out)
+    known, asked = prepared_inputs(data, train), prepared_inputs(data, held_out)
     return data.task.simple(Examples(known, train.targets, asked, raw, data.kind, seed))
 
 

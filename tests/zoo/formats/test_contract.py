@@ -13,8 +13,8 @@ from zoo.arrays import apply
 from zoo.artifacts import checksums
 from zoo.builders.registry import BUILDERS
 from zoo.files import digest
-from zoo.formats import questions
-from zoo.formats.opening import open_format
+from zoo.formats import gate_inputs
+from zoo.formats.runtime import open_format
 
 QUICK = ("mlp-table",)
 
@@ -32,7 +32,7 @@ def test_it_answers_as_the_model_in_batches_of_any_size(name: str, workplace: Pa
     assert [each.name for each in made] == list(FLOAT) and all(each.new for each in made)
     assert content(folder) == before
     artifact = zoo.load(folder)
-    inputs = artifact.kind.numbers(artifact.model, questions.made_up(artifact.model, artifact.card))
+    inputs = artifact.kind.numbers(artifact.model, gate_inputs.made_up(artifact.model, artifact.card))
     for each in made:
         manifest = each.manifest
         assert manifest["gate"]["passed"] and manifest["gate"]["inputs"] == "made up"
@@ -62,7 +62,7 @@ def test_no_answer_depends_on_the_batch_before_it(workplace: Path) -> None:
     folder = written(workplace, *MODELS["rnn-sequence"]())
     (made,) = zoo.export(folder, "litert")
     artifact = zoo.load(folder)
-    values = questions.made_up(artifact.model, artifact.card)
+    values = gate_inputs.made_up(artifact.model, artifact.card)
     whole = open_format(made.folder, threads=1)({"sequence": values})["probabilities"]
     rng = np.random.default_rng(0)
     for _ in range(150):

@@ -24,7 +24,7 @@ from zoo.builders.loading import loaded
 from zoo.data import sequences, tables
 from zoo.errors import InputError, JobError
 from zoo.formats import converting, exporting, registry
-from zoo.formats.opening import open_format
+from zoo.formats.runtime import open_format
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ import pytest
 from support.tasks import COUNT, border, card_of, said_by, without_margins
 from support.tasks import TASKS as EXAMPLES
 from zoo.formats import parity
+from zoo.formats.gate_inputs import GateInputs
 from zoo.formats.parity import Expected
-from zoo.formats.questions import Asked
 from zoo.tasks import forms
 from zoo.tasks.registry import TASKS
 from zoo.tasks.terms import Outputs
@@ -29,7 +29,7 @@ def in_format(name: str, outputs: Outputs, change: str | None = None) -> dict[st
 
 def verdict(name: str, said: dict[str, Any], *, labelled: bool = False, **how: Any) -> parity.Verdict:
     example = EXAMPLES[name]
-    asked = Asked(np.zeros((COUNT, 1)), example.targets if labelled else None, "made up")
+    asked = GateInputs(np.zeros((COUNT, 1)), example.targets if labelled else None, "made up")
     wanted = Expected({}, {"model": example.outputs(), "encoder": {"code": np.ones((COUNT, 2), np.float32)}})
     found = {"model": said, "encoder": {"code": np.ones((COUNT, 2), np.float32)}} | how.pop("parts", {})
     return parity.compare(wanted, found, asked, card_of(name), **{"int8": False} | how)
@@ -64,7 +64,7 @@ def test_a_part_of_a_format_that_is_not_there_or_says_something_else_is_refused(
     ):
         assert not verdict(name, said, parts={"encoder": code}).passed
     wanted, card = Expected({}, {"model": EXAMPLES[name].outputs()}), card_of(name)
-    assert not parity.compare(wanted, {}, Asked(np.zeros((COUNT, 1)), None, ""), card, int8=False).passed
+    assert not parity.compare(wanted, {}, GateInputs(np.zeros((COUNT, 1)), None, ""), card, int8=False).passed
 
 
 @pytest.mark.parametrize(("name", "value"), VALUES)
@@ -80,7 +80,7 @@ def test_an_export_with_strings_has_to_say_every_value(name: str, value: str) ->
 def test_labels_that_those_who_ask_decide_are_held_by_their_margin(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def labels(distance: float, tolerance: float) -> parity.Verdict:
         one, other = border(name, distance)
-        asked, parts = Asked(np.zeros((1, 1)), None, "made up"), ({"model": one}, {"model": other})
+        asked, parts = GateInputs(np.zeros((1, 1)), None, "made up"), ({"model": one}, {"model": other})
         return parity.compare(Expected({}, parts[0]), parts[1], asked, card_of(name), int8=False, tolerance=tolerance)
 
     assert labels(4e-5, 1e-4).passed and labels(4e-5, 1e-4).labels_agree == 0
@@ -95,7 +95,7 @@ def test_an_int8_model_is_held_to_its_score(name: str) -> None:
     wrong = {each: np.roll(values, 1, axis=0) for each, values in right.items()}
     (output,) = outputs
     wanted = Expected({}, {"model": {output: right[output]}})
-    asked = Asked(np.zeros((COUNT, 1)), EXAMPLES[name].targets, "labelled")
+    asked = GateInputs(np.zeros((COUNT, 1)), EXAMPLES[name].targets, "labelled")
     for said, passed in ((right, True), (wrong, False), ({output: np.nan * right[output]}, False), ({}, False)):
         found = {"model": {output: said[output]} if said else {}}
         if said:

@@ -20,7 +20,7 @@ from support.servers import served_by_grpc
 from zoo.errors import InputError
 from zoo.formats.exporting import export
 from zoo.kinds import Tables
-from zoo.serving.hosting import Host
+from zoo.serving.model_manager import ModelManager
 
 grpc = pytest.importorskip("grpc")
 predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2")
@@ -68,7 +68,9 @@ def artifact(table: Path) -> Path:
         "train", "mlp", table, "--target", "verdict", "--set", "units=8", "--epochs", 2, "--out", table.parent / "odd"
     )
     assert made.returncode == 0, made.stderr
-    assert re.search(r"served, column .* is asked as .* and \d+ more, all in card.json", made.stdout.replace("\n", " "))
+    assert re.search(
+        r"served, column .* is the input .* and \d+ more, all in card.json", made.stdout.replace("\n", " ")
+    )
     return table.parent / "odd" / "1"
 
 
@@ -89,7 +91,7 @@ def test_it_is_served_under_the_names_of_its_tensors(artifact: Path, table: Path
     fields = {tensors.get(column, column): [float(row[column]) for row in rows] for column in NUMBERS}
     fields |= {tensors.get(column, column): [row[column] for row in rows] for column in WORDS}
     assert alone(artifact, **fields)["label"] == wanted
-    with served_by_grpc(Host({"odd": artifact}, runtime="saved_model")) as by_grpc:
+    with served_by_grpc(ModelManager({"odd": artifact}, runtime="saved_model")) as by_grpc:
         server = by_grpc.client
         assert server("/v1/models")[1]["models"][0]["tensors"] == tensors
         status, found = server("/v1/models/odd:predict", {"inputs": fields})

@@ -18,7 +18,7 @@ from zoo.data.dataset import Data
 from zoo.data.kind import Kind
 from zoo.data.parts import chosen_inputs, count
 from zoo.kinds.registry import KINDS, kind_class, kind_of
-from zoo.serving.answering import Tensor, checked
+from zoo.serving.servables import Tensor, checked
 from zoo.training.preparing import prepare
 
 MOST = 1_000_000

@@ -23,7 +23,7 @@ from zoo.data.notes import Note
 from zoo.data.parts import Part
 from zoo.errors import InputError, JobError
 from zoo.kinds.registry import KINDS, READERS, register
-from zoo.serving.hosting import Host
+from zoo.serving.model_manager import ModelManager
 from zoo.tasks.classification import Classification
 from zoo.tasks.task import Task
 
@@ -170,7 +170,7 @@ def test_it_is_exported_and_verified(version: Path, file: Path) -> None:
 
 def test_it_is_served(version: Path) -> None:
     counts = [20] * 8 + [60, 60, 20, 20]
-    with served(Host({"lamps": version})) as client:
+    with served(ModelManager({"lamps": version})) as client:
         status, reply = client("/v1/models/lamps:predict", {"instances": [{"spectrum": counts}]})
         refused = client("/v1/models/lamps:predict", {"instances": [{"spectrum": [-1, *counts[1:]]}]})
         described = client("/v1/models")[1]["models"][0]

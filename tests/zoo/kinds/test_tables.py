@@ -276,12 +276,12 @@ def rare(kind: str) -> tuple[object, str]:
 
 @pytest.mark.parametrize("kind", ["constant", "empty", "tiny", "sequence"])
 def test_a_column_that_says_something_in_the_held_out_part_alone_is_told_and_passed_over(kind: str) -> None:
-    from zoo.training.inputs import prepared
+    from zoo.training.inputs import prepared_inputs
 
     data, name = rare(kind)
     (note,) = (note for note in data.intake if note.name == f"column {name}")
     assert note.action == "kept" and "in the training part" in note.reason and "remove the column" in note.reason
     for part in data.parts.values():
-        found = prepared(data, part)
+        found = prepared_inputs(data, part)
         assert np.isfinite(found).all() and np.abs(found).max() < 10
         assert np.abs(found[..., 1]).max() < 1e-30

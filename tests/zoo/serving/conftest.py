@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from support.servers import Client, served
-from zoo.serving.front import Limits
-from zoo.serving.hosting import Host
+from zoo.serving.dispatcher import Limits
+from zoo.serving.model_manager import ModelManager
 
 
 @pytest.fixture(scope="module")
 def server(classifier: Path) -> Iterator[Client]:
     """A client of a server of the digits in this process."""
-    host = Host({"digits": classifier}, runtime="saved_model", most=1_000_000)
+    host = ModelManager({"digits": classifier}, runtime="saved_model", most=1_000_000)
     with served(host, limits=Limits(request=1_000_000, queue=64)) as client:
         yield client

@@ -20,9 +20,9 @@ import pytest
 from support.pictures import b64, encoded
 from support.places import ROOT
 from support.servers import Client, served
-from zoo.serving import connections, front
-from zoo.serving.hosting import Host
-from zoo.serving.refusals import Refused
+from zoo.serving import connections, dispatcher
+from zoo.serving.model_manager import ModelManager
+from zoo.serving.request_errors import RequestError
 
 COLUMNS = tuple(f"feature_{at}" for at in range(4))
 ATTACKS = {
@@ -38,7 +38,7 @@ ATTACKS = {
 
 @pytest.fixture(scope="module")
 def attacked(tabular: Path, classifier: Path) -> Iterator[Client]:
-    host = Host({"table": tabular, "digits": classifier}, runtime="saved_model")
+    host = ModelManager({"table": tabular, "digits": classifier}, runtime="saved_model")
     with served(host, allowed_hosts=["Models.example"]) as client:
         yield client
 
@@ -67,7 +67,7 @@ def test_long_json_holds_nobody_up(attacked: Client, pixels: np.ndarray) -> None
 
 def test_many_values_are_read_in_a_thread_and_as_before(attacked: Client) -> None:
     rows = [{name: float(at) for name in COLUMNS} for at in range(250)]
-    assert 3 * 250 * len(COLUMNS) < front.SHORT < len(json.dumps([rows] * 2))
+    assert 3 * 250 * len(COLUMNS) < dispatcher.SHORT < len(json.dumps([rows] * 2))
     long = attacked("/v1/models/table:predict", {"inputs": {name: [row[name] for row in rows] for name in COLUMNS}})
     few = attacked("/v1/models/table:predict", {"instances": rows[:3]})
     padded = attacked("/v1/models/table:predict", {"instances": rows[:3], "more": [[1, 2.5, None, "x", {}]] * 2000})
@@ -75,9 +75,9 @@ def test_many_values_are_read_in_a_thread_and_as_before(attacked: Client) -> Non
     assert [row["label"] for row in few[1]["predictions"]] == long[1]["outputs"]["label"][:3]
     for pauses in (False, True):
         for text in (b"[1, -2.5e3, 1E400, null, true, -7, {}]", b'{"a": "\\ud83d\\ude42"}'):
-            assert front.parsed(text, pauses) == json.loads(text)
-        with pytest.raises(Refused, match="number of 401 digits"):
-            front.parsed(b"[" + b"7" * 401 + b"]", pauses)
+            assert dispatcher.parse_json(text, pauses) == json.loads(text)
+        with pytest.raises(RequestError, match="number of 401 digits"):
+            dispatcher.parse_json(b"[" + b"7" * 401 + b"]", pauses)
 
 
 def crowd(client: Client, count: int, sent: bytes = b"") -> list[socket.socket]:
@@ -93,8 +93,8 @@ def crowd(client: Client, count: int, sent: bytes = b"") -> list[socket.socket]:
 )
 def test_connections_without_a_request_make_room(tabular: Path, sent: bytes) -> None:
     events: list[tuple[str, dict[str, Any]]] = []
-    few = connections.Crowd(20, lambda event, **facts: events.append((event, facts)))
-    with served(Host({"table": tabular}), crowd=few) as client:
+    few = connections.ConnectionLimiter(20, lambda event, **facts: events.append((event, facts)))
+    with served(ModelManager({"table": tabular}), limiter=few) as client:
         kept = http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)
         idle = crowd(client, 60, sent)
         for _ in range(3):
@@ -114,12 +114,12 @@ def test_connections_without_a_request_make_room(tabular: Path, sent: bytes) -> 
 
 
 def test_connections_that_are_owed_an_answer_stay(tabular: Path) -> None:
-    host = Host({"table": tabular})
+    host = ModelManager({"table": tabular})
     batcher, go = host.get("table").batcher, threading.Event()
     real = batcher._run
     batcher._run = lambda key, rows: (go.wait(30), real(key, rows))[1]
     body = {"instances": [dict.fromkeys(COLUMNS, 1.0)]}
-    with served(host, crowd=connections.Crowd(8)) as client, ThreadPoolExecutor(3) as pool:
+    with served(host, limiter=connections.ConnectionLimiter(8)) as client, ThreadPoolExecutor(3) as pool:
         asked = [pool.submit(client, "/v1/models/table:predict", body) for _ in range(3)]
         ends = time.monotonic() + 20
         while "zoo_waiting_examples 3.0" not in client("/metrics")[1] and time.monotonic() < ends:
@@ -134,7 +134,7 @@ def test_connections_that_are_owed_an_answer_stay(tabular: Path) -> None:
 def test_the_limit_of_open_files_is_raised() -> None:
     resource = pytest.importorskip("resource")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    code = "import resource; from zoo.serving import connections; print(connections.room(), connections.room()); "
+    code = "import resource; from zoo.serving.connections import file_limit; print(file_limit(), file_limit()); "
     code += "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     for limit in (1024, 300):
         limits = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({limit // 2}, {limit})); "
@@ -170,7 +170,7 @@ def test_names_that_are_not_its_own_are_refused(attacked: Client, host: str, sta
 
 def test_names_are_free_where_a_token_is_asked_for_or_any_will_do(tabular: Path) -> None:
     bearer = {"Authorization": "Bearer a-long-secret"}
-    with served(Host({"table": tabular}), token="a-long-secret") as client:
+    with served(ModelManager({"table": tabular}), token="a-long-secret") as client:
         assert client("/v2", headers={"Host": "other.example"} | bearer)[0] == 200
         for value in ("bearer a-long-secret", "BEARER  a-long-secret ", "beareR a-long-secret"):
             assert client("/v2", headers={"Authorization": value})[0] == 200
@@ -183,7 +183,7 @@ def test_names_are_free_where_a_token_is_asked_for_or_any_will_do(tabular: Path)
         ):
             assert client("/v2", headers={"Authorization": value})[0] == 401
         assert raw(client, b"GET /v2", b"Authorization: Bearer a-long-secret", b"Authorization: Bearer no") == 400
-    with served(Host({"table": tabular}), allowed_hosts=["*"]) as client:
+    with served(ModelManager({"table": tabular}), allowed_hosts=["*"]) as client:
         assert client("/v2", headers={"Host": "other.example"})[0] == 200
 
 

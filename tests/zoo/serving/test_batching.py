@@ -20,7 +20,7 @@ def test_a_version_that_is_replaced_answers_what_it_began() -> None:
         while batcher.hold():
             batcher.release()
             await asyncio.sleep(0.01)
-        found = await batcher.ask("key", [1])
+        found = await batcher.submit("key", [1])
         assert not closing.done()
         batcher.release()
         await closing
@@ -41,12 +41,12 @@ def test_who_is_gone_is_not_answered() -> None:
 
     async def asked() -> None:
         batcher = Batcher(run, most=1)
-        first, gone = (asyncio.ensure_future(batcher.ask("key", [row])) for row in (1, 2))
+        first, gone = (asyncio.ensure_future(batcher.submit("key", [row])) for row in (1, 2))
         await asyncio.sleep(0.05)
         gone.cancel()
         await asyncio.sleep(0)
         go.set()
-        assert await first == [1] and await batcher.ask("key", [3]) == [3] and seen == [1, 3]
+        assert await first == [1] and await batcher.submit("key", [3]) == [3] and seen == [1, 3]
         await asyncio.get_running_loop().run_in_executor(None, batcher.close)
 
     asyncio.run(asked())
@@ -65,13 +65,13 @@ def test_one_bad_row_spoils_no_batch() -> None:
 
     async def all_of_them() -> list[Any]:
         batcher = Batcher(run, most=8)
-        asked = [asyncio.ensure_future(batcher.ask("key", [row])) for row in range(6)]
+        asked = [asyncio.ensure_future(batcher.submit("key", [row])) for row in range(6)]
         await asyncio.sleep(0.05)
         go.set()
         found = await asyncio.gather(*asked, return_exceptions=True)
         await asyncio.get_running_loop().run_in_executor(None, batcher.close)
         with pytest.raises(RuntimeError, match="closed"):
-            await batcher.ask("key", [1])
+            await batcher.submit("key", [1])
         return found
 
     found = asyncio.run(all_of_them())

@@ -12,20 +12,22 @@ import pytest
 
 from support.pictures import b64, encoded
 from support.servers import Client, served
-from zoo.serving import connections, front
-from zoo.serving.front import Limits
-from zoo.serving.hosting import Host
-from zoo.serving.observing import Log
+from zoo.serving import connections, dispatcher
+from zoo.serving.dispatcher import Limits
+from zoo.serving.model_manager import ModelManager
+from zoo.serving.monitoring import Log
 
 
 def test_clients_that_stop_in_the_middle_hold_nothing_up(
     classifier: Path, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(front, "PATIENCE", 1.0)
+    monkeypatch.setattr(dispatcher, "PATIENCE", 1.0)
     body = json.dumps({"instances": [b64(encoded(pixels[0]))]}).encode()
     head = f"POST /v1/models/digits:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     out = io.StringIO()
-    with served(Host({"digits": classifier}, runtime="saved_model"), limits=Limits(queue=2), log=Log(out)) as client:
+    with served(
+        ModelManager({"digits": classifier}, runtime="saved_model"), limits=Limits(queue=2), log=Log(out)
+    ) as client:
         slow = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(8)]
         for each in slow:
             each.sendall(head + body[:100])
@@ -35,9 +37,9 @@ def test_clients_that_stop_in_the_middle_hold_nothing_up(
             each.settimeout(20)
             assert b" 408 " in each.recv(100)
             each.close()
-        monkeypatch.setattr(front, "HELD", 0)
+        monkeypatch.setattr(dispatcher, "HELD", 0)
         assert client("/v1/models/digits:predict", body)[0] == 429
-        monkeypatch.setattr(front, "HELD", 16)
+        monkeypatch.setattr(dispatcher, "HELD", 16)
         assert client("/v1/models/digits:predict", body)[0] == 200
     statuses = {json.loads(line)["status"] for line in out.getvalue().splitlines()}
     assert statuses == {200, 408, 429, 499}

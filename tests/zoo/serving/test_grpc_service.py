@@ -13,9 +13,9 @@ import pytest
 
 from support.servers import served_by_grpc
 from zoo.serving import tensors
-from zoo.serving.answering import Tensor
-from zoo.serving.hosting import Host
-from zoo.serving.refusals import Refused
+from zoo.serving.model_manager import ModelManager
+from zoo.serving.request_errors import RequestError
+from zoo.serving.servables import Tensor
 
 grpc = pytest.importorskip("grpc")
 predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2")
@@ -47,7 +47,7 @@ def peak() -> float:
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
 def test_small_messages_of_large_tensors_make_none(tabular: Path) -> None:
     ones = dict.fromkeys(COLUMNS, 1.0)
-    with served_by_grpc(Host({"table": tabular})) as ask:
+    with served_by_grpc(ModelManager({"table": tabular})) as ask:
         ask(of_floats(ones, [2]))
         before, started = (peak(), peak())[1], time.monotonic()
         for shape in ([16_000_000], [256, 16_000_000], [1, 2**40], [2**62], [-1], [0], [], [1] * 300):
@@ -60,7 +60,7 @@ def test_small_messages_of_large_tensors_make_none(tabular: Path) -> None:
 
 def test_grpc_takes_the_tensors_of_the_signature_alone(tabular: Path) -> None:
     ones = dict.fromkeys(COLUMNS, 1.0)
-    with served_by_grpc(Host({"table": tabular}), token="a-long-secret") as ask:
+    with served_by_grpc(ModelManager({"table": tabular}), token="a-long-secret") as ask:
         bearer = ("authorization", "bEARER a-long-secret")
         assert ask(of_floats(ones, [1]), metadata=[bearer]).outputs["label"].string_val
         wrong: list[tuple[Any, str]] = [(of_floats(ones, [1], dtype=dtype), "DT_") for dtype in (7, 8, 10, 11, 20, 21)]
@@ -108,7 +108,7 @@ def proto(dtype: int, shape: list[int], **values: Any) -> Any:
     ],
 )
 def test_tensors_are_counted_before_they_are_made(inputs: Any, given: Any, reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(RequestError, match=reason):
         tensors.check(given, inputs, 8, 1_000_000)
 
 
@@ -150,7 +150,7 @@ def test_messages_are_counted_before_they_are_read(message: bytes) -> None:
     ],
 )
 def test_messages_that_are_no_requests_are_refused(message: bytes, reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(RequestError, match=reason):
         tensors.few(message)
 
 
@@ -188,7 +188,7 @@ def test_messages_that_do_not_come_hold_nobody_up(tabular: Path) -> None:
         ended.wait(60)
         yield from ()
 
-    with served_by_grpc(Host({"table": tabular})) as ask:
+    with served_by_grpc(ModelManager({"table": tabular})) as ask:
         request = of_floats(dict.fromkeys(COLUMNS, 1.0), [1])
         ask(request)
         slow = [ask.channel.stream_unary(PREDICT).future(never()) for _ in range(40)]

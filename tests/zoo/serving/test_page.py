@@ -22,8 +22,8 @@ import zoo
 from support.places import KEPT
 from support.servers import served
 from zoo.builders.preprocessing import spaced_words
-from zoo.serving.front import Limits
-from zoo.serving.hosting import Host
+from zoo.serving.dispatcher import Limits
+from zoo.serving.model_manager import ModelManager
 
 SECRET = "a-long-secret"
 
@@ -193,7 +193,7 @@ def test_a_photo_is_dropped_and_labels_are_seen(browser: Any, kept: dict[str, Pa
     (workplace / "notes.png").write_text("no picture")
     Image.fromarray(np.zeros((200, 200), np.uint8)).save(workplace / "large.png")
     wanted = zoo.load(kept["old fine_tuned"]).predict([photo])[0]
-    host = Host({"Small Photos": kept["old fine_tuned"]}, runtime="saved_model", most=20_000)
+    host = ModelManager({"Small Photos": kept["old fine_tuned"]}, runtime="saved_model", most=20_000)
     with served(host, token=SECRET, limits=Limits(request=50_000)) as client:
         assert client("/v1/models/Small%20Photos/inputs")[0] == 401 and client("/", method="HEAD") == (200, "")
         page = Page(browser, client.port)
@@ -236,7 +236,7 @@ def test_a_row_is_asked_for_in_a_form(browser: Any, table: Path, workplace: Path
 
     row = json.loads((table / "example.json").read_bytes())["instances"][0]
     predictor = zoo.load(table)
-    with served(Host({"Bob's table": table}, runtime="saved_model")) as client:
+    with served(ModelManager({"Bob's table": table}, runtime="saved_model")) as client:
         page = Page(browser, client.port)
         page.choose("Bob's table")
         assert (
@@ -281,7 +281,7 @@ def test_every_kind_of_model_has_its_answer(
 ) -> None:
     Image.fromarray(pixels[0]).save(workplace / "digit.png")
     models = kept | {"gan": conditional, "autoencoder": autoencoder}
-    with served(Host(models, runtime="saved_model")) as client:
+    with served(ModelManager(models, runtime="saved_model")) as client:
         page = Page(browser, client.port)
 
         page.choose("old classification")
@@ -340,7 +340,7 @@ def test_every_kind_of_model_has_its_answer(
 @pytest.mark.slow
 def test_it_can_be_read_in_both_themes_and_on_a_phone(browser: Any, table: Path, kept: dict[str, Path]) -> None:
     models = {"table": table, "series": kept["old forecasting"]}
-    with served(Host(models, runtime="saved_model"), token=SECRET) as client:
+    with served(ModelManager(models, runtime="saved_model"), token=SECRET) as client:
         try:
             for theme in ("light", "dark"):
                 features = [{"name": "prefers-color-scheme", "value": theme}]

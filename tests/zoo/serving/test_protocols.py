@@ -18,8 +18,8 @@ from PIL import Image
 from zoo.kinds import Tables
 from zoo.kinds.images import decoding, exportable
 from zoo.serving import open_inference, tf_rest
-from zoo.serving.answering import Signature, Tensor, checked
-from zoo.serving.refusals import Refused
+from zoo.serving.request_errors import RequestError
+from zoo.serving.servables import Signature, Tensor, checked
 
 KIND = Tables(("age",), ("kind",))
 ROWS = {
@@ -41,30 +41,30 @@ requests = st.dictionaries(keys, anything, max_size=4)
 
 
 def test_rows_and_columns_are_the_same_request() -> None:
-    by_row = tf_rest.asked({"instances": [{"age": 1, "kind": "a"}, {"age": None, "kind": "b"}]}, ROWS)
-    by_column = tf_rest.asked({"inputs": {"age": [1, None], "kind": ["a", "b"]}}, ROWS)
+    by_row = tf_rest.parse({"instances": [{"age": 1, "kind": "a"}, {"age": None, "kind": "b"}]}, ROWS)
+    by_column = tf_rest.parse({"inputs": {"age": [1, None], "kind": ["a", "b"]}}, ROWS)
     assert by_row.rows == by_column.rows == [{"age": 1, "kind": "a"}, {"age": None, "kind": "b"}]
 
 
 def test_the_only_input_needs_no_name() -> None:
     for instance in ([1.0, 2.0], {"code": [1.0, 2.0]}):
-        assert tf_rest.asked({"signature_name": "one", "instances": [instance]}, ROWS).rows == [{"code": [1.0, 2.0]}]
+        assert tf_rest.parse({"signature_name": "one", "instances": [instance]}, ROWS).rows == [{"code": [1.0, 2.0]}]
     for inputs in ([[1.0, 2.0]], {"code": [[1.0, 2.0]]}):
-        assert tf_rest.asked({"signature_name": "one", "inputs": inputs}, ROWS).rows == [{"code": [1.0, 2.0]}]
+        assert tf_rest.parse({"signature_name": "one", "inputs": inputs}, ROWS).rows == [{"code": [1.0, 2.0]}]
     encoded = {"b64": "AAAA"}
-    assert tf_rest.asked({"instances": [encoded]}, PHOTO).rows == [{"image_bytes": encoded}]
+    assert tf_rest.parse({"instances": [encoded]}, PHOTO).rows == [{"image_bytes": encoded}]
 
 
 def test_answers_are_those_of_tensorflow_serving() -> None:
     answers = [{"label": b"a", "probabilities": np.array([0.5, np.nan], np.float32)}]
-    asked = tf_rest.asked({"instances": [{"age": 1, "kind": "a"}]}, ROWS)
-    found = tf_rest.answered(asked, answers, ROWS["serving_default"])
+    asked = tf_rest.parse({"instances": [{"age": 1, "kind": "a"}]}, ROWS)
+    found = tf_rest.reply(asked, answers, ROWS["serving_default"])
     assert found == {"predictions": [{"label": "a", "probabilities": [0.5, None]}]}
     asked = asked._replace(by_row=False)
-    found = tf_rest.answered(asked, answers, ROWS["serving_default"])
+    found = tf_rest.reply(asked, answers, ROWS["serving_default"])
     assert found == {"outputs": {"label": ["a"], "probabilities": [[0.5, None]]}}
-    one = tf_rest.asked({"signature_name": "one", "instances": [[1, 2]]}, ROWS)
-    assert tf_rest.answered(one, [{"pixels_bytes": b"\xff"}], ROWS["one"]) == {"predictions": [{"b64": "/w=="}]}
+    one = tf_rest.parse({"signature_name": "one", "instances": [[1, 2]]}, ROWS)
+    assert tf_rest.reply(one, [{"pixels_bytes": b"\xff"}], ROWS["one"]) == {"predictions": [{"b64": "/w=="}]}
 
 
 def test_tensors_of_json_and_of_bytes_are_the_same_request() -> None:
@@ -73,8 +73,8 @@ def test_tensors_of_json_and_of_bytes_are_the_same_request() -> None:
     plain = {"parameters": {"signature_name": "one"}, "inputs": [head | {"data": code.tolist()}]}
     nested = plain | {"inputs": [head | {"data": code.reshape(2, 2).tolist()}]}
     binary = plain | {"inputs": [head | {"parameters": {"binary_data_size": 16}}]}
-    found = [open_inference.asked(plain, b"", ROWS), open_inference.asked(nested, b"", ROWS)]
-    found.append(open_inference.asked(binary, code.tobytes(), ROWS))
+    found = [open_inference.parse(plain, b"", ROWS), open_inference.parse(nested, b"", ROWS)]
+    found.append(open_inference.parse(binary, code.tobytes(), ROWS))
     for each in found:
         assert [row["code"].tolist() for row in each.rows] == [[0, 1], [2, 3]]
 
@@ -84,9 +84,9 @@ def test_photos_of_bytes() -> None:
     head = {"name": "image_bytes", "shape": [2], "datatype": "BYTES", "parameters": {"binary_data_size": len(packed)}}
     text = json.dumps({"id": "7", "inputs": [head], "parameters": {"binary_data_output": True}}).encode()
     split = open_inference.split(text + packed, str(len(text)))
-    asked = open_inference.asked(json.loads(split[0]), split[1], PHOTO)
+    asked = open_inference.parse(json.loads(split[0]), split[1], PHOTO)
     assert asked.rows == [{"image_bytes": b"one"}, {"image_bytes": b"three"}]
-    body, length = open_inference.answered(asked, [{"x": 1.5}, {"x": 2.5}], PHOTO["serving_default"], "m", 3)
+    body, length = open_inference.reply(asked, [{"x": 1.5}, {"x": 2.5}], PHOTO["serving_default"], "m", 3)
     head = json.loads(body[:length])
     assert head["id"] == "7" and head["model_version"] == "3" and head["outputs"][0]["shape"] == [2]
     assert np.frombuffer(body[length:], "<f4").tolist() == [1.5, 2.5]
@@ -108,8 +108,8 @@ def test_photos_of_bytes() -> None:
     ],
 )
 def test_what_is_no_request_is_refused_with_a_reason(body: Any) -> None:
-    with pytest.raises(Refused, match="expected") as error:
-        tf_rest.asked(body, ROWS)
+    with pytest.raises(RequestError, match="expected") as error:
+        tf_rest.parse(body, ROWS)
     assert error.value.status == 400
 
 
@@ -130,7 +130,7 @@ def test_what_is_no_request_is_refused_with_a_reason(body: Any) -> None:
     ],
 )
 def test_what_is_no_example_is_refused_with_a_reason(fields: Any) -> None:
-    with pytest.raises(Refused, match="expected") as error:
+    with pytest.raises(RequestError, match="expected") as error:
         checked(fields, ROWS["serving_default"].inputs, KIND)
     assert error.value.status == 400
 
@@ -139,11 +139,11 @@ def test_what_is_no_example_is_refused_with_a_reason(fields: Any) -> None:
 @settings(max_examples=300, deadline=None)
 def test_whatever_comes_is_a_request_or_refused(body: Any, binary: bytes) -> None:
     signatures = ROWS | {"serving_default": ROWS["one"]}
-    for read in (lambda: tf_rest.asked(body, signatures), lambda: open_inference.asked(body, binary, signatures)):
+    for read in (lambda: tf_rest.parse(body, signatures), lambda: open_inference.parse(body, binary, signatures)):
         try:
             for fields in read().rows:
                 checked(fields, signatures["serving_default"].inputs, KIND)
-        except Refused as error:
+        except RequestError as error:
             assert 400 <= error.status < 500 and error.reason
 
 
@@ -155,9 +155,9 @@ def test_whatever_tensor_comes_is_read_or_refused(data: Any, kind: Any, shape: l
     for signature, name in ((ROWS["one"], "code"), (PHOTO["serving_default"], "image_bytes")):
         body = {"inputs": [{"name": name, "shape": shape, "datatype": kind, "data": data}]}
         try:
-            for fields in open_inference.asked(body, b"", {"serving_default": signature}).rows:
+            for fields in open_inference.parse(body, b"", {"serving_default": signature}).rows:
                 checked(fields, signature.inputs, KIND)
-        except Refused as error:
+        except RequestError as error:
             assert 400 <= error.status < 500 and error.reason
 
 
@@ -165,32 +165,32 @@ def test_a_request_of_too_many_examples_is_refused_before_they_are_made() -> Non
     columns = {"code": [[1, 2]] * 5}
     tensor = {"name": "code", "shape": [5, 2], "datatype": "FP32", "data": [1] * 10}
     for ask in (
-        lambda: tf_rest.asked({"signature_name": "one", "instances": columns["code"]}, ROWS, 4),
-        lambda: tf_rest.asked({"signature_name": "one", "inputs": columns}, ROWS, 4),
-        lambda: open_inference.asked({"parameters": {"signature_name": "one"}, "inputs": [tensor]}, b"", ROWS, 4),
+        lambda: tf_rest.parse({"signature_name": "one", "instances": columns["code"]}, ROWS, 4),
+        lambda: tf_rest.parse({"signature_name": "one", "inputs": columns}, ROWS, 4),
+        lambda: open_inference.parse({"parameters": {"signature_name": "one"}, "inputs": [tensor]}, b"", ROWS, 4),
     ):
-        with pytest.raises(Refused, match="at most 4 examples") as refused:
+        with pytest.raises(RequestError, match="at most 4 examples") as refused:
             ask()
         assert refused.value.status == 413
 
 
 def test_text_among_numbers_takes_no_memory() -> None:
     texts = ["a" * 1_000_000] + [""] * 50_000  # NumPy's array of these has 200 GB
-    with pytest.raises(Refused, match="expected 2 numbers"):
+    with pytest.raises(RequestError, match="expected 2 numbers"):
         checked({"code": texts}, ROWS["one"].inputs, KIND)
     tensor = {"name": "code", "shape": [1, len(texts)], "datatype": "FP32", "data": texts}
-    with pytest.raises(Refused, match="expected numbers"):
-        open_inference.asked({"parameters": {"signature_name": "one"}, "inputs": [tensor]}, b"", ROWS)
+    with pytest.raises(RequestError, match="expected numbers"):
+        open_inference.parse({"parameters": {"signature_name": "one"}, "inputs": [tensor]}, b"", ROWS)
 
 
 def test_halves_of_surrogate_pairs_and_names_that_are_none_are_refused() -> None:
     tensor = {"name": "code", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}
     body = {"parameters": {"signature_name": "one"}, "inputs": [tensor]}
-    with pytest.raises(Refused, match="half of a surrogate pair"):
-        open_inference.asked(body | {"id": "\ud800"}, b"", ROWS)
-    with pytest.raises(Refused, match="each once"):
-        open_inference.asked(body | {"inputs": [tensor | {"name": ["code"]}]}, b"", ROWS)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestError, match="half of a surrogate pair"):
+        open_inference.parse(body | {"id": "\ud800"}, b"", ROWS)
+    with pytest.raises(RequestError, match="each once"):
+        open_inference.parse(body | {"inputs": [tensor | {"name": ["code"]}]}, b"", ROWS)
+    with pytest.raises(RequestError) as refused:
         checked({"\ud800": 1}, ROWS["one"].inputs, KIND)
     assert refused.value.reason.encode()
 

@@ -20,8 +20,8 @@ import zoo
 from support.pictures import b64, encoded
 from support.servers import Client, served
 from zoo.errors import InputError
-from zoo.serving.front import Limits
-from zoo.serving.hosting import Host
+from zoo.serving.dispatcher import Limits
+from zoo.serving.model_manager import ModelManager
 
 
 def test_answers_are_those_of_the_artifact(server: Client, classifier: Path, pixels: np.ndarray) -> None:
@@ -74,7 +74,7 @@ def test_it_tells_what_it_serves(server: Client, pixels: np.ndarray) -> None:
 def test_it_tells_what_a_request_is_made_of(server: Client, tabular: Path) -> None:
     assert server("/v1/models/digits/inputs") == (200, {"inputs": [{"name": "image_bytes", "type": "image"}]})
     assert server("/v1/models/nobody/inputs")[0] == server("/v1/models/digits/versions/9/inputs")[0] == 404
-    with served(Host({"table": tabular}, runtime="saved_model")) as client:
+    with served(ModelManager({"table": tabular}, runtime="saved_model")) as client:
         _, found = client("/v1/models/table/versions/1/inputs")
         kept = (tabular / "example.json").read_bytes()
         row = json.loads(kept)["instances"][0]
@@ -116,7 +116,7 @@ def test_bad_requests_are_refused_with_a_reason(server: Client, pixels: np.ndarr
 
 def test_many_at_once_share_batches_and_get_their_own_answers(classifier: Path, pixels: np.ndarray) -> None:
     sizes: list[int] = []
-    host = Host({"digits": classifier}, runtime="saved_model", told=sizes.append)
+    host = ModelManager({"digits": classifier}, runtime="saved_model", on_batch=sizes.append)
     wanted = [each.label for each in zoo.load(classifier).predict(list(pixels[:200]))]
     with served(host, limits=Limits(queue=300)) as client, ThreadPoolExecutor(24) as pool:
         asked = [{"instances": [b64(encoded(each))]} for each in pixels[:200]]
@@ -126,7 +126,7 @@ def test_many_at_once_share_batches_and_get_their_own_answers(classifier: Path, 
 
 
 def test_a_full_queue_is_told(classifier: Path, pixels: np.ndarray) -> None:
-    host = Host({"digits": classifier}, runtime="saved_model")
+    host = ModelManager({"digits": classifier}, runtime="saved_model")
     batcher, go = host.get("digits").batcher, threading.Event()
     real = batcher._run
     batcher._run = lambda key, rows: (go.wait(30), real(key, rows))[1]
@@ -144,7 +144,7 @@ def test_a_full_queue_is_told(classifier: Path, pixels: np.ndarray) -> None:
 
 
 def test_a_token_is_asked_for(classifier: Path, pixels: np.ndarray) -> None:
-    host = Host({"digits": classifier}, runtime="saved_model")
+    host = ModelManager({"digits": classifier}, runtime="saved_model")
     with served(host, token="a secret".replace(" ", "-")) as client:
         for headers in ({}, {"Authorization": "Bearer other"}, {"Authorization": "Basic YTpi"}):
             status, found = client("/v1/models", headers=headers)
@@ -156,8 +156,8 @@ def test_a_token_is_asked_for(classifier: Path, pixels: np.ndarray) -> None:
 @pytest.mark.slow
 def test_codes_and_reconstructions_are_served(conditional: Path, variational: Path, pixels: np.ndarray) -> None:
     with pytest.raises(InputError, match="--runtime onnx is for labels of images"):
-        Host({"gan": conditional}, runtime="onnx")
-    with served(Host({"gan": conditional, "vae": variational})) as client:
+        ModelManager({"gan": conditional}, runtime="onnx")
+    with served(ModelManager({"gan": conditional, "vae": variational})) as client:
         card = json.loads((conditional / "card.json").read_text())
         width = zoo.load(conditional).width
         status, found = client(

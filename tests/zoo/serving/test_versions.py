@@ -22,9 +22,9 @@ from support.servers import Client, process, served
 from zoo.errors import InputError
 from zoo.files import cache_folder
 from zoo.formats import exporting
-from zoo.serving import hosting, opening, running
-from zoo.serving.answering import DEFAULT
-from zoo.serving.hosting import Host
+from zoo.serving import loading, model_manager, server
+from zoo.serving.model_manager import ModelManager
+from zoo.serving.servables import DEFAULT
 
 
 @pytest.fixture
@@ -64,12 +64,12 @@ def test_a_damaged_version_does_not_answer(
     monkeypatch: pytest.MonkeyPatch,
     events: list[Any],
 ) -> None:
-    monkeypatch.setattr(hosting, "POLL", 0.05)
+    monkeypatch.setattr(model_manager, "POLL", 0.05)
     shutil.copytree(classifier, workplace / "digits" / "1")
-    host = Host(
+    host = ModelManager(
         {"digits": workplace / "digits"},
         runtime="saved_model",
-        tell=lambda event, **facts: events.append((event, facts)),
+        on_event=lambda event, **facts: events.append((event, facts)),
     )
     shutil.copytree(classifier, workplace / "new")
     DAMAGES[damage](workplace / "new")
@@ -80,7 +80,7 @@ def test_a_damaged_version_does_not_answer(
         time.sleep(0.02)
     assert host.get("digits").number == 1 and list(host.models["digits"].broken) == [2]
     shutil.rmtree(workplace / "digits" / "1")  # from under the one that answers
-    answering = host.get("digits").answering
+    answering = host.get("digits").servable
     key, row = answering.row(DEFAULT, {"image_bytes": encoded(pixels[0])})
     assert answering.run(key, [row])[0]["label"] == zoo.load(classifier).predict([pixels[0]])[0].label
     host.close()
@@ -92,7 +92,7 @@ def test_a_format_is_written_once_into_the_version_or_the_cache(
 ) -> None:
     def opened(folder: Path) -> Any:
         events.clear()
-        return opening.opened_version(folder, tell=lambda event, **facts: events.append((event, facts)))
+        return loading.load_version(folder, on_event=lambda event, **facts: events.append((event, facts)))
 
     def asked(answering: Any) -> Any:
         return answering.run(DEFAULT, [answering.row(DEFAULT, {"image_bytes": encoded(pixels[0])})[1]])[0]
@@ -127,7 +127,7 @@ def test_a_format_is_written_once_into_the_version_or_the_cache(
     _changed(workplace / "digits" / "2" / "formats" / "openvino" / "model.bin")
     with pytest.raises(InputError, match="not those that were published"):
         opened(workplace / "digits" / "2")
-    host = Host({"digits": workplace / "digits"})  # the format of the newest is damaged: the one before answers
+    host = ModelManager({"digits": workplace / "digits"})  # the format of the newest is damaged: the one before answers
     assert host.get("digits").number == 1 and list(host.models["digits"].broken) == [2]
     host.close()
 
@@ -175,23 +175,25 @@ def test_a_token_that_can_not_be_read_is_told(workplace: Path) -> None:
     Path("empty").write_text("\n")
     for name, reason in (("folder", "can't be read"), ("bytes", "no text"), ("missing", "can't be read")):
         with pytest.raises(InputError, match=f"^{name}: .*{reason}"):
-            running.token_of(name, None)
+            server.token_of(name, None)
     for name in ("long", "empty", "/dev/zero", "/dev/null"):
         with pytest.raises(InputError, match=f"^{name}: expected a token"):
-            running.token_of(name, None)
+            server.token_of(name, None)
     Path("right").write_text("  a-long-secret\r\n")
-    assert running.token_of("right", "another-secret") == "a-long-secret"
+    assert server.token_of("right", "another-secret") == "a-long-secret"
     with pytest.raises(InputError, match="ZOO_TOKEN"):
-        running.token_of(None, "")
+        server.token_of(None, "")
 
 
 def test_a_newer_version_is_picked_up_and_a_broken_one_is_not(
     classifier: Path, workplace: Path, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosting, "POLL", 0.1)
+    monkeypatch.setattr(model_manager, "POLL", 0.1)
     base, events = workplace / "digits", []
     shutil.copytree(classifier, base / "1")
-    host = Host({"digits": base}, runtime="saved_model", tell=lambda event, **facts: events.append((event, facts)))
+    host = ModelManager(
+        {"digits": base}, runtime="saved_model", on_event=lambda event, **facts: events.append((event, facts))
+    )
 
     def until(wanted: str, number: int) -> dict[str, Any]:
         ends = time.monotonic() + 60
@@ -216,12 +218,12 @@ def test_a_newer_version_is_picked_up_and_a_broken_one_is_not(
         assert client("/v1/models/digits/versions/1")[0] == 404
         assert client("/v1/models/digits:predict", {"instances": [b64(encoded(pixels[0]))]})[0] == 200
     (base / "2" / "saved_model.pb").write_bytes(b"")
-    again = Host({"digits": base}, runtime="saved_model")  # started where the newest one is broken
+    again = ModelManager({"digits": base}, runtime="saved_model")  # started where the newest one is broken
     assert again.get("digits").number == 1 and list(again.models["digits"].broken) == [2]
     again.close()
-    pinned = hosting.named([f"old={base}/1", str(base)])
+    pinned = model_manager.folders_by_name([f"old={base}/1", str(base)])
     assert pinned == {"old": base / "1", "digits": base}
-    monkeypatch.setattr(hosting.artifact, "ROOT", workplace)
+    monkeypatch.setattr(model_manager.artifact, "ROOT", workplace)
     monkeypatch.chdir(base / "2")
-    assert hosting.named(["old=digits/1", "digits"]) == {"old": base / "1", "digits": base}
-    assert hosting.named(["."]) == {"digits": Path(".")} and hosting._number(Path(".")) == 2
+    assert model_manager.folders_by_name(["old=digits/1", "digits"]) == {"old": base / "1", "digits": base}
+    assert model_manager.folders_by_name(["."]) == {"digits": Path(".")} and model_manager._number(Path(".")) == 2

@@ -10,12 +10,12 @@ import pytest
 
 from support.tasks import COUNT, border, card_of, said_by, without_margins
 from support.tasks import TASKS as EXAMPLES
-from zoo.artifacts.gate import TOLERANCE, Answered, Parity, alike, compare, flipped, held
+from zoo.artifacts.gate import TOLERANCE, ExportAnswers, Parity, alike, compare, compare_values, count_flips
 from zoo.errors import InputError
 from zoo.formats import parity as formats
+from zoo.formats.gate_inputs import GateInputs
 from zoo.formats.parity import Expected
-from zoo.formats.questions import Asked
-from zoo.serving.answering import Numbers, Row
+from zoo.serving.servables import NumericServable, Row
 from zoo.tasks.forms import FORMS
 from zoo.tasks.registry import TASKS, task_of
 from zoo.tasks.task import Task
@@ -31,7 +31,7 @@ DECIDED = sorted({name for name, value, said in VALUES if FORMS[said.form].decis
 def proven(task: Task, outputs: Outputs, said: dict[str, np.ndarray]) -> Parity:
     """What the gate finds."""
     inputs = np.zeros((len(next(iter(outputs.values()))), 1))
-    return compare(task, outputs, Answered(said, np.arange(len(inputs)), ()), [])
+    return compare(task, outputs, ExportAnswers(said, np.arange(len(inputs)), ()), [])
 
 
 @EACH
@@ -149,7 +149,7 @@ def test_a_decision_may_differ_only_as_near_as_twice_the_tolerance(name: str) ->
     assert proven(without_margins(task), near, said).label_differences == 1
     assert proven(without_margins(task), near, said_by(task, near)).passed
     far, other = border(name, 3 * TOLERANCE)
-    assert held(task, far, said_by(task, other), values, TOLERANCE) == (0.0, 1)
+    assert compare_values(task, far, said_by(task, other), values, TOLERANCE) == (0.0, 1)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_near_decision_may_be_another_near_one_alone(
     for said in (*may, *may_not):
         received = np.array([said], object if isinstance(said, str) else None)
         received = received.reshape(1, 1, 2, 1) if name == "generation" else received
-        assert flipped(task, value, answer, received, TOLERANCE) == (said in may_not), said
+        assert count_flips(task, value, answer, received, TOLERANCE) == (said in may_not), said
 
 
 @EACH
@@ -196,8 +196,8 @@ def test_outputs_are_alike_whose_decisions_are_equal(name: str) -> None:
 @EACH
 def test_nothing_to_compare_proves_nothing(name: str) -> None:
     task, outputs = EXAMPLES[name].task, EXAMPLES[name].outputs()
-    assert held(task, outputs, said_by(task, outputs), {}, TOLERANCE)[0] == float("inf")
-    none = compare(task, outputs, Answered(said_by(task, outputs), np.zeros(0, np.int64), ()), [])
+    assert compare_values(task, outputs, said_by(task, outputs), {}, TOLERANCE)[0] == float("inf")
+    none = compare(task, outputs, ExportAnswers(said_by(task, outputs), np.zeros(0, np.int64), ()), [])
     assert not none.passed
 
 
@@ -211,16 +211,16 @@ def test_a_task_that_is_not_known_is_refused_everywhere() -> None:
         with pytest.raises(InputError, match=f"expected task to be {known}, received"):
             task_of(card)
         with pytest.raises(InputError, match=known):
-            asked = Asked(np.zeros((COUNT, 1)), None, "made up")
+            asked = GateInputs(np.zeros((COUNT, 1)), None, "made up")
             formats.compare(Expected({}, {"model": outputs}), {"model": outputs}, asked, card, int8=False)
         with pytest.raises(InputError, match=known):
-            Numbers(card, lambda tensors: outputs, "saved_model")
+            NumericServable(card, lambda tensors: outputs, "saved_model")
 
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.supervised])
 def test_a_server_says_what_the_export_says(name: str) -> None:
     task, outputs = EXAMPLES[name].task, EXAMPLES[name].outputs()
-    server = Numbers(card_of(name), lambda tensors: outputs, "made up")
+    server = NumericServable(card_of(name), lambda tensors: outputs, "made up")
     size = {"size": np.int32([4, 4])} if task.asks else {}
     rows = server.run("serving_default", [Row({"image": np.zeros((4, 4, 3), np.uint8)}, size)] * COUNT)
     for value in task.values():

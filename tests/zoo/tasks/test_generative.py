@@ -24,8 +24,8 @@ from zoo.evaluation.reconstructions import _log_probability
 from zoo.evaluation.samples import GenerationEvaluation
 from zoo.tasks import thresholds
 from zoo.tasks.thresholds import promised, threshold
+from zoo.training.calibration import folds as folds_of
 from zoo.training.preparing import prepare
-from zoo.training.unlearnt import folds as folds_of
 
 
 def digits(count: int = 1797) -> Data:

@@ -17,7 +17,7 @@ import zoo
 from support.programs import command
 from support.servers import served
 from zoo.errors import InputError, JobError
-from zoo.serving.hosting import Host
+from zoo.serving.model_manager import ModelManager
 from zoo.tasks.registry import TASKS, register
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Measure, Plan, Value
@@ -166,7 +166,7 @@ def test_it_is_exported_and_verified(version: Path, table: Path) -> None:
 def test_it_is_served(version: Path) -> None:
     row = {"temperature": 2.0, "hour": -1.0}
     (one,) = zoo.load(version).predict(row)
-    with served(Host({"visitors": version})) as client:
+    with served(ModelManager({"visitors": version})) as client:
         status, reply = client("/v1/models/visitors:predict", {"instances": [row]})
         described = client("/v1/models")[1]["models"][0]
     assert status == 200 and described["values"]["is_busy"]["form"] == "flag"

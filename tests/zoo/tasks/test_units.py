@@ -12,7 +12,7 @@ from sklearn.datasets import load_diabetes
 
 import zoo
 from support.programs import command
-from zoo.artifacts.gate import Answered, compare
+from zoo.artifacts.gate import ExportAnswers, compare
 from zoo.errors import InputError
 from zoo.formats import parity
 from zoo.formats.parity import Expected
@@ -127,12 +127,12 @@ def test_the_gates_find_what_differs_by_little_of_the_deviation(unit: float, off
     card = {"task": "regression", "classes": ["a", "b"], "deviations": [unit, unit]}
 
     def passes(received: np.ndarray) -> tuple[bool, bool]:
-        answered = Answered({"prediction": received}, np.arange(64), ())
+        answered = ExportAnswers({"prediction": received}, np.arange(64), ())
         parts = Expected({}, {"model": {"prediction": expected}}), {"model": {"prediction": received}}
-        verdict = parity.compare(*parts, Asked(), card, int8=False)
+        verdict = parity.compare(*parts, GateInputs(), card, int8=False)
         return compare(task, {"prediction": expected}, answered, []).passed, verdict.passed
 
-    class Asked:
+    class GateInputs:
         targets = None
 
         def __len__(self) -> int:

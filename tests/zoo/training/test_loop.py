@@ -13,7 +13,7 @@ from support.training import blobs, network, options
 from zoo.errors import InputError
 from zoo.training import compiling
 from zoo.training.batches import Arrays, not_finite
-from zoo.training.compiling import Reuse
+from zoo.training.compiling import SessionCache
 from zoo.training.loop import fit
 from zoo.training.optimizers import optimizer
 
@@ -139,7 +139,7 @@ def test_weights_that_are_no_longer_finite_end_training_where_no_loss_tells_of_t
 def test_models_of_one_structure_share_compiled_functions_and_learn_as_they_would_alone(name: str) -> None:
     inputs, targets = blobs(300)
     held = Arrays(*blobs(60, seed=1), batch_size=32)
-    reuse = Reuse()
+    reuse = SessionCache()
 
     def trained(rate: float, seed: int, **extra: object) -> tuple[list[np.ndarray], list[dict[str, float]]]:
         model = network(seed, dropout=0.2)
@@ -163,7 +163,7 @@ def test_models_of_one_structure_share_compiled_functions_and_learn_as_they_woul
 
 def test_another_structure_is_compiled_anew() -> None:
     inputs, targets = blobs(100)
-    reuse = Reuse(kept=2)
+    reuse = SessionCache(capacity=2)
     for width in (4, 5, 6, 4):
         batches = Arrays(inputs, targets, batch_size=16)
         model = network(width=width)

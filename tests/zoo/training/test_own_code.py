@@ -17,7 +17,7 @@ from support.programs import command
 from support.servers import served
 from zoo.data import tables
 from zoo.errors import InputError, Notice
-from zoo.serving.hosting import Host
+from zoo.serving.model_manager import ModelManager
 from zoo.training.own_code import answers, import_file
 
 LAYERS = """
@@ -229,7 +229,7 @@ def test_without_its_layers_the_saved_model_answers_and_that_is_told(own: Path) 
     told = command("predict", own, source, "--json")
     assert told.returncode == 0 and told.stderr.count("\n") == 1 and "SavedModel answers" in told.stderr
     assert command("evaluate", own, source).returncode == 0
-    with served(Host({"own": own}, runtime="saved_model")) as server:
+    with served(ModelManager({"own": own}, runtime="saved_model")) as server:
         row = rows().drop(columns="target").iloc[0].to_dict()
         assert server("/v1/models/own:predict", {"instances": [row]})[1]["predictions"][0]["label"] == answers[0].label
     import_file(own.parents[1] / "mine.py")
@@ -281,7 +281,7 @@ def test_images_are_answered_by_the_saved_model_too(workplace: Path, pixels: np.
         found = zoo.load(folder).predict(list(pixels[:40]))
     assert [each.label for each in found] == [each.label for each in known]
     told: list[dict[str, Any]] = []
-    with served(Host({"own": folder}, tell=lambda event, **facts: told.append(facts))) as server:
+    with served(ModelManager({"own": folder}, on_event=lambda event, **facts: told.append(facts))) as server:
         assert server("/v1/models/own")[0] == 200
     assert any("mine>Scaled" in str(each.get("reason")) for each in told)
 

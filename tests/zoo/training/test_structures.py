@@ -13,7 +13,7 @@ import pytest
 from zoo.training import compiling
 from zoo.training.batches import Arrays
 from zoo.training.checkpoints import Checkpoint
-from zoo.training.compiling import Reuse, unoptimized
+from zoo.training.compiling import SessionCache, unoptimized
 from zoo.training.loop import fit
 from zoo.training.optimizers import optimizer
 from zoo.training.structures import structure
@@ -139,7 +139,7 @@ def test_losses_rules_and_names_of_inputs_are_told_apart() -> None:
     assert key(joined("a", "b"), batches=batches) != key(joined("b", "a"), batches=batches)
 
 
-def trained(model: keras.Model, reuse: Reuse | None, rate: float = 3e-2, size: int = 20, **extra: Any) -> tuple:
+def trained(model: keras.Model, reuse: SessionCache | None, rate: float = 3e-2, size: int = 20, **extra: Any) -> tuple:
     batches = Arrays(INPUTS, TARGETS, batch_size=size, seed=1)
     rule = optimizer(extra.pop("name", "adam"), rate, steps=extra.get("epochs", 2) * len(batches))
     with unoptimized():
@@ -151,7 +151,7 @@ def trained(model: keras.Model, reuse: Reuse | None, rate: float = 3e-2, size: i
 @pytest.mark.parametrize("names", [("activation tanh", "activation relu"), ("nested tanh", "nested relu"),
                                    ("times 1.0", "times 5.0")])  # fmt: skip
 def test_networks_learn_together_what_they_learn_alone(names: tuple[str, str]) -> None:
-    reuse, ends = Reuse(), []
+    reuse, ends = SessionCache(), []
     for shared in (None, reuse):
         for name in (*names, names[0]):
             keras.utils.set_random_seed(0)
@@ -167,7 +167,7 @@ def test_one_network_in_turns_with_other_settings_is_scored_each_time() -> None:
     first = [np.array(each) for each in compiling.states(model)]
     turns = [{"size": 20}, {"size": 30}, {"name": "momentum"}, {"size": 20, "rate": 1e-3}, {"size": 30}, {"size": 20}]
 
-    def all_turns(reuse: Reuse | None) -> list[tuple]:
+    def all_turns(reuse: SessionCache | None) -> list[tuple]:
         found = []
         for turn in turns:
             for variable, value in zip(compiling.states(model), first, strict=True):
@@ -175,7 +175,7 @@ def test_one_network_in_turns_with_other_settings_is_scored_each_time() -> None:
             found.append(trained(model, reuse, **turn))
         return found
 
-    for (history, weights), (same, others) in zip(all_turns(None), all_turns(Reuse()), strict=True):
+    for (history, weights), (same, others) in zip(all_turns(None), all_turns(SessionCache()), strict=True):
         assert history == same and history.epochs[-1]["val_loss"] > 0
         assert all(np.array_equal(one, other) for one, other in zip(weights, others, strict=True))
 
@@ -194,7 +194,7 @@ def test_repeated_and_resumed_trainings_are_the_same_to_the_bit(precision: str, 
     finally:
         keras.config.set_dtype_policy(before)
     first = [np.array(each) for each in compiling.states(model)]
-    reuse, epochs = Reuse(), 90
+    reuse, epochs = SessionCache(), 90
 
     class Killed(Exception):
         pass

@@ -1,4 +1,4 @@
-"""The page at ``/``, on which a person asks the models. It asks the server that it came from, and nothing else."""
+"""The page at ``/`` to try the models. It sends requests to its own server alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _TAGS = {"css": "style", "js": "script"}
 
 
 def _page() -> str:
-    """All files in one: where a token is asked for, one path is open to those who are yet to enter it."""
+    """The page with its script and style inlined, because a server with a token has only one open path."""
     folder = Path(__file__).parent
 
-    def inlined(found: re.Match[str]) -> str:
-        tag = _TAGS[found[2]]
-        return f"<{tag}>\n{(folder / found[1]).read_text(encoding='utf-8')}</{tag}>"
+    def inlined(match: re.Match[str]) -> str:
+        tag = _TAGS[match[2]]
+        return f"<{tag}>\n{(folder / match[1]).read_text(encoding='utf-8')}</{tag}>"
 
     return _LINKED.sub(inlined, (folder / "page.html").read_text(encoding="utf-8"))
 

@@ -206,4 +206,4 @@ def test_version_folders_are_numbers_as_tensorflow_serving_reads_them(workplace:
     assert artifact.find("made") == Path("made/007") == artifact.find("made/007")
     assert [artifact.version_number(name) for name in odd] == [7, 5, None, None, None, None, None, 0]
     Path("made", ".partial-x").mkdir()
-    assert artifact._claim(Path("made/.partial-x"), Path("made")) == Path("made/8")
+    assert artifact._rename_to_next(Path("made/.partial-x"), Path("made")) == Path("made/8")

@@ -17,33 +17,33 @@ import zoo
 from support.pictures import b64, encoded
 from support.servers import process
 from zoo.errors import InputError
-from zoo.serving import hosting, running
+from zoo.serving import model_manager, server
 
 
 @pytest.mark.parametrize("text", ["short", "with a space", "ümlaut-long"])
 def test_a_weak_token_is_refused(text: str, workplace: Path) -> None:
     with pytest.raises(InputError, match="token of 8"):
-        running.token_of(None, text)
+        server.token_of(None, text)
     with pytest.raises(InputError, match="can't be read"):
-        running.token_of("missing", None)
-    assert running.token_of(None, None) is None
+        server.token_of("missing", None)
+    assert server.token_of(None, None) is None
 
 
 def test_what_can_not_be_served_is_told(classifier: Path, workplace: Path) -> None:
     with pytest.raises(InputError, match="no artifact"):
-        hosting.named(["nothing"])
+        model_manager.folders_by_name(["nothing"])
     with pytest.raises(InputError, match="two models are named"):
-        hosting.named([str(classifier), str(classifier)])
+        model_manager.folders_by_name([str(classifier), str(classifier)])
     with pytest.raises(InputError, match="a name without"):
-        hosting.named([f"a/b={classifier}"])
-    with running._socket("127.0.0.1", 0) as taken:
+        model_manager.folders_by_name([f"a/b={classifier}"])
+    with server.bound_socket("127.0.0.1", 0) as taken:
         taken.listen()
         with pytest.raises(InputError, match="name another --port"):
-            running.serve([str(classifier)], port=taken.getsockname()[1])
+            server.serve([str(classifier)], port=taken.getsockname()[1])
         with pytest.raises(InputError, match="name another --grpc-port"):
-            running.serve([str(classifier)], port=0, grpc_port=taken.getsockname()[1])
+            server.serve([str(classifier)], port=0, grpc_port=taken.getsockname()[1])
     with pytest.raises(InputError, match="name another --grpc-port"):
-        running.serve([str(classifier)], port=18501, grpc_port=18501)
+        server.serve([str(classifier)], port=18501, grpc_port=18501)
 
 
 @pytest.mark.slow

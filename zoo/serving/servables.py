@@ -1,4 +1,4 @@
-"""An artifact as something that answers: what it takes, one checked example at a time, and what it says of several."""
+"""Servables: artifacts that check one example at a time, and answer batches of checked ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from zoo.artifacts.card import requested_kind
 from zoo.data.kind import Kind, TooLargeError
 from zoo.errors import InputError
-from zoo.serving.refusals import bad, too_large
+from zoo.serving.request_errors import bad_request, too_large
 from zoo.tasks.forms import FORMS, sent
 from zoo.tasks.registry import task_of
 
@@ -28,7 +28,7 @@ class Tensor(NamedTuple):
 
     Attributes:
         dtype: NumPy's name, ``string`` for bytes.
-        shape: the first is that of the batch; None where it is free.
+        shape: with the batch axis first; None for an axis of any length.
     """
 
     dtype: str
@@ -36,41 +36,41 @@ class Tensor(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """What is taken, and what is answered."""
+    """Inputs and outputs by name."""
 
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
 
 
-class Answering(Protocol):
-    """A version of a model."""
+class Servable(Protocol):
+    """A version of a model that answers requests."""
 
     runtime: str
     lanes: int
     signatures: dict[str, Signature]
 
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
-        """One example, checked, as `run` takes it, and a key that it shares with those it may share a batch with.
+        """Check one example, and return it as `run` takes it, after a key. Examples of equal key may share a batch.
 
-        Called from threads.
+        It is called from threads.
 
         Args:
             signature: one of `signatures`.
             fields: name of an input -> value of JSON, or bytes.
 
         Raises:
-            Refused: it is none.
+            RequestError: the fields are no example of the signature.
         """
 
     def run(self, key: Hashable, rows: Sequence[Any]) -> list[dict[str, Any]]:
-        """Of each row: name of an output -> float32 or bool array, number, bytes or str."""
+        """Answers, one a row: name of an output -> float32 or bool array, number, bytes or str."""
 
 
 class Row(NamedTuple):
     """One example.
 
     Attributes:
-        tensors: of a format without strings, the batch axis left out.
+        tensors: of a format without strings, without the batch axis.
         request: what the answer needs beside the outputs; see `zoo.data.kind.Kind.passed`.
     """
 
@@ -78,57 +78,57 @@ class Row(NamedTuple):
     request: dict[str, np.ndarray] = {}
 
 
-class Numbers:
-    """Answers of any runtime for requests that become numbers without TensorFlow, as images do.
+class NumericServable:
+    """A model in any runtime, for requests that become numbers without TensorFlow, as images do.
 
     Args:
         card: of the artifact.
-        ask: tensors by name, (batch, ...), to outputs by name, float32 (batch, ...).
+        infer: a function from tensors by name, (batch, ...), to outputs by name, float32 (batch, ...).
         runtime: its name.
-        most: pixels of an encoded image.
+        most: pixels of an encoded image, at most.
     """
 
     def __init__(
         self,
         card: dict[str, Any],
-        ask: Callable[[dict[str, np.ndarray]], Mapping[str, np.ndarray]],
+        infer: Callable[[dict[str, np.ndarray]], Mapping[str, np.ndarray]],
         runtime: str,
         most: int = MAX_PIXELS,
     ):
-        self.ask, self.runtime, self.most = ask, runtime, most
+        self.infer, self.runtime, self.most = infer, runtime, most
         self.task, self.kind = task_of(card), requested_kind(card)
         forms = {name: FORMS[value.form] for name, value in self.task.values().items()}
         names = len(self.task.names)
         inputs = {name: Tensor("string", (None,)) for name in self.kind.encoded}
         outputs = {n: Tensor(form.dtype, (None, names) if form.wide else (None,)) for n, form in forms.items()}
         self.signatures = {DEFAULT: Signature(inputs, outputs)}
-        self.lanes = 2 if runtime == "openvino" else 1  # it runs the inputs of a batch beside each other
+        self.lanes = 2 if runtime == "openvino" else 1  # OpenVINO runs the inputs of a batch in parallel
 
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
-        """Tensors of a format without strings, the batch axis left out."""
+        """Tensors of numbers, without the batch axis."""
         values = checked(fields, self.signatures[signature].inputs, self.kind, self.most)
         with refusing():
             return DEFAULT, Row(self.kind.numbered(values), self.kind.passed(values, self.task.asks))
 
     def run(self, key: Hashable, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        """As the exported model answers."""
+        """Answers, equal to those of the exported model."""
         outputs = self.outputs([row.tensors for row in rows])
         request = {name: np.stack([row.request[name] for row in rows]) for name in rows[0].request}
         return sent(self.task, self.task.answer(outputs, request, np))
 
     def outputs(self, rows: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """What the network gives for the tensors of some requests."""
+        """Outputs of the network for the tensors of some requests."""
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        return dict(self.ask({n: v.astype(np.float32) if v.dtype == np.uint8 else v for n, v in stacked.items()}))
+        return dict(self.infer({n: v.astype(np.float32) if v.dtype == np.uint8 else v for n, v in stacked.items()}))
 
 
-class Graph:
-    """All signatures of a SavedModel, by TensorFlow.
+class SavedModelServable:
+    """All signatures of a SavedModel, run by TensorFlow.
 
     Args:
         folder: of the version.
         card: of the artifact.
-        most: pixels of an encoded image.
+        most: pixels of an encoded image, at most.
     """
 
     runtime, lanes = "saved_model", 1
@@ -137,7 +137,7 @@ class Graph:
         import tensorflow as tf
 
         self.kind = requested_kind(card)
-        self.model, self.most = tf.saved_model.load(str(folder)), most  # kept: its variables go with it
+        self.model, self.most = tf.saved_model.load(str(folder)), most  # a reference, as it owns the variables
         self.functions = dict(self.model.signatures)
         self.signatures = {
             name: Signature(_tensors(function.structured_input_signature[1]), _tensors(function.structured_outputs))
@@ -146,41 +146,41 @@ class Graph:
 
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
         """An array or bytes for each input."""
-        found = checked(fields, self.signatures[signature].inputs, self.kind, self.most)
+        values = checked(fields, self.signatures[signature].inputs, self.kind, self.most)
         with refusing():
-            found = self.kind.exportable(found)
-        shapes = tuple((name, np.shape(value)) for name, value in sorted(found.items()))
-        return (signature, shapes), found
+            values = self.kind.exportable(values)
+        shapes = tuple((name, np.shape(value)) for name, value in sorted(values.items()))
+        return (signature, shapes), values
 
     def run(self, key: Hashable, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """As the signature answers."""
+        """Answers of the signature."""
         import tensorflow as tf
 
         signature = key[0]
         dtypes = {name: tensor.dtype for name, tensor in self.signatures[signature].inputs.items()}
-        asked = {
+        tensors = {
             name: tf.constant([row[name] for row in rows], tf.string)
             if dtype == "string"
             else tf.constant(np.stack([row[name] for row in rows]))
             for name, dtype in dtypes.items()
         }
         try:
-            answers = {name: value.numpy() for name, value in self.functions[signature](**asked).items()}
+            answers = {name: value.numpy() for name, value in self.functions[signature](**tensors).items()}
         except tf.errors.InvalidArgumentError as error:
-            raise bad(f"the model does not take this: {error.message.splitlines()[0]}") from error
+            raise bad_request(f"the model does not take this: {error.message.splitlines()[0]}") from error
         return [{name: values[at] for name, values in answers.items()} for at in range(len(rows))]
 
 
-class Both(Numbers):
-    """A SavedModel of images: its default signature on pixels that were decoded before, in threads.
+class ImageServable(NumericServable):
+    """A SavedModel of images, whose default signature gets pixels that threads decoded before.
 
     Args:
         graph: the SavedModel.
         card: of the artifact.
-        most: pixels of an encoded image.
+        most: pixels of an encoded image, at most.
     """
 
-    def __init__(self, graph: Graph, card: dict[str, Any], most: int = MAX_PIXELS) -> None:
+    def __init__(self, graph: SavedModelServable, card: dict[str, Any], most: int = MAX_PIXELS) -> None:
         super().__init__(card, self._serve, graph.runtime, most)
         self.graph = graph
         self.signatures = graph.signatures | self.signatures
@@ -188,63 +188,63 @@ class Both(Numbers):
     def _serve(self, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         import tensorflow as tf
 
-        said = self.graph.functions["serving_pixels"](**{name: tf.constant(v) for name, v in tensors.items()})
-        return {name: said[name].numpy() for name in self.task.outputs}
+        outputs = self.graph.functions["serving_pixels"](**{name: tf.constant(v) for name, v in tensors.items()})
+        return {name: outputs[name].numpy() for name in self.task.outputs}
 
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
-        """As the one that has the signature."""
+        """As that of the servable that has the signature."""
         return super().row(signature, fields) if signature == DEFAULT else self.graph.row(signature, fields)
 
     def run(self, key: Hashable, rows: Sequence[Any]) -> list[dict[str, Any]]:
-        """As the one that has the signature."""
+        """As that of the servable that has the signature."""
         return super().run(key, rows) if key == DEFAULT else self.graph.run(key, rows)
 
 
 def checked(
     fields: Mapping[str, Any], inputs: Mapping[str, Tensor], kind: Kind, most: int = MAX_PIXELS
 ) -> dict[str, Any]:
-    """The fields of one example, of the types that a signature takes.
+    """The fields of one example, converted to the types of a signature.
 
     Args:
         fields: name -> value of JSON, or bytes.
         inputs: of the signature.
         kind: of the model's inputs.
-        most: pixels of an encoded image.
+        most: pixels of an encoded image, at most.
 
     Raises:
-        Refused: a field is missing, too many or of another type, or is no input of the kind.
+        RequestError: a field is missing, unexpected or of another type, or is no input of the kind.
     """
     if set(fields) != set(inputs):
-        raise bad(f"expected the fields {_names(inputs)}, received {_names(fields)}")
-    found = {name: _value(name, fields[name], tensor, name in kind.encoded) for name, tensor in inputs.items()}
+        raise bad_request(f"expected the fields {_names(inputs)}, received {_names(fields)}")
+    values = {name: _value(name, fields[name], tensor, name in kind.encoded) for name, tensor in inputs.items()}
     with refusing():
-        return kind.checked(found, most)
+        return kind.checked(values, most)
 
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """What a kind does not take is refused."""
+    """Turn input errors of the block into request errors."""
     try:
         yield
     except TooLargeError as error:
         raise too_large(str(error)) from error
     except InputError as error:
-        raise bad(str(error)) from error
+        raise bad_request(str(error)) from error
 
 
 def bytes_of(name: str, value: Any) -> bytes:
-    """Of base64, as TensorFlow Serving has it (``{"b64": "..."}``) or plain.
+    """The bytes of base64, as TensorFlow Serving takes it (``{"b64": "..."}``) or plain.
 
     Raises:
-        Refused: it is none.
+        RequestError: the value is no base64.
     """
     text = value.get("b64") if isinstance(value, dict) and set(value) == {"b64"} else value
     if not isinstance(text, str):
-        raise bad(f'{name}: expected {{"b64": "..."}} with the base64 of a file, received {_shown(value)}')
+        raise bad_request(f'{name}: expected {{"b64": "..."}} with the base64 of a file, received {_shown(value)}')
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise bad(f"{name}: expected base64: {error}") from error
+        raise bad_request(f"{name}: expected base64: {error}") from error
 
 
 def _value(name: str, value: Any, tensor: Tensor, encoded: bool) -> Any:
@@ -256,43 +256,43 @@ def _value(name: str, value: Any, tensor: Tensor, encoded: bool) -> Any:
         if isinstance(value, dict):
             return bytes_of(name, value)
         if not isinstance(value, str):
-            raise bad(f"{name}: expected a string, received {_shown(value)}")
+            raise bad_request(f"{name}: expected a string, received {_shown(value)}")
         try:
             return value.encode()
         except UnicodeEncodeError as error:
-            raise bad(f"{name}: expected text, received half of a surrogate pair") from error
+            raise bad_request(f"{name}: expected text, received half of a surrogate pair") from error
     return _numbers(name, value, tensor)
 
 
 def _numbers(name: str, value: Any, tensor: Tensor) -> np.ndarray:
-    wanted = tensor.shape[1:]
-    shape = " x ".join("any" if size is None else str(size) for size in wanted)
-    expected = f"{name}: expected {f'{shape} numbers' if wanted else 'a number'}"
+    sizes = tensor.shape[1:]
+    shape = " x ".join("any" if size is None else str(size) for size in sizes)
+    expected = f"{name}: expected {f'{shape} numbers' if sizes else 'a number'}"
     if not only_numbers(value):
-        raise bad(f"{expected}, received {_shown(value)}")
+        raise bad_request(f"{expected}, received {_shown(value)}")
     try:
-        found = np.asarray(value)
-        if found.dtype == object:
-            found = np.asarray(value, np.float64)  # null is a missing number
+        array = np.asarray(value)
+        if array.dtype == object:
+            array = np.asarray(value, np.float64)  # null is a missing number
     except (ValueError, TypeError, OverflowError):
-        raise bad(f"{expected}, received {_shown(value)}") from None
-    if found.dtype.kind not in "fiu" and found.size:
-        raise bad(f"{expected}, received {_shown(value)}")
-    same = len(found.shape) == len(wanted) and all(w in (None, s) for w, s in zip(wanted, found.shape, strict=True))
-    if not same or not found.size:
-        raise bad(f"{expected}, received {' x '.join(map(str, found.shape)) or 'one number'}")
+        raise bad_request(f"{expected}, received {_shown(value)}") from None
+    if array.dtype.kind not in "fiu" and array.size:
+        raise bad_request(f"{expected}, received {_shown(value)}")
+    fits = len(array.shape) == len(sizes) and all(w in (None, s) for w, s in zip(sizes, array.shape, strict=True))
+    if not fits or not array.size:
+        raise bad_request(f"{expected}, received {' x '.join(map(str, array.shape)) or 'one number'}")
     dtype = np.dtype(tensor.dtype)
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
-        whole = found.dtype.kind in "iu" or (np.isfinite(found).all() and (found == np.floor(found)).all())
-        if not whole or found.min() < limits.min or found.max() > limits.max:
-            raise bad(f"{expected} of type {tensor.dtype}, received {_shown(value)}")
+        integral = array.dtype.kind in "iu" or (np.isfinite(array).all() and (array == np.floor(array)).all())
+        if not integral or array.min() < limits.min or array.max() > limits.max:
+            raise bad_request(f"{expected} of type {tensor.dtype}, received {_shown(value)}")
     with np.errstate(over="ignore"):
-        return found.astype(dtype)
+        return array.astype(dtype)
 
 
 def only_numbers(value: Any) -> bool:
-    """Whether a value of JSON holds nothing but numbers and null; NumPy makes one long text the width of all."""
+    """Whether a value of JSON holds only numbers and null; NumPy would pad strings to the longest."""
     level = [value] if isinstance(value, list | str | dict) else []
     while level:
         if not set(map(type, level)) <= {list, int, float, bool, type(None)}:

@@ -1,4 +1,4 @@
-"""What a server tells of itself: metrics for Prometheus, and a log of one JSON object a line."""
+"""Monitoring: metrics for Prometheus, and a log of one JSON object a line."""
 
 from __future__ import annotations
 
@@ -27,48 +27,48 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        given: dict[str, Any] = {"registry": self._registry}
-        self.requests = Counter("zoo_requests", "Requests answered", ["model", "protocol", "code"], **given)
+        options: dict[str, Any] = {"registry": self._registry}
+        self.requests = Counter("zoo_requests", "Requests answered", ["model", "protocol", "code"], **options)
         self.seconds = Histogram(
-            "zoo_request_seconds", "Time from request to answer", ["model"], buckets=_SECONDS, **given
+            "zoo_request_seconds", "Time from request to answer", ["model"], buckets=_SECONDS, **options
         )
-        self.examples = Counter("zoo_examples", "Examples answered", ["model"], **given)
+        self.examples = Counter("zoo_examples", "Examples answered", ["model"], **options)
         self.batches = Histogram(
-            "zoo_batch_examples", "Examples that were answered together", buckets=(1, 2, 4, 8, 16, 32, 64), **given
+            "zoo_batch_examples", "Examples that were answered together", buckets=(1, 2, 4, 8, 16, 32, 64), **options
         )
-        self.waiting = Gauge("zoo_waiting_examples", "Examples that were accepted and have no answer yet", **given)
-        self.versions = Gauge("zoo_model_version", "The version that answers", ["model"], **given)
-        self.broken = Counter("zoo_versions_broken", "Versions that could not be opened", ["model"], **given)
+        self.waiting = Gauge("zoo_waiting_examples", "Examples that were accepted and have no answer yet", **options)
+        self.versions = Gauge("zoo_model_version", "The version that answers", ["model"], **options)
+        self.broken = Counter("zoo_versions_broken", "Versions that could not be opened", ["model"], **options)
 
     def text(self) -> bytes:
-        """In Prometheus' format."""
+        """The metrics in Prometheus' format."""
         return generate_latest(self._registry)
 
 
 class Log:
-    """Writes events.
+    """Writes events as lines of JSON.
 
     Args:
-        out: where to; None for nowhere.
+        out: the stream to write to; None for none.
     """
 
     def __init__(self, out: TextIO | None = sys.stderr) -> None:
         self._out, self._lock = out, threading.Lock()
 
     def __call__(self, event: str, **facts: Any) -> None:
-        """One line."""
+        """Write one line."""
         if self._out is None:
             return
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "event": event} | facts, ensure_ascii=True, default=str)
-        with self._lock, suppress(OSError):  # who read the log is gone: the server goes on
+        with self._lock, suppress(OSError):  # the server goes on if the reader of the log is gone
             self._out.write(line + "\n")
             self._out.flush()
 
 
 @contextmanager
 def gathered(log: Log) -> Iterator[None]:
-    """Within the block, what libraries log and what this package warns of are events of `log`, as all else is."""
+    """Within the block, logs of libraries and warnings of this package become events of `log`."""
     handler = _Handler(log)
     root = logging.getLogger()
     with warnings.catch_warnings():

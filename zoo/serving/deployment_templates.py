@@ -1,4 +1,4 @@
-"""Texts of the files that `zoo.serving.deploying` writes, with places for `str.format`."""
+"""Templates of the files that `zoo.serving.deployment` writes, for `str.format`."""
 
 KUBERNETES = """\
 # The artifact {base}, version {version} and those to come, served by TensorFlow Serving.

@@ -1,4 +1,4 @@
-"""Many workers for one search, by Keras Tuner's own service between a chief and them. Importing this imports Keras."""
+"""Worker processes for one search, which get trials from its chief. Importing this imports Keras."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import keras_tuner
 
 from zoo.errors import InputError, JobError
 
-RESTARTS = 3  # of a worker that ended before its first trial did
+RESTARTS = 3  # of a worker that dies before its first trial ends
 
 
-class Crew:
+class WorkerPool:
     """Worker processes of this machine; one that dies is started again.
 
     Args:
-        job: what `work` does, to be pickled.
-        count: how many.
-        run: folder for what they need and print.
-        threads: of each; the machine's cores shared out where None.
+        job: arguments of `tuning.worker_process.work`, to be pickled.
+        count: number of workers.
+        run: folder for the job and the logs.
+        threads: of each worker; an equal share of the machine's cores if None.
 
     Attributes:
-        until: of `time.time`, when a trial in flight ends; None for no end.
+        until: of `time.time`, when running trials end; None for no end.
     """
 
     def __init__(self, job: dict[str, Any], count: int, run: Path, threads: int | None = None) -> None:
@@ -41,53 +41,52 @@ class Crew:
             ) from error
         self.until: float | None = None
         self.processes: dict[str, subprocess.Popen] = {}
-        self.ends: dict[str, int] = {}
+        self.deaths: dict[str, int] = {}
 
     def start(self, host: str, port: int) -> None:
-        """Start them all."""
+        """Start all workers."""
         self.address = host, port
         for number in range(self.count):
             self._start(f"worker-{number}")
 
     def _start(self, name: str) -> None:
-        given = {"KERASTUNER_TUNER_ID": name, "KERASTUNER_ORACLE_IP": self.address[0]}
-        given |= {"KERASTUNER_ORACLE_PORT": str(self.address[1]), "OMP_NUM_THREADS": str(self.threads)}
-        code = "import zoo.startup; zoo.startup.quicken(); from tuning.worker_process import work; work()"
-        command = [sys.executable, "-c", code, str(self.file), str(self.threads)]
+        env = {"KERASTUNER_TUNER_ID": name, "KERASTUNER_ORACLE_IP": self.address[0]}
+        env |= {"KERASTUNER_ORACLE_PORT": str(self.address[1]), "OMP_NUM_THREADS": str(self.threads)}
+        command = [sys.executable, "-m", "tuning.worker_process", str(self.file), str(self.threads)]
         command += [] if self.until is None else [str(self.until)]
         with (self.run / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                command, env=os.environ | given, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command, env=os.environ | env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     @property
-    def gone(self) -> bool:
-        """Whether all ended well."""
+    def finished(self) -> bool:
+        """Whether all workers ended well."""
         return all(each.poll() == 0 for each in self.processes.values())
 
-    def look(self, oracle: keras_tuner.Oracle) -> None:
-        """Start again those that died.
+    def restart_dead(self, oracle: keras_tuner.Oracle) -> None:
+        """Start workers again that died.
 
         Raises:
-            JobError: one died too often without a trial between.
+            JobError: a worker died too often with no trial ended in between.
         """
         for name, process in list(self.processes.items()):
             if process.poll() not in (None, 0):
-                oracle.lose(name)
+                oracle.release(name)
                 done = len(oracle.end_order)
-                self.ends[name] = self.ends.get(name, 0) + 1 if self.ends.get(f"{name} at") == done else 1
-                self.ends[f"{name} at"] = done
-                if self.ends[name] > RESTARTS:
-                    raise JobError(f"{name} ends at once: {self._last_words(name)}; see {self.run / name}.log")
+                self.deaths[name] = self.deaths.get(name, 0) + 1 if self.deaths.get(f"{name} at") == done else 1
+                self.deaths[f"{name} at"] = done
+                if self.deaths[name] > RESTARTS:
+                    raise JobError(f"{name} ends at once: {self._last_line(name)}; see {self.run / name}.log")
                 self._start(name)
 
-    def _last_words(self, name: str) -> str:
+    def _last_line(self, name: str) -> str:
         log = (self.run / f"{name}.log").read_text(errors="replace").splitlines()
-        told = [line.strip() for line in log if line.strip() and not re.match(r"WARNING: All log|[IWE]\d{4} ", line)]
-        return told[-1][:200] if told else f"code {self.processes[name].returncode}"
+        lines = [line.strip() for line in log if line.strip() and not re.match(r"WARNING: All log|[IWE]\d{4} ", line)]
+        return lines[-1][:200] if lines else f"code {self.processes[name].returncode}"
 
     def stop(self) -> None:
-        """End those that still run."""
+        """End the workers that still run."""
         for process in self.processes.values():
             if process.poll() is None:
                 process.terminate()

@@ -1,4 +1,4 @@
-"""What networks say of training examples that they did not learn from."""
+"""Scores of training examples by networks that did not learn from them, to calibrate thresholds on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.tasks.terms import Unlearnt, Usual
-from zoo.training.compiling import Reuse
-from zoo.training.learning import Sides, learn
+from zoo.training.compiling import SessionCache
+from zoo.training.learning import InnerSplit, learn
 
 if TYPE_CHECKING:
     import keras
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
 FOLDS = 5
 
 
-def unlearnt(
+def calibration_scores(
     job: Job, network: keras.Model, settings: Settings, epochs: int, choosing: np.ndarray, seed: int
 ) -> Unlearnt:
-    """A function that asks networks for examples that they did not learn from.
+    """A function that scores examples which the network did not learn from.
 
-    Those that chose the epoch, if there are enough; else all, each asked of one of five networks that are trained as
-    this one was, each on four fifths of the examples.
+    These are the examples that chose the epoch, if there are enough; else all, each scored by one of five networks
+    that are trained in the same way on four fifths of the examples.
 
     Args:
-        job: what was learnt.
+        job: data and task.
         network: trained.
         settings: of its training, completed.
-        epochs: that it was trained.
-        choosing: positions in the training part of the examples that chose the epoch.
+        epochs: of its training.
+        choosing: positions in the training part of the examples that chose the best epoch.
         seed: of the folds, and of their training.
 
     Source: Vovk 2015, "Cross-conformal predictors".
     """
 
-    def asked(answer: Callable[[Any, np.ndarray], np.ndarray], enough: Callable[[int], bool]) -> Usual:
+    def scores_of(answer: Callable[[Any, np.ndarray], np.ndarray], enough: Callable[[int], bool]) -> Usual:
         if enough(len(choosing)):
             source = f"{len(choosing):,} training examples, not learnt from"
             return Usual(answer(network, job.inputs[choosing]), source)
-        scores, reuse = np.full(len(job.inputs), np.nan, np.float32), Reuse()
-        parts, rng = folds(job, seed), np.random.default_rng(seed)
-        least = min((len(chosen) for chosen, _ in parts), default=0)  # of one number of steps, one graph serves all
-        for number, (chosen, others) in enumerate(parts):
-            random.seed(seed + number)  # which Keras draws the seeds of its weights from
+        scores, reuse = np.full(len(job.inputs), np.nan, np.float32), SessionCache()
+        splits, rng = folds(job, seed), np.random.default_rng(seed)
+        least = min((len(chosen) for chosen, _ in splits), default=0)  # of one number of steps, one graph serves all
+        for number, (chosen, others) in enumerate(splits):
+            random.seed(seed + number)  # Keras draws the seeds of its weights from it
             fold = type(network).from_config(network.get_config())
-            sides = Sides((job.inputs, job.targets), None, np.sort(rng.permutation(chosen)[:least]))
-            learn(job, fold, sides, settings, seed, stop_at=max(1, epochs), reuse=reuse)
+            split = InnerSplit((job.inputs, job.targets), None, np.sort(rng.permutation(chosen)[:least]))
+            learn(job, fold, split, settings, seed, stop_at=max(1, epochs), reuse=reuse)
             scores[others] = answer(fold, job.inputs[others])
         if np.isnan(scores).any():
             source = f"{len(scores):,} training examples, learnt from: too few to hold out"
@@ -59,11 +59,11 @@ def unlearnt(
         source = f"{len(scores):,} training examples, each scored by one of {FOLDS} networks that did not learn from it"
         return Usual(scores, source)
 
-    return asked
+    return scores_of
 
 
 def folds(job: Job, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Positions to learn from and to be asked, fold by fold; of windows those learnt share no step with the others."""
+    """Positions to learn from and to score, for each fold; windows to learn from share no step with those to score."""
     from sklearn.model_selection import GroupKFold
 
     part, count = job.data.train, len(job.inputs)
@@ -71,8 +71,8 @@ def folds(job: Job, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
         window, places = max(1, job.data.kind.window), np.arange(count)
         blocks = np.array_split(places, FOLDS)
         apart = [(places < block[0] - window + 1) | (places > block[-1] + window - 1) for block in blocks if len(block)]
-        found = [(np.flatnonzero(learnt), block) for learnt, block in zip(apart, blocks, strict=False)]
-        return [(learnt, block) for learnt, block in found if len(learnt)]
+        splits = [(np.flatnonzero(train), block) for train, block in zip(apart, blocks, strict=False)]
+        return [(train, block) for train, block in splits if len(train)]
     units = part.together
     if len(np.unique(units)) < FOLDS:
         return []

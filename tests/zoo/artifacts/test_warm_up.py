@@ -137,9 +137,9 @@ def test_sequences_have_the_length_that_the_model_takes(workplace: Path) -> None
 def test_without_the_package_there_are_none(classifier: Path, tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['tensorflow_serving'] = None\n"
-        "import json; from pathlib import Path; from zoo.artifacts import warming\n"
+        "import json; from pathlib import Path; from zoo.artifacts import warm_up\n"
         "card = json.loads(Path(sys.argv[1], 'card.json').read_text())\n"
-        "print(warming.write(Path(sys.argv[2]), card, None, 'x'), 'tensorflow' in sys.modules)"
+        "print(warm_up.write(Path(sys.argv[2]), card, None, 'x'), 'tensorflow' in sys.modules)"
     )
     command = [sys.executable, "-c", code, str(classifier), str(tmp_path)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == ["0", "False"]

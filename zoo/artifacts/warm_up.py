@@ -1,4 +1,4 @@
-"""The requests that TensorFlow Serving warms a new version up with, of made-up inputs."""
+"""Warm-up requests for TensorFlow Serving, with made-up inputs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ BATCHES = (1, 32)
 
 
 def write(folder: Path, card: Mapping[str, Any], model: keras.Model, name: str) -> int:
-    """Write requests of batch 1 and 32 to the SavedModel in `folder`, for TensorFlow Serving to replay at loading.
+    """Write requests of batch 1 and 32 to the SavedModel in `folder`, which TensorFlow Serving replays at loading.
 
-    Without them the first request of every shape waits for TensorFlow to set itself up. The inputs are made up.
+    Without them, the first request of every shape waits for TensorFlow's set-up. The inputs are made up.
 
     Args:
         folder: of the version.
         card: of the artifact.
         model: raw inputs to outputs.
-        name: of the artifact, which the model will be called by.
+        name: of the artifact, which is the name of the served model.
 
     Returns:
-        how many; 0 where the package tensorflow-serving-api is not installed.
+        number of requests; 0 if the package tensorflow-serving-api is not installed.
 
     Source: TensorFlow Serving's guide "SavedModel Warmup", tensorflow.org/tfx/serving/saved_model_warmup.
     """

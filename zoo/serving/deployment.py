@@ -1,4 +1,4 @@
-"""Files that bring an artifact to where it is served: Kubernetes, with KServe or without, and Docker."""
+"""Files that deploy an artifact: to Kubernetes, with KServe or without, and with Docker."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from zoo.artifacts import artifact, card, checksums
 from zoo.errors import InputError
-from zoo.files import whole_file
-from zoo.serving import deployments
+from zoo.files import atomic_file
+from zoo.serving import deployment_templates
 
-# Its version is that of TensorFlow: a SavedModel may be read by the version that wrote it and by later ones,
+# The version is that of TensorFlow: a SavedModel can be read by the version that wrote it and by later ones,
 # tensorflow.org/guide/versions. Tags: hub.docker.com/r/tensorflow/serving/tags.
 VERSION = "2.21.0"
 IMAGE = f"tensorflow/serving:{VERSION}"
@@ -22,7 +22,7 @@ GRPC, REST = 8500, 8501
 USER = 65534  # nobody; the image sets no user, and ports over 1024 need no rights
 KSERVE_USER = 1000  # of kserve-tensorflow-serving, config/runtimes/kserve-tensorflow-serving.yaml in github.com/kserve
 CPUS = 2
-LOADING = 5 * 60  # seconds that a server may take to load the model, and replay the warm-up requests
+LOADING = 5 * 60  # seconds that a server may take to load the model and to replay the warm-up requests
 
 
 def kubernetes(path: str | Path, name: str | None = None, image: str = IMAGE, claim: str = "models") -> str:
@@ -30,22 +30,22 @@ def kubernetes(path: str | Path, name: str | None = None, image: str = IMAGE, cl
 
     Args:
         path: as `zoo.load` takes it.
-        name: of the objects and of the served model; that of the artifact, as Kubernetes allows it, where None.
+        name: of the objects and of the served model; by default that of the artifact, as Kubernetes allows it.
         image: of TensorFlow Serving.
-        claim: the PersistentVolumeClaim that has the artifact's folder.
+        claim: the PersistentVolumeClaim with the artifact's folder.
 
     Returns:
-        YAML, several documents.
+        YAML with several documents.
 
     Raises:
-        InputError: no artifact, not as it was published, or not in a folder whose name is its version.
+        InputError: there is no artifact, its files were changed, or its folder's name is no version.
     """
     folder = _version(path)
     name = service_name(name or folder.parent.name)
     weights = sum(file.stat().st_size for file in (folder / "variables").iterdir())
     # An estimate: TensorFlow, twice the weights, and twice that while a new version is loaded beside the old one.
     request = 256 * math.ceil(2 + 4 * weights / 2**28)
-    return deployments.KUBERNETES.format(
+    return deployment_templates.KUBERNETES.format(
         base=folder.parent.name.replace("\n", " "),
         version=folder.name,
         name=_quoted(name),
@@ -66,15 +66,15 @@ def kubernetes(path: str | Path, name: str | None = None, image: str = IMAGE, cl
 
 
 def docker(path: str | Path, out: str | Path = ".", image: str = IMAGE) -> dict[str, str]:
-    """An image that has one version of an artifact in it, and how to run it.
+    """Files that build an image with one version of an artifact, and run it.
 
     Args:
         path: as `zoo.load` takes it.
-        out: the folder that the files will be in; they find the artifact from there.
+        out: folder of the files; paths in them are relative to it.
         image: of TensorFlow Serving.
 
     Returns:
-        file name -> text: ``Dockerfile``, the list of what it takes, and ``compose.yaml``.
+        file name -> text: ``Dockerfile``, ``Dockerfile.dockerignore`` and ``compose.yaml``.
 
     Raises:
         InputError: as `kubernetes`.
@@ -87,13 +87,13 @@ def docker(path: str | Path, out: str | Path = ".", image: str = IMAGE) -> dict[
         "context": _quoted(Path(os.path.relpath(base, place)).as_posix()),
         "dockerfile": _quoted(Path(os.path.relpath(place / "Dockerfile", base)).as_posix()),  # seen from the context
         "tagged": _quoted(f"{name}:{folder.name}"),
-        "test": json.dumps(["CMD", "bash", "-c", deployments.TEST.format(name=name, rest=REST)]),
+        "test": json.dumps(["CMD", "bash", "-c", deployment_templates.TEST.format(name=name, rest=REST)]),
         "loading": LOADING,
     }
     texts = {
-        "Dockerfile": deployments.DOCKERFILE,
-        "Dockerfile.dockerignore": deployments.IGNORED,
-        "compose.yaml": deployments.COMPOSE,
+        "Dockerfile": deployment_templates.DOCKERFILE,
+        "Dockerfile.dockerignore": deployment_templates.IGNORED,
+        "compose.yaml": deployment_templates.COMPOSE,
     }
     return {file: text.format(**values) for file, text in texts.items()}
 
@@ -102,10 +102,10 @@ def write(artifact_path: str | Path, out: str | Path, kubernetes: bool = False, 
     """Write the files of `kubernetes` and `docker` to the folder `out`, all or none of them.
 
     Returns:
-        the files; those that were there with the same text included.
+        the paths of the files, also of those that existed with the same text.
 
     Raises:
-        InputError: a file is there and has other text, `out` is inside the artifact, or as `kubernetes`.
+        InputError: a file exists with another text, `out` is inside the artifact, or as `kubernetes`.
     """
     out, folder = Path(out), _version(artifact_path)
     if out.resolve().is_relative_to(folder.resolve()):
@@ -118,16 +118,16 @@ def write(artifact_path: str | Path, out: str | Path, kubernetes: bool = False, 
             )
     out.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        with whole_file(out / name) as partial:
+        with atomic_file(out / name) as partial:
             partial.write_bytes(text.encode())
     return [out / name for name in texts]
 
 
 def service_name(name: str) -> str:
-    """`name` as Kubernetes allows it of a Service: letters a-z, digits and ``-``, beginning with a letter.
+    """`name` in the form that Kubernetes requires of a Service: letters a-z, digits and ``-``, a letter first.
 
-    Source: kubernetes.io/docs/concepts/overview/working-with-objects/names, "RFC 1035 Label Names"; of its 63
-        characters KServe needs some for suffixes.
+    Source: kubernetes.io/docs/concepts/overview/working-with-objects/names, "RFC 1035 Label Names"; KServe needs some
+        of the 63 characters for suffixes.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     plain = plain if plain[:1].isalpha() else f"model-{plain}"
@@ -148,5 +148,5 @@ def _version(path: str | Path) -> Path:
 
 
 def _quoted(text: str) -> str:
-    """A string of YAML: those of JSON are."""
+    """`text` as a string of YAML, which includes the strings of JSON."""
     return json.dumps(text)

@@ -1,4 +1,4 @@
-"""What a format is held to its model with: held-out files of the run, a path that is named, or inputs made up."""
+"""Inputs for the gate: held-out files of the run, examples in a given path, or made-up inputs."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
     Artifact = Predictor | Reconstructor | Generator
 
-MOST = 500  # inputs that a format is asked
-CALIBRATED = 200  # examples that the ranges of an int8 model are found on
+MOST = 500  # inputs for a format
+CALIBRATED = 200  # examples to find the ranges of an int8 model on
 MADE_UP = 64
 
 
-class Asked(NamedTuple):
+class GateInputs(NamedTuple):
     """Inputs for the gate.
 
     Attributes:
-        inputs: raw, in memory: as `zoo.data.Part` has them, of images uint8 pixels; of a generator ``code`` and perhaps
+        inputs: raw inputs in memory, as in `zoo.data.Part`, of images uint8 pixels; of a generator ``code`` and perhaps
             ``label``.
-        targets: as `zoo.data.Part` has them; None where they are not known.
-        origin: where they come from, in words.
-        files: of images that `inputs` are decoded from, paths or encoded images: the version itself is asked with them,
-            as it crops what it decodes; None where the pixels are all there is.
+        targets: as in `zoo.data.Part`; None if they are not known.
+        origin: of the inputs, in words.
+        files: the images that `inputs` are decoded from, as paths or encoded. The SavedModel takes these, because it
+            crops the images that it decodes. None if there are only pixels.
     """
 
     inputs: Inputs
@@ -49,9 +49,9 @@ class Asked(NamedTuple):
     def __len__(self) -> int:
         return count(self.inputs)
 
-    def chosen(self, positions: np.ndarray) -> Asked:
-        """Those at `positions`, int64."""
-        return Asked(
+    def chosen(self, positions: np.ndarray) -> GateInputs:
+        """The inputs at `positions`, int64."""
+        return GateInputs(
             chosen_inputs(self.inputs, positions),
             None if self.targets is None else self.targets[positions],
             self.origin,
@@ -59,43 +59,44 @@ class Asked(NamedTuple):
         )
 
 
-def to_ask(artifact: Artifact, validate: str | Path | None) -> Asked:
-    """What the formats of `artifact` are asked.
+def inputs_for(artifact: Artifact, validate: str | Path | None) -> GateInputs:
+    """The inputs to compare formats of `artifact` on.
 
     Args:
-        artifact: as `zoo.load` gives it.
-        validate: a path with labelled examples, as `zoo evaluate` takes it (of an autoencoder without labels); None
-            for the held-out files of the run where those are still there, with the same content, and else for inputs
-            made up.
+        artifact: as `zoo.load` returns it.
+        validate: a path with labelled examples, as `zoo evaluate` takes it (for an autoencoder without labels). None
+            for the held-out files of the run if they still exist with the same content, else for made-up inputs.
 
     Raises:
-        InputError: nothing can be read at `validate`, or all of it is what the model was trained on.
+        InputError: nothing can be read at `validate`, or the model was trained on all of it.
     """
     if validate is not None:
         return _named(artifact, validate)
-    held_out = _held_out(artifact)
-    if held_out is not None:
-        return held_out
+    of_run = _held_out(artifact)
+    if of_run is not None:
+        return of_run
     files = _made_up(artifact.model, artifact.card)
-    return Asked(made_up(artifact.model, artifact.card), None, "made up", files if in_files(files) else None)
+    return GateInputs(made_up(artifact.model, artifact.card), None, "made up", files if in_files(files) else None)
 
 
-def readable(asked: Asked, kind: Kind) -> Asked:
-    """Of images those that the version itself reads from the file.
+def readable(gate_inputs: GateInputs, kind: Kind) -> GateInputs:
+    """The images that the SavedModel can decode; all inputs that are no images.
 
     Raises:
-        InputError: there is none.
+        InputError: there are none.
     """
-    if asked.files is None:
-        return asked
-    kept = np.flatnonzero([reason is None for reason in kind.unreadable(asked.files)])
-    if not len(kept):
-        raise InputError(f"{asked.origin}: the SavedModel reads none of these images; name others with --validate PATH")
-    return asked.chosen(kept)
+    if gate_inputs.files is None:
+        return gate_inputs
+    positions = np.flatnonzero([reason is None for reason in kind.unreadable(gate_inputs.files)])
+    if not len(positions):
+        raise InputError(
+            f"{gate_inputs.origin}: the SavedModel reads none of these images; name others with --validate PATH"
+        )
+    return gate_inputs.chosen(positions)
 
 
 def calibration(artifact: Artifact, calibrate: str | Path | None) -> Inputs:
-    """Up to 200 raw inputs to find the ranges of an int8 model on: those named, else training images of the run.
+    """Up to 200 raw inputs to find the ranges of an int8 model on: those in `calibrate`, or training images of the run.
 
     Raises:
         InputError: there are none.
@@ -119,7 +120,7 @@ def calibration(artifact: Artifact, calibrate: str | Path | None) -> Inputs:
 
 
 def made_up(model: keras.Model, card: dict[str, Any]) -> Inputs:
-    """Inputs of the right kind, always the same ones; among them words, categories and gaps that training had not."""
+    """Made-up inputs, always the same; some have words, categories or gaps that the training data lack."""
     return requested_kind(card, model).with_unseen(_made_up(model, card))
 
 
@@ -127,23 +128,23 @@ def _made_up(model: keras.Model, card: dict[str, Any]) -> Inputs:
     return requested_kind(card, model).made_up(model, MADE_UP, np.random.default_rng(0))
 
 
-def _named(artifact: Artifact, validate: str | Path) -> Asked:
+def _named(artifact: Artifact, validate: str | Path) -> GateInputs:
     task = task_of(artifact.card)
     if task.drawn:
-        raise InputError("a generator is asked with drawn codes; leave out --validate")
+        raise InputError("a generator is compared on random codes; leave out --validate")
     if not task.supervised:
         inputs = artifact.read(validate)[1]
-        return Asked(chosen_inputs(inputs, spread(np.arange(count(inputs)), MOST)), None, str(validate))
+        return GateInputs(chosen_inputs(inputs, spread(np.arange(count(inputs)), MOST)), None, str(validate))
     part, _ = artifact.kind.labelled(validate, task)
-    fresh = np.flatnonzero([digested not in artifact.trained_on() for digested in part.digests])
-    if not len(fresh):
+    unseen = np.flatnonzero([digested not in artifact.trained_on() for digested in part.digests])
+    if not len(unseen):
         raise InputError(f"{validate}: the model was trained on all of it; expected examples that it has not seen")
     origin = f"{validate}, training examples not left out: {artifact.doubt}" if artifact.doubt else str(validate)
-    return _in_memory(part.chosen(spread(fresh, MOST)), artifact.kind, origin)
+    return _in_memory(part.chosen(spread(unseen, MOST)), artifact.kind, origin)
 
 
-def _held_out(artifact: Artifact) -> Asked | None:
-    """Examples of the run that were held out; None where they are no longer there."""
+def _held_out(artifact: Artifact) -> GateInputs | None:
+    """Held-out examples of the run; None if their files are gone."""
     task, origin = task_of(artifact.card), "held-out examples of the run"
     if task.drawn:
         return None
@@ -151,8 +152,8 @@ def _held_out(artifact: Artifact) -> Asked | None:
     part = _of_run(artifact, ("test",) if test else ("validation",), MOST)
     if part is None:
         return None
-    asked = _in_memory(part, artifact.kind, origin)
-    return asked if task.supervised else asked._replace(targets=None)
+    gate_inputs = _in_memory(part, artifact.kind, origin)
+    return gate_inputs if task.supervised else gate_inputs._replace(targets=None)
 
 
 def _of_run(artifact: Artifact, splits: Collection[str], most: int) -> Part | None:
@@ -161,23 +162,23 @@ def _of_run(artifact: Artifact, splits: Collection[str], most: int) -> Part | No
     return None if source is None else artifact.kind.again(source, rows, task_of(artifact.card), most)
 
 
-def _in_memory(part: Part, kind: Kind, origin: str) -> Asked:
+def _in_memory(part: Part, kind: Kind, origin: str) -> GateInputs:
     read, positions, errors = [], [], {}
-    for some in kind.decoded(part.inputs):
-        errors |= some.errors
-        if len(some.positions):
-            read.append(some.inputs)
-            positions.append(some.positions)
+    for batch in kind.decoded(part.inputs):
+        errors |= batch.errors
+        if len(batch.positions):
+            read.append(batch.inputs)
+            positions.append(batch.positions)
     if not read:
         raise InputError(f"{origin}: no image can be read; {next(iter(errors.values()), 'there is none')}")
-    kept = part.chosen(np.concatenate(positions))
-    return Asked(joined(read), kept.targets, origin, kept.inputs if in_files(kept.inputs) else None)
+    selected = part.chosen(np.concatenate(positions))
+    return GateInputs(joined(read), selected.targets, origin, selected.inputs if in_files(selected.inputs) else None)
 
 
 def _source(artifact: Artifact) -> Path | None:
-    """The folder or file that the run read; None where that is not known or no longer there."""
-    told = artifact.folder / "run" / "source.txt"
-    path = Path(told.read_text(encoding="utf-8", errors="surrogateescape")) if told.is_file() else None
+    """The folder or file that the run read; None if it is not known, or gone."""
+    file = artifact.folder / "run" / "source.txt"
+    path = Path(file.read_text(encoding="utf-8", errors="surrogateescape")) if file.is_file() else None
     return path if path is not None and path.exists() else None
 
 

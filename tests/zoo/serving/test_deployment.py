@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import InputError
-from zoo.serving import deploying
+from zoo.serving import deployment
 
 yaml = pytest.importorskip("yaml")
 
@@ -97,7 +97,7 @@ SERVICE = {
 def test_the_api_server_would_take_the_manifests(classifier: Path) -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
     jsonschema = pytest.importorskip("jsonschema")
-    documents = list(yaml.safe_load_all(deploying.kubernetes(classifier)))
+    documents = list(yaml.safe_load_all(deployment.kubernetes(classifier)))
     assert [each["kind"] for each in documents] == ["InferenceService", "Deployment", "Service"]
     jsonschema.validate(documents[0], KSERVE)
     for document in documents[1:]:
@@ -112,13 +112,12 @@ def test_the_api_server_would_take_the_manifests(classifier: Path) -> None:
 
 
 def test_the_parts_of_the_manifests_fit_together(classifier: Path) -> None:
-    kserve, deployment, service = yaml.safe_load_all(deploying.kubernetes(classifier))
-    assert {each["metadata"]["name"] for each in (kserve, deployment, service)} == {"small-digits"}
-    pod = deployment["spec"]["template"]
+    kserve, deployed, service = yaml.safe_load_all(deployment.kubernetes(classifier))
+    assert {each["metadata"]["name"] for each in (kserve, deployed, service)} == {"small-digits"}
+    pod = deployed["spec"]["template"]
     labels = pod["metadata"]["labels"].items()
     assert (
-        deployment["spec"]["selector"]["matchLabels"].items() <= labels
-        and service["spec"]["selector"].items() <= labels
+        deployed["spec"]["selector"]["matchLabels"].items() <= labels and service["spec"]["selector"].items() <= labels
     )
     (container,) = pod["spec"]["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
@@ -138,9 +137,9 @@ def test_the_parts_of_the_manifests_fit_together(classifier: Path) -> None:
     for limits in (container["resources"], kserve["spec"]["predictor"]["model"]["resources"]):
         assert set(limits["requests"]) == set(limits["limits"]) == {"cpu", "memory"}
         assert int(limits["requests"]["memory"][:-2]) < int(limits["limits"]["memory"][:-2])
-    other = list(yaml.safe_load_all(deploying.kubernetes(classifier, "eins", "registry:5000/serving", "disk")))
+    other = list(yaml.safe_load_all(deployment.kubernetes(classifier, "eins", "registry:5000/serving", "disk")))
     assert other[0]["spec"]["predictor"]["model"]["storageUri"] == "pvc://disk/eins"
-    assert other[0]["spec"]["predictor"]["model"]["runtimeVersion"] == deploying.VERSION
+    assert other[0]["spec"]["predictor"]["model"]["runtimeVersion"] == deployed.VERSION
 
 
 @pytest.mark.parametrize(
@@ -154,17 +153,17 @@ def test_the_parts_of_the_manifests_fit_together(classifier: Path) -> None:
     ],
 )
 def test_names_are_such_as_kubernetes_allows(name: str, expected: str) -> None:
-    found = deploying.service_name(name)
+    found = deployment.service_name(name)
     assert found == expected and re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", found)
 
 
 def test_docker_reads_its_files(classifier: Path, tmp_path: Path) -> None:
     dockerfile_parse = pytest.importorskip("dockerfile_parse")
     jsonschema = pytest.importorskip("jsonschema")
-    files = deploying.write(classifier, tmp_path / "out", docker=True)
+    files = deployment.write(classifier, tmp_path / "out", docker=True)
     assert [file.name for file in files] == ["Dockerfile", "Dockerfile.dockerignore", "compose.yaml"]
     parsed = dockerfile_parse.DockerfileParser(str(tmp_path / "out"))
-    assert parsed.baseimage == deploying.IMAGE and parsed.envs == {"MODEL_NAME": "small-digits"}
+    assert parsed.baseimage == deployment.IMAGE and parsed.envs == {"MODEL_NAME": "small-digits"}
     steps = {step["instruction"]: step["value"] for step in parsed.structure if step["instruction"] != "COMMENT"}
     assert list(steps) == ["FROM", "COPY", "ENV", "USER", "EXPOSE"]
     assert steps["COPY"].split()[1:] == ["1", "/models/small-digits/1"] and steps["USER"] == "65534:65534"
@@ -198,7 +197,7 @@ def test_the_health_check_reads_the_status(classifier: Path) -> None:
             body = json.dumps({"model_version_status": [{"version": "1", "state": state}]})
             self.wfile.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
 
-    test = yaml.safe_load(deploying.docker(classifier)["compose.yaml"])["services"]["small-digits"]["healthcheck"][
+    test = yaml.safe_load(deployment.docker(classifier)["compose.yaml"])["services"]["small-digits"]["healthcheck"][
         "test"
     ]
     assert test[0] == "CMD" and "$" not in "".join(test)  # Compose would put a variable there
@@ -213,19 +212,19 @@ def test_the_health_check_reads_the_status(classifier: Path) -> None:
 
 
 def test_nothing_is_overwritten(classifier: Path, tmp_path: Path) -> None:
-    files = deploying.write(classifier, tmp_path, kubernetes=True, docker=True)
+    files = deployment.write(classifier, tmp_path, kubernetes=True, docker=True)
     assert [file.name for file in files][0] == "kubernetes.yaml" and len(files) == 4
-    assert deploying.write(classifier, tmp_path, kubernetes=True, docker=True) == files  # the same again
+    assert deployment.write(classifier, tmp_path, kubernetes=True, docker=True) == files  # the same again
     files[-1].write_text("mine")
     files[0].unlink()
     with pytest.raises(InputError, match="compose.yaml exists and differs"):
-        deploying.write(classifier, tmp_path, kubernetes=True, docker=True)
+        deployment.write(classifier, tmp_path, kubernetes=True, docker=True)
     assert not files[0].exists() and files[-1].read_text() == "mine"
     with pytest.raises(InputError, match="inside"):
-        deploying.write(classifier, classifier / "deploy", kubernetes=True)
+        deployment.write(classifier, classifier / "deploy", kubernetes=True)
     (tmp_path / "copy").symlink_to(classifier)
-    assert deploying.kubernetes(tmp_path / "copy") == deploying.kubernetes(classifier)
+    assert deployment.kubernetes(tmp_path / "copy") == deployment.kubernetes(classifier)
     import shutil
 
     with pytest.raises(InputError, match="whose name is a version"):
-        deploying.kubernetes(shutil.copytree(classifier, tmp_path / "latest"))
+        deployment.kubernetes(shutil.copytree(classifier, tmp_path / "latest"))

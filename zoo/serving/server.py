@@ -1,4 +1,4 @@
-"""Running the server: its socket, its signals, its end."""
+"""The server process: its sockets, its signals, its end."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from zoo.errors import InputError, JobError
-from zoo.serving.answering import MAX_PIXELS
+from zoo.serving.servables import MAX_PIXELS
 
-LONGEST_TOKEN = 4096  # a header with more may not reach the server
+LONGEST_TOKEN = 4096  # a longer header may not reach the server
 
 
 def serve(
@@ -32,28 +32,28 @@ def serve(
     ready: Callable[[str], None] = lambda address: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Serve artifacts until SIGTERM or SIGINT, after which every request that was accepted is still answered.
+    """Serve artifacts until SIGTERM or SIGINT; accepted requests are answered before the server ends.
 
     Args:
-        artifacts: names or folders, as ``zoo predict`` takes them, each perhaps after ``NAME=``. The newest version
-            of an artifact answers, newer ones are picked up as they come; a version folder stays.
+        artifacts: names or folders, as ``zoo predict`` takes them, each perhaps after ``NAME=``. Of an artifact the
+            newest version is served, and newer ones are loaded when they appear; a version folder is pinned.
         host: address to listen on.
         port: to listen on; 0 for a free one.
         runtime: auto, openvino, litert, onnx or saved_model.
-        batch: examples that are answered together at most.
+        batch: examples of a batch, at most.
         queue: examples that may wait; more are refused with 429.
-        request: bytes of a request at most; more are refused with 413.
-        pixels: of an image at most; more are refused with 413.
-        token: that requests have to bear; None for no such check.
-        allowed_hosts: names under which others reach the server, where no token is asked for. IP addresses, localhost
-            and `host` always do; ``*`` is any.
-        quiet: no line a request in the log.
-        grpc_port: where TensorFlow Serving's gRPC is answered too; None for nowhere.
+        request: bytes of a request, at most; more are refused with 413.
+        pixels: of an image, at most; more are refused with 413.
+        token: that requests must have; None for no such check.
+        allowed_hosts: further names of this server, for requests without a token. IP addresses, localhost and `host`
+            are always allowed; ``*`` allows all.
+        quiet: whether to log no line for each request.
+        grpc_port: port for TensorFlow Serving's gRPC; None for no gRPC.
         ready: called with the address when all models answer.
-        say: called with a line for people about what takes long before that.
+        say: called with a line for users about a step that takes long.
 
     Raises:
-        InputError: an artifact can't be opened, the port is in use. JobError: the extra ``serve`` is missing.
+        InputError: an artifact can't be loaded, or the port is in use. JobError: the extra ``serve`` is missing.
     """
     beside: Any = None
     try:
@@ -61,22 +61,23 @@ def serve(
 
         from zoo.serving import connections
         from zoo.serving.app import application
-        from zoo.serving.front import Limits
-        from zoo.serving.hosting import Host, named
-        from zoo.serving.observing import Log, Metrics, gathered
+        from zoo.serving.dispatcher import Limits
+        from zoo.serving.model_manager import ModelManager, folders_by_name
+        from zoo.serving.monitoring import Log, Metrics, gathered
     except ImportError as error:
         raise JobError(f"needs {error.name}: pip install 'keras-model-zoo[serve]'") from error
     if grpc_port is not None and grpc_port == port:
         raise InputError(f"{host}:{port} is listened on for HTTP; name another --grpc-port")
-    listening = _socket(host, port)
+    listening = bound_socket(host, port)
     if grpc_port is not None:
-        _socket(host, grpc_port, "--grpc-port").close()  # in use: told before models are opened
+        bound_socket(host, grpc_port, "--grpc-port").close()  # raises before models are loaded
     metrics, log = Metrics(), Log()
-    most = max(16, min(connections.MOST, (connections.room() - connections.SPARE) // (1 if grpc_port is None else 2)))
+    files = connections.file_limit() - connections.SPARE
+    most = max(16, min(connections.MOST, files // (1 if grpc_port is None else 2)))
     if token is None and not is_local(host):
         log("open to all", host=host, reason="no token is asked for; --token-file asks for one")
 
-    def tell(event: str, **facts: object) -> None:
+    def on_event(event: str, **facts: object) -> None:
         if event == "version broken":
             metrics.broken.labels(facts["model"]).inc()
         if event == "writing format":
@@ -84,8 +85,13 @@ def serve(
         log(event, **facts)
 
     with listening, gathered(log):
-        models = Host(
-            named(artifacts), runtime=runtime, batch=batch, most=pixels, tell=tell, told=metrics.batches.observe
+        models = ModelManager(
+            folders_by_name(artifacts),
+            runtime=runtime,
+            batch=batch,
+            most=pixels,
+            on_event=on_event,
+            on_batch=metrics.batches.observe,
         )
         limits = Limits(request, queue)
         requests = Log(None) if quiet else log
@@ -97,7 +103,7 @@ def serve(
         )
         config = uvicorn.Config(
             app,
-            http=partial(connections.Connection, crowd=connections.Crowd(most, log)),
+            http=partial(connections.Connection, limiter=connections.ConnectionLimiter(most, log)),
             ws="none",
             log_config=None,
             log_level="error",
@@ -105,13 +111,13 @@ def serve(
             server_header=False,
             lifespan="on",
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=90,  # who does not read what he asked for is waited for no longer
+            timeout_graceful_shutdown=90,  # for clients that do not read their answers
         )
         address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         log("listening", address=address, models=list(models.models), token=token is not None)
-        listening.listen(2048)  # who asks from here on waits for the first answer, and is not turned away
+        listening.listen(2048)  # from here on requests wait instead of being refused
         ready(address)
-        # uvicorn ends well on a signal and then raises it again; to have ended well is enough.
+        # uvicorn ends well on a signal and then raises it again, which is not needed.
         before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGTERM, signal.SIGINT)}
         try:
             uvicorn.Server(config).run(sockets=[listening])
@@ -130,7 +136,7 @@ def _grpc() -> Any:
 
 
 def is_local(host: str) -> bool:
-    """Whether an address is reached from this machine alone."""
+    """Whether an address can be reached from this machine alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -138,15 +144,15 @@ def is_local(host: str) -> bool:
 
 
 def token_of(path: str | None, given: str | None) -> str | None:
-    """The token in a file, or as given by the environment.
+    """The token in a file, or the one given by the environment.
 
     Raises:
-        InputError: it is none.
+        InputError: the file can't be read, or its text is no token.
     """
     where = "$ZOO_TOKEN" if path is None else path
     if path is not None:
         try:
-            with open(path, "rb") as file:  # a pipe too, as the shell's <(...)
+            with open(path, "rb") as file:  # it may be a pipe, as that of the shell's <(...)
                 given = file.read(LONGEST_TOKEN + 1).decode().strip()
         except OSError as error:
             raise InputError(f"{path}: the token can't be read: {error.strerror}") from error
@@ -158,16 +164,21 @@ def token_of(path: str | None, given: str | None) -> str | None:
     return given
 
 
-def _socket(host: str, port: int, option: str = "--port") -> socket.socket:
+def bound_socket(host: str, port: int, option: str = "--port") -> socket.socket:
+    """A socket bound to an address, whose errors name `option`.
+
+    Raises:
+        InputError: the address is wrong, or the port is in use.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        found = socket.socket(family, socket.SOCK_STREAM)
+        bound = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
         raise InputError(f"{host}:{port} is no address to listen on: {error.strerror}") from error
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind(address)
+        bound.bind(address)
     except OSError as error:
-        found.close()
+        bound.close()
         raise InputError(f"{host}:{port} can't be listened on: {error.strerror}; name another {option}") from error
-    return found
+    return bound

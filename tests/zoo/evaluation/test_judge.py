@@ -16,7 +16,7 @@ import zoo
 from zoo.data import Data, arrays, images
 from zoo.errors import InputError
 from zoo.evaluation.distributions import frechet, pca_gaussian, precision_recall
-from zoo.evaluation.judging import Judge, judge, judged
+from zoo.evaluation.judge import Judge, evaluate_samples, trained_judge
 from zoo.files import cache_folder
 from zoo.tasks.classification import Classification, most_frequent
 
@@ -29,7 +29,7 @@ def digits() -> Data:
 
 @pytest.fixture(scope="module")
 def trained(digits: Data) -> Judge:
-    return judge(digits, zoo.train)
+    return trained_judge(digits, zoo.train)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def normal(count: int, width: int = 4, seed: int = 0) -> np.ndarray:
 
 def scores(pixels: np.ndarray, data: Data, judge: Judge, **options):
     known = {"train_pixels": data.train.inputs, "part": "validation"} | options
-    return judged(pixels, data, data.held_out.inputs, judge, **known)
+    return evaluate_samples(pixels, data, data.held_out.inputs, judge, **known)
 
 
 def test_the_frechet_distance_is_that_of_the_gaussians() -> None:
@@ -137,14 +137,14 @@ def test_one_principal_component_moves_images_along_a_line() -> None:
 
 def test_a_judge_knows_the_classes_and_how_well(digits: Data, trained: Judge) -> None:
     part = digits.held_out
-    _, probabilities = trained.look(part.inputs)
+    _, probabilities = trained.embed_and_classify(part.inputs)
     assert trained.accuracy > 0.9 > 0.2 > (part.targets == most_frequent(digits.train.targets)).mean()
     assert (probabilities.argmax(axis=1) == part.targets).mean() == pytest.approx(trained.accuracy)
     assert trained.examples == len(part) and trained.classes == digits.classes
 
 
 def test_a_judge_looks_at_any_number_of_images(digits: Data, trained: Judge) -> None:
-    embedding, probabilities = trained.look(digits.train.inputs[:700])
+    embedding, probabilities = trained.embed_and_classify(digits.train.inputs[:700])
     assert embedding.dtype == probabilities.dtype == np.float32
     assert len(embedding) == 700 and probabilities.shape == (700, 10)
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
@@ -160,32 +160,36 @@ def test_a_judge_looks_at_any_number_of_images(digits: Data, trained: Judge) -> 
 def test_a_judge_is_kept_and_one_that_is_damaged_is_trained_anew(digits: Data, hasty: Callable[..., Any]) -> None:
     digits = replace(digits, train=digits.train.chosen(np.arange(200)))
     asked = digits.held_out.inputs[:50]
-    first = judge(digits, hasty)
+    first = trained_judge(digits, hasty)
     files = sorted(cache_folder("judges").iterdir())
     assert [path.suffix for path in files] == [".json", ".keras"]
     assert set(json.loads(files[0].read_text())) >= {"accuracy", "examples"}
 
-    again = judge(digits, lambda *given, **options: pytest.fail("it is trained again"))
+    again = trained_judge(digits, lambda *given, **options: pytest.fail("it is trained again"))
     assert (again.accuracy, again.examples, again.classes) == (first.accuracy, first.examples, first.classes)
-    assert all((a == b).all() for a, b in zip(again.look(asked), first.look(asked), strict=True))
+    assert all(
+        (a == b).all() for a, b in zip(again.embed_and_classify(asked), first.embed_and_classify(asked), strict=True)
+    )
 
     for path, start, end in ((files[0], 0, 1 / 2), (files[1], 0, 1 / 2), (files[0], "0.", "1.")):
         whole = path.read_bytes()
         half = whole[: len(whole) // 2]
         path.write_bytes(half if end == 1 / 2 else whole.replace(start.encode(), end.encode(), 1))
         with pytest.warns(UserWarning, match="is damaged, and trained again"):
-            anew = judge(digits, hasty)
+            anew = trained_judge(digits, hasty)
         assert anew.embed(asked).shape == first.embed(asked).shape
         assert len(path.read_bytes()) > len(whole) // 2
-    judge(digits, hasty, seed=1)
+    trained_judge(digits, hasty, seed=1)
     assert len(list(cache_folder("judges").iterdir())) == 4
 
 
 def test_a_judge_of_a_folder_sees_images_as_they_are_decoded(folder: Path, hasty: Callable[..., Any]) -> None:
     data = images(folder)
     with pytest.raises(InputError, match="size"):
-        judge(data, hasty)
-    small, large = (judge(replace(data, kind=data.kind.completed(data.train, side, "x")), hasty) for side in (8, 16))
+        trained_judge(data, hasty)
+    small, large = (
+        trained_judge(replace(data, kind=data.kind.completed(data.train, side, "x")), hasty) for side in (8, 16)
+    )
     assert small.model.input_shape == (None, 8, 8, 3) and large.model.input_shape == (None, 16, 16, 3)
     assert small.examples == len(data.held_out)
 
@@ -194,18 +198,18 @@ def test_a_judge_needs_classes_and_images(digits: Data) -> None:
     parts = {"train": digits.train, "validation": digits.validation}
     noughts = {name: part.chosen(np.flatnonzero(part.targets == 0)) for name, part in parts.items()}
     with pytest.raises(InputError, match="two classes"):
-        judge(replace(digits, task=Classification(("0",)), **noughts), zoo.train)
+        trained_judge(replace(digits, task=Classification(("0",)), **noughts), zoo.train)
     with pytest.raises(InputError, match="classes.*regression"):
-        judge(arrays(digits.train.inputs, digits.train.targets.astype(np.float32)), zoo.train)
+        trained_judge(arrays(digits.train.inputs, digits.train.targets.astype(np.float32)), zoo.train)
     several = np.eye(10, dtype=np.int64)[digits.train.targets]
     with pytest.raises(InputError, match="one an image.*multi_label"):
-        judge(arrays(digits.train.inputs, several, task="multi_label"), zoo.train)
+        trained_judge(arrays(digits.train.inputs, several, task="multi_label"), zoo.train)
     with pytest.raises(InputError, match="images"):
-        judge(arrays(digits.train.inputs.reshape(-1, 64), digits.train.targets), zoo.train)
+        trained_judge(arrays(digits.train.inputs.reshape(-1, 64), digits.train.targets), zoo.train)
 
 
 def test_real_images_are_judged_better_than_a_gaussian(digits: Data, trained: Judge) -> None:
-    found = scores(digits.train.inputs[:300], digits, trained, asked=digits.train.targets[:300])
+    found = scores(digits.train.inputs[:300], digits, trained, requested=digits.train.targets[:300])
     name, mixture = found.baselines
     simple = found.baselines[name]
     assert name == "Gaussian of 32 principal components" and mixture.startswith("mixture of")
@@ -215,21 +219,21 @@ def test_real_images_are_judged_better_than_a_gaussian(digits: Data, trained: Ju
     assert found.agreement > 0.9 and found.judge_accuracy == trained.accuracy
     assert (found.part, found.samples) == ("validation", 300)
     assert json.loads(json.dumps(found.to_dict()))["baselines"][name].keys() == simple.keys()
-    assert found == scores(digits.train.inputs[:300], digits, trained, asked=digits.train.targets[:300])
+    assert found == scores(digits.train.inputs[:300], digits, trained, requested=digits.train.targets[:300])
 
 
 def test_samples_of_one_class_show_no_variety(digits: Data, trained: Judge) -> None:
-    _, probabilities = trained.look(digits.train.inputs)
+    _, probabilities = trained.embed_and_classify(digits.train.inputs)
     ones = digits.train.inputs[probabilities.argmax(axis=1) == 1]
     found = scores(ones, digits, trained)
     assert (found.coverage, found.entropy, found.agreement) == (1, 0, None)
     assert found.recall < 0.5 < found.precision
-    assert scores(ones, digits, trained, asked=np.full(len(ones), 1)).agreement == 1
-    assert scores(ones, digits, trained, asked=np.full(len(ones), 2)).agreement == 0
+    assert scores(ones, digits, trained, requested=np.full(len(ones), 1)).agreement == 1
+    assert scores(ones, digits, trained, requested=np.full(len(ones), 2)).agreement == 0
 
 
 def test_a_class_with_less_than_a_tenth_of_its_share_is_not_covered(digits: Data, trained: Judge) -> None:
-    seen = trained.look(digits.train.inputs)[1].argmax(axis=1)
+    seen = trained.embed_and_classify(digits.train.inputs)[1].argmax(axis=1)
     zeros, ones = (digits.train.inputs[seen == each][:100] for each in (0, 1))
     assert scores(np.concatenate([ones, zeros[:5]]), digits, trained).coverage == 2  # 5 %, of about 10 %
     assert scores(np.concatenate([ones, ones, zeros[:1]]), digits, trained).coverage == 1  # 0.5 %
@@ -237,6 +241,6 @@ def test_a_class_with_less_than_a_tenth_of_its_share_is_not_covered(digits: Data
 
 def test_what_was_asked_must_fit_and_few_images_have_few_components(digits: Data, trained: Judge) -> None:
     with pytest.raises(ValueError, match="a class for each of 20 images"):
-        scores(digits.train.inputs[:20], digits, trained, asked=np.zeros(19, int))
+        scores(digits.train.inputs[:20], digits, trained, requested=np.zeros(19, int))
     few = scores(digits.train.inputs[:20], digits, trained, train_pixels=digits.train.inputs[:7])
     assert list(few.baselines) == ["Gaussian of 7 principal components"]

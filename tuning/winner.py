@@ -1,4 +1,4 @@
-"""From trials to what people want: the winner, scored beside the default configuration, reported and exported."""
+"""The best model of a search: scored beside the default configuration, reported and exported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuning.objectives import compared
+from tuning.objectives import compare
 from tuning.report import page
 from tuning.report.wording import beside
 from tuning.results import SearchResult, TrialResult
@@ -17,37 +17,37 @@ from zoo.errors import JobError
 from zoo.progress import quiet
 
 
-def hand_over(search: Any, oracle: Any, folder: Path, default: TrialResult, out: Path) -> SearchResult:
-    """Score winner and default on the held-out part, write the report, export the winner.
+def export_winner(search: Any, oracle: Any, folder: Path, default: TrialResult, out: Path) -> SearchResult:
+    """Score the best and the default model on the held-out part, write the report, and export the best.
 
     Args:
-        search: what was searched.
-        oracle: with the trials.
+        search: the search, as `tuning.study.Search`.
+        oracle: has the trials.
         folder: of the search.
         default: result of the default configuration.
         out: folder of the artifact.
 
     Raises:
-        JobError: the export differs from the model; nothing is published.
+        JobError: all trials failed, or the export differs from the model; nothing is published.
     """
     problem = search.problem
     ended = [oracle.trials[name] for name in oracle.start_order if oracle.trials[name].status != "RUNNING"]
     trials = (default, *(trial_result(trial, folder) for trial in ended))
     if len(trials) > 1 and all(trial.status == "failed" for trial in trials[1:]):
-        raise JobError(f"no trial succeeded: {trials[-1].note}; what is known of them is in {folder}")
-    done = [trial for trial in trials if trial.score is not None]
-    best = min(done, key=lambda trial: trial.rank(problem.objective.direction))
+        raise JobError(f"no trial succeeded: {trials[-1].note}; their files are in {folder}")
+    completed = [trial for trial in trials if trial.score is not None]
+    best = min(completed, key=lambda trial: trial.rank(problem.objective.direction))
     part = "test" if problem.data.test is not None else "validation"
     with quiet():
-        model, answers = problem.finish(problem.defaults, default.epochs, folder / "default")
-        settings, usual = problem.defaults, answers
+        model, outputs = problem.finish(problem.defaults, default.epochs, folder / "default")
+        settings, default_outputs = problem.defaults, outputs
         if best is not default:
             name = next(trial.trial_id for trial in ended if int(trial.trial_id) + 1 == best.number)
             settings = search.space(oracle.trials[name].hyperparameters)
-            model, answers = problem.finish(settings, best.epochs, folder / "search" / f"trial_{name}")
-    oracle.prune()  # what was trained again is gone again
+            model, outputs = problem.finish(settings, best.epochs, folder / "search" / f"trial_{name}")
+    oracle.prune()  # `finish` may have trained a model again, and written its checkpoint
     targets = problem.data.held_out.targets
-    held_out = compared(problem.objective, problem.task, targets, answers, usual, part, search.seed)
+    held_out = compare(problem.objective, problem.task, targets, outputs, default_outputs, part, search.seed)
     result = SearchResult(
         model=problem.name,
         data=str(problem.data.source),
@@ -63,10 +63,10 @@ def hand_over(search: Any, oracle: Any, folder: Path, default: TrialResult, out:
         ended=oracle.ended or "the budget is used up",
         beside=(beside(model.evaluation), *(f"{finding}." for finding in model.findings)),
     )
-    told = result.to_dict()
-    for trial in (told["best"], *told["trials"]):
+    summary = result.to_dict()
+    for trial in (summary["best"], *summary["trials"]):
         trial.pop("curve")
-    model.card["search"] = told
+    model.card["search"] = summary
     run = folder / "artifact"
     shutil.rmtree(run, ignore_errors=True)
     run.mkdir()

@@ -1,4 +1,4 @@
-"""What `zoo reconstruct` writes: pictures of images beside their reconstructions, tables of sequences."""
+"""Files of `zoo reconstruct`: pictures of images beside their reconstructions, tables of sequences."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def images(
     """
     rows: list[Reconstructed] = []
     originals: list[np.ndarray] = []
-    made: list[np.ndarray] = []
+    reconstructions: list[np.ndarray] = []
     for names, inputs, errors in reconstructor.batches(paths):
         scores = iter(() if inputs is None else reconstructor.model.score(inputs).tolist())
         rows += [
@@ -45,11 +45,11 @@ def images(
         room = DRAWN - sum(map(len, originals))
         if inputs is not None and room > 0:
             originals.append(inputs[:room])
-            made.append(reconstructor.reconstructed(inputs[:room]))
+            reconstructions.append(reconstructor.reconstructed(inputs[:room]))
     if not originals:
         raise InputError(f"nothing could be read; {rows[0].name}: {rows[0].error}")
     pixels = np.concatenate(originals)
-    sheets.rows(pixels, np.concatenate(made), path=out, labels=("input", "reconstruction"))
+    sheets.rows(pixels, np.concatenate(reconstructions), path=out, labels=("input", "reconstruction"))
     if csv_path:
         generative_tables.write_reconstructed(rows, csv_path)
     return rows, len(pixels)
