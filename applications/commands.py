@@ -78,8 +78,8 @@ from zoo.terminal import say, say_json
     default="flip,crop",
     show_default=True,
     shell_complete=completing(of("applications.unfreezing:AUGMENTATIONS"), several=True),
-    help="Random changes of training images for the last blocks, with commas between: flip, crop, color, randaugment, "
-    "mixup, or none. Leave out those that change the label, as flip does for text.",
+    help="Random changes of training images for the last blocks, with commas between: flip, vflip, crop, zoom, "
+    "color, hue, randaugment, mixup, or none. Leave out those that change the label, as flip does for text.",
 )
 @OUT
 @output_option("--profile", is_flag=True, help="Print how many seconds each stage took. Give it to see what is slow.")

@@ -100,7 +100,7 @@ def fine_tune(
         epochs: at most, for the last blocks.
         unfreeze: number of the last blocks to train; the backbone's table has the default.
         learning_rate: for the last blocks, at its peak.
-        augment: for the last blocks: any of flip, crop, color, randaugment, mixup.
+        augment: for the last blocks: any of flip, vflip, crop, zoom, color, hue, randaugment, mixup.
         report: called with the scores before the export, and again if the scores of the exported model differ.
 
     Raises:

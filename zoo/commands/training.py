@@ -176,8 +176,8 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
     "--augment",
     default="",
     shell_complete=completing.AUGMENTATIONS,
-    help="Random changes of training images, with commas between: flip, crop, color, randaugment. Give those that "
-    "leave the label true, against overfitting.",
+    help="Random changes of training images, with commas between: flip, vflip, crop, zoom, color, hue, "
+    "randaugment. Give those that leave the label true, against overfitting.",
 )
 @training_option(
     "--precision",

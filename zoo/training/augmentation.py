@@ -11,15 +11,17 @@ from zoo.settings import suggestion
 if TYPE_CHECKING:
     import keras
 
-AUGMENTATIONS = ("flip", "crop", "color", "randaugment")
+AUGMENTATIONS = ("flip", "vflip", "crop", "zoom", "color", "hue", "randaugment")
 
 
 def augmentation(names: Sequence[str], seed: int) -> keras.Sequential:
     """A model that changes images, float32 (batch, height, width, channels), pixels 0-255; call it with training=True.
 
     Args:
-        names: ``flip``: left to right, for half of the images. ``crop``: shifts and scales of up to a tenth, as the
-            framing of photos varies. ``color``: brightness and contrast, by up to 15 %. ``randaugment``: two random
+        names: ``flip``: left to right, for half of the images. ``vflip``: upside down, for half of them, where there is
+            no up, as under a microscope. ``crop``: shifts and scales of up to a tenth, as the framing of photos varies.
+            ``zoom``: scales from 0.7 to 1.2, as the distance varies. ``color``: brightness and contrast, by up to 15 %.
+            ``hue``: hue by up to a tenth of the circle, and saturation, as dyes vary. ``randaugment``: two random
             changes at a time (Cubuk et al. 2020).
         seed: of the random numbers.
 
@@ -35,6 +37,12 @@ def augmentation(names: Sequence[str], seed: int) -> keras.Sequential:
         "crop": lambda: [
             layers.RandomTranslation(0.1, 0.1, fill_mode="reflect", seed=seed + 1),
             layers.RandomZoom((-0.1, 0.1), fill_mode="reflect", seed=seed + 2),
+        ],
+        "vflip": lambda: [layers.RandomFlip("vertical", seed=seed + 6)],
+        "zoom": lambda: [layers.RandomZoom((-0.3, 0.2), fill_mode="reflect", seed=seed + 7)],
+        "hue": lambda: [
+            layers.RandomSaturation((0.35, 0.65), value_range=(0, 255), seed=seed + 8),
+            layers.RandomHue(0.2, value_range=(0, 255), seed=seed + 9),
         ],
         "color": lambda: [
             layers.RandomBrightness(0.15, value_range=(0, 255), seed=seed + 3),
@@ -63,6 +71,14 @@ def augmented(changes: keras.Sequential, inputs: Any, targets: Any, moves: bool)
     for layer in changes.layers:
         both = layer(both, training=True)
     return both["images"], ops.cast(both["segmentation_masks"][..., 0], targets.dtype)
+
+
+def check_inputs(names: Sequence[str], shape: Sequence[int]) -> None:
+    """Raise InputError where inputs of `shape`, the batch axis left out, can't be changed so."""
+    if names and len(shape) != 3:
+        raise InputError(f"augment changes images; received inputs of shape {tuple(shape)}: leave it out")
+    if "hue" in names and shape[-1] != 3:
+        raise InputError(f"the augmentation hue is for colour images; received {shape[-1]} channel(s): leave it out")
 
 
 def check(names: Sequence[str]) -> None:

@@ -164,7 +164,7 @@ def train(
         patience: epochs without improvement after which training ends. By default a third of `epochs`, at least 5. 0
             is as 1, as with Keras: the first epoch without improvement is the last.
         class_weights: weight the classes by the inverse of their frequency.
-        augment: of images, any of flip, crop, color, randaugment.
+        augment: of images, any of flip, vflip, crop, zoom, color, hue, randaugment.
         precision: float32, mixed_float16 or mixed_bfloat16.
         validation: share of the training examples that chooses the best epoch, in [0, 0.5]; with 0 the last epoch is
             taken.

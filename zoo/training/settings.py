@@ -71,6 +71,7 @@ class Settings:
         Raises:
             InputError: a setting does not fit the task.
         """
+        augmentation.check_inputs(self.augment, job.inputs.shape[1:])
         if self.class_weights:
             job.task.weights(job.data.train.targets)
         batch_size, epochs = job.task.lengths(job.network, job.data.source, count, self.batch_size, self.epochs)

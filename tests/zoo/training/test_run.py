@@ -20,6 +20,7 @@ from zoo.data.parts import Part
 from zoo.errors import InputError, JobError
 from zoo.kinds import Tables
 from zoo.tasks.classification import Classification
+from zoo.training.augmentation import AUGMENTATIONS, augmentation
 from zoo.training.diagnosis import diagnose
 from zoo.training.learning_rates import find_learning_rate
 from zoo.training.run import train
@@ -206,6 +207,7 @@ def test_callbacks_and_tensorboard_see_the_epochs(workplace: Path) -> None:
         ({"validation": 0.9}, "validation=0.9"),
         ({"precision": "float8"}, "expected a precision out of float32"),
         ({"augment": ("turn",)}, "expected augmentations out of flip"),
+        ({"augment": ("flip",)}, r"augment changes images; received inputs of shape \(5,\)"),
         ({"optimizer": "sgdd"}, "expected an optimizer"),
     ],
 )
@@ -213,6 +215,23 @@ def test_what_does_not_fit_is_named_before_the_first_step(change: dict, message:
     arguments = {"builder": "mlp", "data": table()} | change
     with pytest.raises(InputError, match=message):
         train(arguments.pop("builder"), arguments.pop("data"), **arguments)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_each_augmentation_changes_images_and_keeps_their_range(name: str) -> None:
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (16, 4, 4, 3))
+    images = np.kron(coarse, np.ones((1, 8, 8, 1))).astype(np.float32)
+    changed = np.asarray(augmentation([name], 0)(images, training=True))
+    assert changed.shape == images.shape and changed.min() >= -0.5 and changed.max() <= 255.5
+    assert np.mean([not np.allclose(one, other, atol=1) for one, other in zip(changed, images, strict=True)]) > 0
+    np.testing.assert_array_equal(changed, augmentation([name], 0)(images, training=True))
+
+
+def test_colours_of_grey_images_are_not_changed() -> None:
+    data = arrays(np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), np.uint8), np.arange(20) % 2)
+    with pytest.raises(InputError, match=r"hue is for colour images; received 1 channel"):
+        train("cnn", data, augment=("hue",))
 
 
 def test_labels_that_do_not_fit_are_named() -> None:

@@ -49,7 +49,10 @@ def images(count: int = 200) -> Data:
         ({"momentum": -0.1}, r"momentum in \[0, 1\), received -0.1"),
         ({"weight_decay": -1.0}, "weight_decay of 0 or more, received -1.0"),
         ({"clip_norm": 0.0}, "clip_norm over 0, or None, received 0.0"),
-        ({"augment": ("flip", "turn")}, "augmentations out of flip, crop, color, randaugment, received 'turn'"),
+        (
+            {"augment": ("flip", "turn")},
+            "augmentations out of flip, vflip, crop, zoom, color, hue, randaugment, received 'turn'",
+        ),
         (
             {"precision": "float8"},
             r"a precision out of float32, mixed_float16, mixed_bfloat16, received 'float8'; did you mean float32\?",
