@@ -76,9 +76,9 @@ class Stopwatch:
             self._nested = outer + whole
 
 
-def literal(text: object) -> str:
-    """A name or a reason within marked text: neither its brackets nor its control characters mean anything."""
-    return markup.escape(safe(str(text)))
+def literal(text: object, keep: str = "") -> str:
+    """A name or a reason within marked text: neither its brackets nor its control characters, but `keep`, act."""
+    return markup.escape(safe(str(text), keep))
 
 
 class Screen(Console):
