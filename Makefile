@@ -5,7 +5,7 @@ READY := .venv/.ready
 TESTED := .venv/.tested
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test lint bench bench-zoo bench-reliability clean
+.PHONY: demo test lint docs bench bench-zoo bench-reliability clean
 
 $(READY): setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -33,6 +33,11 @@ test: $(TESTED)
 lint: $(TESTED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+# The pages of docs/ and the reference as a site: build/docs/index.html. A link that leads nowhere is an error.
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	$(BIN)/python -m sphinx -b html -c docs/site -W --keep-going -q docs build/docs
 
 # Every benchmark needs a folder of photos with train/ and val/, one sub-folder a class.
 PHOTOS ?= ../shared/data/ants_bees

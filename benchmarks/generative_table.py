@@ -2,8 +2,8 @@
 
 python benchmarks/generative_table.py                 all rows, one after the other; what is done already is kept
 python benchmarks/generative_table.py vae-fashion     one row
-python benchmarks/generative_table.py --table         the rows that are done, as the README has them
-python benchmarks/generative_table.py --sheets docs   draw the README's pictures again, from the first seed's models
+python benchmarks/generative_table.py --table         the rows that are done, as docs/builders.md has them
+python benchmarks/generative_table.py --sheets docs/pictures   draw the pictures again, from the first models
 
 Results go to .runs/generative_table/, seed by seed, so that an interrupted row goes on where it was. Fashion-MNIST is
 read from --data; digits come with scikit-learn, the blood pressure (KDD 2021 time series anomaly contest, series 135)

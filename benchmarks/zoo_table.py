@@ -2,7 +2,7 @@
 
 python benchmarks/zoo_table.py                 all rows, one after the other; what is done already is kept
 python benchmarks/zoo_table.py mlp-digits      one row
-python benchmarks/zoo_table.py --table         the rows that are done, as the README has them
+python benchmarks/zoo_table.py --table         the rows that are done, as docs/builders.md has them
 python benchmarks/zoo_table.py cnn-mnist --inner   only the inner validation part's score: to choose a configuration by
 
 Results go to .runs/zoo_table/, fold by fold, so that an interrupted row goes on where it was. The configurations were

@@ -76,9 +76,9 @@ class Stopwatch:
             self._nested = outer + elapsed
 
 
-def literal(text: object) -> str:
-    """`text` escaped for use within rich markup: its brackets and control characters have no effect."""
-    return markup.escape(safe(str(text)))
+def literal(text: object, keep: str = "") -> str:
+    """`text` escaped for rich markup: its brackets and control characters, but for those in `keep`, have no effect."""
+    return markup.escape(safe(str(text), keep))
 
 
 class Screen(Console):

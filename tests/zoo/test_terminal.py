@@ -49,6 +49,19 @@ def test_any_text_becomes_one_safe_line(text: str) -> None:
     found.encode("utf-8")
 
 
+def test_classes_of_an_answer_stand_below_each_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CONSOLE, "_width", 100)
+    answer = {"label": "ant", "probability": 0.9, "probabilities": {"ant": 0.9, "bee\nants": 0.1}}
+    tables.show_predictions([Prediction("a", answer)], Classification(("ant", "bee\nants")), 3)
+    tables.show_predictions([Prediction("a", {"prediction": {"x": 1.0, "y": 2.0}})], Regression(("x", "y")), 3)
+    lines = capsys.readouterr().out.splitlines()
+    for part in ("0.9000 ant ", "0.1000 bee\\nants ", "x: 1 ", "y: 2 "):
+        assert sum(part in line for line in lines) == 1
+    assert not any(r"1\n" in line or "ant\\n" in line for line in lines)
+
+
 @pytest.mark.parametrize("name", NASTY)
 def test_names_are_literal_in_tables_notes_and_lines(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -161,7 +161,7 @@ def show_predictions(results: Sequence[Prediction], task: Task, top: int) -> Non
             table.add_row(literal(result.name), *cells)
             continue
         cells = [form.cell(task.names, result.answer[name], top) for name, form in shown.items()]
-        table.add_row(literal(result.name), *map(literal, cells))
+        table.add_row(literal(result.name), *(literal(cell, keep="\n") for cell in cells))
     CONSOLE.print(table)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from zoo.tasks.areas import Areas, decided_in_graph
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Outputs, Value
+from zoo.terminal import safe
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -31,7 +32,8 @@ class Form(NamedTuple):
         graph: names and a tensor to a tensor of an exported graph.
         array: names and an array to an array as that graph answers, strings as object.
         json: names and the value of one example to what JSON holds.
-        cell: names, the value of one example and how many parts at most, to the text of a table's cell.
+        cell: names, the value of one example and how many parts at most, to the text of a table's cell. Its line
+            breaks are ours: what else a terminal would act on is escaped.
         dtype: NumPy's name of what an export says, ``string`` for bytes.
         wide: whether it has a part for each name.
         said: what an export said, strings as bytes or str, to an array like that of `array`.
@@ -236,7 +238,7 @@ def _ranked(names: tuple[str, ...], shares: np.ndarray) -> dict[str, float]:
 
 def _bars(names: tuple[str, ...], shares: Mapping[str, float], most: int) -> str:
     some = list(shares.items())[:most]
-    return "\n".join(f"{'█' * round(BAR * share):<{BAR}} {share:.4f} {name}" for name, share in some)
+    return "\n".join(f"{'█' * round(BAR * share):<{BAR}} {share:.4f} {safe(name)}" for name, share in some)
 
 
 def _by_name(names: tuple[str, ...], values: np.ndarray) -> dict[str, float]:
@@ -244,7 +246,7 @@ def _by_name(names: tuple[str, ...], values: np.ndarray) -> dict[str, float]:
 
 
 def _lines(names: tuple[str, ...], values: Mapping[str, float], most: int) -> str:
-    return "\n".join(f"{name}: {value:.5g}" for name, value in values.items())
+    return "\n".join(f"{safe(name)}: {value:.5g}" for name, value in values.items())
 
 
 FORMS: dict[str, Form] = {
@@ -253,7 +255,7 @@ FORMS: dict[str, Form] = {
         _gathered,
         lambda names, at: np.array(names, object)[at],
         lambda names, at: names[int(at)],
-        lambda names, name, most: name,
+        lambda names, name, most: safe(name),
         "string",
         said=_texts,
         near=_is_near,
@@ -263,7 +265,7 @@ FORMS: dict[str, Form] = {
         _joined,
         lambda names, here: np.array([_names_of(names, row) for row in here], object),
         _names_of,
-        lambda names, joined, most: joined,
+        lambda names, joined, most: safe(joined),
         "string",
         said=_texts,
         near=_are_near,

@@ -54,15 +54,15 @@ def files_of(path: Path) -> dict[str | None, Path]:
     files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".ts" and file.is_file())
     if len(files) == 1:
         return {None: files[0]}
-    files: dict[str, dict[str | None, Path]] = {}
+    sets: dict[str, dict[str | None, Path]] = {}
     for file in files:
         match = _PART.fullmatch(file.name)
         if match:
-            files.setdefault(match[1], {})[match[2].lower()] = file
-    if len(files) != 1:
+            sets.setdefault(match[1], {})[match[2].lower()] = file
+    if len(sets) != 1:
         names = ", ".join(file.name for file in files[:6]) or "none"
         raise InputError(f"{path}: expected NAME_TRAIN.ts and NAME_TEST.ts of one data set, found {names}")
-    parts = next(iter(files.values()))
+    parts = next(iter(sets.values()))
     if "train" not in parts:
         raise InputError(f"{path}: expected a file NAME_TRAIN.ts beside {parts['test'].name}")
     return parts
