@@ -139,7 +139,7 @@ def test_the_parts_of_the_manifests_fit_together(classifier: Path) -> None:
         assert int(limits["requests"]["memory"][:-2]) < int(limits["limits"]["memory"][:-2])
     other = list(yaml.safe_load_all(deployment.kubernetes(classifier, "eins", "registry:5000/serving", "disk")))
     assert other[0]["spec"]["predictor"]["model"]["storageUri"] == "pvc://disk/eins"
-    assert other[0]["spec"]["predictor"]["model"]["runtimeVersion"] == deployed.VERSION
+    assert other[0]["spec"]["predictor"]["model"]["runtimeVersion"] == deployment.VERSION
 
 
 @pytest.mark.parametrize(
