@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import shutil
@@ -19,9 +20,11 @@ import pytest
 from PIL import Image
 
 import zoo
+from support import masks
 from support.places import KEPT
 from support.servers import served
 from zoo.builders.preprocessing import spaced_words
+from zoo.pictures.overlays import overlay
 from zoo.serving.dispatcher import Limits
 from zoo.serving.model_manager import ModelManager
 
@@ -335,6 +338,35 @@ def test_every_kind_of_model_has_its_answer(
             page.ask()
             assert until(lambda: page.one("#picture").get_property("naturalWidth")) == 8
         assert not browser.get_log("browser") or all("400" in each["message"] for each in browser.get_log("browser"))
+
+
+@pytest.mark.slow
+def test_the_classes_of_a_photo_are_seen_in_colours(browser: Any, tmp_path: Path) -> None:
+    root = masks.write(tmp_path / "blots", 16, greys=(0, 255))
+    (root / "labels.txt").write_text("ground\nblot\n")
+    options = {"model": {"filters": 8, "depth": 1}, "epochs": 20, "learning_rate": 1e-2}
+    version = zoo.train("unet", root, **options).export(tmp_path / "made")
+    photo = root / "images" / "001.png"
+    wanted, pixels = zoo.load(version).predict(photo)[0].mask, np.asarray(Image.open(photo))
+    assert 0 < (wanted == 255).mean() < 0.5
+    with served(ModelManager({"blots": version}, runtime="saved_model")) as client:
+        page = Page(browser, client.port)
+        until(lambda: page.one("#file")).send_keys(str(photo))
+        until(lambda: page.one("#drawing").is_displayed())
+        assert page.text("#facts") == "version 1, segmentation, 2 classes, saved_model"
+        read = "const c = document.getElementById('drawing'); return [c.width, c.height, "
+        read += "...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+        width, height, *data = browser.execute_script(read)
+        shown = np.array(data).reshape(height, width, 4)[..., :3]
+        assert (height, width) == wanted.shape
+        over = overlay(pixels, (wanted == 255).astype(np.uint8))
+        assert np.abs(shown - over).max() <= 1
+        assert [row.split()[0] for row in page.texts("#labels li")] == ["ground", "blot"]
+        saved = browser.find_element("css selector", "#beside a").get_attribute("href")
+        found = np.asarray(Image.open(io.BytesIO(base64.b64decode(saved.partition(",")[2]))))
+        np.testing.assert_array_equal(found, wanted)
+        browser.save_screenshot(str(tmp_path / "page.png"))
+        assert not browser.get_log("browser")
 
 
 @pytest.mark.slow

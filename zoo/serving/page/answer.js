@@ -101,7 +101,7 @@ function bar([name, share, colour]) {
   const row = made("li"), text = made("div"), line = made("i");
   text.append(made("span", name), made("span", percent(share)));
   line.style.width = `${100 * share}%`;
-  if (colour) line.style.background = `rgb(${colour})`;
+  if (colour) Object.assign(line, {className: "colour"}).style.background = `rgb(${colour})`;
   row.tabIndex = -1;
   row.append(text, line);
   return row;
