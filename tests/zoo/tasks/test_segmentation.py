@@ -18,7 +18,7 @@ import zoo
 from support.masks import write
 from support.tasks import TASKS as EXAMPLES
 from support.tasks import Mask
-from zoo.artifacts.gate import TOLERANCE, held
+from zoo.artifacts.gate import TOLERANCE, compare_values
 from zoo.data.look import Look
 from zoo.errors import InputError, JobError
 from zoo.evaluation.masks import Counts
@@ -118,8 +118,8 @@ def test_a_corrupted_mask_is_refused(fault: str) -> None:
     shares = probabilities()
     value = {"mask_bytes": TASK.values()["mask_bytes"]}
     expected, request = {"probabilities": shares}, {"size": SIZES}
-    assert held(TASK, expected, said(shares, SIZES), value, TOLERANCE, request) == (0.0, 0)
-    largest, flips = held(TASK, expected, corrupted(fault, shares), value, TOLERANCE, request)
+    assert compare_values(TASK, expected, said(shares, SIZES), value, TOLERANCE, request) == (0.0, 0)
+    largest, flips = compare_values(TASK, expected, corrupted(fault, shares), value, TOLERANCE, request)
     assert flips > 0 or largest == float("inf")
 
 
@@ -132,7 +132,7 @@ def test_a_pixel_may_differ_only_where_it_is_nearly_another_class() -> None:
         mask = right.copy()
         mask[at] = grey
         export = {"mask_bytes": np.array([forms.as_png(mask)], object)}
-        assert held(TASK, {"probabilities": shares}, export, value, TOLERANCE, {"size": size})[1] == flips
+        assert compare_values(TASK, {"probabilities": shares}, export, value, TOLERANCE, {"size": size})[1] == flips
 
 
 @pytest.mark.parametrize("fault", ["permuted", "transposed", "shifted"])
@@ -141,13 +141,13 @@ def test_positions_of_a_format_are_held_to_the_model(fault: str) -> None:
     task, outputs = example.task, example.outputs()
     shares, values = outputs["probabilities"], forms.portable(example.task)
     export = {"probabilities": shares, "mask": shares.argmax(-1).astype(np.int64)}
-    assert set(values) == set(export) and held(task, outputs, export, values, TOLERANCE) == (0.0, 0)
+    assert set(values) == set(export) and compare_values(task, outputs, export, values, TOLERANCE) == (0.0, 0)
     wrong = {
         "permuted": (export["mask"] + 1) % 4,
         "transposed": export["mask"].swapaxes(1, 2),
         "shifted": np.roll(export["mask"], 1, axis=2),
     }[fault]
-    assert held(task, outputs, export | {"mask": wrong}, values, TOLERANCE)[1] == len(shares)
+    assert compare_values(task, outputs, export | {"mask": wrong}, values, TOLERANCE)[1] == len(shares)
 
 
 def test_scores_are_of_each_photo_at_its_own_size() -> None:
