@@ -54,7 +54,7 @@ def test_what_is_wrong_is_said(copied: Path) -> None:
     broken = verify(copied)
     assert broken.returncode == 1 and broken.stderr == ""
     lines = broken.stdout.splitlines()
-    assert lines[:2] == ["missing: variables/variables.index", "unexpected: notes.txt"] and "not asked" in lines[-1]
+    assert lines[:2] == ["missing: variables/variables.index", "unexpected: notes.txt"] and "not run" in lines[-1]
     (copied / "card.json").write_text("{")
     assert "changed: card.json" in verify(copied).stdout
     nowhere = verify("nowhere")
