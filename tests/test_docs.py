@@ -13,7 +13,7 @@ import pytest
 from support.pages import PAGES, README, anchors, blocks, links, reading
 from support.places import ROOT
 
-SLOW = {"README", "exporting", "fine-tuning", "generative", "house", "searching", "serving", "training"}
+SLOW = {"README", "exporting", "fine-tuning", "generative", "house", "searching", "segmentation", "serving", "training"}
 LINES = 150  # of the README
 IDS = [page.stem for page in PAGES]
 
