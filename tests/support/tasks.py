@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zoo.tasks.areas import UNIT
 from zoo.tasks.classification import Classification
 from zoo.tasks.forecasting import Forecasting
 from zoo.tasks.forms import FORMS
@@ -162,7 +163,8 @@ def border(name: str, distance: float) -> list[dict[str, np.ndarray]]:
         "generation": ({"pixels": 127.5 * pixels}, {"pixels": 255 * pixels}),
         "segmentation": (
             {"probabilities": np.tile([0.45, 0.45, 0.1, 0], (4, 4, 1))},
-            {"probabilities": np.tile([0.5, -0.5, 0, 0], (4, 4, 1))},
+            # One half of the pixels is as far on one side as the other on the other: the shares stay.
+            {"probabilities": UNIT * np.tile([[0.5, -0.5, 0, 0], [-0.5, 0.5, 0, 0]], (4, 2, 1))},
         ),
     }[name]
     return [

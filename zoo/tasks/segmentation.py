@@ -17,7 +17,7 @@ from zoo.evaluation.findings import Finding
 from zoo.evaluation.masks import Counts, MaskEvaluation
 from zoo.evaluation.shown import Line, Shown, Table
 from zoo.pictures.overlays import overlay
-from zoo.tasks.areas import Areas, decided
+from zoo.tasks.areas import UNIT, Areas, decided
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Exam, Measure, Outputs, Plan, Value, Written
 
@@ -237,6 +237,10 @@ class Segmentation(Task):
             "probabilities": shares,
         }
         return Answer(values, {"mask_bytes": areas.margins, "mask": Areas(shares, None, areas.greys).margins})
+
+    def units(self, outputs: Outputs) -> dict[str, np.ndarray]:
+        """See `zoo.tasks.areas.UNIT`."""
+        return {"probabilities": np.array(UNIT)}
 
     def beside(self) -> dict[str, Any]:
         """The value of each class in a mask."""
