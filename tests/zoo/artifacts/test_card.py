@@ -72,7 +72,7 @@ def test_the_reason_names_what_was_expected_and_what_is_there(kept: Path, tmp_pa
     card = cards.read(kept / "classification" / "1")
     for changed, reason in (
         ({"classes": ["none", "none"]}, r"list of names that differ, received ['none', 'none']"),
-        ({"task": "segmentation"}, "expected a task out of classification, multi_label"),
+        ({"task": "translation"}, "expected a task out of classification, multi_label"),
         ({"task": "reconstruction"}, "that of reconstruction, received 'supervised'"),
         ({"majority": 2}, "expected majority, the position of a class, received 2"),
         ({"input": card["input"] | {"kind": "video"}}, "kind images, sequence, text or table, received 'video'"),
