@@ -105,7 +105,8 @@ def pictures(name: str, task: str = "classification", **arguments: Any) -> Calla
     def made() -> tuple[Any, dict[str, Any]]:
         model = builder(name)((16, 16, 1), 3, **TASKS[task]().arguments(), **arguments)
         shaken(model)
-        return model, {"builder": name, "task": task, "classes": ["zero", "one", "two"], "input": PICTURES}
+        card = TASKS[task](("zero", "one", "two")).to_card()
+        return model, {"builder": name, "task": task, "classes": ["zero", "one", "two"], "input": PICTURES} | card
 
     return made
 
@@ -137,6 +138,7 @@ def generator(name: str, **arguments: Any) -> Callable[[], tuple[Any, dict[str, 
 
 
 MODELS = {
+    "unet": pictures("unet", "segmentation", filters=2, depth=2),
     "perceptron-table": supervised("perceptron", numbers_only),
     "mlp-table": supervised("mlp", passengers, units=(4,)),
     "mlp-images": pictures("mlp", units=(4,), activation="gelu", batch_normalization=True),

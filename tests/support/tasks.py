@@ -135,14 +135,14 @@ CHANGES: dict[str, Callable[[tuple[str, ...], Any, Any], tuple[tuple[str, ...], 
 }
 
 
-def said_by(task: Task, outputs: Outputs, change: str | None = None) -> dict[str, np.ndarray]:
-    """What an export says whose network has such outputs, the value `change` made another one."""
+def said_by(task: Task, outputs: Outputs, change: str | None = None, *, raw: bool = False) -> dict[str, np.ndarray]:
+    """What an export says whose network has such outputs, the value `change` made another one, raw values too."""
     import keras
     import tensorflow as tf
 
     answer, names = task.answer({name: tf.constant(each) for name, each in outputs.items()}, {}, keras.ops), task.names
     found = {}
-    for name, value in task.values().items():
+    for name, value in (task.values() | (task.raw_values() if raw else {})).items():
         given = names, answer.values[name]
         if name == change:
             given = CHANGES[value.form](*given, keras.ops)

@@ -25,7 +25,7 @@ def test_from_a_table_to_predictions(workplace: Path) -> None:
         "no label differs",
         "saved_models/wine/1",
         "report.html",
-        "as column_class",
+        "column class is the input column_class",
     ):
         assert words in told.stdout
     assert "Traceback" not in told.stderr

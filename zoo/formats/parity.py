@@ -177,8 +177,8 @@ def compare(
             largest = max([largest, *(_difference(each, given.get(name)) for name, each in wanted.items())])
     agree = measure = before = after = None
     if np.isfinite(largest):
-        answer, other = (task.answer(each, {}, np) for each in (outputs, answers))
         for name in by_name(task):
+            answer, other = (task.answer(each, {}, np) for each in (outputs, answers))
             labels = [FORMS[values[name].form].array(task.names, each.values[name]) for each in (answer, other)]
             agree = float((labels[0] == labels[1]).mean())
             if name not in answers:  # users of a format without strings compute this value themselves

@@ -286,7 +286,7 @@ def test_every_window_of_a_series_is_scored(waves: Path, tmp_path: Path) -> None
     with pytest.raises(InputError, match="time before"):
         asked.kind.raw(series(60).iloc[::-1], every=True)
     for method in (asked.generate, asked.strips):
-        with pytest.raises(InputError, match="sequence_autoencoder of sequence"):
+        with pytest.raises(InputError, match="sequence_autoencoder of examples"):
             method(2)
 
 

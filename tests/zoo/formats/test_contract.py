@@ -11,6 +11,7 @@ import zoo
 from support.models import FLOAT, MODELS, PICTURES, content, pictures, supervised, trends, written
 from zoo.arrays import apply
 from zoo.artifacts import checksums
+from zoo.artifacts.card import requested_kind
 from zoo.builders.registry import BUILDERS
 from zoo.files import digest
 from zoo.formats import gate_inputs
@@ -32,7 +33,9 @@ def test_it_answers_as_the_model_in_batches_of_any_size(name: str, workplace: Pa
     assert [each.name for each in made] == list(FLOAT) and all(each.new for each in made)
     assert content(folder) == before
     artifact = zoo.load(folder)
-    inputs = artifact.kind.numbers(artifact.model, gate_inputs.made_up(artifact.model, artifact.card))
+    inputs = requested_kind(artifact.card, artifact.model).numbers(
+        artifact.model, gate_inputs.made_up(artifact.model, artifact.card)
+    )
     for each in made:
         manifest = each.manifest
         assert manifest["gate"]["passed"] and manifest["gate"]["inputs"] == "made up"

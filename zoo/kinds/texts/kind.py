@@ -105,9 +105,9 @@ class Texts(Kind):
         """
         if isinstance(source, str | Path) and Path(source).is_dir():
             where = str(source)
-            rows, task, sides, notes = from_folder(Path(source))
+            rows, folder_task, sides, notes = from_folder(Path(source))
             rows = rows.chosen(assembling.held_out_part(sides, len(rows.names)))
-            labels = np.array(task.names, object)[rows.targets]
+            labels = np.array(folder_task.names, object)[rows.targets]
             rows = rows._replace(targets=task.encode(targets.Targets.of_labels(labels, rows.names, where)))
         else:
             frame = frames.read(source, header=self.header, text=self._literal(task))
