@@ -254,12 +254,11 @@ class Segmentation(Task):
         Several scores of the same answers follow each other: what was counted last is kept as long as the answers are.
         """
         said = outputs["probabilities"]
-        for kept in list(_counted):
-            known, answers, found = kept
+        # Weak references are equal if their arrays are: they are told apart by `is` alone.
+        _counted[:] = [kept for kept in _counted if kept[0]() is not None and kept[1]() is not None]
+        for known, answers, found in _counted:
             if known() is targets and answers() is said:
                 return found
-            if known() is None or answers() is None:
-                _counted.remove(kept)
         parts = [Counts.of([], [], len(self.names))]
         for mask, one in zip(targets, said, strict=True):
             parts.append(Counts.of([mask.pixels()], [_positions(one, mask.size)], len(self.names)))

@@ -171,6 +171,19 @@ def test_scores_are_of_each_photo_at_its_own_size() -> None:
     assert [row.name for row in rows] == ["y", "x"] and rows[0].iou == {"a": 0.5, "b": 0.0}
 
 
+def test_scores_of_several_answers_at_once_are_kept_apart() -> None:
+    task, targets = EXAMPLES["segmentation"].task, EXAMPLES["segmentation"].targets
+    shares = EXAMPLES["segmentation"].outputs()["probabilities"]
+    first = task.counted(targets, {"probabilities": shares})
+    others, answers = targets.copy(), shares[:, ::-1].copy()
+    second = task.counted(others, {"probabilities": answers})
+    del answers
+    again = task.counted(others, {"probabilities": shares})
+    assert task.counted(targets, {"probabilities": shares}) is first
+    np.testing.assert_array_equal(again.iou(), first.iou())
+    assert not np.array_equal(second.iou(), first.iou(), equal_nan=True)
+
+
 def test_simple_models_see_photos_at_their_own_size(tmp_path: Path) -> None:
     data = zoo.data.masks(write(tmp_path / "blots"))
     kind = replace(data.kind, size=(8, 8))
