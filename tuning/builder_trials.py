@@ -111,7 +111,13 @@ class BuilderTrials:
         if not self.folds:
             if not self.plan.outside:  # such a network learns from all examples, and some of them score it
                 return [(np.arange(count), np.random.default_rng(self.seed).permutation(count)[:2000])]
-            return [inner_split(self.job, 0.2 if count < SMALL else 0.1, self.seed)]
+            split = inner_split(self.job, 0.2 if count < SMALL else 0.1, self.seed)
+            if not len(split[1]):
+                raise InputError(
+                    f"{self.data.source}: {count} training examples are too few to choose a configuration by; expected "
+                    "20 or more, or folds, as folds=3"
+                )
+            return [split]
         if not self.plan.outside:
             raise InputError("folds are for models that learn a target; leave them out for adversarial networks")
         check_folds(self.folds, count)

@@ -160,7 +160,11 @@ def test_other_runtimes_serve_the_same(runtime: str, version: Path, photos: Path
 
 @pytest.mark.slow
 def test_it_is_searched(place: Path) -> None:
-    shown = command("tune", place / "blots", "--trials", "1", "--epochs", "2", "--out", place / "best")
+    few = command("tune", place / "blots", "--trials", "1", "--epochs", "2", "--out", place / "best")
+    assert few.returncode == 2 and "16 training examples are too few to choose a configuration by" in few.stderr
+    write(place / "more" / "train", 24)
+    write(place / "more" / "test", 5, seed=1)
+    shown = command("tune", place / "more", "--trials", "1", "--epochs", "2", "--out", place / "best")
     assert shown.returncode == 0, shown.stderr
     assert "iou" in shown.stdout and json.loads((place / "best" / "1" / "card.json").read_text())["builder"] == "unet"
 
