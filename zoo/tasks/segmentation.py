@@ -130,8 +130,10 @@ class Segmentation(Task):
         yield Table("share of the pixels", ("class", *parts), rows)
         sizes = [mask.size for targets in parts.values() for mask in targets]
         areas = sorted(sizes, key=lambda size: (size[0] * size[1], size))
-        told = [f"{width} x {height}" for height, width in (areas[0], areas[len(areas) // 2], areas[-1])]
-        text = f"{told[0]} to {told[2]}, half of them up to {told[1]}" if len(set(sizes)) > 1 else f"all {told[0]}"
+        labels = [f"{width} x {height}" for height, width in (areas[0], areas[len(areas) // 2], areas[-1])]
+        text = (
+            f"{labels[0]} to {labels[2]}, half of them up to {labels[1]}" if len(set(sizes)) > 1 else f"all {labels[0]}"
+        )
         yield Line("", f"sizes in pixels: {text}")
 
     def summary(self, targets: np.ndarray) -> dict[str, Any]:
@@ -276,7 +278,7 @@ class Segmentation(Task):
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:
         """Always the most frequent class; of two classes Otsu's threshold of each photo, at its own size.
 
-        Large photos are made smaller for it. Positions uint8 (height, width) of each, object (asked,).
+        Large photos are made smaller for it. Positions uint8 (height, width) of each, object (held-out examples,).
         """
         common = np.full((1, 1), self._pixels(examples.targets).sum(axis=0).argmax(), np.uint8)
         found = {"always the most frequent class": [common] * len(examples.held_out)}
@@ -288,8 +290,8 @@ class Segmentation(Task):
                 resized(examples.targets[at].pixels(), photo.shape[:2]) for at, photo in zip(some, photos, strict=True)
             ]
             sizes = examples.kind.request(examples.raw[1], self.asks)["size"]
-            asked = (_photo(examples.kind, item, size) for item, size in zip(examples.raw[1], sizes, strict=True))
-            found |= otsu.by_threshold(photos, masks, asked, self.names)
+            held_out = (_photo(examples.kind, item, size) for item, size in zip(examples.raw[1], sizes, strict=True))
+            found |= otsu.by_threshold(photos, masks, held_out, self.names)
         return {name: _ragged([each.astype(np.uint8) for each in said]) for name, said in found.items()}
 
     def evaluate(self, exam: Exam) -> MaskEvaluation:

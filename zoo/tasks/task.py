@@ -215,15 +215,15 @@ class Task(ABC):
         sizes = inputs.shape[1:]
         if len(wanted) != len(sizes) or any(w not in (None, i) for w, i in zip(wanted, sizes, strict=True)):
             raise InputError(f"{network.name} takes inputs of shape {wanted}, and {source} gives {sizes}")
-        asked = self.output_shape(inputs)
-        if outputs[-1:] != asked[-1:]:
+        expected = self.output_shape(inputs)
+        if outputs[-1:] != expected[-1:]:
             raise InputError(
-                f"{network.name} has {outputs[-1] if outputs else 'no'} outputs, and {source} asks for {asked[-1]}: "
+                f"{network.name} has {outputs[-1] if outputs else 'no'} outputs, and {source} asks for {expected[-1]}: "
                 + ", ".join(self.names[:10])
             )
-        if len(outputs) != len(asked) or any(o not in (None, a) for o, a in zip(outputs, asked, strict=True)):
+        if len(outputs) != len(expected) or any(o not in (None, e) for o, e in zip(outputs, expected, strict=True)):
             raise InputError(
-                f"{network.name} answers with the shape {outputs} for each input, and {self.name} asks for {asked}; "
+                f"{network.name} answers with the shape {outputs} for each input, and {self.name} asks for {expected}; "
                 "take a builder that is made for it: zoo models"
             )
 
