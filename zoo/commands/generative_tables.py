@@ -15,7 +15,6 @@ from zoo.progress import CONSOLE, literal
 
 if TYPE_CHECKING:
     from zoo.artifacts.reconstructor import Anomaly
-    from zoo.training.loop import History
 
 MOST = 20  # rows of a table in a terminal
 
@@ -31,19 +30,6 @@ class Reconstructed(NamedTuple):
     def psnr(self) -> float | None:
         """Peak signal-to-noise ratio, in dB."""
         return None if self.mse is None else -10 * log10(max(self.mse, 1e-12))
-
-
-def show_duel(history: History) -> None:
-    """Print the end of an adversarial training in one line."""
-    last, count = history.epochs[-1], len(history.epochs)
-    if "distance" in last:
-        how = f"the critic's distance {last['distance']:.4g}"
-    else:
-        how = f"the critic is right about {last['real_right']:.0%} of real and {last['fake_right']:.0%} of made images"
-    CONSOLE.print(
-        f"epoch {count} of {count}: the critic's loss {last['loss']:.4g}, the generator's "
-        f"{last['generator_loss']:.4g}; {how}"
-    )
 
 
 def show_anomalies(

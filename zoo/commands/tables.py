@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from zoo.commands import generative_tables as generative
 from zoo.evaluation.shown import Line, Shown
 from zoo.evaluation.shown import Table as Block
 from zoo.kinds.registry import kind_of
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from zoo.evaluation.findings import Finding
     from zoo.tasks.task import Task
     from zoo.tasks.terms import Scored
-    from zoo.training.loop import History
 
 MOST_NOTES = 10
 DECISIONS = {"name": "label", "names": "label", "flag": "verdict", "mask": "mask"}  # form of a value -> its noun
@@ -94,17 +92,6 @@ def show_findings(findings: Iterable[Finding]) -> None:
     """Print findings, a line each."""
     for finding in findings:
         CONSOLE.print(f"[yellow]{literal(finding.symptom)}[/]: {literal(f'{finding.evidence}; {finding.remedy}')}")
-
-
-def show_history(history: History) -> None:
-    """Print the best epoch of a training in one line."""
-    if "generator_loss" in history.epochs[-1]:
-        generative.show_duel(history)
-        return
-    best, count = history.best_epoch, len(history.epochs)
-    loss = history.epochs[max(best, 1) - 1]
-    chosen = f", {loss['val_loss']:.4g} on the inner validation part" if "val_loss" in loss else ""
-    CONSOLE.print(f"epoch {best} of {count}: training loss {loss['loss']:.4g}{chosen}")
 
 
 def question(verbs: Sequence[str], artifact: object, card: Mapping[str, Any]) -> str:

@@ -243,7 +243,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
         findings = diagnose(trained)
         if not as_json:
             tables.show_evaluation(trained.evaluation)
-            tables.show_history(trained.history)
+            say(trained.task.training_result(trained.history.best_epoch, trained.history.epochs))
             tables.show_findings(findings)
             say("exporting, and checking the export against the model ...")
         folder = trained.export(out, run)

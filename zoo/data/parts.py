@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import optree
 
-Inputs = tuple[Any, ...] | np.ndarray | dict[str, np.ndarray]
-"""An array, arrays by name, or files (paths, encoded bytes, pictures in memory) that are read when they are needed."""
+
+class Files(Sequence[Any]):
+    """Inputs that are read when they are needed: paths, encoded bytes, or pictures in memory.
+
+    They are chosen as the rows of an array are: by a slice, or by positions, int64. Who reads them is their kind.
+
+    Args:
+        items: one an example.
+    """
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._items = tuple(items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return Files(self._items[at])
+        return Files(self._items[each] for each in at) if isinstance(at, np.ndarray) else self._items[at]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Files) and self._items == other._items
+
+    def __hash__(self) -> int:
+        return hash(self._items)
+
+    def __repr__(self) -> str:
+        return f"Files({list(self._items)!r})"
+
+
+Inputs = Files | np.ndarray | dict[str, np.ndarray]
+"""Files, an array, or arrays by name."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +52,7 @@ class Part:
     """One side of a split.
 
     Attributes:
-        inputs: what the model reads, one entry an example along the first axis. Images: a tuple of paths, or uint8
+        inputs: what the model reads, one entry an example along the first axis. Images: `Files`, or uint8
             (examples, height, width, channels). Tables: ``numeric`` float32 (examples, columns), NaN where missing,
             and ``categorical``, strings (examples, columns), empty where missing. Text: strings (examples,).
             Sequences: float32 (examples, length, features), rows of NaN after the end of a shorter one.
@@ -56,24 +91,19 @@ class Part:
 
 def chosen_inputs(inputs: Inputs, positions: np.ndarray) -> Inputs:
     """The entries of `Part.inputs` at `positions`, int64."""
-    if isinstance(inputs, dict):
-        return {name: values[positions] for name, values in inputs.items()}
-    return tuple(inputs[position] for position in positions) if in_files(inputs) else inputs[positions]
+    return optree.tree_map(lambda values: values[positions], inputs)
 
 
 def count(inputs: Inputs) -> int:
     """How many inputs there are."""
-    return len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
+    return len(optree.tree_leaves(inputs)[0])
 
 
 def joined(several: Sequence[Inputs]) -> Inputs:
     """Arrays of inputs one after the other."""
-    first = several[0]
-    if isinstance(first, dict):
-        return {name: np.concatenate([each[name] for each in several]) for name in first}
-    return first if len(several) == 1 else np.concatenate(several)
+    return several[0] if len(several) == 1 else optree.tree_map(lambda *each: np.concatenate(each), *several)
 
 
 def in_files(inputs: Inputs) -> bool:
-    """Whether inputs are files, or what stands for such, that are read when they are needed."""
-    return isinstance(inputs, tuple)
+    """Whether inputs are read when they are needed."""
+    return isinstance(inputs, Files)

@@ -57,6 +57,11 @@ class ReconstructionEvaluation:
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     differences: dict[str, tuple[float, float]] = field(default_factory=dict)
 
+    @property
+    def is_judged(self) -> bool:
+        """See `zoo.tasks.terms.Scored.is_judged`."""
+        return self.samples is not None
+
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON holds them."""
         return asdict(self)

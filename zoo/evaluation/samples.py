@@ -48,6 +48,11 @@ class GenerationEvaluation:
     judge_accuracy: float
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
 
+    @property
+    def is_judged(self) -> bool:
+        """See `zoo.tasks.terms.Scored.is_judged`."""
+        return True
+
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON holds them."""
         return asdict(self)

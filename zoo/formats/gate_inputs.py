@@ -12,7 +12,7 @@ import numpy as np
 from zoo.artifacts.card import requested_kind
 from zoo.artifacts.predictor import Predictor
 from zoo.data.kind import Kind, spread
-from zoo.data.parts import Inputs, Part, chosen_inputs, count, in_files, joined
+from zoo.data.parts import Files, Inputs, Part, chosen_inputs, count, in_files, joined
 from zoo.errors import InputError
 from zoo.tasks.registry import task_of
 
@@ -44,7 +44,7 @@ class GateInputs(NamedTuple):
     inputs: Inputs
     targets: np.ndarray | None
     origin: str
-    files: tuple[Path | bytes, ...] | None = None
+    files: Files | None = None
 
     def __len__(self) -> int:
         return count(self.inputs)
@@ -55,7 +55,7 @@ class GateInputs(NamedTuple):
             chosen_inputs(self.inputs, positions),
             None if self.targets is None else self.targets[positions],
             self.origin,
-            None if self.files is None else tuple(self.files[at] for at in positions),
+            None if self.files is None else self.files[positions],
         )
 
 

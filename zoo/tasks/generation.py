@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -83,6 +83,17 @@ class Generation(Task):
         return Plan(
             None, outside=False, multiple=network.critic_steps, optimizers=lambda *how: optimizers(network, *how)
         )
+
+    def training_result(self, best_epoch: int, epochs: Sequence[Mapping[str, float]]) -> str:
+        """See `Task.training_result`: both losses, and how well the critic tells images apart."""
+        last, count = epochs[-1], len(epochs)
+        if "distance" in last:
+            how = f"the critic's distance {last['distance']:.4g}"
+        else:
+            right = f"{last['real_right']:.0%} of real and {last['fake_right']:.0%} of generated images"
+            how = f"the critic is right about {right}"
+        losses = f"the critic's loss {last['loss']:.4g}, the generator's {last['generator_loss']:.4g}"
+        return f"epoch {count} of {count}: {losses}; {how}"
 
     def whole(self, network: Any, preprocess: Any, scale: Any) -> Any:
         """See `Task.whole`: the generator, with the mean of its weights."""

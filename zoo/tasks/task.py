@@ -276,6 +276,17 @@ class Task(ABC):
     def plan(self, network: Any) -> Plan:
         """How `network` learns it."""
 
+    def training_result(self, best_epoch: int, epochs: Sequence[Mapping[str, float]]) -> str:
+        """The end of a training in one line.
+
+        Args:
+            best_epoch: the epoch whose weights the model has, counted from 1; 0 for the initial weights.
+            epochs: loss and metrics of each epoch.
+        """
+        row = epochs[max(best_epoch, 1) - 1]
+        chosen = f", {row['val_loss']:.4g} on the inner validation part" if "val_loss" in row else ""
+        return f"epoch {best_epoch} of {len(epochs)}: training loss {row['loss']:.4g}{chosen}"
+
     def fits(self, answers: np.ndarray) -> str | None:
         """Why `answers` of a network to some inputs, float32 (examples, ...), can't be outputs; None where they can."""
         return None

@@ -160,7 +160,10 @@ class Exam(NamedTuple):
 
 
 class Scored(Protocol):
-    """Scores of one model on one part, as people and machines read them; a dataclass with ``baselines``."""
+    """Scores of one model on one part, as people and machines read them; a dataclass with ``baselines``.
+
+    Where a classifier judged generated images for them, they have `is_judged`, true.
+    """
 
     part: str
     examples: int

@@ -62,8 +62,7 @@ def scorer(
 
 def keep(data: Data, evaluation: Any, run: Path, train: Callable[..., Any]) -> None:
     """Write the judge behind `evaluation`, if there is one, to the folder `run` as ``judge.keras``."""
-    samples = evaluation if isinstance(evaluation, GenerationEvaluation) else getattr(evaluation, "samples", None)
-    if samples is not None and has_judge(data):
+    if getattr(evaluation, "is_judged", False) and has_judge(data):
         trained_judge(data, train).model.save(run / "judge.keras")
 
 

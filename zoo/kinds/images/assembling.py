@@ -14,7 +14,7 @@ import numpy as np
 from zoo.data import splits
 from zoo.data.dataset import Data, near_equal
 from zoo.data.notes import Note
-from zoo.data.parts import Part
+from zoo.data.parts import Files, Part
 from zoo.errors import InputError
 from zoo.kinds.class_folders import Example
 from zoo.kinds.images.kind import Images
@@ -94,7 +94,7 @@ def data_of(
             return None
         picked = [examples[index] for index in chosen]
         names = tuple(example.name for example in picked)
-        paths, digests = tuple(example.path for example in picked), tuple(example.digest for example in picked)
+        paths, digests = Files(example.path for example in picked), tuple(example.digest for example in picked)
         return Part(paths, targets[chosen], names, digests, linked[chosen])
 
     train, held_out = part("train"), part("validation")

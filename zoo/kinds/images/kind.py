@@ -18,7 +18,7 @@ from zoo.data.card_checks import is_share, is_size
 from zoo.data.kind import BATCH, Decoded, Kind, Raw, TooLargeError, spread
 from zoo.data.look import Look
 from zoo.data.notes import Note
-from zoo.data.parts import Inputs, Part, count, in_files
+from zoo.data.parts import Files, Inputs, Part, count, in_files
 from zoo.data.targets import Targets
 from zoo.errors import InputError
 from zoo.files import digest, read_bytes
@@ -107,7 +107,7 @@ class Images(Kind):
         pairs = list(expanded(list(source) if several else source))
         if not pairs:
             raise InputError(f"expected an image, a file, a folder with files or a list of such; {source!r} holds none")
-        items = tuple(item for _, item in pairs)
+        items = Files(item for _, item in pairs)
         return Raw([name for name, _ in pairs], items, {at: e for at, e in enumerate(items) if isinstance(e, str)})
 
     def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
@@ -132,7 +132,7 @@ class Images(Kind):
         names, digests = tuple(e.name for e in examples), tuple(e.digest for e in examples)
         raw = LabelSets([example.labels for example in examples], names, str(source), task.names)
         targets = task.encode(masks.Masks([found[n] for n in names], names, str(source)) if task.pixelwise else raw)
-        return Part(tuple(example.path for example in examples), targets, names, digests), notes
+        return Part(Files(example.path for example in examples), targets, names, digests), notes
 
     def sources(self, paths: Sequence[str]) -> Iterator[Any]:
         """All at once."""
@@ -180,7 +180,7 @@ class Images(Kind):
             sets = [tuple(filter(None, label.split(";"))) if task.several else (label,) for label in labels]
             raw = LabelSets(sets, names, str(source), task.names)
         targets = task.encode(raw)
-        return Part(tuple(file for file, _ in there), targets, names, tuple(row["sha256"] for _, row in there))
+        return Part(Files(file for file, _ in there), targets, names, tuple(row["sha256"] for _, row in there))
 
     def classed(self, source: Any, names: Sequence[str]) -> tuple[Raw, list[str] | None, list[Note]]:
         """See `Kind.classed`."""
@@ -188,7 +188,7 @@ class Images(Kind):
         if idx.holds(path):
             read = {part: idx.read_part(*files) for part, files in idx.parts(path).items()}
             called = [f"{part} {at}" for part, (pixels, _) in read.items() for at in range(len(pixels))]
-            pixels = tuple(image for images, _ in read.values() for image in images)
+            pixels = Files(image for images, _ in read.values() for image in images)
             return Raw(called, pixels, {}), [str(label) for _, labels in read.values() for label in labels], []
         if path.is_file() and path.suffix.lower() not in MANIFESTS:
             raise InputError(f"{path}: expected a folder of images, or a manifest (.csv, .jsonl)")
@@ -199,7 +199,7 @@ class Images(Kind):
             examples, notes = labelled(path, labels=False)
         if not examples:
             raise InputError(f"{path}: expected images, found none that can be read")
-        raw = Raw([each.name for each in examples], tuple(each.path for each in examples), {})
+        raw = Raw([each.name for each in examples], Files(each.path for each in examples), {})
         return raw, [";".join(each.labels) for each in examples] if classes else None, notes
 
     def whole(self, item: Any, size: tuple[int, int]) -> np.ndarray:
@@ -326,7 +326,7 @@ class Images(Kind):
 
     def made_up(self, model: keras.Model, count: int, rng: np.random.Generator) -> Inputs:
         """Encoded files, JPEG and PNG in turn."""
-        return tuple(self._picture(rng, "PNG" if at % 2 else "JPEG") for at in range(count))
+        return Files(self._picture(rng, "PNG" if at % 2 else "JPEG") for at in range(count))
 
     def _picture(self, rng: np.random.Generator, form: str) -> bytes:
         """A smooth picture somewhat larger than the model's input."""
