@@ -137,12 +137,13 @@ def test_pipes_and_devices_are_no_data_sets(workplace: Path, suffix: str) -> Non
 
 @pytest.mark.usefixtures("alarm")
 def test_files_to_predict_are_ordinary_ones_or_told(pictures: Path) -> None:
+    from zoo.data.parts import Files
     from zoo.kinds import Images
     from zoo.kinds.images.sources import expanded
 
     special(Path("p"), ".png")
     asked = [file for path in ("p", "p/pipe.png", "p/zero.png", "/dev/zero") for _, file in expanded(path)]
-    (found,) = Images((8, 8)).decoded(tuple(asked))
+    (found,) = Images((8, 8)).decoded(Files(asked))
     errors = found.errors
     assert len(found.positions) == 10 and len(errors) == 6
     assert "a pipe" in errors[len(asked) - 3] and "a device" in errors[len(asked) - 1]
