@@ -1,6 +1,6 @@
-"""Segmentation of microscope images by the U-Net of `zoo train`, beside Otsu's threshold: several seeds in one run.
+"""Segmentation of microscope images by `zoo finetune`, beside Otsu's threshold: several seeds in one run.
 
-    python benchmarks/segmentation.py FOLDER [--seeds 3] [OPTIONS OF zoo train]
+    python benchmarks/segmentation.py FOLDER [--seeds 3] [--command "train unet"] [OPTIONS OF THE COMMAND]
 
 FOLDER has train/ and test/, each with images/ and masks/ of two classes, as the nuclei of the Data Science Bowl 2018.
 The scores are those of the second class, means over the photos of test/ at their own size; photos with colours are
@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 COLOUR = 5  # mean difference of the channels, in grey levels, over which a photo has colours
-OPTIONS = "--input-size 192 --optimizer adamw --learning-rate 0.003 --augment flip,vflip,zoom,hue --validation 0"
+OPTIONS = "--input-size 192 --augment flip,vflip,zoom,hue"
 
 
 def has_colours(file: Path) -> bool:
@@ -32,12 +32,12 @@ def has_colours(file: Path) -> bool:
     return bool(np.ptp(pixels, axis=-1).mean() > COLOUR)
 
 
-def trained(folder: Path, place: str, seed: int, options: list[str]) -> tuple[Path, float, float]:
-    """The artifact that `zoo train` makes, its seconds, and seconds of processor time."""
-    command = [sys.executable, "-c", "from zoo.cli import main; main()", "train", "unet", str(folder), *options]
+def trained(folder: Path, place: str, words: list[str], options: list[str]) -> tuple[Path, float, float]:
+    """The artifact that the command makes, its seconds, and seconds of processor time."""
+    command = [sys.executable, "-c", "from zoo.cli import main; main()", *words, str(folder), *options]
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    subprocess.run([*command, "--seed", str(seed), "--out", "nuclei"], cwd=place, env=environment, check=True)
+    subprocess.run([*command, "--out", "nuclei"], cwd=place, env=environment, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Path(place, "nuclei"), time.perf_counter() - started, used
@@ -65,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--command", default="finetune")
     arguments, options = parser.parse_known_args()
     import zoo
 
@@ -73,7 +74,8 @@ def main() -> None:
     rows = []
     for seed in range(arguments.seeds):
         with tempfile.TemporaryDirectory() as place:
-            made, seconds, used = trained(arguments.folder.resolve(), place, seed, options or OPTIONS.split())
+            given = [*(options or OPTIONS.split()), "--seed", str(seed)]
+            made, seconds, used = trained(arguments.folder.resolve(), place, arguments.command.split(), given)
             report = zoo.load(made).evaluate(arguments.folder)
         name = list(report.evaluation.classes)[1]
         scores = {Path(photo.name).name: photo.iou[name] for photo in report.rows}
