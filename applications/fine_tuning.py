@@ -134,7 +134,8 @@ def fine_tune(
         how |= {"epochs": epochs, "learning_rate": learning_rate, "augment": augment, "report": report}
         made, evaluation, findings = segmentation.fine_tune(data, backbone, **how)
         return FineTuned(made, evaluation, data, (), watch.seconds, findings)
-    epochs, learning_rate = EPOCHS if epochs is None else epochs, learning_rate or LEARNING_RATE
+    epochs = EPOCHS if epochs is None else epochs
+    learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
     with watch.stage("read"):
         parent = None if start is None else artifact.load(start, "predict")
         extractor = extractor_of(backbone, weights, input_size, parent, seed)

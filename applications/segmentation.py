@@ -134,11 +134,12 @@ def fine_tune(
         the version folder, the scores, and the problems that they show.
     """
     model = {"backbone": backbone, "weights": weights if weights is None else str(weights)}
-    epochs = epochs or int(np.clip(math.ceil(STEPS * 4 / len(data.train)), FEWEST, MOST))
+    if epochs is None:
+        epochs = int(np.clip(math.ceil(STEPS * 4 / len(data.train)), FEWEST, MOST))
     how = {
         "epochs": epochs,
         "optimizer": "adamw",
-        "learning_rate": learning_rate or LEARNING_RATE,
+        "learning_rate": LEARNING_RATE if learning_rate is None else learning_rate,
         "augment": tuple(augment),
         "input_size": input_size,
         "seed": seed,
