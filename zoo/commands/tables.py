@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from zoo.evaluation.shown import Line, Shown
-from zoo.evaluation.shown import Table as Block
+from zoo.evaluation.tables import Line, Shown
+from zoo.evaluation.tables import Table as Block
 from zoo.kinds.registry import kind_of
 from zoo.progress import CONSOLE, literal
 from zoo.tasks.forms import FORMS, files

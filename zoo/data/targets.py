@@ -34,7 +34,7 @@ def target_columns(frame: Frame, target: str | Sequence[str] | None) -> list[str
     column = next((lower[name] for name in NAMES if name in lower), None)
     if column is None:
         raise InputError(
-            f"{frame.where}: no column is named {', '.join(NAMES[:-1])} or {NAMES[-1]}; say which one is asked for: "
+            f"{frame.where}: no column is named {', '.join(NAMES[:-1])} or {NAMES[-1]}; say which one is the target: "
             f"target= or --target COLUMN; there are {listed(frame.columns)}"
         )
     return [column]

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from zoo.data.file_tree import walk
 from zoo.data.notes import Note
 from zoo.data.splits import SPLITS
-from zoo.data.walking import walk
 from zoo.errors import InputError
 
 UNLABELLED = "image"  # the one class of images without labels

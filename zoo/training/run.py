@@ -300,7 +300,7 @@ def evaluate_trained(
     scores_of = calibration_scores(job, network, settings, history.best_epoch, choosing, seed)
     task, facts = job.task.calibrated(network, scores_of)
     task = task.fitted(data.train.targets)
-    model, inputs = task.whole(network, data.preprocess, job.scale), prepared_inputs(data, data.held_out)
+    model, inputs = task.inference_model(network, data.preprocess, job.scale), prepared_inputs(data, data.held_out)
     exam = exam_of(job, network, inputs, seed, weighted=settings.class_weights, epochs=history.epochs)
     outputs: Outputs | None = task.exam_outputs(exam)
     if outputs is None:
@@ -331,7 +331,7 @@ def exam_of(job: Job, network: keras.Model, held_out: np.ndarray, seed: int, **m
     judge = None
     if not job.task.supervised and (job.task.drawn or judges.has_judge(data)):
         judge = judges.scorer(data, job.inputs, held_out, seed, train)
-    what = {"network": network, "inputs": job.inputs, "asked": held_out, "seed": seed, "judge": judge}
+    what = {"network": network, "inputs": job.inputs, "held_out": held_out, "seed": seed, "judge": judge}
     return Exam(part, data.held_out.targets, {}, data.held_out.digests, **what, **more)
 
 

@@ -19,7 +19,7 @@ from zoo.files import read_bytes
 from zoo.kinds.class_folders import UNLABELLED, Example, listed_files
 from zoo.kinds.images import decoding, exportable, manifests
 
-RARE = 0.01  # share of the files up to which a format is told as odd
+RARE = 0.01  # share of the files up to which a format is noted as odd
 UNREAD = "read here and by zoo serve, not by the exported model alone; make it PNG where that matters"
 WITHOUT_LABELS = "; or, for autoencoders and GANs, read it without labels (labels=False, --no-labels)"
 
@@ -72,8 +72,8 @@ def decodable(examples: Sequence[Example]) -> dict[str, str]:
         return None
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = zip(examples, pool.map(reason, examples), strict=True)
-        return {example.name: why for example, why in found if why is not None}
+        reasons = zip(examples, pool.map(reason, examples), strict=True)
+        return {example.name: why for example, why in reasons if why is not None}
 
 
 def _manifest(path: Path, notes: list[Note], labels: bool) -> Iterator[Example]:
@@ -109,20 +109,20 @@ def readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
     def look(example: Example) -> tuple[Example | None, list[Note], str]:
         try:
             content = read_bytes(example.path)
-            found, unread = decoding.probe(content), exportable.refusal(content)
+            image, unread = decoding.probe(content), exportable.refusal(content)
         except decoding.DecodeError as error:
             return None, [Note(example.name, "left out", str(error))], ""
         except (OSError, ValueError) as error:  # ValueError: a null byte in a manifest's path
             return None, [Note(example.name, "left out", f"can't be read: {getattr(error, 'strerror', error)}")], ""
         named = decoding.EXTENSIONS.get(example.path.suffix.lower())
         odd = []
-        if named != found.format:
+        if named != image.format:
             odd.append(
-                Note(example.name, "kept", f"named {example.path.suffix or 'without suffix'}, is {found.format}")
+                Note(example.name, "kept", f"named {example.path.suffix or 'without suffix'}, is {image.format}")
             )
         if unread is not None:
             odd.append(Note(example.name, "kept", f"{unread}: {UNREAD}"))
-        return example._replace(digest=sha256(content).hexdigest()), odd, found.format
+        return example._replace(digest=sha256(content).hexdigest()), odd, image.format
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         looked = list(pool.map(look, examples))

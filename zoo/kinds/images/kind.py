@@ -123,7 +123,7 @@ class Images(Kind):
         if idx.holds(Path(source)):
             return _idx_part(Path(source), self, task), []
         if task.pixelwise:
-            examples, found, notes = masks.labelled(source)
+            examples, by_name, notes = masks.labelled(source)
         else:
             examples, notes = labelled(source, multi_label=task.several)
         splits = {example.split for example in examples}
@@ -131,7 +131,7 @@ class Images(Kind):
         examples = [example for example in examples if part is None or example.split == part]
         names, digests = tuple(e.name for e in examples), tuple(e.digest for e in examples)
         raw = LabelSets([example.labels for example in examples], names, str(source), task.names)
-        targets = task.encode(masks.Masks([found[n] for n in names], names, str(source)) if task.pixelwise else raw)
+        targets = task.encode(masks.Masks([by_name[n] for n in names], names, str(source)) if task.pixelwise else raw)
         return Part(Files(example.path for example in examples), targets, names, digests), notes
 
     def sources(self, paths: Sequence[str]) -> Iterator[Any]:
@@ -202,7 +202,7 @@ class Images(Kind):
         raw = Raw([each.name for each in examples], Files(each.path for each in examples), {})
         return raw, [";".join(each.labels) for each in examples] if classes else None, notes
 
-    def whole(self, item: Any, size: tuple[int, int]) -> np.ndarray:
+    def resized_image(self, item: Any, size: tuple[int, int]) -> np.ndarray:
         """One image as people see it, uint8 (height, width, 3), resized to `size`.
 
         Raises:
@@ -222,9 +222,9 @@ class Images(Kind):
     # ---- training ----
 
     def completed(self, part: Part, input_size: int | None, source: Any) -> Images:
-        """With the size that a network takes: as asked for, or the images' own median, rounded to 8, from 8 to 96.
+        """With the size that a network takes: as given, or the images' own median, rounded to 8, from 8 to 96.
 
-        Of whole images, whose pixels are told apart, rounded to 16, from 16 to 192.
+        Of images with masks rounded to 16, from 16 to 192.
         """
         if self.size is not None:
             return super().completed(part, input_size, source)

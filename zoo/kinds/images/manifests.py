@@ -76,11 +76,11 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, _ROW]]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> _ROW:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"the name {next(name for name in names if names.count(name) > 1)!r} is given twice")
-    return found
+    return unique
 
 
 def _refused(constant: str) -> None:

@@ -139,7 +139,7 @@ def masks(path: str | Path, *, validation: float = 0.2, seed: int = 0) -> Data:
     """
     assembling.check_share(validation)
     root = Path(path)
-    examples, found, notes = pairs(root)
+    examples, by_name, notes = pairs(root)
     failures = decodable(examples)
     notes += [Note(name, "left out", reason) for name, reason in failures.items()]
     examples = [example for example in examples if example.name not in failures]
@@ -148,7 +148,7 @@ def masks(path: str | Path, *, validation: float = 0.2, seed: int = 0) -> Data:
         raise InputError(f"{root}: expected images with masks of the same names, found none{reasons(notes)}")
     if not any(example.split in (None, "train") for example in examples):
         raise InputError(f"{root}: expected images to train on, found only held-out ones{reasons(notes)}")
-    every = [found[example.name] for example in examples]
+    every = [by_name[example.name] for example in examples]
     task = Segmentation(*classes(root, every))
     check_names(root, task.names)
     targets = task.encode(Masks(every, [example.name for example in examples], str(root)))
@@ -175,13 +175,13 @@ def idx(folder: str | Path, *, seed: int = 0, validation: float = 0.2) -> Data:
     """
     folder = Path(folder)
     assembling.check_share(validation)
-    found = parts(folder)
-    if "train" not in found:
+    files = parts(folder)
+    if "train" not in files:
         raise InputError(f"{folder}: expected {SHAPES}; there is no training part")
     images, labels, names, sides = [], [], [], []
     for part, side in (("train", "train"), ("test", "test")):
-        if part in found:
-            pixels, positions = read_part(*found[part])
+        if part in files:
+            pixels, positions = read_part(*files[part])
             images.append(pixels)
             labels.append(positions)
             names += [f"{part} {index}" for index in range(len(pixels))]
@@ -198,7 +198,7 @@ def idx(folder: str | Path, *, seed: int = 0, validation: float = 0.2) -> Data:
         rows,
         Classification(classes),
         source=folder,
-        sides=np.array(sides, dtype=object) if "test" in found else None,
+        sides=np.array(sides, dtype=object) if "test" in files else None,
         notes=[],
         kind=Images.of_pixels(pixels),
         validation=validation,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from zoo.data import assembling, frames, targets
-from zoo.data.card_checks import are_names, is_count, is_flag, is_name_or_none, is_text, is_whole
+from zoo.data.card_checks import are_names, is_count, is_flag, is_integer, is_name_or_none, is_text
 from zoo.data.frames import Frame
 from zoo.data.kind import STEPS, Kind, Raw
 from zoo.data.look import Look
@@ -130,7 +130,7 @@ class Sequences(Steps):
 
     @classmethod
     def recognises(cls, look: Look) -> str | None:
-        """Files of the UEA and UCR archives, and tables for which a window, a horizon or a series is asked."""
+        """Files of the UEA and UCR archives, and tables for which a window, a horizon or a series is given."""
         if look.name.endswith(".ts") or any(name.endswith(".ts") for name in look.top):
             return cls.name
         return cls.name if look.head is not None and look.asks("window", "horizon", "series") else None
@@ -303,5 +303,5 @@ class Series(Steps):
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
         """See `Kind.card_checks`."""
-        more = {"window": is_count, "horizon": is_count, "target_position": is_whole}
+        more = {"window": is_count, "horizon": is_count, "target_position": is_integer}
         return super().card_checks(said, supervised) | more

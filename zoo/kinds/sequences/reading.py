@@ -74,7 +74,7 @@ def sequences(
         given = {"target": target, "series": series, "time": time, "window": window, "features": features}
         used = [name for name, value in given.items() if value is not None]
         if used:
-            raise InputError(f"{source}: .ts files say themselves what is asked; leave out {', '.join(used)}")
+            raise InputError(f"{source}: .ts files say themselves what the target is; leave out {', '.join(used)}")
         return _from_ts(Path(source), seed, validation)
     frame = frames.read(source, header=header)
     if series is None:

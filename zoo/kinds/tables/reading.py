@@ -36,7 +36,7 @@ def tables(
     """Read a table.
 
     Columns of numbers stay numbers, with NaN where a cell is missing; strings and bools are categories. Left out, and
-    told, are columns that are constant, empty, count the rows, or hold strings that are nearly all different. A column
+    noted, are columns that are constant, empty, count the rows, or hold strings that are nearly all different. A column
     ``split`` with train, val and test is kept to. Of rows that are in two of these parts, target and all, the training
     one is left out; rows that contradict each other stay, as noise is normal in tables.
 

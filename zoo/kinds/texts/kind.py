@@ -13,11 +13,11 @@ import numpy as np
 from zoo.data import assembling, frames, targets
 from zoo.data.card_checks import is_count, is_flag, is_name_or_none, is_text
 from zoo.data.csv_files import SUFFIXES, Head
+from zoo.data.file_tree import walk
 from zoo.data.kind import Kind, Raw
 from zoo.data.look import Look
 from zoo.data.notes import Note
 from zoo.data.parts import Inputs, Part
-from zoo.data.walking import walk
 from zoo.errors import InputError
 from zoo.kinds.texts.contents import columns_of, content_of, digests_of, empty, from_folder, text_columns
 from zoo.tasks.task import Task

@@ -19,7 +19,7 @@ from zoo.kinds.texts.kind import Texts
 from zoo.tasks.classification import Classification
 from zoo.tasks.task import Task
 
-LONGEST = 400  # words a text, unless asked for
+LONGEST = 400  # words a text, by default
 
 
 def text(
@@ -38,8 +38,8 @@ def text(
 
     Three forms are recognised: a folder with one sub-folder of .txt files a class; a folder with ``train/`` and
     ``test/`` and/or ``val/`` of such, as IMDB has them; a CSV or TSV file (or a data frame) with a column of texts and
-    one of targets, and perhaps one named ``split``. Empty texts and files that are no UTF-8 are left out and told, as
-    are training texts that are also in a held-out part.
+    one of targets, and perhaps one named ``split``. Empty texts and files that are no UTF-8 are left out with a note,
+    as are training texts that are also in a held-out part.
 
     Words are in lower case; ``!``, ``?`` and emoji are words, other punctuation is not: see
     `zoo.builders.preprocessing.spaced_words`. Languages that put no spaces between words need another reader.
