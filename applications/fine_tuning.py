@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,7 @@ import numpy as np
 from applications import linear_heads
 from applications.backbones import find
 from applications.features import Extractor, embed
+from applications.pixels import encoded
 from zoo.artifacts import artifact
 from zoo.artifacts.gate import Gate, check_readable
 from zoo.artifacts.predictor import Predictor
@@ -31,6 +33,7 @@ from zoo.kinds.class_folders import Example
 from zoo.kinds.images import decoding
 from zoo.kinds.images.kind import Images
 from zoo.kinds.images.reading import images
+from zoo.kinds.recognising import open as open_data
 from zoo.progress import Stopwatch
 from zoo.settings import integer, suggestion
 from zoo.tasks.classification import Evaluation
@@ -66,7 +69,7 @@ class FineTuned:
 
 
 def fine_tune(
-    data: Data | str | Path,
+    data: Any,
     backbone: str = "efficientnet_lite0",
     *,
     effort: Literal["quick", "balanced", "max"] = "quick",
@@ -89,7 +92,8 @@ def fine_tune(
     both by that split.
 
     Args:
-        data: a folder or manifest as `zoo.data.images` takes it, or its result.
+        data: a folder or manifest as `zoo.data.images` takes it, or its result; or images in memory as `zoo.data.open`
+            takes them, as ``(x, y)`` and ``((x_train, y_train), (x_test, y_test))``.
         backbone: a name in `applications.BACKBONES`.
         effort: how much to train.
         weights: ``"imagenet"``, None for random ones, or the path of a weights file.
@@ -111,7 +115,8 @@ def fine_tune(
     watch = Stopwatch()
     seed = integer("seed", seed)
     job = Job(watch, seed, [])
-    source = data.source if isinstance(data, Data) else Path(data)
+    data = Path(data) if isinstance(data, str | PathLike) else encoded(open_data(data, seed=seed))
+    source = data.source if isinstance(data, Data) else data
     out = artifact.folder_for(source, out)
     with watch.stage("read"):
         parent = None if start is None else artifact.load(start, "predict")
@@ -278,6 +283,7 @@ def embed_data(
             raise InputError(f"{data.source}: {name} can no longer be decoded: {reason}; read the folder again")
 
     if isinstance(data, Data):
+        data = encoded(data)
         if data.task.pixelwise:
             raise InputError(
                 f"{data.source}: fine-tuning learns classes of whole images; of pixels: {data.task.builder}"

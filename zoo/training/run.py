@@ -111,7 +111,7 @@ class Trained:
 
 def train(
     builder: str | Callable[..., keras.Model] | keras.Model,
-    data: Data | str | Path,
+    data: Any,
     *,
     model: Mapping[str, Any] | None = None,
     epochs: int | None = None,
@@ -148,7 +148,8 @@ def train(
         builder: a name in `zoo.builders.BUILDERS`; a function of input shape and number of outputs, and of the
             activation `output` if it has that argument, as softmax, sigmoid or linear; or an uncompiled model from
             prepared inputs to probabilities or values, which is trained in place.
-        data: a path as `zoo.data.open` takes it, or the `Data` of a reader.
+        data: a path, the `Data` of a reader, or what is in memory, as `zoo.data.open` takes it: ``(x, y)``,
+            ``((x_train, y_train), (x_test, y_test))``, ``(frame, column)``, a `tf.data.Dataset`.
         model: keyword arguments of the builder.
         epochs: at most. By default as many as make 1,500 steps, between 20 and 200; for adversarial networks 6,000
             steps, between 5 and 400.
