@@ -165,6 +165,19 @@ def test_a_model_with_a_loss_of_ones_own_opens_without_it(tmp_path: Path) -> Non
     keras.models.load_model(version / "model.keras")
 
 
+@pytest.mark.parametrize("loss", [keras.losses.CategoricalFocalCrossentropy(gamma=1.5), "kl_divergence"])
+def test_a_network_is_saved_with_both(tmp_path: Path, loss: Any) -> None:
+    trained = train("mlp", CLASSES, optimizer=keras.optimizers.Nadam(0.01), loss=loss, **SMALL)
+    trained.network.save(tmp_path / "network.keras")
+    again = keras.models.load_model(tmp_path / "network.keras")
+    targets = CLASSES.train.targets
+    inputs = trained.data.train.inputs["numeric"]
+    assert type(again.optimizer).__name__ == "Nadam"
+    assert again.evaluate(inputs, targets, verbose=0)[0] == pytest.approx(
+        trained.network.evaluate(inputs, targets, verbose=0)[0], rel=1e-5
+    )
+
+
 def used() -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.SGD(0.1)
     optimizer.apply([np.ones(2, "float32")], [keras.Variable(np.ones(2, "float32"))])
