@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import zoo
+from support.masks import write
 from zoo import InputError
 from zoo.data import arrays
 from zoo.training import given
@@ -246,3 +247,10 @@ def test_an_autoencoder_takes_an_optimizer() -> None:
 
 def test_rates_are_written_as_they_were_given() -> None:
     assert given.optimizer_config(SGD(0.01))["config"]["learning_rate"] == 0.01
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", keras.losses.Dice(axis=(1, 2))])
+def test_masks_take_a_loss(tmp_path: Path, loss: Any) -> None:
+    data = zoo.data.masks(write(tmp_path / "photos", 16))
+    trained = train("unet", data, loss=loss, optimizer=keras.optimizers.AdamW(0.01), epochs=2, input_size=32)
+    assert np.isfinite(trained.history.epochs[-1]["val_loss" if "val_loss" in trained.history.epochs[0] else "loss"])
