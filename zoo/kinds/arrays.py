@@ -14,11 +14,13 @@ from zoo.data.parts import Part
 from zoo.data.preprocessing import for_table, unvarying
 from zoo.errors import InputError
 from zoo.kinds.array_targets import targets_of
+from zoo.kinds.class_folders import UNLABELLED
 from zoo.kinds.images.kind import Images
 from zoo.kinds.sequences.kind import Sequences
 from zoo.kinds.sequences.reading import assemble as assemble_sequences
 from zoo.kinds.tables.kind import Tables
 from zoo.settings import suggestion
+from zoo.tasks.classification import Classification
 from zoo.tasks.task import Task
 
 WHERE = "the arrays"
@@ -48,7 +50,7 @@ def arrays(
             tell both.
         targets: classes (examples,) or (examples, 1), whole numbers or strings, or one-hot (examples, classes); numbers
             to predict, floats (examples,) or (examples, values); labels (examples, classes) of 0 and 1 with
-            task="multi_label".
+            task="multi_label"; or the inputs again, as autoencoders have them with Keras.
         classes: names of the classes, a target being a position here; or of the labels or numbers.
         task: by default classification for whole numbers, strings, one-hot rows and floats that are all 0 or 1, which
             notes tell; regression for other floats.
@@ -108,7 +110,15 @@ def of_parts(
         sides = np.repeat(np.array(list(pairs), dtype=object), [len(held) for held, _ in pairs.values()])
         values, wanted = (np.concatenate(each) for each in zip(*pairs.values(), strict=True))
     notes: list[Note] = []
-    wanted, task_of_targets = targets_of(wanted, classes, task, names, WHERE, notes)
+    if (
+        task is None
+        and wanted.shape == values.shape
+        and np.array_equal(wanted, values, equal_nan=wanted.dtype.kind == "f")
+    ):
+        notes.append(Note(WHERE, "kept", "targets are the inputs: no labels; task='regression' says otherwise"))
+        wanted, task_of_targets = np.zeros(len(values), np.int64), Classification((UNLABELLED,))
+    else:
+        wanted, task_of_targets = targets_of(wanted, classes, task, names, WHERE, notes)
     common: dict[str, Any] = {"source": WHERE, "sides": sides, "notes": notes, "seed": seed, "validation": validation}
     if values.dtype.kind not in "buif":
         raise InputError(f"expected inputs of numbers, received an array of {values.dtype}")

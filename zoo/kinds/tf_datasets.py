@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo.data import assembling
 from zoo.errors import InputError
+from zoo.kinds.array_targets import is_one_hot
 
 MEMORY = 8 << 30  # bytes that are read at most, also of a data set that does not know its end
 
@@ -52,6 +53,15 @@ def read(dataset: Any) -> tuple[np.ndarray, np.ndarray, tuple[str, ...] | None]:
             )
     if not inputs:
         raise InputError("the tf.data.Dataset is empty; expected examples (x, y)")
+    if (
+        batched
+        and targets[0].ndim == 1
+        and len({each.shape for each in targets}) == 1
+        and is_one_hot(np.stack(targets))
+    ):
+        inputs, targets = (
+            [each[None] for each in several] for several in (inputs, targets)
+        )  # no batches: one-hot rows
     if len({each.shape[1:] for each in inputs}) > 1:
         raise InputError(
             "the tf.data.Dataset has inputs of different shapes; pad them: dataset.padded_batch(32, "

@@ -18,6 +18,7 @@ from support.places import ROOT
 from zoo import InputError
 from zoo.data import Data, arrays
 from zoo.data import open as open_data
+from zoo.kinds.class_folders import UNLABELLED
 
 RNG = np.random.default_rng(0)
 ROWS, LABELS = RNG.normal(size=(60, 3)).astype("float32"), np.arange(60) % 3
@@ -81,6 +82,21 @@ def test_one_hot_columns_of_a_frame_are_a_class() -> None:
     assert open_data((frame().drop(columns="town"), hot.astype(float)), task="regression").task.name == "regression"
 
 
+def test_tensors_are_arrays() -> None:
+    import tensorflow as tf
+
+    assert open_data((tf.constant(ROWS), tf.constant(LABELS))).fingerprint == open_data((ROWS, LABELS)).fingerprint
+
+
+def test_inputs_as_targets_are_unlabelled() -> None:
+    data = open_data((PIXELS, PIXELS))  # as autoencoders have them with Keras
+    assert data.classes == (UNLABELLED,) and counts(data) == {"train": 48, "validation": 12}
+    assert reasons(data) == ["targets are the inputs: no labels; task='regression' says otherwise"]
+    held_out = open_data(((ROWS[:45], ROWS[:45].copy()), (ROWS[45:], ROWS[45:])))
+    assert held_out.classes == (UNLABELLED,) and counts(held_out) == {"train": 45, "test": 15}
+    assert open_data((ROWS, ROWS), task="regression").task.name == "regression"
+
+
 def test_a_frame_is_read_as_its_csv_file_would_be(tmp_path: Path) -> None:
     reviews = pd.DataFrame({"review": TEXTS, "label": ["bad", "good"] * 30})
     days = pd.DataFrame({"temperature": np.sin(np.arange(80)), "rain": np.cos(np.arange(80))})
@@ -126,6 +142,10 @@ def test_data_sets_of_tensorflow() -> None:
     told = [row[tuple(each.tolist())] for each in data.train.inputs["numeric"]]
     np.testing.assert_array_equal(told, data.train.targets)
 
+    square = dataset(PIXELS[..., None], np.eye(8, dtype="float32")[LABELS])  # a side for each class: not batches of 8
+    assert open_data(square).input["size"] == [8, 8] and open_data(square.batch(8)).input["size"] == [8, 8]
+    whole = dataset(PIXELS[..., None], LABELS % 2).batch(12, drop_remainder=True)
+    assert open_data(whole).input["size"] == [8, 8] and counts(open_data(whole)) == {"train": 48, "validation": 12}
     images = dataset(PIXELS[..., None], np.eye(3, dtype="float32")[LABELS])
     data = open_data((images.take(45).batch(8), images.skip(45).batch(8)))
     assert counts(data) == {"train": 45, "validation": 15} and data.task.name == "classification"
