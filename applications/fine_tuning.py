@@ -115,8 +115,11 @@ def fine_tune(
     watch = Stopwatch()
     seed = integer("seed", seed)
     job = Job(watch, seed, [])
-    data = Path(data) if isinstance(data, str | PathLike) else encoded(open_data(data, seed=seed))
-    source = data.source if isinstance(data, Data) else data
+    if isinstance(data, str | PathLike):
+        data = source = Path(data)
+    else:
+        data = encoded(data if isinstance(data, Data) else open_data(data, seed=seed))
+        source = data.source
     out = artifact.folder_for(source, out)
     with watch.stage("read"):
         parent = None if start is None else artifact.load(start, "predict")

@@ -100,7 +100,7 @@ def search(
     from tuning import chief, worker_pool
 
     address = None if oracle is None else address_of(oracle)
-    if model is None or not isinstance(data, str | PathLike):
+    if not isinstance(data, Data) and (model is None or not isinstance(data, str | PathLike)):
         data = open_data(data, seed=seed)
     model = model_for(data) if model is None else model
     options = {"objective": objective, "folds": folds, "epochs": epochs, "input_size": input_size, "seed": seed}

@@ -56,5 +56,6 @@ def test_pairs_of_arrays_are_fine_tuned_as_keras_datasets_gives_them(tmp_path: P
     ],
 )
 def test_other_data_are_refused_with_what_learns_them(inputs: np.ndarray, targets: np.ndarray, expected: str) -> None:
-    with pytest.raises(InputError, match=expected):
-        fine_tune((inputs, targets))
+    for data in ((inputs, targets), arrays(inputs, targets)):
+        with pytest.raises(InputError, match=expected):
+            fine_tune(data)
