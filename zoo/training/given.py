@@ -109,7 +109,8 @@ def check_rule(optimizer: str, rule: Mapping[str, Any], defaults: Mapping[str, A
     for name, value in rule.items():
         if value != defaults[name]:
             raise InputError(
-                f"{name}={value!r} is for optimizers by name; {optimizer} says it itself: {optimizer}({SET_BY[name]})"
+                f"{name}={value!r} is for optimizers by name; leave it out, and set up {optimizer} itself where it has "
+                f"that: {optimizer}({SET_BY[name]})"
             )
 
 
