@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,7 @@ import numpy as np
 from applications import linear_heads
 from applications.backbones import find
 from applications.features import Extractor, embed
+from applications.pixels import encoded
 from zoo.artifacts import artifact
 from zoo.artifacts.gate import Gate, check_readable
 from zoo.artifacts.predictor import Predictor
@@ -32,6 +34,7 @@ from zoo.kinds.images import decoding, masks
 from zoo.kinds.images.kind import Images
 from zoo.kinds.images.reading import images
 from zoo.kinds.images.reading import masks as read_masks
+from zoo.kinds.recognising import open as open_data
 from zoo.progress import Stopwatch
 from zoo.settings import integer, suggestion
 from zoo.tasks.classification import Evaluation
@@ -68,7 +71,7 @@ class FineTuned:
 
 
 def fine_tune(
-    data: Data | str | Path,
+    data: Any,
     backbone: str = "efficientnet_lite0",
     *,
     effort: Literal["quick", "balanced", "max"] = "quick",
@@ -95,7 +98,8 @@ def fine_tune(
 
     Args:
         data: a folder or manifest as `zoo.data.images` takes it, a folder as `zoo.data.masks` takes it, or the result
-            of one of both.
+            of one of both; or images in memory as `zoo.data.open` takes them, as ``(x, y)`` and
+            ``((x_train, y_train), (x_test, y_test))``.
         backbone: a name in `applications.BACKBONES`.
         effort: how much to train.
         weights: ``"imagenet"``, None for random ones, or the path of a weights file.
@@ -119,7 +123,11 @@ def fine_tune(
     watch = Stopwatch()
     seed = integer("seed", seed)
     job = Job(watch, seed, [])
-    source = data.source if isinstance(data, Data) else Path(data)
+    if isinstance(data, str | PathLike):
+        data = source = Path(data)
+    else:
+        data = encoded(data if isinstance(data, Data) else open_data(data, seed=seed))
+        source = data.source
     out = artifact.folder_for(source, out)
     with watch.stage("read"):
         if not isinstance(data, Data) and masks.holds(source):
@@ -301,6 +309,11 @@ def embed_data(
             raise InputError(f"{data.source}: {name} can no longer be decoded: {reason}; read the folder again")
 
     if isinstance(data, Data):
+        data = encoded(data)
+        if data.task.pixelwise:
+            raise InputError(
+                f"{data.source}: a head learns classes of whole images; for masks search {data.task.builder}"
+            )
         embed_again(data)
     else:
         with job.watch.stage("read"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +42,10 @@ def form_of(path: str | Path, options: Mapping[str, Any] | None = None) -> str:
 
 def check_options(form: str, path: str | Path, options: Collection[str]) -> None:
     """Raise an InputError where the reader of `form` does not take one of `options`."""
-    reader = READERS[form]
-    known = list(inspect.signature(reader.read).parameters)[1:]
-    for name in options:
-        if name not in known:
-            raise InputError(
-                f"{path} is read as {reader.called}, which takes no option {name!r}; it takes {', '.join(known)}"
-            )
+    READERS[form].check(path, options)
 
 
-def open(path: str | Path, **options: Any) -> Data:
+def open(path: Any, **options: Any) -> Data:
     """Read a data set, whatever its form.
 
     A folder may hold images or .txt files, one sub-folder a class, ``images/`` beside ``masks/``, images without
@@ -61,13 +55,24 @@ def open(path: str | Path, **options: Any) -> Data:
     options, sequences where `series` is, and else a table. The explicit forms are `zoo.data.images`, `masks`, `idx`,
     `tables`, `text` and `sequences`.
 
+    What is in memory is taken too: ``(x, y)`` and ``((x_train, y_train), (x_test, y_test))`` as `zoo.data.arrays` takes
+    arrays, data frames of pandas and polars as the table that they are, and `tf.data.Dataset` objects of pairs.
+
     Args:
-        path: the folder or file.
+        path: the folder or file, or what is in memory; see `zoo.kinds.in_memory.read`.
         options: those of the form's reader.
 
     Raises:
         InputError: nothing readable is there, or the form has no such option.
     """
+    if isinstance(path, Data):
+        if options:
+            raise InputError(f"the data are read already; expected no options, received {', '.join(options)}")
+        return path
+    if not isinstance(path, str | PathLike):
+        from zoo.kinds import in_memory
+
+        return in_memory.read(path, **options)
     form = form_of(path, options)
     check_options(form, path, options)
     if options.get("task") is not None:

@@ -108,7 +108,7 @@ def _brings_none(task: Task, name: str) -> InputError:
 
 def prepare(
     builder: str | Callable[..., keras.Model] | keras.Model,
-    data: Data | str | Path,
+    data: Any,
     arguments: dict[str, Any],
     *,
     precision: str = "float32",
