@@ -53,15 +53,9 @@ def read(dataset: Any) -> tuple[np.ndarray, np.ndarray, tuple[str, ...] | None]:
             )
     if not inputs:
         raise InputError("the tf.data.Dataset is empty; expected examples (x, y)")
-    if (
-        batched
-        and targets[0].ndim == 1
-        and len({each.shape for each in targets}) == 1
-        and is_one_hot(np.stack(targets))
-    ):
-        inputs, targets = (
-            [each[None] for each in several] for several in (inputs, targets)
-        )  # no batches: one-hot rows
+    if batched and len({each.shape for each in targets}) == 1 and is_one_hot(np.stack(targets)):
+        # Not batches, but one-hot rows.
+        inputs, targets = ([each[None] for each in several] for several in (inputs, targets))
     if len({each.shape[1:] for each in inputs}) > 1:
         raise InputError(
             "the tf.data.Dataset has inputs of different shapes; pad them: dataset.padded_batch(32, "

@@ -38,6 +38,7 @@ class Classification(Task):
     name: ClassVar[str] = "classification"
     outputs: ClassVar[tuple[str, ...]] = ("probabilities",)
     quality: ClassVar[Measure] = ACCURACY
+    positions: ClassVar[bool] = True
 
     @classmethod
     def of(cls, raw: Written) -> Classification:

@@ -27,6 +27,7 @@ class MultiLabel(Classification):
     """
 
     name: ClassVar[str] = "multi_label"
+    positions: ClassVar[bool] = False
     several: ClassVar[bool] = True
     all_labels: ClassVar[bool] = True
     measures: ClassVar[tuple[Measure, ...]] = tuple(

@@ -73,6 +73,7 @@ class Segmentation(Task):
     several: ClassVar[bool] = True
     builder: ClassVar[str] = "unet"
     pixelwise: ClassVar[bool] = True
+    positions: ClassVar[bool] = True
     asks: ClassVar[tuple[str, ...]] = ("size",)
 
     @classmethod

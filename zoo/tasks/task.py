@@ -74,6 +74,8 @@ class Task(ABC):
     """Whether targets are learnt."""
     builder: ClassVar[str] = ""
     """Searched where none is named, whatever the inputs; empty where that depends on these."""
+    positions: ClassVar[bool] = False
+    """Whether a target is the position of a class, so that targets lack the last axis of outputs."""
     pixelwise: ClassVar[bool] = False
     """Whether each pixel of an image has a target, in a mask beside it."""
     asks: ClassVar[tuple[str, ...]] = ()

@@ -155,11 +155,6 @@ def fit_loss(loss: Any, positions: bool) -> keras.losses.Loss:
     return GivenLoss(loss, loss_config(loss), one_hot=positions and not name_of(loss).startswith("sparse"))
 
 
-def are_positions(targets: np.ndarray, axes: int) -> bool:
-    """Whether targets lack the last axis of outputs, which have so many `axes`: they are positions of classes."""
-    return targets.ndim == axes - 1
-
-
 def rehearse(loss: Any, job: Job) -> None:
     """Check, before training, that a loss fits the outputs of the network and the targets.
 
@@ -172,7 +167,7 @@ def rehearse(loss: Any, job: Job) -> None:
         raise InputError(f"{job.name} has a loss of its own; leave out loss")
     said = f"the loss {loss if isinstance(loss, str) else type(loss).__name__}"
     outputs, targets = answers(job.network, job.inputs[:ROWS]), job.targets[:ROWS]
-    name, positions = name_of(loss), are_positions(job.targets, outputs.ndim)
+    name, positions = name_of(loss), job.task.positions
     if not isinstance(loss, str) and loss.get_config().get("from_logits"):
         raise InputError(f"{said} expects logits, and the network ends in probabilities; leave out from_logits=True")
     if job.scale is not None and (word := next((each for each in OF_UNITS if each in name), None)):

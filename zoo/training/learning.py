@@ -82,8 +82,7 @@ def learn(job: Job, network: keras.Model, split: InnerSplit, settings: Settings,
         optimizer = plan.optimizers(make, settings.learning_rate)
     loss: Any = plan.loss
     if settings.loss is not None:
-        positions = given.are_positions(split.train[1], len(network.output_shape))
-        loss = given.fit_loss(settings.loss, positions)
+        loss = given.fit_loss(settings.loss, job.task.positions)
     options.setdefault("metrics", list(plan.metrics))
     try:
         return fit(
