@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo.data.csv_files import MISSING, Head, content_of, head_of
+from zoo.data.csv_files import MISSING, Head, content_of, head_of, lines_of
 from zoo.data.notes import Note
 from zoo.data.splits import SPLITS
 from zoo.errors import InputError
@@ -85,13 +85,56 @@ def read(
     lines = _lines(frame, head, b'"' in content)
     empty = frame.isna().all(axis=1).to_numpy()
     notes = []
+    if head.comments:
+        marked = _marked(content, head, lines)
+        left = [Note(f"row {lines[index]}", "left out", "a comment") for index in np.flatnonzero(marked)]
+        before = "the first line" if head.comments == 1 else f"the first {head.comments} lines"
+        notes = [Note(before, "left out", "comments before the table"), *left]
+        frame, lines, empty = frame[~marked].reset_index(drop=True), lines[~marked], empty[~marked]
     if empty.any():
         last = np.flatnonzero(~empty).max(initial=-1)  # empty lines at the end are no rows
-        notes = [Note(f"row {lines[index]}", "left out", "empty") for index in np.flatnonzero(empty[: last + 1])]
+        notes += [Note(f"row {lines[index]}", "left out", "empty") for index in np.flatnonzero(empty[: last + 1])]
         frame, lines = frame[~empty].reset_index(drop=True), lines[~empty]
     if not len(frame):
         raise InputError(f"{path} has no rows below its {len(columns)} column names; expected at least one")
     return Frame(frame, [f"row {line}" for line in lines], str(path), head.separator, head.header, notes)
+
+
+def without_unnamed(frame: Frame) -> Frame:
+    """The table without the columns that have no name and hold nothing, or are an index saved with it; with notes."""
+    left, notes = [], []
+    for place, name in enumerate(frame.columns, 1):
+        if not frame.header or name not in ("", f"column {place}"):
+            continue
+        column = frame.values[name]
+        if column.isna().all():
+            left.append(name)
+        elif place == 1 and column.dtype.kind in "iu" and bool((np.diff(column.to_numpy()) == 1).all()):
+            left.append(name)
+            notes.append(Note(f"column {place}", "left out", "no name, counts the rows"))
+    empty = len(left) - len(notes)
+    if empty:
+        notes.append(Note(f"{empty} column{'s' if empty > 1 else ''}", "left out", "no name and no value"))
+    kept = frame.values.drop(columns=left)
+    return frame._replace(values=kept, notes=[*frame.notes, *notes]) if left else frame
+
+
+def stripped(frame: Frame, names: Sequence[str]) -> Frame:
+    """The table with no blanks before and after the strings of some columns; a note names these columns."""
+    values, changed = frame.values.copy(deep=False), []
+    for name in names:
+        column = frame.values[name]
+        if str(column.dtype) not in ("object", "str", "string"):
+            continue
+        different = {text: text.strip() for text in column.dropna().unique() if isinstance(text, str)}
+        if any(text != bare for text, bare in different.items()):
+            bare = column.map(lambda value, known=different: known.get(value, value), na_action="ignore")
+            values[name] = bare.where(bare != "", None)
+            changed.append(name)
+    if not changed:
+        return frame
+    note = Note(f"columns {listed(changed)}", "kept", "blanks before and after values are no part of them")
+    return frame._replace(values=values, notes=[*frame.notes, note])
 
 
 def numbers(frame: Frame, name: str, strict: bool = True) -> np.ndarray | None:
@@ -228,11 +271,19 @@ def _parsed(path: Path, content: bytes, head: Head, columns: list[str], dtype: d
             skip_blank_lines=False,
             quoting=head.quoting,
             decimal=head.decimal,
+            skipinitialspace=head.initial_blanks,
             encoding="utf-8-sig",
             low_memory=False,
         )
     except (ValueError, OverflowError) as error:
         raise InputError(f"{path}: expected a CSV file; {' '.join(str(error).split())}") from error
+
+
+def _marked(content: bytes, head: Head, lines: np.ndarray) -> np.ndarray:
+    """Bool (rows,): which are comments, as those before the table: they begin with # and have no separator."""
+    written = lines_of(content.decode("utf-8"))
+    texts = [written[line - 1] if line <= len(written) else "" for line in lines]
+    return np.array([text.startswith("#") and head.separator not in text for text in texts], dtype=bool)
 
 
 def _lines(frame: pd.DataFrame, head: Head, quoted: bool) -> np.ndarray:
@@ -266,7 +317,7 @@ def _unique(names: Iterable[str], where: object) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise InputError(f"{where}: two columns are named {name!r}; expected each name once")
+            raise InputError(f"{where}: two columns are named {name!r}; expected each name once: rename or remove one")
         if _HALF.search(name):
             raise InputError(
                 f"{where}: the name of the column {name!r} is no text (half of a surrogate pair); rename it"

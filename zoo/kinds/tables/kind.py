@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MISSING_EVERY = 8  # one made-up value in so many is missing, in columns where training had missing ones
 UNSEEN_EVERY = 17  # one made-up value in so many is one that training had not
+LATER = ("stripped",)  # fields of the kind that artifacts of 0.1.0 do not have
 UNSEEN = "\2 never seen"
 
 
@@ -43,6 +44,7 @@ class Tables(Kind):
         separator: of the file.
         header: whether the file names its columns.
         columns: all of the file, in its order.
+        stripped: whether blanks before and after strings are no part of them; in 0.1.0 they were.
     """
 
     numeric: tuple[str, ...]
@@ -51,6 +53,7 @@ class Tables(Kind):
     separator: str | None = ","
     header: bool = True
     columns: tuple[str, ...] = ()
+    stripped: bool = False
 
     name: ClassVar[str] = "table"
     plural: ClassVar[str] = "rows"
@@ -105,6 +108,8 @@ class Tables(Kind):
 
     def _read(self, source: Any) -> tuple[list[str], dict[str, np.ndarray], dict[int, str], Frame]:
         frame = self._frame(source)
+        if self.stripped:
+            frame = frames.stripped(frame, [name for name in frame.columns if name in self.columns])
         frames.require(frame, [*self.numeric, *self.categorical], "a feature the model was trained on")
         errors: dict[int, str] = {}
         numbers = {}
@@ -286,6 +291,10 @@ class Tables(Kind):
 
     # ---- the card ----
 
+    def to_card(self) -> dict[str, Any]:
+        """See `Kind.to_card`; what 0.1.0 did not know is left out where it says nothing."""
+        return {name: value for name, value in super().to_card().items() if value or name not in LATER}
+
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
         """See `Kind.card_checks`."""
@@ -296,6 +305,7 @@ class Tables(Kind):
             "target" if supervised else "target?": are_names,
             "columns" if said.get("header") is False else "columns?": are_names,
             "header?": is_flag,
+            "stripped?": is_flag,
             "separator?": is_text,
         }
 

@@ -60,7 +60,8 @@ def tables(
             with one row, nothing to learn from, or fewer than 10 rows.
     """
     assembling.check_share(validation)
-    frame = frames.read(source, header=header)
+    frame = frames.without_unnamed(frames.read(source, header=header))
+    frame = frames.stripped(frame, frame.columns)
     targets = target_columns(frame, target)
     others = [group] if group is not None else []
     frames.require(frame, others, "group")
@@ -95,6 +96,7 @@ def tables(
         separator=frame.separator,
         header=frame.header,
         columns=tuple(frame.columns),
+        stripped=True,
     )
     rows = assembling.Rows(inputs, values, frame.names, digests_of(inputs))
     return assembling.assemble(

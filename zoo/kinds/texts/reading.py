@@ -78,9 +78,11 @@ def text(
         rows, wanted, sides, notes = from_folder(Path(source))
         kind = Texts()
     else:
-        frame = frames.read(source, header=header)
-        where, notes = frame.where, list(frame.notes)
+        frame = frames.without_unnamed(frames.read(source, header=header))
+        notes: list[Note] = []
         columns = columns_of(frame, column, target, notes)
+        frame = frames.stripped(frame, columns[1:])
+        where, notes = frame.where, [*frame.notes, *notes]
         texts = frames.strings(frame.values[columns[0]])
         values, wanted = targets.targets_of(frame, [columns[1]], task)
         rows = assembling.Rows(texts, values, frame.names, digests_of(texts))
