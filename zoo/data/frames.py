@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +33,7 @@ class Frame(NamedTuple):
         separator: between the fields of the file.
         header: whether the file names its columns; else they are "0", "1", ...
         notes: on rows that are passed over.
+        spelled: a column of a file as it is spelled there, a pandas.Series of strings; None of a data frame.
     """
 
     values: pd.DataFrame
@@ -41,11 +42,19 @@ class Frame(NamedTuple):
     separator: str
     header: bool
     notes: list[Note]
+    spelled: Callable[[str], pd.Series] | None = None
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns, in order."""
         return list(self.values.columns)
+
+    def chosen(self, at: np.ndarray) -> Frame:
+        """The rows at these positions, int64."""
+        spelled = self.spelled
+        chosen = None if spelled is None else lambda name: spelled(name).iloc[at].reset_index(drop=True)
+        values = self.values.iloc[at].reset_index(drop=True)
+        return self._replace(values=values, names=[self.names[each] for each in at], spelled=chosen)
 
 
 def read(
@@ -85,19 +94,27 @@ def read(
     lines = _lines(frame, head, b'"' in content)
     empty = frame.isna().all(axis=1).to_numpy()
     notes = []
+    positions = np.arange(len(frame))
     if head.comments:
         marked = _marked(content, head, lines)
         left = [Note(f"row {lines[index]}", "left out", "a comment") for index in np.flatnonzero(marked)]
         before = "the first line" if head.comments == 1 else f"the first {head.comments} lines"
         notes = [Note(before, "left out", "comments before the table"), *left]
         frame, lines, empty = frame[~marked].reset_index(drop=True), lines[~marked], empty[~marked]
+        positions = positions[~marked]
     if empty.any():
         last = np.flatnonzero(~empty).max(initial=-1)  # empty lines at the end are no rows
         notes += [Note(f"row {lines[index]}", "left out", "empty") for index in np.flatnonzero(empty[: last + 1])]
         frame, lines = frame[~empty].reset_index(drop=True), lines[~empty]
+        positions = positions[~empty]
     if not len(frame):
         raise InputError(f"{path} has no rows below its {len(columns)} column names; expected at least one")
-    return Frame(frame, [f"row {line}" for line in lines], str(path), head.separator, head.header, notes)
+
+    def spelled(name: str) -> pd.Series:
+        column = _parsed(path, content, head, columns, {name: str}, [name])[name]
+        return column.iloc[positions].reset_index(drop=True).str.strip()
+
+    return Frame(frame, [f"row {line}" for line in lines], str(path), head.separator, head.header, notes, spelled)
 
 
 def without_unnamed(frame: Frame) -> Frame:
@@ -201,6 +218,12 @@ def not_numbers(column: pd.Series, values: np.ndarray) -> np.ndarray:
     return np.isnan(values) & ~missing[codes]
 
 
+def written(frame: Frame, name: str) -> pd.Series:
+    """A column as its file spells it: of numbers strings, as "001" and "1E5"; as it is where it was read so."""
+    column = frame.values[name]
+    return column if frame.spelled is None or column.dtype.kind not in "iuf" else frame.spelled(name)
+
+
 def strings(column: pd.Series) -> np.ndarray:
     """A column as an object array (rows,) of str, empty where missing; whole numbers without their ".0".
 
@@ -254,7 +277,9 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
 
 
-def _parsed(path: Path, content: bytes, head: Head, columns: list[str], dtype: dict[str, type]) -> pd.DataFrame:
+def _parsed(
+    path: Path, content: bytes, head: Head, columns: list[str], dtype: dict[str, type], only: list[str] | None = None
+) -> pd.DataFrame:
     import pandas as pd
 
     try:
@@ -265,6 +290,7 @@ def _parsed(path: Path, content: bytes, head: Head, columns: list[str], dtype: d
             names=columns,
             skiprows=head.skipped,
             dtype={name: kind for name, kind in dtype.items() if name in columns},
+            usecols=only,
             index_col=False,
             keep_default_na=False,
             na_values=[""],

@@ -40,7 +40,11 @@ def reasons(data: Data) -> set[str]:
         ("a;b;y\n" + body(";", ";"), "utf-8", {"1 column: no name and no value"}),
         ("a,b,y,,,\n" + body(",", ",,,"), "utf-8", {"3 columns: no name and no value"}),
         ("# by a program\n# of two, perhaps, or, of four\na,b,y\n" + body(), "utf-8", {"comments before the table"}),
-        ("# 2\n\na,b,y\n# half\n" + body(), "utf-8", {"the first 2 lines: comments before the table", "row 4: a comment"}),
+        (
+            "# 2\n\na,b,y\n# half\n" + body(),
+            "utf-8",
+            {"the first 2 lines: comments before the table", "row 4: a comment"},
+        ),
         ("a,b,y\n" + body(), "utf-16", set()),
         ("\ufeffa;b;y\n" + body(";"), "utf-16-be", set()),
         ("a, b, y\n" + body(", "), "utf-8", {"columns y: blanks before and after values are no part of them"}),

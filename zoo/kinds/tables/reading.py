@@ -67,10 +67,10 @@ def tables(
     frames.require(frame, others, "group")
     if len(frame.names) < FEWEST:
         raise InputError(f"{frame.where}: expected at least {FEWEST} rows, received {len(frame.names)}")
-    values, wanted = targets_of(frame, targets, task)
+    notes = list(frame.notes)
+    values, wanted = targets_of(frame, targets, task, notes)
     sides = frames.sides(frame)
     others += [name for name in [frames.split_column(frame)] if name is not None]
-    notes = list(frame.notes)
     features = [name for name in frame.columns if name not in {*targets, *others}]
     train = np.ones(len(frame.names), dtype=bool) if sides is None else sides == "train"
     columns = _useful(frame, features, train, notes)

@@ -84,7 +84,7 @@ def text(
         frame = frames.stripped(frame, columns[1:])
         where, notes = frame.where, [*frame.notes, *notes]
         texts = frames.strings(frame.values[columns[0]])
-        values, wanted = targets.targets_of(frame, [columns[1]], task)
+        values, wanted = targets.targets_of(frame, [columns[1]], task, notes)
         rows = assembling.Rows(texts, values, frame.names, digests_of(texts))
         sides = frames.sides(frame)
         kind = Texts(*columns, separator=frame.separator, header=frame.header)
