@@ -13,6 +13,7 @@ from zoo.data.frames import Frame
 from zoo.data.notes import Note
 from zoo.data.parts import Part
 from zoo.data.preprocessing import for_table, unvarying
+from zoo.data.spellings import with_numbers
 from zoo.data.targets import target_columns, targets_of
 from zoo.errors import InputError
 from zoo.kinds.tables.kind import Tables
@@ -35,7 +36,9 @@ def tables(
 ) -> Data:
     """Read a table.
 
-    Columns of numbers stay numbers, with NaN where a cell is missing; strings and bools are categories. Left out, and
+    Columns of numbers stay numbers, with NaN where a cell is missing; strings and bools are categories. Columns of
+    strings that say numbers, as "1.234,56", "$1,200" and "3.5 kg", are told and become numbers; see
+    `zoo.data.spellings`. Left out, and
     told, are columns that are constant, empty, count the rows, or hold strings that are nearly all different. A column
     ``split`` with train, val and test is kept to. Of rows that are in two of these parts, target and all, the training
     one is left out; rows that contradict each other stay, as noise is normal in tables.
@@ -68,11 +71,12 @@ def tables(
     if len(frame.names) < FEWEST:
         raise InputError(f"{frame.where}: expected at least {FEWEST} rows, received {len(frame.names)}")
     notes = list(frame.notes)
-    values, wanted = targets_of(frame, targets, task, notes)
     sides = frames.sides(frame)
     others += [name for name in [frames.split_column(frame)] if name is not None]
     features = [name for name in frame.columns if name not in {*targets, *others}]
     train = np.ones(len(frame.names), dtype=bool) if sides is None else sides == "train"
+    frame, spellings = with_numbers(frame, features, targets, train, notes)
+    values, wanted = targets_of(frame, targets, task, notes)
     columns = _useful(frame, features, train, notes)
     inputs = inputs_of(frame, columns)
     groups = None
@@ -97,6 +101,8 @@ def tables(
         header=frame.header,
         columns=tuple(frame.columns),
         stripped=True,
+        written=tuple(spellings),
+        spellings=tuple(spelling.pattern for spelling in spellings.values()),
     )
     rows = assembling.Rows(inputs, values, frame.names, digests_of(inputs))
     return assembling.assemble(
