@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo.data.frames import FEW, Frame, as_numbers, listed, numbers, require, strings, written
+from zoo.data.frames import FEW, Frame, as_numbers, listed, not_numbers, numbers, require, strings, written
 from zoo.data.notes import Note
 from zoo.errors import InputError
 from zoo.tasks.classification import Classification, one_hot
@@ -41,6 +41,27 @@ def target_columns(frame: Frame, target: str | Sequence[str] | None) -> list[str
             f"target= or --target COLUMN; there are {listed(frame.columns)}"
         )
     return [column]
+
+
+def with_targets(frame: Frame, columns: Sequence[str]) -> Frame:
+    """The rows that have all targets; a note counts the others. All rows, where none has.
+
+    Raises:
+        InputError: no such column.
+    """
+    require(frame, columns, "target")
+    missing = np.zeros(len(frame.names), dtype=bool)
+    for name in columns:
+        column = frame.values[name]
+        missing |= column.isna().to_numpy()
+        values = as_numbers(column)
+        if np.isfinite(values).any() and not not_numbers(column, values).any():  # "NA" among numbers
+            missing |= np.isnan(values)
+    if missing.all() or not missing.any():
+        return frame
+    count = int(missing.sum())
+    note = Note(f"{count} row{'s' if count > 1 else ''}", "left out", f"no target, as {frame.names[missing.argmax()]}")
+    return frame.chosen(np.flatnonzero(~missing))._replace(notes=[*frame.notes, note])
 
 
 class Targets(NamedTuple):

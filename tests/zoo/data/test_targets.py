@@ -114,3 +114,41 @@ def test_columns_of_flags_that_come_together_are_numbers_and_told() -> None:
     assert data.task.name == "regression" and told(data) == "0 and 1, taken for numbers; --task multi_label for labels"
     with pytest.raises(InputError, match="or columns of 0 and 1 with one 1 in each row"):
         tables(frame, target=["u", "v"], task="classification")
+
+
+@pytest.mark.parametrize("missing", ["", " ", "NA"])
+@pytest.mark.parametrize("labels", [["1.5", "2.25"], ["0", "1"], ["001", "002"]])
+def test_rows_without_target_are_left_out_and_counted(tmp_path: Path, labels: list[str], missing: str) -> None:
+    rows = [labels[number % 2] if number % 4 else missing for number in range(80)]
+    data = table(tmp_path, rows)
+    assert len(data.train) + len(data.validation) == 60
+    assert [note for note in data.intake if "target" in note.reason] == [("20 rows", "left out", "no target, as row 2")]
+    part, notes = data.kind.labelled(tmp_path / "t.csv", data.task)
+    assert len(part) == 60 and [note.name for note in notes if "no target" in note.reason] == ["20 rows"]
+    assert len(data.kind.raw(tmp_path / "t.csv").names) == 80
+
+
+def test_rows_without_a_word_as_target_are_left_out(tmp_path: Path) -> None:
+    data = table(tmp_path, ["yes", "no", ""] * 10 + ["yes"])
+    assert data.classes == ("no", "yes") and ("10 rows", "left out", "no target, as row 4") in data.intake
+    texts = [f"come {number} to dinner,{'ab'[number % 2] if number else ''}" for number in range(20)]
+    (tmp_path / "t.csv").write_text("\n".join(["text,label", *texts]))
+    data = text(tmp_path / "t.csv")
+    assert data.classes == ("a", "b") and ("1 row", "left out", "no target, as row 2") in data.intake
+    part, notes = data.kind.labelled(tmp_path / "t.csv", data.task)
+    assert len(part) == 19 and notes == [("1 row", "left out", "no target, as row 2")]
+
+
+def test_a_table_without_any_target_is_refused_and_an_index_is_one_though_rows_go(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the target 'label' is missing"):
+        table(tmp_path, [""] * 20)
+    rows = [f"{number},{number * 7 % 13}.5,{'ab'[number % 2] if number % 3 else ''}" for number in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["id,a,y", *rows]))
+    data = tables(tmp_path / "t.csv")
+    assert data.input["numeric"] == ["a"] and ("column id", "left out", "counts the rows") in data.intake
+
+
+def test_rows_whose_written_target_is_unknown_are_left_out(tmp_path: Path) -> None:
+    data = table(tmp_path, [f'"${number},000"' if number % 5 else "unknown" for number in range(1, 61)])
+    assert data.task.name == "regression" and ("12 rows", "left out", "no target, as row 6") in data.intake
+    assert len(data.kind.labelled(tmp_path / "t.csv", data.task)[0]) == 48

@@ -19,7 +19,7 @@ from zoo.data.look import Look
 from zoo.data.notes import Note
 from zoo.data.parts import Inputs, Part, chosen_inputs
 from zoo.data.spellings import Spelling, are_patterns, converted
-from zoo.data.targets import known_targets
+from zoo.data.targets import known_targets, with_targets
 from zoo.errors import InputError
 from zoo.kinds.tables.rows import Columns, digests_of, inputs_of, tensor_names
 from zoo.tasks.task import Task
@@ -95,13 +95,12 @@ class Tables(Kind):
     def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
         """Read rows to score: the test part where the table has parts, else the validation part, else all.
 
+        Rows without target are left out.
+
         Raises:
             InputError: a feature or target is not there, or a label that the model does not know.
         """
-        names, inputs, errors, frame = self._read(source)
-        for name in self.target:
-            if name in self.written and name in frame.columns:
-                frame = converted(frame, name, self._spellings[name])
+        names, inputs, errors, frame = self._read(source, labelled=True)
         targets = known_targets(frame, self.target, task)
         chosen = assembling.held_out_part(frames.sides(frame), len(names))
         notes = frame.notes + [Note(names[at], "left out", errors[at]) for at in chosen if at in errors]
@@ -115,11 +114,18 @@ class Tables(Kind):
         """See `Kind.classed`."""
         return super().classed(source, () if tuple(names) == self.target else names)
 
-    def _read(self, source: Any) -> tuple[list[str], dict[str, np.ndarray], dict[int, str], Frame]:
+    def _read(
+        self, source: Any, *, labelled: bool = False
+    ) -> tuple[list[str], dict[str, np.ndarray], dict[int, str], Frame]:
         frame = self._frame(source)
         if self.stripped:
             frame = frames.stripped(frame, [name for name in frame.columns if name in self.columns])
         frames.require(frame, [*self.numeric, *self.categorical], "a feature the model was trained on")
+        if labelled:
+            for name in self.target:
+                if name in self.written and name in frame.columns:
+                    frame = converted(frame, name, self._spellings[name])
+            frame = with_targets(frame, self.target)
         errors: dict[int, str] = {}
         numbers = {}
         for name in self.numeric:
