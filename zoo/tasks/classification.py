@@ -45,8 +45,8 @@ class Classification(Task):
         if len(raw.columns) > 1:
             if one_hot(raw) is None:
                 raise InputError(
-                    f"expected one target column for {cls.name}, or columns of 0 and 1 with one 1 in each row, "
-                    f"received {', '.join(raw.columns)}"
+                    f"expected one target column for {cls.name}, received {', '.join(raw.columns)}; several are "
+                    "classes where they hold 0 and 1, and one 1 in each row"
                 )
             return cls(raw.columns)
         classes = sorted_classes(raw.strings()[:, 0])
