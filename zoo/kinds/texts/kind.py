@@ -116,6 +116,8 @@ class Texts(Kind):
             if column is None or target is None:  # trained on a folder
                 column, target = columns_of(frame, None, None, notes)
             frames.require(frame, [column], "the texts")
+            frame = targets.with_targets(frame._replace(notes=notes), [target])
+            notes = frame.notes
             values = targets.known_targets(frame, [target], task)
             texts = frames.strings(frame.values[column])
             rows = assembling.Rows(texts, values, frame.names, digests_of(texts))

@@ -38,8 +38,13 @@ def text(
 
     Three forms are recognised: a folder with one sub-folder of .txt files a class; a folder with ``train/`` and
     ``test/`` and/or ``val/`` of such, as IMDB has them; a CSV or TSV file (or a data frame) with a column of texts and
+<<<<<<< HEAD
     one of targets, and perhaps one named ``split``. Empty texts and files that are no UTF-8 are left out with a note,
     as are training texts that are also in a held-out part.
+=======
+    one of targets, and perhaps one named ``split``. Empty texts, rows without
+    target and files that are no UTF-8 are left out and told, as are training texts that are also in a held-out part.
+>>>>>>> tables2
 
     Words are in lower case; ``!``, ``?`` and emoji are words, other punctuation is not: see
     `zoo.builders.preprocessing.spaced_words`. Languages that put no spaces between words need another reader.
@@ -78,11 +83,13 @@ def text(
         rows, wanted, sides, notes = from_folder(Path(source))
         kind = Texts()
     else:
-        frame = frames.read(source, header=header)
-        where, notes = frame.where, list(frame.notes)
+        frame = frames.without_unnamed(frames.read(source, header=header))
+        notes: list[Note] = []
         columns = columns_of(frame, column, target, notes)
+        frame = targets.with_targets(frames.stripped(frame, columns[1:]), columns[1:])
+        where, notes = frame.where, [*frame.notes, *notes]
         texts = frames.strings(frame.values[columns[0]])
-        values, wanted = targets.targets_of(frame, [columns[1]], task)
+        values, wanted = targets.targets_of(frame, [columns[1]], task, notes)
         rows = assembling.Rows(texts, values, frame.names, digests_of(texts))
         sides = frames.sides(frame)
         kind = Texts(*columns, separator=frame.separator, header=frame.header)
