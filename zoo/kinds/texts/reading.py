@@ -38,13 +38,8 @@ def text(
 
     Three forms are recognised: a folder with one sub-folder of .txt files a class; a folder with ``train/`` and
     ``test/`` and/or ``val/`` of such, as IMDB has them; a CSV or TSV file (or a data frame) with a column of texts and
-<<<<<<< HEAD
-    one of targets, and perhaps one named ``split``. Empty texts and files that are no UTF-8 are left out with a note,
-    as are training texts that are also in a held-out part.
-=======
-    one of targets, and perhaps one named ``split``. Empty texts, rows without
-    target and files that are no UTF-8 are left out and told, as are training texts that are also in a held-out part.
->>>>>>> tables2
+    one of targets, and perhaps one named ``split``. Empty texts, rows without target and files that are no UTF-8 are
+    left out with a note, as are training texts that are also in a held-out part.
 
     Words are in lower case; ``!``, ``?`` and emoji are words, other punctuation is not: see
     `zoo.builders.preprocessing.spaced_words`. Languages that put no spaces between words need another reader.
