@@ -39,9 +39,9 @@ def tables(
     Columns of numbers stay numbers, with NaN where a cell is missing; strings and bools are categories. Columns of
     strings that say numbers, as "1.234,56", "$1,200" and "3.5 kg", become numbers, with a note; see
     `zoo.data.spellings`. Left out, with a note, are columns that are constant, empty, count the rows, or hold strings
-    that are nearly all different. A column
-    ``split`` with train, val and test is kept to. Of rows that are in two of these parts, target and all, the training
-    one is left out, as is every row without target; rows that contradict each other stay, as noise is normal in tables.
+    that are nearly all different. A column ``split`` with train, val and test is kept to. Of rows that are in two of
+    these parts, target and all, the training one is left out, as is every row without target; rows that contradict each
+    other stay, as noise is normal in tables.
 
     Args:
         source: a CSV or TSV file (may be gzipped), or a pandas.DataFrame.
