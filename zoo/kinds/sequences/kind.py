@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from zoo.data import assembling, frames, targets
+from zoo.data import assembling, frames, targets, times
 from zoo.data.card_checks import are_names, is_count, is_flag, is_name_or_none, is_text, is_whole
 from zoo.data.frames import Frame
 from zoo.data.kind import STEPS, Kind, Raw
@@ -17,14 +17,24 @@ from zoo.data.look import Look
 from zoo.data.notes import Note
 from zoo.data.parts import Inputs, Part
 from zoo.data.targets import target_columns
+from zoo.data.times import Timed, When
 from zoo.errors import InputError
 from zoo.kinds.sequences import series, ts_files
-from zoo.kinds.sequences.long_form import grouped, one_each
+from zoo.kinds.sequences.long_form import codes_of, grouped, one_each
 from zoo.kinds.sequences.padding import digests_of, fitted
 from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
     import keras
+
+
+WHEN = {"time": None, "clock": None, "day_first": False}  # fields that make a `When`, and what most tables have
+RARE = ("clock", "day_first")
+
+
+def when_of(when: When) -> dict[str, Any]:
+    """The fields of a kind for a `When`."""
+    return dict(zip(WHEN, when, strict=True))
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,15 @@ class Steps(Kind):
         shown = {"features": list(self.features), "length": length, "shorter": self.length is None}
         return [{"name": self.name, "type": "sequence"} | shown]
 
+    @property
+    def when(self) -> When:
+        """How a table says when its rows were."""
+        return When(*(getattr(self, name, default) for name, default in WHEN.items()))
+
+    def to_card(self) -> dict[str, Any]:
+        """See `Kind.to_card`; what is as in most tables is left out, as in the first cards."""
+        return {name: value for name, value in super().to_card().items() if name not in RARE or value}
+
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
         """See `Kind.card_checks`."""
@@ -95,6 +114,8 @@ class Steps(Kind):
             "length": lambda value: value is None or is_count(value),
             "target?": is_name_or_none,
             "time": is_name_or_none,
+            "clock?": is_text,
+            "day_first?": is_flag,
             "header?": is_flag,
             "separator?": is_text,
         }
@@ -116,6 +137,8 @@ class Sequences(Steps):
         time: the column that orders the rows; None for the order of the file.
         separator: of the file.
         header: whether it names its columns.
+        clock: the column of times of day that belongs to dates in `time`; None where there is none.
+        day_first: whether days come before months in `time`, where dates leave a choice.
         longest: steps that a model takes at most, which pads shorter ones to so many; None for any number.
     """
 
@@ -124,6 +147,8 @@ class Sequences(Steps):
     time: str | None = None
     separator: str | None = None
     header: bool | None = None
+    clock: str | None = None
+    day_first: bool = False
     longest: int | None = field(default=None, compare=False)
 
     # ---- reading ----
@@ -158,7 +183,7 @@ class Sequences(Steps):
             read = ts_files.read(Path(source))
             return self._fitted(read.values, read.names)
         frame = self._frame(source)
-        values, names, _ = grouped(frame, self.series, self.time, self.features, strict=False)
+        values, names, _ = grouped(frame, self.series, self._timed(frame, []), self.features, strict=False)
         return self._fitted(values, names)
 
     def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
@@ -178,7 +203,7 @@ class Sequences(Steps):
             frame = self._frame(source)
             where, notes = frame.where, list(frame.notes)
             target = target_columns(frame, self.target)[0]
-            values, names, firsts = grouped(frame, self.series, self.time, self.features)
+            values, names, firsts = grouped(frame, self.series, self._timed(frame, notes), self.features)
             rows = one_each(frame, target, self.series, firsts)
             encoded = targets.known_targets(rows, [target], task)
             sides = frames.sides(one_each(frame, frames.split_column(frame), self.series, firsts))
@@ -204,6 +229,11 @@ class Sequences(Steps):
         needed = [self.series, *self.features, *([self.time] if self.time else [])]
         frames.require(frame, needed, "what the model was trained on")
         return frame
+
+    def _timed(self, frame: Frame, notes: list[Note]) -> Timed | None:
+        if self.time is None:
+            return None
+        return times.of(frame, self.when, notes, codes_of(frame, str(self.series))[0])
 
     def _fitted(self, values: Sequence[np.ndarray], names: Sequence[str]) -> Raw:
         return Raw(list(names), *fitted(values, self.features, self.length, self.longest))
@@ -250,6 +280,7 @@ class Series(Steps):
         time: the column that orders the rows; None for the order of the file.
         separator: of the file.
         header: whether it names its columns.
+        clock, day_first: as those of `Sequences`.
     """
 
     window: int = 1
@@ -259,6 +290,8 @@ class Series(Steps):
     time: str | None = None
     separator: str | None = None
     header: bool | None = None
+    clock: str | None = None
+    day_first: bool = False
 
     def raw(self, source: Any, *, every: bool = False) -> Raw:
         """Read the last window of a series, or every one, each named by its last row.
@@ -269,8 +302,7 @@ class Series(Steps):
             every: all windows.
 
         Raises:
-            InputError: not of the model's features, shorter than its window, or rows of a file that are not sorted by
-                time where every window is read.
+            InputError: not of the model's features, shorter than its window, or a time that is none.
         """
         several = isinstance(source, list | tuple) and bool(source)
         if not several or not all(isinstance(each, np.ndarray) for each in source):
@@ -286,7 +318,7 @@ class Series(Steps):
     def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
         """All windows of a series, or those of its held-out part."""
         return series.read_part(
-            source, self.features, self.window, self.horizon, self.target_position, self.time, self.header
+            source, self.features, self.window, self.horizon, self.target_position, self.when, self.header
         )
 
     def classed(self, source: Any, names: Sequence[str]) -> tuple[Raw, list[str] | None, list[Note]]:
@@ -294,7 +326,7 @@ class Series(Steps):
         return super().classed(source, ())
 
     def _windows(self, source: Any, every: bool) -> Raw:
-        return Raw(*series.read_windows(source, self.features, self.window, self.time, self.header, last=not every))
+        return Raw(*series.read_windows(source, self.features, self.window, self.when, self.header, last=not every))
 
     def arguments(self) -> dict[str, Any]:
         """A window has no padding."""
