@@ -16,8 +16,9 @@ from zoo.data.preprocessing import for_sequences
 from zoo.data.targets import target_columns
 from zoo.data.times import When
 from zoo.errors import InputError
-from zoo.kinds.sequences.kind import Series, when_of
 from zoo.kinds.sequences.series import Timed, digests_of, ends_of, values_of, windows_of
+from zoo.kinds.sequences.steps import when_of
+from zoo.kinds.sequences.windows import Series
 from zoo.tasks.forecasting import Forecasting
 
 TIMES = ("time", "date", "datetime", "timestamp")  # a column of such a name is the time, if none is named

@@ -19,9 +19,10 @@ from zoo.data.times import When
 from zoo.errors import InputError
 from zoo.kinds.sequences import ts_files
 from zoo.kinds.sequences.forecasting import forecasts
-from zoo.kinds.sequences.kind import Sequences, when_of
+from zoo.kinds.sequences.kind import Sequences
 from zoo.kinds.sequences.long_form import codes_of, grouped, one_each
 from zoo.kinds.sequences.padding import digests_of, padded
+from zoo.kinds.sequences.steps import when_of
 from zoo.tasks.classification import Classification
 from zoo.tasks.regression import Regression
 from zoo.tasks.task import Task
