@@ -126,6 +126,11 @@ READING = {
     "time": data_option(
         "--time", help="Column that holds the time, by which rows are sorted. Give it where they are not in order."
     ),
+    "day_first": data_option(
+        "--day-first/--month-first",
+        default=None,
+        help="Which comes first in dates as 01/02/2024. Give it where zoo check says that either could be meant.",
+    ),
     "window": data_option(
         "--window",
         type=int,

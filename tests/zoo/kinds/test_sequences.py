@@ -267,7 +267,6 @@ def changed(row: int, column: str, value: object) -> pd.DataFrame:
         ),
         (changed(7, "rain", np.inf), {}, "row 7, column 'rain': expected a finite number, received inf"),
         (changed(7, "date", "2020-01-07"), {}, "row 7: the same time twice in column 'date', 2020-01-07"),
-        (changed(7, "date", "2019-01-07"), {}, "row 7: a time before that of the row above"),
         (changed(7, "date", "soon"), {}, "row 7, column 'date': expected a time.*received 'soon'"),
         (weather().assign(warmth=1.0), {}, "the target 'warmth' is 1 in every training row"),
         (weather().assign(split=["test"] * 50 + ["train"] * 50), {}, "train, val and test in this order"),
@@ -277,6 +276,59 @@ def changed(row: int, column: str, value: object) -> pd.DataFrame:
 def test_errors_of_series_name_what_is_wrong(frame: pd.DataFrame, options: dict, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         sequences(frame, **({"target": "warmth", "window": 5} | options))
+
+
+@pytest.mark.parametrize("written", ["%d/%m/%Y", "%d.%m.%y", "%m/%d/%Y"])
+def test_dates_of_other_countries_are_as_iso_dates(tmp_path: Path, written: str) -> None:
+    frame = weather()
+    other = frame.assign(date=pd.to_datetime(frame["date"]).dt.strftime(written))
+    plain, data = (sequences(each, target="warmth", window=7, horizon=3) for each in (frame, other))
+    for part in ("train", "validation"):
+        np.testing.assert_array_equal(getattr(data, part).inputs, getattr(plain, part).inputs)
+        assert getattr(data, part).digests == getattr(plain, part).digests
+    assert data.input.get("day_first", False) is (written != "%m/%d/%Y")
+    assert "clock" not in data.input and plain.input.keys() | {"day_first"} == data.input.keys() | {"day_first"}
+    assert [note for note in data.intake if note.reason.startswith("dates as ")]
+
+    kind = type(data.kind).from_card(data.input)
+    backwards = other[::-1]
+    names, inputs, errors = kind.raw(backwards)
+    assert names == [other["date"].iloc[-1]] and not errors
+    np.testing.assert_array_equal(inputs, plain.kind.raw(frame)[1])
+    part, found = kind.labelled(backwards, data.task)
+    assert part.digests[-18:] == plain.validation.digests
+    assert any("sorted by it" in note.reason for note in found)
+
+
+def test_sequences_with_days_first_are_those_of_iso_dates() -> None:
+    days = pd.date_range("2020-01-05", periods=30)
+    rows = [(f"p{who}", day, (at - 15) * (-1) ** who + who / 10) for who in range(12) for at, day in enumerate(days)]
+    frame = pd.DataFrame(rows, columns=["id", "date", "value"])
+    frame["label"] = np.where(frame["id"].str[1:].astype(int) % 2, "falling", "rising")
+    other = frame.assign(date=frame["date"].dt.strftime("%d/%m/%Y"))
+    plain, data = (sequences(each, series="id", time="date") for each in (frame, other))
+    assert data.train.digests == plain.train.digests and data.fingerprint == plain.fingerprint
+    np.testing.assert_array_equal(data.kind.raw(other)[1], plain.kind.raw(frame)[1])
+    few = other.groupby("id").head(8)  # 05/01 to 12/01: days or months, as in training
+    np.testing.assert_array_equal(data.kind.raw(few.sample(frac=1, random_state=1))[1].shape, (12, 30, 1))
+    both = frame.assign(date=frame["date"].dt.strftime("%Y-%m-%d").where(frame.index % 2 == 0, other["date"]))
+    assert sequences(both, series="id", time="date").train.digests == plain.train.digests
+
+
+def test_a_series_with_dates_and_times_of_day(tmp_path: Path) -> None:
+    hours = pd.date_range("2006-12-16 17:00", periods=120, freq="h")
+    frame = pd.DataFrame({"Date": hours.strftime("%d/%m/%Y"), "Time": hours.strftime("%H:%M:%S")})
+    frame["power"] = np.arange(120) % 24 + 0.5
+    path = tmp_path / "power.csv"
+    frame.to_csv(path, index=False, sep=";")
+    data = open_data(path, horizon=2, window=24)
+    assert data.input["clock"] == "Time" and data.input["time"] == "Date" and data.input["features"] == ["power"]
+    assert data.kind == type(data.kind).from_card(data.input)
+    assert notes(data)["column Time"] == "times of day, joined to the dates in 'Date'"
+    assert data.kind.raw(path)[0] == ["21/12/2006 16:00:00"]
+    assert data.kind.labelled(path, data.task)[0].digests[-1] == data.validation.digests[-1]
+    with pytest.raises(InputError, match="no column 'Time' for time"):
+        data.kind.raw(frame.drop(columns="Time"))
 
 
 def test_gaps_in_time_and_constant_columns_are_told() -> None:

@@ -7,16 +7,18 @@ from hashlib import sha256
 
 import numpy as np
 
-from zoo.data import assembling, frames
+from zoo.data import assembling, frames, times
 from zoo.data.dataset import Data
 from zoo.data.frames import Frame
 from zoo.data.notes import Note
 from zoo.data.parts import Part
 from zoo.data.preprocessing import for_sequences
 from zoo.data.targets import target_columns
+from zoo.data.times import When
 from zoo.errors import InputError
-from zoo.kinds.sequences.kind import Series
-from zoo.kinds.sequences.series import Timed, digests_of, ends_of, timed, windows_of
+from zoo.kinds.sequences.series import Timed, digests_of, ends_of, values_of, windows_of
+from zoo.kinds.sequences.steps import when_of
+from zoo.kinds.sequences.windows import Series
 from zoo.tasks.forecasting import Forecasting
 
 TIMES = ("time", "date", "datetime", "timestamp")  # a column of such a name is the time, if none is named
@@ -32,18 +34,18 @@ def forecasts(
     horizon: int,
     features: Sequence[str] | None,
     validation: float,
+    day_first: bool | None = None,
 ) -> Data:
     """Windows of a table whose rows follow each other in time; `zoo.data.sequences` says the rest."""
     notes = list(frame.notes)
-    if time is None:
-        time = next((name for name in frame.columns if name.lower() in TIMES), None)
-        if time is not None:
-            notes.append(Note(f"column {time}", "kept", "taken as the time, by its name"))
-    else:
-        frames.require(frame, [time], "time")
+    time = _time(frame, time, notes)
+    when = When(None)
+    if time is not None:
+        timed = times.in_order(times.found(frame, time, notes, day_first=day_first), notes)
+        frame, when, time = timed.frame, timed.when, timed.when.column
     split = frames.split_column(frame)
     own = _target(frame, target, time, split)
-    series = timed(frame, _features(frame, own, time, split, features, notes), time, notes)
+    series = values_of(frame, _features(frame, own, time, split, features, notes), when)
     ends = ends_of(frame, validation)
     series = _without_constant(series, own, ends["train"][1], notes)
     position = series.features.index(own)
@@ -70,11 +72,23 @@ def forecasts(
         notes.append(Note(f"{straddling} windows", "left out", reason))
 
     preprocess = for_sequences(series.values[: ends["train"][1]], window)
-    kind = Series(tuple(series.features), window, window, horizon, own, position, time, frame.separator, frame.header)
+    options = {"separator": frame.separator, "header": frame.header, **when_of(when)}
+    kind = Series(tuple(series.features), window, window, horizon, own, position, **options)
     task = Forecasting(tuple(f"{own} +{step}" for step in range(1, horizon + 1)))
     hasher = sha256(repr((kind.to_card(), ends, task.names)).encode())
     hasher.update("\n".join(series.names).encode("utf-8", "surrogateescape") + series.values.tobytes())
     return assembling.as_data(parts, task, preprocess, hasher.hexdigest(), frame.where, notes, kind)
+
+
+def _time(frame: Frame, time: str | None, notes: list[Note]) -> str | None:
+    """The column of times that is named, or whose name says it."""
+    if time is not None:
+        frames.require(frame, [time], "time")
+        return time
+    time = next((name for name in frame.columns if name.lower() in TIMES), None)
+    if time is not None:
+        notes.append(Note(f"column {time}", "kept", "taken as the time, by its name"))
+    return time
 
 
 def _target(frame: Frame, target: str | None, time: str | None, split: str | None) -> str:

@@ -1,109 +1,33 @@
-"""What sequences and windows of a series are to a model: steps, each of several numbers."""
+"""Sequences to be classified, from .ts files and CSV files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from zoo.data import assembling, frames, targets
-from zoo.data.card_checks import are_names, is_count, is_flag, is_integer, is_name_or_none, is_text
+from zoo.data import assembling, frames, targets, times
+from zoo.data.card_checks import is_name_or_none
 from zoo.data.frames import Frame
-from zoo.data.kind import STEPS, Kind, Raw
+from zoo.data.kind import Raw
 from zoo.data.look import Look
 from zoo.data.notes import Note
-from zoo.data.parts import Inputs, Part
+from zoo.data.parts import Part
 from zoo.data.targets import target_columns
+from zoo.data.times import Timed
 from zoo.errors import InputError
-from zoo.kinds.sequences import series, ts_files
-from zoo.kinds.sequences.long_form import grouped, one_each
+from zoo.kinds.sequences import ts_files
+from zoo.kinds.sequences.long_form import codes_of, grouped, one_each
 from zoo.kinds.sequences.padding import digests_of, fitted
+from zoo.kinds.sequences.steps import Steps
+from zoo.kinds.sequences.windows import Series
 from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
     import keras
-
-
-@dataclass(frozen=True)
-class Steps(Kind):
-    """Steps of several features; what sequences and series share.
-
-    Attributes:
-        features: their names.
-        length: steps of an input; None where inputs differ, and rows of NaN follow a shorter one.
-    """
-
-    features: tuple[str, ...]
-    length: int | None
-
-    name: ClassVar[str] = "sequence"
-    title: ClassVar[str] = "sequences, series"
-    takes: ClassVar[str] = "sequence float32 (batch, length, features), rows of NaN after the end"
-    placeholder: ClassVar[str] = "SERIES"
-    usual: ClassVar[str] = "lstm"
-
-    def place(self, inputs: Inputs, at: tuple[int, ...]) -> tuple[str, Any]:
-        """The feature and the step of a number."""
-        _, step, feature = at
-        return f"column {self.features[feature]!r}, step {step + 1}", inputs[at]
-
-    @property
-    def shape(self) -> tuple[int | None, ...]:
-        """Steps and features."""
-        return (self.length, len(self.features))
-
-    def made_up(self, model: keras.Model, count: int, rng: np.random.Generator) -> Inputs:
-        """Noisy waves in the unit of each feature; where lengths differ, every second one ends early."""
-        scale = self.preprocess_of(model).get_layer("scale")
-        length, features = self.shape[0] or STEPS, len(self.features)
-        phases, periods = rng.uniform(0, 2 * np.pi, (count, 1, features)), rng.uniform(4, 24, (count, 1, features))
-        waves = np.sin(phases + 2 * np.pi * np.arange(length)[:, None] / periods)
-        waves = waves + 0.2 * rng.standard_normal((count, length, features))
-        if self.length is None:
-            ends = rng.integers(1, length, count, endpoint=True)[1::2]
-            waves[1::2][np.arange(length) >= ends[:, None]] = np.nan
-        return (np.array(scale.means) + np.array(scale.deviations) * waves).astype(np.float32)
-
-    def restored(self, reconstructions: np.ndarray, inputs: np.ndarray | None, preprocess: Any) -> np.ndarray | None:
-        """In the unit of each feature; NaN after the end of a shorter sequence."""
-        restored = reconstructions
-        if preprocess is not None:
-            scale = preprocess.get_layer("scale")
-            restored = (restored * np.float32(scale.deviations) + np.float32(scale.means)).astype(np.float32)
-        if inputs is not None:
-            restored = np.where(np.isnan(inputs).all(axis=2, keepdims=True), np.nan, restored).astype(np.float32)
-        return restored
-
-    def meanings(self) -> dict[str, str]:
-        """See `Kind.meanings`."""
-        return {self.name: f"features {', '.join(self.features)}; rows of NaN after the end of a shorter one"}
-
-    def form(self, shapes: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Steps of the features."""
-        length = shapes[self.name][0]
-        shown = {"features": list(self.features), "length": length, "shorter": self.length is None}
-        return [{"name": self.name, "type": "sequence"} | shown]
-
-    @classmethod
-    def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
-        """See `Kind.card_checks`."""
-        return {
-            "features": lambda value: are_names(value) and bool(value),
-            "length": lambda value: value is None or is_count(value),
-            "target?": is_name_or_none,
-            "time": is_name_or_none,
-            "header?": is_flag,
-            "separator?": is_text,
-        }
-
-    def shapes(self, model: keras.Model) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
-        """The number of features."""
-        from zoo.builders.models import only_entry
-
-        yield "features", (len(self.features),), (only_entry(model).shape[-1],)
 
 
 @dataclass(frozen=True)
@@ -116,6 +40,8 @@ class Sequences(Steps):
         time: the column that orders the rows; None for the order of the file.
         separator: of the file.
         header: whether it names its columns.
+        clock: the column of times of day that belongs to dates in `time`; None where there is none.
+        day_first: whether days come before months in `time`, where dates leave a choice.
         longest: steps that a model takes at most, which pads shorter ones to so many; None for any number.
     """
 
@@ -124,6 +50,8 @@ class Sequences(Steps):
     time: str | None = None
     separator: str | None = None
     header: bool | None = None
+    clock: str | None = None
+    day_first: bool = False
     longest: int | None = field(default=None, compare=False)
 
     # ---- reading ----
@@ -158,7 +86,7 @@ class Sequences(Steps):
             read = ts_files.read(Path(source))
             return self._fitted(read.values, read.names)
         frame = self._frame(source)
-        values, names, _ = grouped(frame, self.series, self.time, self.features, strict=False)
+        values, names, _ = grouped(frame, self.series, self._timed(frame, []), self.features, strict=False)
         return self._fitted(values, names)
 
     def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
@@ -178,7 +106,7 @@ class Sequences(Steps):
             frame = self._frame(source)
             where, notes = frame.where, list(frame.notes)
             target = target_columns(frame, self.target)[0]
-            values, names, firsts = grouped(frame, self.series, self.time, self.features)
+            values, names, firsts = grouped(frame, self.series, self._timed(frame, notes), self.features)
             rows = one_each(frame, target, self.series, firsts)
             encoded = targets.known_targets(rows, [target], task)
             sides = frames.sides(one_each(frame, frames.split_column(frame), self.series, firsts))
@@ -204,6 +132,11 @@ class Sequences(Steps):
         needed = [self.series, *self.features, *([self.time] if self.time else [])]
         frames.require(frame, needed, "what the model was trained on")
         return frame
+
+    def _timed(self, frame: Frame, notes: list[Note]) -> Timed | None:
+        if self.time is None:
+            return None
+        return times.of(frame, self.when, notes, codes_of(frame, str(self.series))[0])
 
     def _fitted(self, values: Sequence[np.ndarray], names: Sequence[str]) -> Raw:
         return Raw(list(names), *fitted(values, self.features, self.length, self.longest))
@@ -236,72 +169,3 @@ class Sequences(Steps):
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
         """See `Kind.card_checks`."""
         return super().card_checks(said, supervised) | {"series": is_name_or_none}
-
-
-@dataclass(frozen=True)
-class Series(Steps):
-    """Windows of a series, from which the next values of one feature are forecast.
-
-    Attributes:
-        window: steps that an input looks back over.
-        horizon: steps that are forecast.
-        target: the feature that is forecast.
-        target_position: its position.
-        time: the column that orders the rows; None for the order of the file.
-        separator: of the file.
-        header: whether it names its columns.
-    """
-
-    window: int = 1
-    horizon: int = 1
-    target: str | None = None
-    target_position: int = 0
-    time: str | None = None
-    separator: str | None = None
-    header: bool | None = None
-
-    def raw(self, source: Any, *, every: bool = False) -> Raw:
-        """Read the last window of a series, or every one, each named by its last row.
-
-        Args:
-            source: a CSV file or data frame with the model's features, an array (rows, features) or several of them
-                (series, rows, features), or a list of arrays.
-            every: all windows.
-
-        Raises:
-            InputError: not of the model's features, shorter than its window, or rows of a file that are not sorted by
-                time where every window is read.
-        """
-        several = isinstance(source, list | tuple) and bool(source)
-        if not several or not all(isinstance(each, np.ndarray) for each in source):
-            return self._windows(source, every)
-        names, inputs, errors = [], [], {}
-        for number, each in enumerate(source):
-            raw = self._windows(each, every)
-            errors |= {len(names) + at: reason for at, reason in raw.errors.items()}
-            names += [name.replace("input 0", f"input {number}", 1) for name in raw.names]
-            inputs.append(raw.inputs)
-        return Raw(names, np.concatenate(inputs), errors)
-
-    def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
-        """All windows of a series, or those of its held-out part."""
-        return series.read_part(
-            source, self.features, self.window, self.horizon, self.target_position, self.time, self.header
-        )
-
-    def classed(self, source: Any, names: Sequence[str]) -> tuple[Raw, list[str] | None, list[Note]]:
-        """Windows have no classes."""
-        return super().classed(source, ())
-
-    def _windows(self, source: Any, every: bool) -> Raw:
-        return Raw(*series.read_windows(source, self.features, self.window, self.time, self.header, last=not every))
-
-    def arguments(self) -> dict[str, Any]:
-        """A window has no padding."""
-        return {"masking": False}
-
-    @classmethod
-    def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
-        """See `Kind.card_checks`."""
-        more = {"window": is_count, "horizon": is_count, "target_position": is_integer}
-        return super().card_checks(said, supervised) | more

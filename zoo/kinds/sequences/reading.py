@@ -9,18 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data import assembling, frames, targets
+from zoo.data import assembling, frames, targets, times
 from zoo.data.dataset import Data
 from zoo.data.frames import Frame
 from zoo.data.notes import Note
 from zoo.data.parts import Part
 from zoo.data.preprocessing import for_sequences, unvarying
+from zoo.data.times import When
 from zoo.errors import InputError
 from zoo.kinds.sequences import ts_files
 from zoo.kinds.sequences.forecasting import forecasts
 from zoo.kinds.sequences.kind import Sequences
-from zoo.kinds.sequences.long_form import grouped, one_each
+from zoo.kinds.sequences.long_form import codes_of, grouped, one_each
 from zoo.kinds.sequences.padding import digests_of, padded
+from zoo.kinds.sequences.steps import when_of
 from zoo.tasks.classification import Classification
 from zoo.tasks.regression import Regression
 from zoo.tasks.task import Task
@@ -36,6 +38,7 @@ def sequences(
     horizon: int = 1,
     features: Sequence[str] | None = None,
     header: bool | None = None,
+    day_first: bool | None = None,
     seed: int = 0,
     validation: float = 0.2,
 ) -> Data:
@@ -54,11 +57,13 @@ def sequences(
             one of numbers.
         series: the column that tells which sequence a row belongs to.
         time: the column that orders the rows; for forecasts one named time, date, datetime or timestamp is taken by
-            itself. Dates or numbers, each once; forecasts want them sorted.
+            itself. Dates or numbers, each once. A column of times of day beside dates that are there several times is
+            joined to them.
         window: rows to look back; by default 24 or twice the horizon, and at most a fifth of the rows.
         horizon: values to predict.
         features: columns to learn from; by default all of numbers. A forecast's target is always among them.
         header: whether a file names its columns; seen from the first row by default. If not, they are "0", "1", ...
+        day_first: whether dates as 01/02/2024 have the day first; seen from the whole column by default.
         seed: of the split of sequences.
         validation: share held out where no split is given, in (0, 1).
 
@@ -67,11 +72,12 @@ def sequences(
 
     Raises:
         InputError: a value that is missing or infinite, a series shorter than window and horizon together, a class
-            with one sequence, times out of order.
+            with one sequence, a time that is none or there twice.
     """
     assembling.check_share(validation)
     if ts_files.is_ts(source):
         given = {"target": target, "series": series, "time": time, "window": window, "features": features}
+        given["day_first"] = day_first
         used = [name for name, value in given.items() if value is not None]
         if used:
             raise InputError(f"{source}: .ts files say themselves what the target is; leave out {', '.join(used)}")
@@ -79,13 +85,13 @@ def sequences(
     frame = frames.read(source, header=header)
     if series is None:
         options = {"target": target, "time": time, "window": window, "horizon": horizon, "features": features}
-        return forecasts(frame, validation=validation, **options)
+        return forecasts(frame, validation=validation, day_first=day_first, **options)
     if window is not None or horizon != 1:
         raise InputError("window and horizon are for forecasts, series for sequences with a class; give one of the two")
     frames.require(frame, [series], "series")
     if time is not None:
         frames.require(frame, [time], "time")
-    return _from_rows(frame, target, series, time, features, seed, validation)
+    return _from_rows(frame, target, series, time, features, day_first, seed, validation)
 
 
 def assemble(
@@ -153,10 +159,15 @@ def _from_rows(
     series: str,
     time: str | None,
     features: Sequence[str] | None,
+    day_first: bool | None,
     seed: int,
     validation: float,
 ) -> Data:
     notes = list(frame.notes)
+    when, timed = When(None), None
+    if time is not None:
+        timed = times.found(frame, time, notes, groups=codes_of(frame, series)[0], day_first=day_first)
+        frame, when, time = timed.frame, timed.when, timed.when.column
     wanted_column = targets.target_columns(frame, target)[0]
     split = frames.split_column(frame)
     if features is not None:
@@ -176,10 +187,11 @@ def _from_rows(
             chosen.append(name)
     if not chosen:
         raise InputError(f"{frame.where}: no column of numbers to learn from beside {wanted_column!r} and {series!r}")
-    values, names, firsts = grouped(frame, series, time, chosen)
+    values, names, firsts = grouped(frame, series, timed, chosen)
     rows = one_each(frame, wanted_column, series, firsts)
     wanted, task = targets.targets_of(rows, [wanted_column], None)
-    kind = Sequences(tuple(chosen), None, wanted_column, series, time, frame.separator, frame.header)
+    options = {"separator": frame.separator, "header": frame.header, **when_of(when)}
+    kind = Sequences(tuple(chosen), None, wanted_column, series, **options)
     return assemble(
         values,
         wanted,

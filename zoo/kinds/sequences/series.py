@@ -12,6 +12,7 @@ from zoo.data import frames, times
 from zoo.data.frames import Frame
 from zoo.data.notes import Note
 from zoo.data.parts import Part
+from zoo.data.times import When
 from zoo.errors import InputError
 
 
@@ -69,7 +70,7 @@ def _every(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def read_windows(
-    source: Any, features: Sequence[str], window: int, time: str | None, header: bool | None, *, last: bool
+    source: Any, features: Sequence[str], window: int, when: When, header: bool | None, *, last: bool
 ) -> tuple[list[str], np.ndarray, dict[int, str]]:
     """Windows of a series to predict from.
 
@@ -77,7 +78,7 @@ def read_windows(
         source: a CSV file or data frame, or an array (rows, features) or (series, rows, features).
         features: columns that a model takes.
         window: rows of one.
-        time: the column that orders the rows.
+        when: how rows say when they were.
         header: whether the file names its columns; None to look.
         last: the last window of a series alone; else every one, each named by its last row.
 
@@ -85,7 +86,7 @@ def read_windows(
         names; inputs float32 (windows, window, features); and why one can't be used, by its position.
 
     Raises:
-        InputError: a feature is not there, the series is shorter than the window, or its rows are not sorted by time
+        InputError: a feature is not there, the series is shorter than the window, a time is none, or there twice
             where every window is read.
     """
     if isinstance(source, np.ndarray):
@@ -107,9 +108,8 @@ def read_windows(
     count = len(frame.names)
     if count < window:
         raise InputError(f"{frame.where} has {count} rows; the model looks back over {window}")
-    names = list(frames.strings(frame.values[time])) if time in frame.columns else frame.names
-    if not last and time in frame.columns:
-        times.check(frame, time, [])
+    frame = ordered(frame, when, [], strict=not last)
+    names = names_of(frame, when)
     first = count - window if last else 0
     values = np.empty((count - first, len(features)), dtype=np.float32)
     errors = {}
@@ -132,7 +132,7 @@ def read_part(
     window: int,
     horizon: int,
     position: int,
-    time: str | None,
+    when: When,
     header: bool | None,
 ) -> tuple[Part, list[Note]]:
     """All windows of a series with their targets, or those of its held-out part.
@@ -143,7 +143,7 @@ def read_part(
         window: rows of an input.
         horizon: rows of a target.
         position: of the target among the features.
-        time: the column that orders the rows.
+        when: how rows say when they were.
         header: whether the file names its columns; None to look.
 
     Raises:
@@ -152,7 +152,8 @@ def read_part(
     frame = frames.read(source, header=header)
     frames.require(frame, features, "a feature the model was trained on")
     notes = list(frame.notes)
-    series = timed(frame, features, time if time in frame.columns else None, notes)
+    frame = ordered(frame, when, notes)
+    series = values_of(frame, features, when)
     inputs, targets = windows_of(series, window, horizon, position)
     first, last = 0, len(targets)
     if frames.sides(frame) is not None:
@@ -167,11 +168,22 @@ def read_part(
     ), notes
 
 
-def timed(frame: Frame, features: Sequence[str], time: str | None, notes: list[Note]) -> Timed:
-    """Columns of a table as a series.
+def ordered(frame: Frame, when: When, notes: list[Note], *, strict: bool = True) -> Frame:
+    """The rows in order of time, where the table has times; `zoo.data.times.in_order` says the rest."""
+    when = when.without(frame)
+    return frame if when.column is None else times.in_order(times.of(frame, when, notes), notes, strict=strict).frame
+
+
+def names_of(frame: Frame, when: When) -> list[str]:
+    """Of each row the time as written, else its line in the file."""
+    return list(frames.strings(frame.values[when.column])) if when.column in frame.columns else frame.names
+
+
+def values_of(frame: Frame, features: Sequence[str], when: When) -> Timed:
+    """Columns of a table, whose rows are in order, as a series.
 
     Raises:
-        InputError: a value is missing or infinite, or the rows are not sorted by time.
+        InputError: a value is missing or infinite.
     """
     values = np.empty((len(frame.names), len(features)), dtype=np.float32)
     for at, name in enumerate(features):
@@ -187,11 +199,7 @@ def timed(frame: Frame, features: Sequence[str], time: str | None, notes: list[N
                 f"{frame.where}: {frame.names[row]}, column {name!r}: expected a finite number, received {what}; fill "
                 "the gap, or leave the column out of features="
             )
-    names = frame.names
-    if time is not None:
-        names = list(frames.strings(frame.values[time]))
-        times.check(frame, time, notes)
-    return Timed(values, list(features), names, frame.names, frame.where)
+    return Timed(values, list(features), names_of(frame, when), frame.names, frame.where)
 
 
 def ends_of(frame: Frame, validation: float) -> dict[str, tuple[int, int]]:
