@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +24,9 @@ UNREAD = "read here and by zoo serve, not by the exported model alone; make it P
 WITHOUT_LABELS = "; or, for autoencoders and GANs, read it without labels (labels=False, --no-labels)"
 
 
-def labelled(path: str | Path, *, multi_label: bool = False, labels: bool = True) -> tuple[list[Example], list[Note]]:
+def labelled(
+    path: str | Path, *, multi_label: bool = False, labels: bool = True, known: Collection[str] = ()
+) -> tuple[list[Example], list[Note]]:
     """Images with their labels, before any split; forms and errors as `images`.
 
     Args:
@@ -32,6 +34,7 @@ def labelled(path: str | Path, *, multi_label: bool = False, labels: bool = True
         multi_label: a row of a manifest without a label is an example that has none of them, rather than left out;
             taken for granted where a row has several.
         labels: False for images without, as in `images`.
+        known: classes of a model, which folders may be named after.
 
     Returns:
         those whose header is that of an image, by name; and notes on the others.
@@ -41,7 +44,7 @@ def labelled(path: str | Path, *, multi_label: bool = False, labels: bool = True
     path = Path(path)
     notes: list[Note] = []
     if path.is_dir():
-        listed = list(listed_files(path, notes, labels))
+        listed = list(listed_files(path, notes, labels, known))
     elif path.suffix.lower() in (".csv", ".jsonl", ".ndjson") and path.is_file():
         listed = list(_manifest(path, notes, labels))
         if not multi_label and all(len(example.labels) < 2 for example in listed):

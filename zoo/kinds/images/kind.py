@@ -125,7 +125,7 @@ class Images(Kind):
         if task.pixelwise:
             examples, by_name, notes = masks.labelled(source)
         else:
-            examples, notes = labelled(source, multi_label=task.several)
+            examples, notes = labelled(source, multi_label=task.several, known=task.names)
         splits = {example.split for example in examples}
         part = next((split for split in ("test", "validation") if split in splits), None)
         examples = [example for example in examples if part is None or example.split == part]
@@ -193,7 +193,7 @@ class Images(Kind):
         if path.is_file() and path.suffix.lower() not in MANIFESTS:
             raise InputError(f"{path}: expected a folder of images, or a manifest (.csv, .jsonl)")
         classes = tuple(names) != (UNLABELLED,)
-        examples, notes = labelled(path, labels=classes)
+        examples, notes = labelled(path, labels=classes, known=names)
         if classes and not examples:
             classes = False  # none of them is in the folder of a class
             examples, notes = labelled(path, labels=False)

@@ -105,7 +105,7 @@ class Texts(Kind):
         """
         if isinstance(source, str | Path) and Path(source).is_dir():
             where = str(source)
-            rows, folder_task, sides, notes = from_folder(Path(source))
+            rows, folder_task, sides, _, notes = from_folder(Path(source), task.names)
             rows = rows.chosen(assembling.held_out_part(sides, len(rows.names)))
             labels = np.array(folder_task.names, object)[rows.targets]
             rows = rows._replace(targets=task.encode(targets.Targets.of_labels(labels, rows.names, where)))

@@ -75,7 +75,7 @@ def text(
         if task not in (None, Classification.name):
             raise InputError(f"{source} is a folder of texts, whose task is classification; received {task!r}")
         where = str(source)
-        rows, wanted, sides, notes = from_folder(Path(source))
+        rows, wanted, sides, groups, notes = from_folder(Path(source))
         kind = Texts()
     else:
         frame = frames.without_unnamed(frames.read(source, header=header))
@@ -86,9 +86,9 @@ def text(
         texts = frames.strings(frame.values[columns[0]])
         values, wanted = targets.targets_of(frame, [columns[1]], task, notes)
         rows = assembling.Rows(texts, values, frame.names, digests_of(texts))
-        sides = frames.sides(frame)
+        sides, groups = frames.sides(frame), None
         kind = Texts(*columns, separator=frame.separator, header=frame.header)
-    rows, sides = _without_empty(where, rows, sides, wanted, notes)
+    rows, sides, groups = _without_empty(where, rows, sides, groups, wanted, notes)
     vocabulary: list[str] = []
 
     def preprocess(part: Part) -> Any:
@@ -105,6 +105,7 @@ def text(
         kind=kind,
         validation=validation,
         seed=seed,
+        groups=groups,
         preprocess=preprocess,
     )
     length = int(data.preprocess.output_shape[1])
@@ -115,9 +116,10 @@ def _without_empty(
     where: str,
     rows: assembling.Rows,
     sides: np.ndarray | None,
+    groups: np.ndarray | None,
     task: Task,
     notes: list[Note],
-) -> tuple[assembling.Rows, np.ndarray | None]:
+) -> tuple[assembling.Rows, np.ndarray | None, np.ndarray | None]:
     nothing = empty(rows.inputs)
     notes += [Note(rows.names[at], "left out", "empty") for at in np.flatnonzero(nothing)]
     kept = np.flatnonzero(~nothing)
@@ -132,4 +134,4 @@ def _without_empty(
             if count < 2:
                 because = f", {int(nothing.sum())} texts being empty" if nothing.any() else ""
                 raise InputError(f"{where}: class {name!r} has {count} text(s); expected at least two{because}")
-    return rows, None if sides is None else sides[kept]
+    return rows, None if sides is None else sides[kept], None if groups is None else groups[kept]
