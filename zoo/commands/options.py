@@ -121,7 +121,8 @@ READING = {
     ),
     "series": data_option(
         "--series",
-        help="Column that says which sequence a row belongs to. Give it where a table holds many sequences.",
+        help="Column that says which sequence a row belongs to. Give it where a table holds many sequences, or with "
+        "--horizon many series to forecast, as those of shops or sensors.",
     ),
     "time": data_option(
         "--time", help="Column that holds the time, by which rows are sorted. Give it where they are not in order."

@@ -16,6 +16,10 @@ from zoo.data.times import When
 from zoo.errors import InputError
 
 
+class ShortError(InputError):
+    """A series has too few rows."""
+
+
 class Timed(NamedTuple):
     """A series in order.
 
@@ -53,7 +57,7 @@ def windows(values: np.ndarray, window: int, horizon: int, target_position: int)
     if window < 1 or horizon < 1:
         raise InputError(f"expected window and horizon of 1 at least, received {window} and {horizon}")
     if len(values) < window + horizon:
-        raise InputError(
+        raise ShortError(
             f"the series has {len(values)} rows, and a window of {window} and a horizon of {horizon} need "
             f"{window + horizon}; shorten one of them"
         )
@@ -105,10 +109,16 @@ def read_windows(
         return names, inputs, errors
     frame = frames.read(source, header=header)
     frames.require(frame, features, "a feature the model was trained on")
+    return windows_to_ask(ordered(frame, when, [], strict=not last), features, window, when, last=last)
+
+
+def windows_to_ask(
+    frame: Frame, features: Sequence[str], window: int, when: When, *, last: bool
+) -> tuple[list[str], np.ndarray, dict[int, str]]:
+    """The same of a table whose rows are in order."""
     count = len(frame.names)
     if count < window:
-        raise InputError(f"{frame.where} has {count} rows; the model looks back over {window}")
-    frame = ordered(frame, when, [], strict=not last)
+        raise ShortError(f"{frame.where} has {count} rows; the model looks back over {window}")
     names = names_of(frame, when)
     first = count - window if last else 0
     values = np.empty((count - first, len(features)), dtype=np.float32)
@@ -153,19 +163,37 @@ def read_part(
     frames.require(frame, features, "a feature the model was trained on")
     notes = list(frame.notes)
     frame = ordered(frame, when, notes)
+    return windows_to_score(frame, features, window, horizon, position, when), notes
+
+
+def windows_to_score(
+    frame: Frame, features: Sequence[str], window: int, horizon: int, position: int, when: When
+) -> Part:
+    """The same of a table whose rows are in order."""
     series = values_of(frame, features, when)
+    every = part_of(series, (0, len(series.values)), window, horizon, position)
+    if frames.sides(frame) is None:
+        return every
+    ends = ends_of(frame, 0.5)
+    start, stop = ends.get("test") or ends.get("validation") or (0, len(series.values))
+    first, last = places(start, stop, window, horizon)
+    if last <= first:
+        raise ShortError(f"{frame.where}: the held-out part is shorter than the horizon of {horizon}")
+    return every.chosen(np.arange(first, last))
+
+
+def places(start: int, stop: int, window: int, horizon: int) -> tuple[int, int]:
+    """The first window whose targets lie in the rows from `start` to `stop`, and the one after the last."""
+    return max(start - window, 0), stop - horizon - window + 1
+
+
+def part_of(series: Timed, ends: tuple[int, int], window: int, horizon: int, position: int) -> Part:
+    """The windows whose targets lie between `ends`, two rows; errors name the file."""
     inputs, targets = windows_of(series, window, horizon, position)
-    first, last = 0, len(targets)
-    if frames.sides(frame) is not None:
-        ends = ends_of(frame, 0.5)
-        start, stop = ends.get("test") or ends.get("validation") or (0, len(series.values))
-        first, last = max(start - window, 0), stop - horizon - window + 1
-        if last <= first:
-            raise InputError(f"{frame.where}: the held-out part is shorter than the horizon of {horizon}")
+    first, last = places(*ends, window, horizon)
     digests = digests_of(series.values, window, len(targets))[first:last]
-    return Part(
-        inputs[first:last], targets[first:last], tuple(series.names[first + window : last + window]), tuple(digests)
-    ), notes
+    names = tuple(series.names[first + window : last + window])
+    return Part(inputs[first:last], targets[first:last], names, tuple(digests))
 
 
 def ordered(frame: Frame, when: When, notes: list[Note], *, strict: bool = True) -> Frame:
@@ -228,7 +256,7 @@ def windows_of(series: Timed, window: int, horizon: int, position: int) -> tuple
     try:
         return windows(series.values, window, horizon, position)
     except InputError as error:
-        raise InputError(f"{series.where}: {error}") from error
+        raise type(error)(f"{series.where}: {error}") from error
 
 
 def digests_of(values: np.ndarray, window: int, count: int) -> list[str]:
