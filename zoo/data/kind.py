@@ -400,7 +400,7 @@ class Kind(ABC):
         return {self.name: np.asarray(inputs, np.float32)}
 
     def prepare(self, preprocess: Any, tensors: Mapping[str, tf.Tensor]) -> Any:
-        """What the network takes, of those tensors, and what brings its answers into their unit; a function of the graph.
+        """What the network takes, of those tensors, and the unit of its answers if any; a function of the graph.
 
         Args:
             preprocess: as `preprocess_of` gives it.
