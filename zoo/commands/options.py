@@ -141,6 +141,12 @@ READING = {
     "horizon": data_option(
         "--horizon", type=int, help="Number of steps to forecast. Give it to have a table read as a series."
     ),
+    "fill": data_option(
+        "--fill",
+        metavar="HOW",
+        help="How gaps of a series are filled, values and rows for missing times: previous or zero. Give it where a "
+        "gap means that nothing changed, or that nothing was sold.",
+    ),
     "labels": data_option(
         "--no-labels",
         "labels",

@@ -16,7 +16,7 @@ from zoo.data.preprocessing import for_sequences
 from zoo.data.targets import target_columns
 from zoo.data.times import When
 from zoo.errors import InputError
-from zoo.kinds.sequences.series import Timed, ends_of, part_of, places, values_of
+from zoo.kinds.sequences.series import Timed, ends_of, in_order_filled, part_of, places, values_of
 from zoo.kinds.sequences.steps import when_of
 from zoo.kinds.sequences.windows import Series
 from zoo.tasks.forecasting import Forecasting
@@ -35,17 +35,20 @@ def forecasts(
     features: Sequence[str] | None,
     validation: float,
     day_first: bool | None = None,
+    fill: str | None = None,
 ) -> Data:
     """Windows of a table whose rows follow each other in time; `zoo.data.sequences` says the rest."""
     notes = list(frame.notes)
     time = time_column(frame, time, notes)
-    when = When(None)
+    when, timed = When(None), None
     if time is not None:
-        timed = times.in_order(times.found(frame, time, notes, day_first=day_first), notes)
+        timed = times.found(frame, time, notes, day_first=day_first)
         frame, when, time = timed.frame, timed.when, timed.when.column
     aside = [name for name in (time, frames.split_column(frame)) if name is not None]
     own = target_column(frame, target, aside)
-    series = values_of(frame, feature_columns(frame, own, aside, features, notes), when)
+    chosen = feature_columns(frame, own, aside, features, notes)
+    frame = in_order_filled(frame, timed, chosen, fill, notes)
+    series = values_of(frame, chosen, when)
     ends = ends_of(frame, validation)
     constant = constant_features(frame.where, series.features, series.values[: ends["train"][1]], own, notes)
     series = without(series, constant)
@@ -69,7 +72,7 @@ def forecasts(
         notes.append(Note(f"{straddling} windows", "left out", reason))
 
     preprocess = for_sequences(series.values[: ends["train"][1]], window)
-    options = {"separator": frame.separator, "header": frame.header, **when_of(when)}
+    options = {"separator": frame.separator, "header": frame.header, "fill": fill, **when_of(when)}
     kind = Series(tuple(series.features), window, window, horizon, own, position, **options)
     task = Forecasting(tuple(f"{own} +{step}" for step in range(1, horizon + 1)))
     hasher = sha256(repr((kind.to_card(), ends, task.names)).encode())

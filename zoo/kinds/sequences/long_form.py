@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def one_each(frame: Frame, column: str | None, series: str, where: tuple[np.ndar
 
 
 def tables_of(
-    frame: Frame, series: str, timed: Timed | None, notes: list[Note], *, strict: bool = True
+    frame: Frame, series: str, timed: Timed | None, notes: list[Note], ordered: Callable[..., Frame]
 ) -> dict[str, Frame]:
     """The rows of each series by its name, in order of time; what is said of many series is noted once.
 
@@ -90,21 +90,19 @@ def tables_of(
         series: the column that says which a row is of.
         timed: the same with its times; None for the order of the rows.
         notes: more are added.
-        strict: whether a time may be there once in a series.
+        ordered: of the rows of one series, the same with times, and notes, to these rows in order.
 
     Raises:
-        InputError: a time is there twice in a series.
+        InputError: as `ordered`.
     """
     codes, names = codes_of(frame, series)
     order = np.argsort(codes, kind="stable")
     tables, said = {}, []
     for name, rows in zip(names, np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True):
         table = times.chosen(frame, rows)._replace(where=f"{frame.where}, {series} {name!r}", notes=[])
-        if timed is not None:
-            here: list[Note] = []
-            table = times.in_order(Timed(table, timed.seconds[rows], timed.when), here, strict=strict).frame
-            said += [(name, note) for note in here]
-        tables[name] = table
+        here: list[Note] = []
+        tables[name] = ordered(table, None if timed is None else Timed(table, timed.seconds[rows], timed.when), here)
+        said += [(name, note) for note in here]
     alike: dict[tuple[str, str], list[tuple[str, Note]]] = {}
     for name, note in said:
         alike.setdefault((note.name, re.sub(r"\d+", "", note.reason)), []).append((name, note))

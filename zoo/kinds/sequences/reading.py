@@ -17,7 +17,7 @@ from zoo.data.parts import Part
 from zoo.data.preprocessing import for_sequences, unvarying
 from zoo.data.times import When
 from zoo.errors import InputError
-from zoo.kinds.sequences import ts_files
+from zoo.kinds.sequences import gaps, ts_files
 from zoo.kinds.sequences.forecasting import forecasts
 from zoo.kinds.sequences.kind import Sequences
 from zoo.kinds.sequences.long_form import codes_of, grouped, one_each
@@ -40,6 +40,7 @@ def sequences(
     features: Sequence[str] | None = None,
     header: bool | None = None,
     day_first: bool | None = None,
+    fill: str | None = None,
     seed: int = 0,
     validation: float = 0.2,
 ) -> Data:
@@ -68,6 +69,8 @@ def sequences(
         features: columns to learn from; by default all of numbers. A forecast's target is always among them.
         header: whether a file names its columns; seen from the first row by default. If not, they are "0", "1", ...
         day_first: whether dates as 01/02/2024 have the day first; seen from the whole column by default.
+        fill: of a forecast, how rows for missing times and cells without a value are filled: previous, by the value
+            before, or zero. By default a missing value is refused, and steps that differ are noted.
         seed: of the split of sequences.
         validation: share held out where no split is given, in (0, 1).
 
@@ -81,16 +84,19 @@ def sequences(
     assembling.check_share(validation)
     if ts_files.is_ts(source):
         given = {"target": target, "series": series, "time": time, "window": window, "features": features}
-        given["day_first"] = day_first
+        given |= {"day_first": day_first, "fill": fill}
         used = [name for name, value in given.items() if value is not None]
         if used:
             raise InputError(f"{source}: .ts files say themselves what is asked; leave out {', '.join(used)}")
         return _from_ts(Path(source), seed, validation)
     ahead = window is not None or horizon is not None
+    gaps.check(fill)
+    if fill is not None and series is not None and not ahead:
+        raise InputError("fill is for forecasts, with window or horizon; sequences with a class are taken as they are")
     frame = frames.read(source, header=header, text=[series] if series is not None and ahead else ())
     if series is None or ahead:
         options = {"target": target, "time": time, "window": window, "features": features, "day_first": day_first}
-        options |= {"horizon": 1 if horizon is None else horizon, "validation": validation}
+        options |= {"fill": fill, "horizon": 1 if horizon is None else horizon, "validation": validation}
         return forecasts(frame, **options) if series is None else forecasts_of_several(frame, series=series, **options)
     frames.require(frame, [series], "series")
     if time is not None:

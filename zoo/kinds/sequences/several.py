@@ -24,7 +24,7 @@ from zoo.kinds.sequences.forecasting import (
     without,
 )
 from zoo.kinds.sequences.long_form import by_turns, codes_of, tables_of
-from zoo.kinds.sequences.series import Timed, ends_of, part_of, places, values_of
+from zoo.kinds.sequences.series import Timed, ends_of, in_order_filled, part_of, places, values_of
 from zoo.kinds.sequences.steps import when_of
 from zoo.kinds.sequences.windows import Panel
 from zoo.tasks.forecasting import Forecasting
@@ -43,6 +43,7 @@ def forecasts_of_several(
     features: Sequence[str] | None,
     validation: float,
     day_first: bool | None = None,
+    fill: str | None = None,
 ) -> Data:
     """Windows of the series in a table, each held out by time; `zoo.data.sequences` says the rest.
 
@@ -59,7 +60,9 @@ def forecasts_of_several(
     aside = [name for name in (series, when.column, frames.split_column(frame)) if name is not None]
     own = target_column(frame, target, aside)
     chosen = feature_columns(frame, own, aside, features, notes)
-    tables = tables_of(frame, series, timed, notes)
+    tables = tables_of(
+        frame, series, timed, notes, lambda rows, at, said: in_order_filled(rows, at, chosen, fill, said)
+    )
     every = {name: values_of(table, chosen, when) for name, table in tables.items()}
     ends = {name: ends_of(table, validation) for name, table in tables.items()}
     if window is None:
@@ -84,7 +87,7 @@ def forecasts_of_several(
     if straddling:
         notes.append(Note(f"{straddling} windows", "left out", "their targets reach over the cut between two parts"))
 
-    options = {"separator": frame.separator, "header": frame.header, **when_of(when)}
+    options = {"separator": frame.separator, "header": frame.header, "fill": fill, **when_of(when)}
     kind = Panel(tuple(kept), window, window, horizon, own, position, **options, series=series, several=len(names))
     task = Forecasting(tuple(f"{own} +{step}" for step in range(1, horizon + 1)), series=len(names))
     hasher = sha256(repr((kind.to_card(), [ends[name] for name in names], task.names, names)).encode())

@@ -17,6 +17,7 @@ from zoo.data.parts import Inputs, Part
 from zoo.errors import InputError
 from zoo.evaluation.units import Units
 from zoo.kinds.sequences import series
+from zoo.kinds.sequences.gaps import FILLS
 from zoo.kinds.sequences.long_form import by_turns, codes_of, tables_of
 from zoo.kinds.sequences.steps import Steps
 from zoo.tasks.task import Task
@@ -35,6 +36,7 @@ class Series(Steps):
         separator: of the file.
         header: whether it names its columns.
         clock, day_first: as those of `Sequences`.
+        fill: how gaps are filled, as `zoo.kinds.sequences.gaps.FILLS` has it; None for not at all.
     """
 
     window: int = 1
@@ -46,6 +48,7 @@ class Series(Steps):
     header: bool | None = None
     clock: str | None = None
     day_first: bool = False
+    fill: str | None = None
 
     def raw(self, source: Any, *, every: bool = False) -> Raw:
         """Read the last window of a series, or every one, each named by its last row.
@@ -72,7 +75,7 @@ class Series(Steps):
     def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
         """All windows of a series, or those of its held-out part."""
         return series.read_part(
-            source, self.features, self.window, self.horizon, self.target_position, self.when, self.header
+            source, self.features, self.window, self.horizon, self.target_position, self.when, self.header, self.fill
         )
 
     def classed(self, source: Any, names: Sequence[str]) -> tuple[Raw, list[str] | None, list[Note]]:
@@ -80,7 +83,8 @@ class Series(Steps):
         return super().classed(source, ())
 
     def _windows(self, source: Any, every: bool) -> Raw:
-        return Raw(*series.read_windows(source, self.features, self.window, self.when, self.header, last=not every))
+        what = (source, self.features, self.window, self.when, self.header)
+        return Raw(*series.read_windows(*what, last=not every, fill=self.fill))
 
     def arguments(self) -> dict[str, Any]:
         """A window has no padding."""
@@ -89,7 +93,7 @@ class Series(Steps):
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
         """See `Kind.card_checks`."""
-        more = {"window": is_count, "horizon": is_count, "target_position": is_whole}
+        more = {"window": is_count, "horizon": is_count, "target_position": is_whole, "fill?": FILLS.__contains__}
         return super().card_checks(said, supervised) | more
 
 
@@ -147,7 +151,13 @@ class Panel(Series):
         if when.column is not None:
             timed = times.of(frame, when, notes, codes_of(frame, self.series)[0])
             frame = timed.frame
-        return tables_of(frame, self.series, timed, notes, strict=strict)
+        return tables_of(
+            frame,
+            self.series,
+            timed,
+            notes,
+            lambda rows, at, said: series.in_order_filled(rows, at, self.features, self.fill, said, strict=strict),
+        )
 
     # ---- training ----
 
