@@ -121,7 +121,8 @@ READING = {
     ),
     "series": data_option(
         "--series",
-        help="Column that says which sequence a row belongs to. Give it where a table holds many sequences.",
+        help="Column that says which sequence a row belongs to. Give it where a table holds many sequences, or with "
+        "--horizon many series to forecast, as those of shops or sensors.",
     ),
     "time": data_option(
         "--time", help="Column that holds the time, by which rows are sorted. Give it where they are not in order."
@@ -139,6 +140,12 @@ READING = {
     ),
     "horizon": data_option(
         "--horizon", type=int, help="Number of steps to forecast. Give it to have a table read as a series."
+    ),
+    "fill": data_option(
+        "--fill",
+        metavar="HOW",
+        help="How gaps of a series are filled, values and rows for missing times: previous or zero. Give it where a "
+        "gap means that nothing changed, or that nothing was sold.",
     ),
     "labels": data_option(
         "--no-labels",

@@ -143,6 +143,7 @@ class Exam(NamedTuple):
         epochs: losses and metrics of the training, epoch by epoch.
         judge: scores images against those held out, given the images, float32 0-255, and int (images,), the class that
             each was to be, or None.
+        series: the name of the series that each example is of; None where there is one, or none.
     """
 
     part: str
@@ -157,6 +158,7 @@ class Exam(NamedTuple):
     held_out: Any = None
     epochs: Sequence[Mapping[str, float]] = ()
     judge: Callable[[np.ndarray, np.ndarray | None], Any] | None = None
+    series: Sequence[str] | None = None
 
 
 class Scored(Protocol):
