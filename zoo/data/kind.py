@@ -82,7 +82,7 @@ class Kind(ABC):
     """The tensors of a format without strings, in words."""
     placeholder: ClassVar[str] = "FILE"
     """The word for an input in the usage line of a command."""
-    usual: ClassVar[str] = "mlp"
+    default_builder: ClassVar[str] = "mlp"
     """The builder that `zoo tune` searches by default."""
     pictures: ClassVar[bool] = False
     """Whether an input is an image, which people look at."""

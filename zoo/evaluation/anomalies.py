@@ -86,20 +86,22 @@ class ReconstructionEvaluation:
             active = f"{self.active} codes are active"
             yield Line("", f"evidence lower bound {self.bound:.2f} nats an example{bits}; {active}")
         detected = "" if self.detected is None else f", and {self.detected:.1%} of the anomalies"
-        usual = f"{self.false_alarms:.1%} of the {'normal ' if others else ''}examples are over it{detected}"
-        yield Line(f"threshold {self.threshold:.4g}", f": {usual}")
+        over = f"{self.false_alarms:.1%} of the {'normal ' if others else ''}examples are over it{detected}"
+        yield Line(f"threshold {self.threshold:.4g}", f": {over}")
         if self.samples is not None:
             yield from self.samples.shown()
 
 
-def findings(evaluation: ReconstructionEvaluation, false_alarms: float, codes: int, usual: int) -> tuple[Finding, ...]:
+def findings(
+    evaluation: ReconstructionEvaluation, false_alarms: float, codes: int, calibration_count: int
+) -> tuple[Finding, ...]:
     """Findings on the reconstructions of an autoencoder.
 
     Args:
         evaluation: of it.
         false_alarms: share that was allowed over the threshold.
         codes: width of its code.
-        usual: how many normal examples the threshold was set on.
+        calibration_count: number of normal examples that set the threshold.
     """
     problems = []
     simple = {name: row["mse"] for name, row in evaluation.baselines.items() if "mse" in row}
@@ -112,12 +114,13 @@ def findings(evaluation: ReconstructionEvaluation, false_alarms: float, codes: i
         remedy = "train longer, raise the learning rate, give it more filters or units, or a lower beta"
         problems.append(Finding("underfitting", evidence, remedy))
     problems += _ahead_by(evaluation)
-    if (usual + 1) * false_alarms < 1:
-        evidence = f"the threshold is set on {usual:,} normal examples, which can promise {1 / (usual + 1):.2g} false "
-        evidence += f"alarms at best, not {false_alarms:g}"
+    if (calibration_count + 1) * false_alarms < 1:
+        best_rate = 1 / (calibration_count + 1)
+        evidence = f"the threshold is set on {calibration_count:,} normal examples, which can promise {best_rate:.2g} "
+        evidence += f"false alarms at best, not {false_alarms:g}"
         remedy = f"get {int(np.ceil(1 / false_alarms - 1e-9)) - 1:,} normal examples to learn from, or ask for more: "
-        problems.append(Finding("few normal examples", evidence, f"{remedy}--false-alarms {1 / (usual + 1):.1g}"))
-        false_alarms = 1 / (usual + 1)
+        problems.append(Finding("few normal examples", evidence, f"{remedy}--false-alarms {best_rate:.1g}"))
+        false_alarms = best_rate
     spread = np.sqrt(false_alarms * (1 - false_alarms) / evaluation.examples)
     if evaluation.false_alarms > 2 * false_alarms + SURE * spread:
         evidence = f"{evaluation.false_alarms:.1%} of held-out normal examples are over the threshold, not"

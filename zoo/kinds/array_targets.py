@@ -116,9 +116,9 @@ def _classes(
     if targets.shape[1:]:
         raise InputError(f"expected one class an example, targets of shape (examples,), received {targets.shape}")
     if targets.dtype.kind == "f":
-        whole = targets == np.round(targets)  # not so for NaN
-        if not whole.all():
-            at = int((~whole).argmax())
+        is_integer = targets == np.round(targets)  # not so for NaN
+        if not is_integer.all():
+            at = int((~is_integer).argmax())
             raise InputError(f"{names[at]}: expected a class as a whole number, received {targets[at]}")
         targets = targets.astype(np.int64)
     if targets.dtype.kind in "iu" and classes is not None:

@@ -174,8 +174,8 @@ def _are_squares_of_pixels(values: np.ndarray) -> bool:
     if not np.isfinite(seen).all() or seen.min() < 0 or seen.max() > 255 or 1 < seen.max() < 128:
         return False
     pixels = seen * 255 if seen.max() <= 1 else seen
-    whole = np.round(pixels)
-    return bool(np.abs(pixels - whole).max() < 1e-3) and len(np.unique(whole)) > SHADES
+    rounded = np.round(pixels)
+    return bool(np.abs(pixels - rounded).max() < 1e-3) and len(np.unique(rounded)) > SHADES
 
 
 def _images(values: np.ndarray, targets: np.ndarray, names: list[str], task: Task, common: dict[str, Any]) -> Data:
@@ -240,14 +240,14 @@ def _pixels(values: np.ndarray, names: list[str], notes: list[Note]) -> np.ndarr
             f"as {hint}"
         )
     scale = 255 if high <= 1 else 1
-    pixels, rounded = np.empty(values.shape, np.uint8), False
+    pixels, inexact = np.empty(values.shape, np.uint8), False
     for start in range(0, len(values), 1024):  # floats of all at once could be more than the memory
         some = values[start : start + 1024].astype(np.float32) * np.float32(scale)
-        pixels[start : start + 1024] = whole = np.round(some)
-        rounded = rounded or bool(np.abs(some - whole).max() > 1e-3)
+        pixels[start : start + 1024] = rounded = np.round(some)
+        inexact = inexact or bool(np.abs(some - rounded).max() > 1e-3)
     if scale > 1:
         notes.append(Note(WHERE, "kept", "pixels from 0 to 1 are scaled to 0 to 255, which the model takes"))
-    if rounded:
+    if inexact:
         notes.append(Note(WHERE, "kept", "pixels are rounded to whole numbers"))
     return pixels
 
@@ -256,9 +256,9 @@ def _without_padding(values: np.ndarray, names: list[str]) -> list[np.ndarray]:
     """Each sequence without the rows of NaN that follow it."""
     filled = ~np.isnan(values).all(axis=2)
     lengths = np.where(filled.any(axis=1), values.shape[1] - filled[:, ::-1].argmax(axis=1), 0)
-    whole = [each[:length] for each, length in zip(values, lengths, strict=True)]
-    for name, each in zip(names, whole, strict=True):
+    sequences = [each[:length] for each, length in zip(values, lengths, strict=True)]
+    for name, each in zip(names, sequences, strict=True):
         if not len(each):
             raise InputError(f"{name}: expected a sequence of one step at least, received an empty one")
         _finite(each[None], [name])
-    return whole
+    return sequences

@@ -211,7 +211,7 @@ def _same_folders(
     inside = list(classes)
     names = [child.name for child in inside]
     shared = set.intersection(*classes.values()) if classes else set()
-    same = len(inside) > 1 and len(shared) > 1 and all(found == shared for found in classes.values())
+    same = len(inside) > 1 and len(shared) > 1 and all(each == shared for each in classes.values())
     if not same:
         return [Top(top)]
     subfolders = _listed(sorted(shared))

@@ -122,8 +122,8 @@ def _joined(names: tuple[str, ...], here: Any) -> Any:
 def _png(names: tuple[str, ...], pixels: Any) -> Any:
     import tensorflow as tf
 
-    whole = tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)
-    return tf.map_fn(tf.io.encode_png, whole, fn_output_signature=tf.string)
+    rounded = tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)
+    return tf.map_fn(tf.io.encode_png, rounded, fn_output_signature=tf.string)
 
 
 def pixels_of(encoded: str) -> np.ndarray:

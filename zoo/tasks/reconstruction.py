@@ -32,14 +32,14 @@ class Reconstruction(Task):
         normal: names of the classes that are none; a network learns from these alone. All classes where empty.
         false_alarms: share of normal examples that may be over the threshold, in (0, 1).
         window: of a series, its steps; 0 for what is none.
-        usual: how many scores of normal examples set the threshold; the card does not say it.
+        calibration_count: number of scores of normal examples that set the threshold; not in the card.
     """
 
     threshold: float = 0.0
     normal: tuple[str, ...] = ()
     false_alarms: float = 0.01
     window: int = 0
-    usual: int = field(default=0, compare=False)
+    calibration_count: int = field(default=0, compare=False)
 
     name: ClassVar[str] = "reconstruction"
     outputs: ClassVar[tuple[str, ...]] = ("reconstruction", "score")
@@ -127,19 +127,19 @@ class Reconstruction(Task):
         network.threshold.assign(self.threshold)
         return network.behind(preprocess)
 
-    def calibrated(self, network: Any, unlearnt: HeldOutScores) -> tuple[Reconstruction, dict[str, Any]]:
+    def calibrated(self, network: Any, held_out_scores: HeldOutScores) -> tuple[Reconstruction, dict[str, Any]]:
         """See `Task.calibrated`: with the threshold."""
-        usual = unlearnt(
+        calibration = held_out_scores(
             lambda network, inputs: network.score(inputs), lambda count: (count + 1) * self.false_alarms >= 1
         )
-        count = len(usual.scores)
-        limit = np.float32(thresholds.threshold(usual.scores, self.false_alarms))  # as the network keeps it
+        count = len(calibration.scores)
+        limit = np.float32(thresholds.threshold(calibration.scores, self.false_alarms))  # as the network keeps it
         known = {
-            "threshold_from": usual.source,
+            "threshold_from": calibration.source,
             "false_alarms_promised": thresholds.promised(count, self.false_alarms),
             "false_alarms_between": thresholds.between(count, self.false_alarms),
         }
-        return replace(self, threshold=float(limit), usual=count), known
+        return replace(self, threshold=float(limit), calibration_count=count), known
 
     def values(self) -> dict[str, Value]:
         """Reconstruction, score and verdict."""
@@ -197,10 +197,10 @@ class Reconstruction(Task):
         odd = np.zeros(len(scores), bool)
         if self.normal:
             odd = ~np.isin(exam.targets, [self.names.index(name) for name in self.normal])
-        images, usual = inputs.ndim == 4, exam.held_out[~odd]
+        images, normal = inputs.ndim == 4, exam.held_out[~odd]
         scores_by_name: dict[str, Any] = {
             "part": exam.part,
-            "examples": len(usual),
+            "examples": len(normal),
             "mse": float(scores[~odd].mean()),
             "psnr": reconstructions.psnr(scores[~odd]) if images else None,
             "threshold": self.threshold,
@@ -216,19 +216,19 @@ class Reconstruction(Task):
             scores_by_name |= {"anomalies": int(odd.sum()), "detected": float((scores[odd] > self.threshold).mean())}
             scores_by_name |= telling(odd, scores)
         if network.noise:
-            denoised = reconstructions.denoising(network, inputs, usual, network.noise, seed)
+            denoised = reconstructions.denoising(network, inputs, normal, network.noise, seed)
             scores_by_name |= denoised | {"baselines": scores_by_name["baselines"] | denoised["baselines"]}
         if network.variational:
-            some = np.sort(np.random.default_rng(seed).permutation(len(usual))[: reconstructions.EXAMPLES])
-            scores_by_name |= reconstructions.variational(network, inputs, usual[some], seed)
+            some = np.sort(np.random.default_rng(seed).permutation(len(normal))[: reconstructions.EXAMPLES])
+            scores_by_name |= reconstructions.variational(network, inputs, normal[some], seed)
         if network.variational and images and not self.normal and exam.judge is not None:
-            made = network.generate(len(usual), seed=seed + 1)
+            made = network.generate(len(normal), seed=seed + 1)
             scores_by_name["samples"] = exam.judge(made, None)
         return ReconstructionEvaluation(**scores_by_name)
 
     def findings(self, exam: Exam, evaluation: Any) -> tuple[Finding, ...]:
         """Collapsed codes, simple models that do better, false alarms."""
-        return anomalies.findings(evaluation, self.false_alarms, exam.network.code_shape[-1], self.usual)
+        return anomalies.findings(evaluation, self.false_alarms, exam.network.code_shape[-1], self.calibration_count)
 
     def options(self) -> dict[str, Any]:
         """Normal classes, and the share of false alarms."""

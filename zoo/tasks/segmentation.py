@@ -358,8 +358,8 @@ class Segmentation(Task):
         if problem := super().card_problem(card):
             return problem
         values, count = card.get("mask_values"), len(card["classes"])
-        whole = isinstance(values, list) and all(type(each) is int and 0 <= each <= 255 for each in values)
-        if whole and len(values) == len(set(values)) == count:
+        in_range = isinstance(values, list) and all(type(each) is int and 0 <= each <= 255 for each in values)
+        if in_range and len(values) == len(set(values)) == count:
             return None
         return ("mask_values", "a different whole number from 0 to 255 for each class")
 

@@ -321,12 +321,12 @@ class Task(ABC):
 
         return composed(network, preprocess, scale)
 
-    def calibrated(self, network: Any, unlearnt: HeldOutScores) -> tuple[Self, dict[str, Any]]:
+    def calibrated(self, network: Any, held_out_scores: HeldOutScores) -> tuple[Self, dict[str, Any]]:
         """With what is found once a network is trained, as a threshold; and what the card says of it.
 
         Args:
             network: trained.
-            unlearnt: asks networks for training examples that they did not learn from.
+            held_out_scores: scores training examples by networks that did not learn from them.
         """
         return self, {}
 

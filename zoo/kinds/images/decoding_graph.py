@@ -83,11 +83,11 @@ def _decode(encoded: tf.Tensor, size: tuple[int, int], crop: float | None) -> tu
     with tf.control_dependencies([known]):
         pixels, at, length = tf.switch_case(tf.argmax(matches, output_type=tf.int32), branches)
     pixels = tf.ensure_shape(_upright(pixels, data, at, length), (None, None, 3))
-    whole = tf.shape(pixels)[:2]
+    full_size = tf.shape(pixels)[:2]
     if crop is None:
-        return resize(pixels, size), whole
-    left, top, width, height = _crop_box(whole[1], whole[0], size, crop)
-    return resize(pixels[top : top + height, left : left + width], size), whole
+        return resize(pixels, size), full_size
+    left, top, width, height = _crop_box(full_size[1], full_size[0], size, crop)
+    return resize(pixels[top : top + height, left : left + width], size), full_size
 
 
 def _read(read: Callable[[tf.Tensor, tf.Tensor], Read], encoded: tf.Tensor, data: tf.Tensor) -> Read:
@@ -173,7 +173,7 @@ def _gif(encoded: tf.Tensor, data: tf.Tensor) -> Read:
     local = table(_uint(data, frame + 9, 1))
     body = frame + 10 + local
     last = skip_blocks(body + 1)
-    whole = _require((frame < end) & (last < end), "truncated GIF")
+    complete = _require((frame < end) & (last < end), "truncated GIF")
     colours = tf.where(local > 0, frame + 10, tf.constant(13, tf.int64))
     has_table = _require(tf.maximum(local, screen) > 0, "GIF without a colour table: not supported")
     canvas = (tf.maximum(_uint(data, 8, 2), top + height), tf.maximum(_uint(data, 6, 2), left + width))
@@ -190,7 +190,7 @@ def _gif(encoded: tf.Tensor, data: tf.Tensor) -> Read:
             inside, tf.strings.join([white, part(tf.where(inside, spot + 3, stop), stop)]), part(start, stop)
         )
 
-    with tf.control_dependencies([whole, has_table, _fits(*canvas)]):
+    with tf.control_dependencies([complete, has_table, _fits(*canvas)]):
         sides = part(frame + 5, frame + 9)
         header = [b"GIF89a", sides, part(10, 13), painted(13, 13 + screen)]
         image = [
@@ -229,8 +229,8 @@ def _bmp(encoded: tf.Tensor, data: tf.Tensor) -> Read:
         sound & (plain | masked), "BMP of a kind that is not supported (16-bit, compressed, OS/2 or damaged)"
     )
     stride = (width * bits + 31) // 32 * 4
-    whole = _require(start + stride * height < tf.size(data, tf.int64), "truncated BMP")
-    with tf.control_dependencies([kind, _fits(height, width), whole]):
+    complete = _require(start + stride * height < tf.size(data, tf.int64), "truncated BMP")
+    with tf.control_dependencies([kind, _fits(height, width), complete]):
         rows = tf.reshape(data[start : start + stride * height], (height, stride))
 
     def indexed() -> tf.Tensor:

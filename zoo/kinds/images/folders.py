@@ -130,15 +130,15 @@ def readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         looked = list(pool.map(look, examples))
     notes += [note for _, odd, _ in looked for note in odd]
-    found = [(example, kind) for example, _, kind in looked if example is not None]
-    counts = Counter(kind for _, kind in found)
-    for example, kind in found:
+    images = [(example, kind) for example, _, kind in looked if example is not None]
+    counts = Counter(kind for _, kind in images)
+    for example, kind in images:
         # A "photo not found" picture or a logo among photographs gives itself away by its format.
-        if counts[kind] <= len(found) * RARE:
-            usual, count = counts.most_common(1)[0]
-            reason = f"{kind}, where {count} of {len(found)} files are {usual}: look whether it belongs here"
+        if counts[kind] <= len(images) * RARE:
+            common, count = counts.most_common(1)[0]
+            reason = f"{kind}, where {count} of {len(images)} files are {common}: look whether it belongs here"
             notes.append(Note(example.name, "kept", reason))
-    return [example for example, _ in found]
+    return [example for example, _ in images]
 
 
 class LabelSets(NamedTuple):

@@ -60,7 +60,7 @@ class Images(Kind):
     title: ClassVar[str] = "images"
     takes: ClassVar[str] = "pixels float32 (batch, height, width, channels), 0-255"
     placeholder: ClassVar[str] = "PHOTO"
-    usual: ClassVar[str] = "cnn"
+    default_builder: ClassVar[str] = "cnn"
     pictures: ClassVar[bool] = True
     prepares: ClassVar[bool] = False
     served_as_numbers: ClassVar[bool] = True

@@ -31,8 +31,8 @@ def sized_pixels_of(
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def pixels(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        decoded, whole = decode_sized(image_bytes, size, crop)
-        return tf.cast(grey(decoded) if channels == 1 else decoded, tf.float32), whole
+        decoded, full_size = decode_sized(image_bytes, size, crop)
+        return tf.cast(grey(decoded) if channels == 1 else decoded, tf.float32), full_size
 
     with tf.init_scope():  # part of no other function
         return pixels.get_concrete_function()

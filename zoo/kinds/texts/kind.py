@@ -55,7 +55,7 @@ class Texts(Kind):
     title: ClassVar[str] = "texts"
     takes: ClassVar[str] = "tokens int32 (batch, length), with vocabulary.txt"
     placeholder: ClassVar[str] = "FILE.txt"
-    usual: ClassVar[str] = "gru"
+    default_builder: ClassVar[str] = "gru"
     words: ClassVar[bool] = True
     fits_int8: ClassVar[bool] = False
     required: ClassVar[tuple[str, ...]] = ("vocabulary_size",)
