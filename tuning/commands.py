@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands.asking import read
 from zoo.commands.completing import completing, of
+from zoo.commands.datasets import read
 from zoo.commands.options import (
     IMPORT,
     INPUT_SIZE,
