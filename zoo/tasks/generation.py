@@ -1,4 +1,4 @@
-"""Making new examples like those of training: what adversarial networks learn."""
+"""Generation of new examples like those of training, by adversarial networks."""
 
 from __future__ import annotations
 
