@@ -21,20 +21,20 @@ class ReconstructionEvaluation:
 
     Attributes:
         part: which part was scored.
-        examples: how many normal ones.
+        examples: number of normal examples.
         mse: mean squared error; of images in unit range, else in units of the prepared features.
         psnr: of images, mean over them of the peak signal-to-noise ratio, in dB.
-        noisy: of a denoising autoencoder, PSNR of the images with noise that `psnr` was reached from; else None.
+        noisy: of a denoising autoencoder, PSNR of the images with noise before denoising; else None.
         threshold: score above which an example is an anomaly.
         false_alarms: share of these examples above it.
-        anomalies: how many held-out examples are not normal.
-        detected: share of them above the threshold; None without any.
-        roc_auc, average_precision: of telling anomalies by the score; None without any.
+        anomalies: number of held-out examples that are not normal.
+        detected: share of the anomalies above the threshold; None without anomalies.
+        roc_auc, average_precision: of the score as a detector of anomalies; None without anomalies.
         bound: of a variational autoencoder, the evidence lower bound, in nats an example, a code drawn for each of up
             to 2,000; of images the probability of their whole pixels, else the density of the prepared features.
         bits: of images, the bits a pixel and channel that this bound allows to store them in.
-        active: of a variational autoencoder, how many codes vary with the input.
-        samples: of a variational autoencoder on images with classes, how good those are that it makes.
+        active: of a variational autoencoder, the number of codes that vary with the input.
+        samples: of a variational autoencoder on images with classes, the scores of images that it generates.
         baselines: the same scores of simple models, by name.
         differences: 95 % interval of their ROC-AUC less this one, by name.
     """
@@ -99,8 +99,8 @@ def findings(
 
     Args:
         evaluation: of it.
-        false_alarms: share that was allowed over the threshold.
-        codes: width of its code.
+        false_alarms: allowed share of normal examples over the threshold.
+        codes: width of the code.
         calibration_count: number of normal examples that set the threshold.
     """
     problems = []

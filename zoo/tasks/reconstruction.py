@@ -1,4 +1,4 @@
-"""Giving back the input, and telling what is not like it: what autoencoders learn."""
+"""Reconstruction of inputs and detection of anomalies, by autoencoders."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ BOUND = Measure("bound", "max", lambda _, t, o: o["bound"])
 
 @dataclass(frozen=True)
 class Reconstruction(Task):
-    """Giving back the input. Targets are classes where there are such, and are not learnt.
+    """Reconstruction of inputs. Targets are classes, if there are any, and are not learnt.
 
     Attributes:
         threshold: score above which an example is an anomaly.
-        normal: names of the classes that are none; a network learns from these alone. All classes where empty.
+        normal: names of the normal classes, the only ones that a network learns from; empty for all classes.
         false_alarms: share of normal examples that may be over the threshold, in (0, 1).
-        window: of a series, its steps; 0 for what is none.
+        window: steps of a window of a series; 0 for other inputs.
         calibration_count: number of scores of normal examples that set the threshold; not in the card.
     """
 
@@ -54,7 +54,7 @@ class Reconstruction(Task):
 
     @classmethod
     def of(cls, raw: Written) -> Reconstruction:
-        """Targets say nothing."""
+        """The task; targets are not used."""
         return cls()
 
     def encode(self, raw: Written) -> np.ndarray:
@@ -69,8 +69,8 @@ class Reconstruction(Task):
         """See `Task.chosen`: the normal examples.
 
         Raises:
-            InputError: there is no such class, all of them are normal, the task has no classes, no training example is
-                normal, or the held-out part does not have both kinds.
+            InputError: a normal class does not exist, all classes are normal, the data have no classes, no training
+                example is normal, or the held-out part lacks normal or other examples.
         """
         if not self.normal:
             return None
@@ -101,7 +101,7 @@ class Reconstruction(Task):
 
     @property
     def reach(self) -> int:
-        """An autoencoder's target is its window: none that chooses may reach into those learnt."""
+        """The window, which is the target too: a window that chooses the epoch shares no step with learnt ones."""
         return self.window
 
     def check_network(self, network: Any, inputs: np.ndarray, source: Any) -> None:
@@ -115,7 +115,7 @@ class Reconstruction(Task):
     def learnt(
         self, source: Any, targets: np.ndarray, inputs: np.ndarray, chosen: np.ndarray
     ) -> tuple[np.ndarray, None]:
-        """Nothing beside the inputs."""
+        """Zeros, because the network learns from the inputs alone."""
         return np.zeros(len(inputs), np.int32), None
 
     def plan(self, network: Any) -> Plan:
@@ -150,7 +150,7 @@ class Reconstruction(Task):
         }
 
     def answer(self, outputs: Outputs, request: Mapping[str, Any], xp: Any) -> Answer:
-        """Scores over the threshold are anomalies; scores alone are enough for that."""
+        """Scores over the threshold are anomalies. `outputs` may be the scores alone."""
         score, limit = outputs["score"], self.threshold
         roots = xp.sqrt(xp.maximum(score, 0.0))
         margin = xp.abs(roots - max(limit, 0.0) ** 0.5) / xp.maximum(roots, 1.0)
@@ -158,7 +158,7 @@ class Reconstruction(Task):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """None: there are no classes."""
+        """Empty, as answers have no classes."""
         return ()
 
     def beside(self) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class Reconstruction(Task):
         return {"reconstruction": model.reconstruct(inputs), "score": model.score(inputs)}
 
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:
-        """None here: `evaluate` compares with simple models."""
+        """Empty; `evaluate` compares with simple models."""
         return {}
 
     def exam_outputs(self, exam: Exam) -> dict[str, np.ndarray]:

@@ -1,12 +1,11 @@
 """`zoo.kinds.images.decoding.decode` in TensorFlow operations, for exported models: the same pixels, bit for bit.
 
-Only what TensorFlow decodes exactly is left to it: JPEG, PNG, still WebP, and GIF frames that were cut out and made
-opaque first. BMP is read here. What can't be given exactly is refused by an assertion that says so. Of damaged files
-one may be read here and refused there: checksums and the ends of compressed data are not checked alike.
+TensorFlow decodes the formats that it decodes exactly: JPEG, PNG, still WebP, and GIF frames that were cut out and made
+opaque first. This module reads BMP. An assertion refuses images that can't be decoded exactly. A damaged file may be
+read by one decoder and refused by the other, because they check checksums and the ends of compressed data differently.
 
-Two rewrites of TensorFlow's optimizer would cost the last bit, and so are kept away from: a division by a constant
-becomes a multiplication by its reciprocal (`divide_no_nan` does not), and sums may be taken in another order (`cumsum`
-is not).
+Two rewrites of TensorFlow's optimizer would change the last bit, and are avoided: a division by a constant becomes a
+multiplication by its reciprocal (`divide_no_nan` does not), and sums are computed in another order (`cumsum` is not).
 """
 
 from __future__ import annotations
@@ -278,7 +277,7 @@ def _webp(encoded: tf.Tensor, data: tf.Tensor) -> Read:
     return pixels, at + 8, tf.where(is_exif, _uint(data, at + 4, 4), 0)
 
 
-# What is on the way from bytes to pixels.
+# Steps from bytes to pixels.
 
 
 def _name(name: bytes) -> int:
@@ -323,7 +322,7 @@ def _on_white(pixels: tf.Tensor) -> tf.Tensor:
 
 
 def _upright(pixels: tf.Tensor, data: tf.Tensor, at: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    """Turned as the EXIF data at a place says: `decoding.orientation`, then its transposition."""
+    """Pixels turned by the EXIF data at a place: `decoding.orientation`, then its transposition."""
     marked = (length >= 6) & (_uint(data, at, 6, big=True) == _name(b"Exif\0\0"))
     exif = tf.concat([data[tf.where(marked, at + 6, at) : at + length], [0]], 0)
     little, big = (_uint(exif, 0, 4, big=True) == _name(order) for order in (b"II*\0", b"MM\0*"))

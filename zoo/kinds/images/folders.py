@@ -1,4 +1,4 @@
-"""Labelled images of folders and manifests: every file is looked at, or listed with the reason why not."""
+"""Labelled images of folders and manifests. Each file is read, or has a note with the reason why it is not."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def labelled(
 
     Args:
         path: as `images` takes it.
-        multi_label: a row of a manifest without a label is an example that has none of them, rather than left out;
-            taken for granted where a row has several.
+        multi_label: a row of a manifest without a label is an example without labels, and not left out. It is implied
+            if a row has several labels.
         labels: False for images without, as in `images`.
         known: classes of a model, which folders may be named after.
 
     Returns:
-        those whose header is that of an image, by name; and notes on the others.
+        files with the header of an image, by name; and notes on the others.
     """
     if multi_label and not labels:
         raise InputError("expected multi_label or labels=False, received both; images without labels have not several")
@@ -59,7 +59,7 @@ def labelled(
 
 
 def emptied(before: Iterable[Example], after: Iterable[Example]) -> list[Note]:
-    """Notes on the classes that had images before, and none after."""
+    """Notes on the classes with images in `before` and none in `after`."""
     first, left = ({label for example in examples for label in example.labels} for examples in (before, after))
     return [Note(label, "left out", "no readable image in this class") for label in sorted(first - left)]
 
@@ -107,7 +107,7 @@ def _manifest(path: Path, notes: list[Note], labels: bool) -> Iterator[Example]:
 
 
 def readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
-    """Those whose header is that of an image, with the digest of their content."""
+    """The examples with the header of an image, each with the digest of its content."""
 
     def look(example: Example) -> tuple[Example | None, list[Note], str]:
         try:
@@ -142,7 +142,7 @@ def readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
 
 
 class LabelSets(NamedTuple):
-    """Labels of images, any number each, which `zoo.tasks` make arrays of; see `zoo.tasks.terms.Written`."""
+    """Labels of images, any number each, which tasks encode as arrays; see `zoo.tasks.terms.Written`."""
 
     labels: Sequence[tuple[str, ...]]
     names: Sequence[str]

@@ -24,7 +24,7 @@ def pixels_of(size: tuple[int, int], crop: float | None, channels: int) -> Calla
 def sized_pixels_of(
     size: tuple[int, int], crop: float | None, channels: int
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """The same, and height and width of each image before, int32 (batch, 2); traced once, as that takes seconds."""
+    """Decoding to pixels, and height and width of each image, int32 (batch, 2). Traced once, as that takes seconds."""
     import tensorflow as tf
 
     from zoo.kinds.images.decoding_graph import decode_sized, grey
