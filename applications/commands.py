@@ -11,6 +11,7 @@ from zoo.commands.options import (
     OUT,
     SEED,
     Grouped,
+    manifest_options,
     model_option,
     output_option,
     training_option,
@@ -20,6 +21,7 @@ from zoo.terminal import say, say_json
 
 @click.command(cls=Grouped, short_help="Fine-tune a pretrained model on your images and export it.")
 @click.argument("path", type=click.Path())
+@manifest_options
 @INPUT_SIZE(
     help="Side of the images in pixels that the model sees. Lower it to be quicker, raise it where details matter.  "
     "[default: the backbone's]"
@@ -88,9 +90,9 @@ from zoo.terminal import say, say_json
 def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool, **options: object) -> None:
     """Fine-tune a pretrained model on the images in PATH, score it, and export it ready to serve.
 
-    PATH is a folder with one sub-folder a class, or with train/, val/ and test/ of such, or a manifest with the
-    columns path,label[,split][,group]. Or it has images/ beside masks/, and a U-Net on the pretrained model learns the
-    class of each pixel. It is only read. Scores are on images held out from all training.
+    PATH is a folder with one sub-folder a class, or with train/, val/ and test/ of such, or a manifest, a table with
+    a column of paths and one of labels. Or it has images/ beside masks/, and a U-Net on the pretrained model learns
+    the class of each pixel. It is only read. Scores are on images held out from all training.
 
     \b
     zoo finetune photos/
@@ -99,6 +101,7 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
     from applications.fine_tuning import fine_tune
     from zoo.artifacts import artifact
     from zoo.commands import tables
+    from zoo.commands.datasets import read_manifest
 
     def report(evaluation: object, data: object, notes: tuple[str, ...]) -> None:
         tables.show_data(data)
@@ -108,7 +111,7 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
         say("exporting, and checking the export against the model ...")
 
     result = fine_tune(
-        path,
+        read_manifest(path, options, options["seed"]),
         weights=None if weights == "random" else weights,
         augment=[name for name in augment.split(",") if name not in ("", "none")],
         report=None if as_json else report,

@@ -188,7 +188,7 @@ class BuilderTrials:
             reuse=self.reuse,
             metrics=[],
         )
-        return network, history, self._answers(job, job.inputs[score_on])
+        return network, history, self._answers(job, job.inputs[score_on], score_on)
 
     def _built(self, shape: tuple[int, ...], arguments: dict[str, Any], precision: str) -> keras.Model:
         network, _ = build(self.build, self.data, shape, arguments, precision)
@@ -205,8 +205,11 @@ class BuilderTrials:
         """Training settings with the defaults for the first split."""
         return self._settings(training).completed(self.job, len(self.splits[0][0]))
 
-    def _answers(self, job: Job, inputs: np.ndarray) -> Outputs:
-        """Outputs of the network of `job` for prepared `inputs`, as the objective takes them."""
+    def _answers(self, job: Job, inputs: np.ndarray, positions: np.ndarray | None = None) -> Outputs:
+        """Outputs of the network of `job` for prepared `inputs`, as the objective takes them.
+
+        Those of training examples are at `positions`, int64.
+        """
         network = job.network
         from zoo.arrays import together
 
@@ -220,7 +223,10 @@ class BuilderTrials:
             for start in range(0, len(inputs), batch)
         ]
         answers = np.concatenate(parts).astype(np.float32)
-        return self.task.named(answers if job.scale is None else job.scale.restored(answers, inputs))
+        answers = answers if job.scale is None else job.scale.restored(answers, inputs)
+        if job.units is not None and positions is not None:
+            answers = job.units.chosen(positions).restored(answers).astype(np.float32)
+        return self.task.named(answers)
 
     def finish(self, settings: Settings, epochs: int, states: Path) -> tuple[Trained, Outputs]:
         """The trained model of a trial, scored on the held-out part, and its outputs there.

@@ -182,7 +182,8 @@ def publish(
             if not alike(task, sample, expected, SAME):
                 new_outputs = model_outputs(task, shipped, data.held_out.inputs, kind)
                 part = "test" if data.test is not None else "validation"
-                new_evaluation = task.evaluate(Exam(part, data.held_out.targets, new_outputs))
+                exam = Exam(part, data.held_out.targets, new_outputs, series=data.held_out.series)
+                new_evaluation = task.evaluate(exam)
                 evaluation = replace(new_evaluation, baselines=evaluation.baselines)
         request = kind.request(inputs, task.asks)
         parity = compare(task, expected, answers(), kind.formats(inputs), request=request)

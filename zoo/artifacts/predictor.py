@@ -206,7 +206,7 @@ class Predictor:
             raise InputError(f"{path}: no labelled example to score; {'; '.join(reasons[:3]) or 'it has none'}")
         part = part.chosen(answered)
         weighted = self.card.get("training", {}).get("class_weights")
-        exam = Exam(str(path), part.targets, outputs, part.digests, weighted=weighted)
+        exam = Exam(str(path), part.targets, outputs, part.digests, weighted=weighted, series=part.series)
         scores = self.task.evaluate(exam)
         rows = self.task.graded(part.names, exam, forms.as_json(self.task, outputs, {}))
         pictures = self.task.pictures(part, exam, self.kind)

@@ -9,6 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
+TINY = 1e-30  # a deviation that float32 divides by
+UNEVEN = 1e-5  # of the mean: deviations below are the rounding of float32
+
 
 @keras.saving.register_keras_serializable("zoo")
 class Numbers(keras.layers.Layer):
@@ -112,6 +115,82 @@ class Scale(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
         return super().get_config() | {"means": self.means, "deviations": self.deviations}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class WindowScale(keras.layers.Layer):
+    """Subtracts from each window its own mean, and divides by its own deviation, feature by feature.
+
+    A window that does not vary comes out as 0.
+
+    Input: float32 (batch, length, features). Output: the same, and the unit of one feature, its mean and its deviation
+    in each window, float32 (batch, 2).
+
+    Source: Kim et al. 2022, "Reversible Instance Normalization for Accurate Time-Series Forecasting against
+        Distribution Shift"; Salinas et al. 2020, "DeepAR", scales each series by its past too.
+
+    Args:
+        means, deviations: one a feature, of all windows of training.
+        alike: positions of the features that are scaled by these, as flags, which say nothing about themselves.
+        position: of the feature whose unit is given.
+    """
+
+    def __init__(
+        self,
+        means: Sequence[float],
+        deviations: Sequence[float],
+        alike: Sequence[int],
+        position: int,
+        **options: Any,
+    ):
+        super().__init__(**(options | {"dtype": "float32"}))
+        self.means, self.deviations = list(means), list(deviations)
+        self.alike, self.position = list(alike), position
+
+    def call(self, values: Any) -> Any:
+        """As the class says."""
+        mean = ops.mean(values, axis=1, keepdims=True)
+        centred = values - mean
+        farthest = ops.maximum(ops.max(ops.abs(centred), axis=1, keepdims=True), TINY)
+        # Squares of what is small or large leave float32: the deviation is taken in units of the farthest value.
+        deviation = farthest * ops.sqrt(ops.mean(ops.square(centred / farthest), axis=1, keepdims=True))
+        deviation = ops.maximum(ops.maximum(deviation, UNEVEN * ops.abs(mean)), TINY)
+        at = slice(self.position, self.position + 1)
+        unit = ops.concatenate([mean[:, 0, at], deviation[:, 0, at]], axis=1)
+        common = np.isin(np.arange(len(self.means)), self.alike)
+        mean = ops.where(common, np.asarray(self.means, np.float32), mean)
+        deviation = ops.where(common, np.asarray(self.deviations, np.float32), deviation)
+        return (values - mean) / deviation, unit
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[tuple[int | None, ...], ...]:
+        """Those of the input, and of a mean and a deviation."""
+        return input_shape, (input_shape[0], 2)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        names = ("means", "deviations", "alike", "position")
+        return super().get_config() | {name: getattr(self, name) for name in names}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class OwnUnit(keras.layers.Layer):
+    """Brings answers in the unit of a window, as `WindowScale` gives it, into that of the feature.
+
+    Input: float32 (batch, values), and the unit, float32 (batch, 2). Output: float32 (batch, values).
+    """
+
+    def __init__(self, **options: Any):
+        super().__init__(**(options | {"dtype": "float32"}))
+
+    def call(self, values: Any, unit: Any) -> Any:
+        """As the class says."""
+        return values * unit[:, 1:] + unit[:, :1]
+
+    def compute_output_shape(
+        self, values_shape: tuple[int | None, ...], unit_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        """That of the answers."""
+        return values_shape
 
 
 @keras.saving.register_keras_serializable("zoo")

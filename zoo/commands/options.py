@@ -121,7 +121,8 @@ READING = {
     ),
     "series": data_option(
         "--series",
-        help="Column that says which sequence a row belongs to. Give it where a table holds many sequences.",
+        help="Column that says which sequence a row belongs to. Give it where a table holds many sequences, or with "
+        "--horizon many series to forecast, as those of shops or sensors.",
     ),
     "time": data_option(
         "--time", help="Column that holds the time, by which rows are sorted. Give it where they are not in order."
@@ -140,6 +141,33 @@ READING = {
     "horizon": data_option(
         "--horizon", type=int, help="Number of steps to forecast. Give it to have a table read as a series."
     ),
+    "fill": data_option(
+        "--fill",
+        metavar="HOW",
+        help="How gaps of a series are filled, values and rows for missing times: previous or zero. Give it where a "
+        "gap means that nothing changed, or that nothing was sold.",
+    ),
+    "path_column": data_option(
+        "--path-column",
+        help="Column of a manifest that holds the paths of the images. Give it where it is not recognised.",
+    ),
+    "label_column": data_option(
+        "--label-column",
+        help="Column of a manifest that holds the labels, or several of 0 and 1 with commas between. Give it where "
+        "there are other columns.",
+    ),
+    "images": data_option(
+        "--images",
+        type=click.Path(),
+        metavar="FOLDER",
+        help="Folder of the images that a manifest lists. Give it where they are not beside the manifest.",
+    ),
+    "suffix": data_option(
+        "--suffix",
+        metavar=".SUFFIX",
+        help="Suffix of the images that a manifest lists without one, as .jpg. Give it where files differ in nothing "
+        "else.",
+    ),
     "labels": data_option(
         "--no-labels",
         "labels",
@@ -148,6 +176,16 @@ READING = {
         help="Read images without classes. Give it for autoencoders and GANs on a folder that has none.",
     ),
 }
+
+
+MANIFEST = ("path_column", "label_column", "images", "suffix")  # the names in READING that speak of manifests
+
+
+def manifest_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options on how to read a manifest of images."""
+    for name in reversed(MANIFEST):
+        command = READING[name](command)
+    return command
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:

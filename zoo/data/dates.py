@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FIELDS = r"^\s*(\d{1,2})([/.\-])(\d{1,2})\2(?:\d{4}|\d{2})(?!\d)"  # two small fields and a year, which pandas may swap
 MONTHS = 12
 DAYS = 31
-IRREGULAR = 1.25  # of the usual step; months have 28 to 31 days
+UNEVEN = 4  # times as far as in the other order the largest step is from the usual one
 
 
 class Dates(NamedTuple):
@@ -47,7 +47,7 @@ def read(
     """Read a column of dates.
 
     A field over 12 is a day, and so is the first one before a dot. Where neither is there, the order in which rows
-    are sorted by time, or follow each other in equal steps, is taken.
+    are sorted by time, or follow each other in more equal steps, is taken.
 
     Args:
         column: strings or times.
@@ -135,9 +135,9 @@ def _by_order(day: pd.Series, month: pd.Series, groups: np.ndarray | None) -> tu
     sorted_ = {first: bool((each >= 0).all() or (each <= 0).all()) for first, each in steps.items()}
     if sorted_[True] != sorted_[False]:
         return sorted_[True], "rows are then sorted by time"
-    equal = {first: _regular(each) for first, each in steps.items()}
-    if all(sorted_.values()) and equal[True] != equal[False]:
-        return equal[True], "rows then follow in equal steps"
+    day_jump, month_jump = _largest(steps[True]), _largest(steps[False])
+    if all(sorted_.values()) and max(day_jump, month_jump) >= UNEVEN * min(day_jump, month_jump):
+        return day_jump < month_jump, "rows then follow in more equal steps"
     return None, None
 
 
@@ -150,9 +150,10 @@ def _steps(moments: pd.Series, groups: np.ndarray | None) -> np.ndarray:
     return np.diff(values[order])[np.diff(groups[order]) == 0]
 
 
-def _regular(steps: np.ndarray) -> bool:
-    usual = np.median(np.abs(steps))
-    return bool((np.abs(steps) <= IRREGULAR * usual).all() and (np.abs(steps) * IRREGULAR >= usual).all())
+def _largest(steps: np.ndarray) -> float:
+    """The largest step in units of the usual one; 1 where there is none."""
+    sizes = np.abs(steps[steps != 0])
+    return float(sizes.max() / np.median(sizes)) if len(sizes) else 1.0
 
 
 def _called(day_first: bool) -> str:

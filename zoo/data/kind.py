@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from zoo.data.look import Look
+    from zoo.evaluation.units import Units
     from zoo.tasks.task import Task
 
 STEPS = 24  # of a made-up input, along an axis of any length
@@ -109,6 +110,11 @@ class Kind(ABC):
     """Position of the feature of a series that is forecast."""
 
     # ---- reading ----
+
+    @property
+    def overlap(self) -> int:
+        """Examples, counted from one, beyond which no other shares steps with it; 0 where inputs are independent."""
+        return self.window
 
     @classmethod
     def recognises(cls, look: Look) -> str | None:
@@ -229,6 +235,15 @@ class Kind(ABC):
         from zoo.arrays import apply
 
         return self.in_memory(inputs) if preprocess is None else apply(preprocess, inputs)
+
+    def units(self, inputs: Inputs, preprocess: Any) -> Units | None:
+        """The unit of each example, where its targets are learnt in one of its own; None where all have the same.
+
+        Args:
+            inputs: as `Part` has them.
+            preprocess: as `prepared` takes it.
+        """
+        return None
 
     def place(self, inputs: Inputs, at: tuple[int, ...]) -> tuple[str, Any]:
         """The place of a number of the prepared inputs in words, and the raw number that it comes from.
@@ -385,7 +400,7 @@ class Kind(ABC):
         return {self.name: np.asarray(inputs, np.float32)}
 
     def prepare(self, preprocess: Any, tensors: Mapping[str, tf.Tensor]) -> Any:
-        """What the network takes, of those tensors; a function of the graph.
+        """What the network takes, of those tensors, and the unit of its answers if any; a function of the graph.
 
         Args:
             preprocess: as `preprocess_of` gives it.

@@ -62,6 +62,7 @@ class Part:
         digests: sha256 of each input's content.
         units: int64 (examples,); examples with equal values, which are of one group or copies, stay on one side of
             every split. None where there are no groups: copies stay together.
+        series: the name of the series that each example is of; None where there is one, or none.
     """
 
     inputs: Inputs
@@ -69,6 +70,7 @@ class Part:
     names: tuple[str, ...]
     digests: tuple[str, ...]
     units: np.ndarray | None = None
+    series: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -81,7 +83,8 @@ class Part:
 
         inputs = chosen_inputs(self.inputs, positions)
         units = None if self.units is None else self.units[positions]
-        return Part(inputs, self.targets[positions], pick(self.names), pick(self.digests), units)
+        series = None if self.series is None else pick(self.series)
+        return Part(inputs, self.targets[positions], pick(self.names), pick(self.digests), units, series)
 
     @property
     def together(self) -> np.ndarray:

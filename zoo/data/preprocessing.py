@@ -129,6 +129,33 @@ def for_sequences(rows: np.ndarray, length: int | None) -> Unbuilt:
     return Unbuilt(build)
 
 
+def for_windows(rows: np.ndarray, length: int, position: int) -> Unbuilt:
+    """Scaling of each window of several series by its own past; see `zoo.builders.preprocessing.WindowScale`.
+
+    Args:
+        rows: float32 (steps of all training series, features).
+        length: of the windows.
+        position: of the feature that is forecast.
+
+    Returns:
+        a model from float32 (batch, length, features) to the same shape, and to the unit of that feature, float32
+        (batch, 2).
+    """
+    means, deviations = moments(rows)
+    flags = [at for at, column in enumerate(rows.T) if at != position and len(np.unique(column)) <= 2]
+
+    def build() -> keras.Model:
+        import keras
+
+        from zoo.builders.preprocessing import WindowScale
+
+        entry = keras.Input((length, len(means)), dtype="float32", name="sequence")
+        scale = WindowScale(means.tolist(), deviations.tolist(), flags, position, name="scale")
+        return keras.Model(entry, scale(entry), name="preprocess")
+
+    return Unbuilt(build)
+
+
 def for_text(texts: np.ndarray, size: int, length: int | None, longest: int) -> tuple[keras.Model, tuple[str, ...]]:
     """The vocabulary of `texts`, and words to ids.
 

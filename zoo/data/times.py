@@ -79,13 +79,14 @@ def of(frame: Frame, when: When, notes: list[Note], groups: np.ndarray | None = 
     return _timed(frame, when, notes, groups, None)
 
 
-def in_order(timed: Timed, notes: list[Note], *, strict: bool = True) -> Timed:
+def in_order(timed: Timed, notes: list[Note], *, strict: bool = True, steps_noted: bool = True) -> Timed:
     """The rows from the first to the last time. What was moved, and steps that differ, are noted.
 
     Args:
         timed: of one series.
         notes: more are added.
         strict: whether each time must be there once.
+        steps_noted: whether steps that differ are noted at once; else `note_steps` does it later.
 
     Raises:
         InputError: a time is there twice.
@@ -107,6 +108,15 @@ def in_order(timed: Timed, notes: list[Note], *, strict: bool = True) -> Timed:
             f"{frame.values[when.column].iloc[at]}; expected each time once. If rows are of several series, as shops "
             "or sensors, name the column that says which: series= or --series COLUMN"
         )
+    if steps_noted:
+        note_steps(timed, notes)
+    return timed
+
+
+def note_steps(timed: Timed, notes: list[Note]) -> None:
+    """Note the steps from row to row that are not the usual one."""
+    frame, seconds, when = timed
+    steps = np.diff(seconds)
     different, counts = np.unique(steps, return_counts=True)
     if len(different) > 1:
         usual = different[counts.argmax()]
@@ -114,7 +124,6 @@ def in_order(timed: Timed, notes: list[Note], *, strict: bool = True) -> Timed:
         irregular = f"{counts.sum() - counts.max()} of {len(steps)} steps are not the usual one, the first before "
         reason = f"{irregular}{frame.names[odd]}: a window is rows, not time"
         notes.append(Note(f"column {when.column}", "kept", reason))
-    return timed
 
 
 def chosen(frame: Frame, rows: np.ndarray) -> Frame:

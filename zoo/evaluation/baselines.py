@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from zoo.evaluation.units import Units
 
 CELLS = 2_000_000  # numbers to fit a linear model on, at most
 WEIGHED = 1e8  # numbers to fit a logistic regression on, times its classes
@@ -43,6 +45,7 @@ class Examples:
         raw: training and held-out inputs as a reader returns them.
         kind: of the inputs, as `zoo.data.kind.Kind`.
         seed: of the choice of training examples, where there are too many, and of the trees.
+        units: of each example of both parts, where it has one of its own.
     """
 
     inputs: np.ndarray
@@ -51,6 +54,7 @@ class Examples:
     raw: tuple[Any, Any]
     kind: Any
     seed: int = 0
+    units: tuple[Units, Units] | None = None
 
     @cached_property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +128,12 @@ def regressors(examples: Examples) -> dict[str, np.ndarray]:
 def forecasts(examples: Examples) -> dict[str, np.ndarray]:
     """The last value, the season before, and a linear autoregression on the same window; see `classifiers`."""
     rows, _ = examples.rows
-    return _repeated(examples) | _answers(examples, [Simple("linear autoregression", most_linear(rows), _linear)])
+    linear = Simple("linear autoregression", most_linear(rows), _linear)
+    if examples.units is None:
+        return _repeated(examples) | _answers(examples, [linear])
+    learnt, asked = examples.units
+    answers = _answers(replace(examples, targets=learnt.scaled(examples.targets)), [linear])
+    return _repeated(examples) | {name: asked.restored(values) for name, values in answers.items()}
 
 
 def _answers(examples: Examples, models: Sequence[Simple]) -> dict[str, np.ndarray]:
@@ -263,8 +272,13 @@ def _repeated(examples: Examples) -> dict[str, np.ndarray]:
 
     train, queries = examples.raw
     sample = np.arange(0, len(train), max(1, len(train) // 2000))
+    own = None if examples.units is None else examples.units[0].chosen(sample)
+
+    def wide(values: np.ndarray) -> np.ndarray:
+        return values.astype(np.float64) if own is None else own.scaled(values)
+
     errors = [
-        np.square(season(length, train[sample]) - examples.targets[sample].astype(np.float64)).mean()
+        np.square(wide(season(length, train[sample])) - wide(examples.targets[sample])).mean()
         for length in range(1, train.shape[1] + 1)
     ]
     best = 1 + int(np.argmax(errors <= ALIKE * min(errors)))  # a multiple of the season is as near

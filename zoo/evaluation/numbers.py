@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.evaluation import measures
 from zoo.evaluation.findings import Finding
-from zoo.evaluation.tables import Shown, Table, number
+from zoo.evaluation.tables import Line, Shown, Table, number
 
 ROWS = 10  # of a table, where there are more values
 
@@ -53,6 +53,7 @@ class RegressionEvaluation:
         r2: coefficient of determination, mean over values; None for a single example.
         values: mse, rmse, mae and r2 of each value; of a forecast, of each step.
         baselines: the same four of simple models fitted on the same training part, by name.
+        series: of several series the scores of each, by name, with its examples and its baselines.
     """
 
     part: str
@@ -63,10 +64,11 @@ class RegressionEvaluation:
     r2: float | None
     values: dict[str, dict[str, float | None]]
     baselines: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    series: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON holds them."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "series" or value}
 
     def beside(self) -> tuple[str, float | None, dict[str, float | None]]:
         """See `zoo.tasks.terms.Scored.beside`."""
@@ -84,6 +86,19 @@ class RegressionEvaluation:
         last = [own, *(row(name, scores) for name, scores in self.baselines.items())]
         rows = [row(name, self.values[name]) for name in names]
         yield Table(f"{self.part}: {self.examples} examples", ("", "RMSE", "MAE", "R²"), rows, last)
+        if self.series:
+            yield from self._of_series()
+
+    def _of_series(self) -> Shown:
+        simple = list(next(iter(self.series.values()))["baselines"])
+        rows = []
+        for name, scores in list(self.series.items())[:ROWS]:
+            others = (f"{scores['baselines'][model]['rmse']:.4g}" for model in simple)
+            rows.append([name, f"{scores['rmse']:.4g}", f"{scores['mae']:.4g}", number(scores["r2"]), *others])
+        beside = ", and the RMSE of simple models" if simple else ""
+        yield Table(f"each series{beside}", ("", "RMSE", "MAE", "R²", *simple), rows)
+        if len(self.series) > ROWS:
+            yield Line("", f"and {len(self.series) - ROWS} more series: --json has them all")
 
 
 def errors(targets: np.ndarray, values: np.ndarray) -> dict[str, float | None]:

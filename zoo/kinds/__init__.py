@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checke
     from zoo.kinds.registry import KINDS as KINDS
     from zoo.kinds.registry import register as register
     from zoo.kinds.sequences.kind import Sequences as Sequences
+    from zoo.kinds.sequences.windows import Panel as Panel
     from zoo.kinds.sequences.windows import Series as Series
     from zoo.kinds.tables.kind import Tables as Tables
     from zoo.kinds.texts.kind import Texts as Texts
@@ -23,6 +24,7 @@ _PUBLIC = {
     "Kind": "zoo.data.kind",
     "Raw": "zoo.data.kind",
     "Sequences": "zoo.kinds.sequences.kind",
+    "Panel": "zoo.kinds.sequences.windows",
     "Series": "zoo.kinds.sequences.windows",
     "Tables": "zoo.kinds.tables.kind",
     "Texts": "zoo.kinds.texts.kind",

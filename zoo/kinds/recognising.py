@@ -15,7 +15,8 @@ from zoo.tasks.registry import task_class
 
 EXPECTED = (
     "expected a folder of images or of .txt files with one sub-folder a class, images/ beside masks/, a manifest of "
-    "images (.csv with the columns path and label; .jsonl), a table (.csv, .tsv), IDX files, or time series (.ts)"
+    "images (.csv with a column of paths and one of labels; .jsonl), a table (.csv, .tsv), IDX files, or time "
+    "series (.ts)"
 )
 
 
@@ -49,8 +50,8 @@ def open(path: Any, **options: Any) -> Data:
     """Read a data set, whatever its form.
 
     A folder may hold images or .txt files, one sub-folder a class, ``images/`` beside ``masks/``, images without
-    classes (``labels=False``), IDX files or .ts files; a file may be a manifest of images (CSV with the columns
-    ``path`` and ``label``, JSON Lines), .ts, or a CSV or TSV file. The last is text where it has one column of long
+    classes (``labels=False``), IDX files or .ts files; a file may be a manifest of images (CSV with a column of
+    paths and one of labels, JSON Lines), .ts, or a CSV or TSV file. The last is text where it has one column of long
     strings and nothing else beside the label, a series to be forecast where `window` or `horizon` are among the
     options, sequences where `series` is, and else a table. The explicit forms are `zoo.data.images`, `masks`, `idx`,
     `tables`, `text` and `sequences`.

@@ -15,7 +15,8 @@ def composed(network: keras.Model, preprocess: keras.Model | None, scale: Any) -
 
     Args:
         network: trained, on prepared inputs.
-        preprocess: from raw inputs to prepared ones; None for nothing.
+        preprocess: from raw inputs to prepared ones, and to the unit of each where it has one of its own, as
+            `zoo.builders.preprocessing.WindowScale` gives it; None for nothing.
         scale: a `zoo.tasks.regression.Scale`, which brings answers into the unit of the targets; None for nothing.
     """
     import keras
@@ -36,6 +37,7 @@ def composed(network: keras.Model, preprocess: keras.Model | None, scale: Any) -
     taken = preprocess.inputs[0] if isinstance(preprocess, keras.Sequential) else preprocess.input
     raw = keras.tree.map_structure(lambda t: keras.Input(t.shape[1:], dtype=t.dtype, name=t.name), taken)
     ready = preprocess(raw)
+    ready, own = ready if isinstance(ready, list | tuple) else (ready, None)
     outputs = network(ready)
     if unit is not None:
         outputs = unit(outputs)
@@ -43,4 +45,8 @@ def composed(network: keras.Model, preprocess: keras.Model | None, scale: Any) -
             linear = keras.layers.Dense(len(scale.bias), name="linear_autoregression")
             outputs = keras.layers.Add(name="forecast")([outputs, linear(keras.layers.Flatten()(ready))])
             linear.set_weights([scale.kernel, scale.bias])
+    if own is not None:
+        from zoo.builders.preprocessing import OwnUnit
+
+        outputs = OwnUnit(name="unit_of_the_window")(outputs, own)
     return keras.Model(raw, outputs, name=network.name)

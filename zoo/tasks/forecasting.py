@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from zoo.evaluation import baselines
 from zoo.evaluation.baselines import Examples
+from zoo.evaluation.numbers import RegressionEvaluation, errors
 from zoo.tasks.regression import Regression, Scale
-from zoo.tasks.terms import Measure
+from zoo.tasks.terms import Exam, Measure
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,13 @@ class Forecasting(Regression):
 
     The network learns what a linear autoregression leaves, so that one that knows nothing is as good as that.
 
+    Attributes:
+        series: how many there are in the training part, whose windows follow each other by turns.
+
     Source: Zhang 2003, "Time series forecasting using a hybrid ARIMA and neural network model".
     """
+
+    series: int = 1
 
     name: ClassVar[str] = "forecasting"
     from_columns: ClassVar[bool] = False
@@ -39,8 +45,8 @@ class Forecasting(Regression):
 
     @property
     def reach(self) -> int:
-        """Steps of a target."""
-        return len(self.names)
+        """Steps of a target, of each series."""
+        return len(self.names) * self.series
 
     def learnt(
         self, source: Any, targets: np.ndarray, inputs: np.ndarray, chosen: np.ndarray
@@ -59,6 +65,23 @@ class Forecasting(Regression):
         parts = (middle * deviation, spread * deviation, kernel * deviation, bias * deviation + mean)
         return ((wide - middle) / spread).astype(np.float32), Scale(*(part.astype(np.float32) for part in parts))
 
+    def evaluate(self, exam: Exam) -> RegressionEvaluation:
+        """See `Task.evaluate`; with the scores of each series, where there are several."""
+        evaluation = super().evaluate(exam)
+        return evaluation if exam.series is None else replace(evaluation, series=by_series(exam))
+
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:
         """The last value, the season before, and a linear autoregression."""
         return baselines.forecasts(examples)
+
+
+def by_series(exam: Exam) -> dict[str, dict[str, Any]]:
+    """Scores of the model and of simple models for each series, by its name."""
+    names, scores = np.asarray(exam.series), {}
+    for name in dict.fromkeys(exam.series or ()):
+        here = names == name
+        targets = exam.targets[here]
+        scores[name] = {"examples": len(targets), **errors(targets, exam.outputs["prediction"][here])}
+        simple = {model: errors(targets, said["prediction"][here]) for model, said in exam.simple.items()}
+        scores[name]["baselines"] = simple
+    return scores

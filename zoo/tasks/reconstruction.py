@@ -63,7 +63,7 @@ class Reconstruction(Task):
 
     def brought(self, network: Any, of: Task, kind: Any) -> Reconstruction:
         """See `Task.brought`."""
-        return replace(self, names=of.names, window=kind.window)
+        return replace(self, names=of.names, window=kind.overlap)
 
     def chosen(self, data_task: Task, parts: Mapping[str, Any], source: Any) -> np.ndarray | None:
         """See `Task.chosen`: the normal examples.
@@ -124,7 +124,11 @@ class Reconstruction(Task):
 
     def inference_model(self, network: Any, preprocess: Any, scale: Any) -> Any:
         """See `Task.inference_model`; with the threshold."""
+        import keras
+
         network.threshold.assign(self.threshold)
+        if preprocess is not None and len(preprocess.outputs) > 1:  # the unit of a forecast has no use here
+            preprocess = keras.Model(preprocess.input, preprocess.outputs[0], name=preprocess.name)
         return network.behind(preprocess)
 
     def calibrated(self, network: Any, held_out_scores: HeldOutScores) -> tuple[Reconstruction, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -86,7 +86,7 @@ class Regression(Task):
 
     def fitted(self, targets: np.ndarray) -> Regression:
         """With the deviations."""
-        return type(self)(self.names, tuple(targets.std(axis=0, dtype=np.float64).tolist()))
+        return replace(self, deviations=tuple(targets.std(axis=0, dtype=np.float64).tolist()))
 
     def strata(self, targets: np.ndarray) -> np.ndarray | None:
         """Tenths of the first value."""

@@ -137,12 +137,14 @@ class Exam(NamedTuple):
         simple: outputs of simple models for the examples, by name of the model.
         weighted: whether training gave rare classes more weight; None where it can't.
         seed: of the draws.
-        network: trained, on prepared inputs; None, as all fields below, where an artifact is scored.
+        network: trained, on prepared inputs; None where an artifact is scored, which has no `inputs`, `held_out`,
+            `epochs` and `judge` either.
         inputs: prepared inputs of the training part.
         held_out: prepared inputs of the examples.
         epochs: losses and metrics of the training, epoch by epoch.
         judge: scores generated images, float32 0-255, against held-out ones. The second argument is the requested class
             of each, int (images,), or None.
+        series: the name of the series that each example is of; None where there is one, or none.
     """
 
     part: str
@@ -157,6 +159,7 @@ class Exam(NamedTuple):
     held_out: Any = None
     epochs: Sequence[Mapping[str, float]] = ()
     judge: Callable[[np.ndarray, np.ndarray | None], Any] | None = None
+    series: Sequence[str] | None = None
 
 
 class Scored(Protocol):

@@ -68,7 +68,7 @@ def folds(job: Job, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
     part, count = job.data.train, len(job.inputs)
     if job.data.task.inner_strata(part.targets) is None:
-        window, places = max(1, job.data.kind.window), np.arange(count)
+        window, places = max(1, job.data.kind.overlap), np.arange(count)
         blocks = np.array_split(places, FOLDS)
         apart = [(places < block[0] - window + 1) | (places > block[-1] + window - 1) for block in blocks if len(block)]
         splits = [(np.flatnonzero(train), block) for train, block in zip(apart, blocks, strict=False)]

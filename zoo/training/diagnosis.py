@@ -13,7 +13,7 @@ from zoo.evaluation.findings import CHECKED_APART, Finding
 from zoo.tasks.regression import Scale
 from zoo.tasks.task import Task
 from zoo.training import probes
-from zoo.training.inputs import prepared_inputs
+from zoo.training.inputs import prepared_inputs, scaled_targets, units_of
 from zoo.training.loop import History
 from zoo.training.probes import Examples
 from zoo.training.run import Trained
@@ -81,7 +81,8 @@ def diagnose(
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"diagnosing needs TensorFlow beneath Keras, which runs on {keras.backend.backend()}")
     inputs = prepared_inputs(data, data.train)
-    targets, scale = data.task.learnt(data.source, data.train.targets, inputs, np.arange(len(inputs)))
+    raw = scaled_targets(data.train, units_of(data, data.train))
+    targets, scale = data.task.learnt(data.source, raw, inputs, np.arange(len(inputs)))
     if (inputs == inputs[:1]).all():
         evidence = f"all {len(inputs):,} training examples have the same input"
         cause = Finding("constant inputs", evidence, "look what was read: columns, files, or pixels that never change")
@@ -107,7 +108,7 @@ def _held_out(data: Data, scale: Scale | None) -> Examples:
     order = np.random.default_rng(0).permutation(len(part))[:COMPARED]
     first = prepared_inputs(data, part.chosen(order[:1]))
     part = part.chosen(order[: max(1, PIXELS // first.size)])
-    inputs, targets = prepared_inputs(data, part), part.targets
+    inputs, targets = prepared_inputs(data, part), scaled_targets(part, units_of(data, part))
     if scale is not None:
         targets = (targets - scale.restored(np.zeros_like(targets), inputs)) / scale.deviation
     return Examples(inputs.astype(np.float32), targets, data.task)

@@ -7,6 +7,7 @@ import numpy as np
 from zoo.data.dataset import Data
 from zoo.data.parts import Part
 from zoo.errors import InputError
+from zoo.evaluation.units import Units
 from zoo.training.batches import not_finite
 
 
@@ -28,3 +29,13 @@ def prepared_inputs(data: Data, part: Part) -> np.ndarray:
         f"{where}: {raw:g} is not finite once the column is scaled to deviation 1; give the column another unit, or "
         "leave it out"
     )
+
+
+def units_of(data: Data, part: Part) -> Units | None:
+    """The unit of each example of `part`; None where all have the same."""
+    return data.kind.units(part.inputs, data.preprocess)
+
+
+def scaled_targets(part: Part, units: Units | None) -> np.ndarray:
+    """The targets of `part` in the unit of each example, where it has one of its own."""
+    return part.targets if units is None else units.scaled(part.targets)

@@ -17,6 +17,7 @@ from zoo.artifacts.gate import check_readable
 from zoo.artifacts.saved_model import saved_model
 from zoo.data.dataset import Data
 from zoo.errors import InputError
+from zoo.evaluation.units import Units
 from zoo.kinds.recognising import open as open_data
 from zoo.settings import check_name
 from zoo.tasks.registry import task_class
@@ -24,7 +25,7 @@ from zoo.tasks.regression import Scale
 from zoo.tasks.task import Task
 from zoo.training import own_code
 from zoo.training.batches import not_finite
-from zoo.training.inputs import prepared_inputs
+from zoo.training.inputs import prepared_inputs, scaled_targets, units_of
 
 if TYPE_CHECKING:
     import keras
@@ -45,6 +46,7 @@ class Job(NamedTuple):
         targets: of the training part, as the network learns them.
         task: that of the data, or one that the network brings.
         scale: converts outputs of the network to the unit of the targets; None without a unit.
+        units: of each training example, where it has one of its own, in which `scale` then is.
     """
 
     data: Data
@@ -54,12 +56,14 @@ class Job(NamedTuple):
     targets: np.ndarray
     task: Task
     scale: Scale | None
+    units: Units | None = None
 
     def on(self, chosen: np.ndarray) -> Job:
         """The job with the scale of the targets fitted on the training examples at `chosen`, int64, alone."""
         if self.scale is None:
             return self
-        targets, scale = self.task.learnt(self.data.source, self.data.train.targets, self.inputs, chosen)
+        raw = scaled_targets(self.data.train, self.units)
+        targets, scale = self.task.learnt(self.data.source, raw, self.inputs, chosen)
         return self._replace(targets=targets, scale=scale)
 
 
@@ -150,7 +154,8 @@ def prepare(
     data = _apart(task, data)
     if task.supervised:
         _check_targets(network, data, task, inputs)
-    targets, scale = task.learnt(data.source, data.train.targets, inputs, np.arange(len(inputs)))
+    units = units_of(data, data.train)
+    targets, scale = task.learnt(data.source, scaled_targets(data.train, units), inputs, np.arange(len(inputs)))
     if is_users_own(builder):
 
         def export(folder: Path) -> None:
@@ -159,7 +164,7 @@ def prepare(
             saved_model(model, folder, task=task, kind=kind)
 
         own_code.check(getattr(network, "generator", network), inputs[:2] if task.supervised else None, export)
-    return Job(data, network, name, inputs, targets, task, scale)
+    return Job(data, network, name, inputs, targets, task, scale, units)
 
 
 def _apart(task: Task, data: Data) -> Data:

@@ -32,7 +32,7 @@ from zoo.training.calibration import calibration_scores
 from zoo.training.callbacks import sheets as samples
 from zoo.training.checkpoints import Checkpoint
 from zoo.training.curves import learning_curves
-from zoo.training.inputs import prepared_inputs
+from zoo.training.inputs import prepared_inputs, units_of
 from zoo.training.learning import InnerSplit, inner_split, learn
 from zoo.training.loop import History
 from zoo.training.preparing import Job, check_builder, prepare
@@ -339,15 +339,17 @@ def exam_of(job: Job, network: keras.Model, held_out: np.ndarray, seed: int, **m
     if not job.task.supervised and (job.task.drawn or judges.has_judge(data)):
         judge = judges.scorer(data, job.inputs, held_out, seed, train)
     what = {"network": network, "inputs": job.inputs, "held_out": held_out, "seed": seed, "judge": judge}
-    return Exam(part, data.held_out.targets, {}, data.held_out.digests, **what, **more)
+    series = data.held_out.series
+    return Exam(part, data.held_out.targets, {}, data.held_out.digests, series=series, **what, **more)
 
 
 def baselines_of(job: Job, inputs: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Outputs of simple models for the held-out part, whose prepared inputs are `inputs`: name -> output."""
     train, held_out = job.data.train, job.data.held_out
-    return job.task.simple(
-        Examples(job.inputs, train.targets, inputs, (train.inputs, held_out.inputs), job.data.kind, seed)
-    )
+    raw, units = (train.inputs, held_out.inputs), None
+    if job.units is not None and (of_held_out := units_of(job.data, held_out)) is not None:
+        units = (job.units, of_held_out)
+    return job.task.simple(Examples(job.inputs, train.targets, inputs, raw, job.data.kind, seed, units))
 
 
 def write_history(history: History, path: Path) -> None:

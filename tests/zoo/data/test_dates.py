@@ -59,7 +59,16 @@ def test_one_value_decides_for_the_column() -> None:
         (["12/02/2020", "11/02/2020", "12/01/2020", "11/01/2020"], True, "rows are then sorted by time"),
         (["01/11/2020", "01/12/2020", "02/11/2020", "02/12/2020"], False, "rows are then sorted by time"),
         ([f"{month:02}/01/{year}" for year in (2019, 2020) for month in range(1, 13)], False, "rows then follow in"),
-        ([f"01/{month:02}/{year}" for year in (2019, 2020) for month in range(1, 13)], True, "rows then follow in"),
+        (
+            [f"01/{month:02}/{year}" for year in (2019, 2020) for month in range(1, 13)],
+            True,
+            "rows then follow in more",
+        ),
+        (
+            [f"0{day}/01/2020 {hour}:00" for day in (1, 2) for hour in (*range(5), *range(9, 24))],
+            True,
+            "rows then follow",
+        ),
         (["02/01/2020", "03/01/2020", "04/01/2020"], False, None),  # days of January, or months of a year
         (["07/05/2020"], False, None),
     ],

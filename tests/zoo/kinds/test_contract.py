@@ -80,10 +80,13 @@ def read(name: str, folder: Path) -> tuple[str, Data]:
         case "window":
             frame = several_series((80,)).drop(columns=["who", "target"])
             return "gru", zoo.data.sequences(frame, target="x", window=6, horizon=2)
+        case "windows of several series":
+            frame = several_series((40, 55, 40)).drop(columns=["target"])
+            return "gru", zoo.data.sequences(frame, series="who", target="x", window=6, horizon=2)
     raise AssertionError(f"give an example of the kind {name}")
 
 
-NAMES = [*KINDS, "window"]
+NAMES = [*KINDS, "window", "windows of several series"]
 EACH = pytest.mark.parametrize("example", NAMES, indirect=True)
 
 
@@ -174,6 +177,7 @@ def test_numbers_without_strings_are_prepared_as_the_input_is(example: Example, 
         assert numbers[name].dtype == dtype and len(numbers[name].shape) == len(shape) + 1
     preprocess = kind.preprocess_of(model)
     ready = kind.prepare(preprocess, {name: tf.constant(value) for name, value in numbers.items()})
+    ready = ready[0] if isinstance(ready, list | tuple) else ready  # beside the unit of each, which the answer takes
     wanted = kind.prepared(inputs, preprocess, "made up")
     np.testing.assert_array_equal(np.asarray(ready, np.float32), np.asarray(wanted, np.float32))
 

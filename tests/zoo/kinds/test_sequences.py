@@ -162,8 +162,6 @@ def test_rows_of_one_series(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="row 5, column 'value': expected a finite number, received nothing"):
         sequences(frame, series="who")
     assert replace(data.kind, time=None).raw(frame)[2].keys() == {1}
-    with pytest.raises(InputError, match="give one of the two"):
-        sequences(frame, series="who", window=3)
 
 
 # Forecasts.

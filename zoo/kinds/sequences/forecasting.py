@@ -16,7 +16,7 @@ from zoo.data.preprocessing import for_sequences
 from zoo.data.targets import target_columns
 from zoo.data.times import When
 from zoo.errors import InputError
-from zoo.kinds.sequences.series import Timed, digests_of, ends_of, values_of, windows_of
+from zoo.kinds.sequences.series import Timed, ends_of, in_order_filled, part_of, places, values_of
 from zoo.kinds.sequences.steps import when_of
 from zoo.kinds.sequences.windows import Series
 from zoo.tasks.forecasting import Forecasting
@@ -35,44 +35,44 @@ def forecasts(
     features: Sequence[str] | None,
     validation: float,
     day_first: bool | None = None,
+    fill: str | None = None,
 ) -> Data:
     """Windows of a table whose rows follow each other in time; `zoo.data.sequences` says the rest."""
     notes = list(frame.notes)
-    time = _time(frame, time, notes)
-    when = When(None)
+    time = time_column(frame, time, notes)
+    when, timed = When(None), None
     if time is not None:
-        timed = times.in_order(times.found(frame, time, notes, day_first=day_first), notes)
+        timed = times.found(frame, time, notes, day_first=day_first)
         frame, when, time = timed.frame, timed.when, timed.when.column
-    split = frames.split_column(frame)
-    own = _target(frame, target, time, split)
-    series = values_of(frame, _features(frame, own, time, split, features, notes), when)
+    aside = [name for name in (time, frames.split_column(frame)) if name is not None]
+    own = target_column(frame, target, aside)
+    chosen = feature_columns(frame, own, aside, features, notes)
+    frame = in_order_filled(frame, timed, chosen, fill, notes)
+    series = values_of(frame, chosen, when)
     ends = ends_of(frame, validation)
-    series = _without_constant(series, own, ends["train"][1], notes)
+    constant = constant_features(frame.where, series.features, series.values[: ends["train"][1]], own, notes)
+    series = without(series, constant)
     position = series.features.index(own)
     count = len(series.values)
-    if window is None:
-        window = max(1, min(max(WINDOW, 2 * horizon), count // 5))
-    inputs, targets = windows_of(series, window, horizon, position)
-    digests = digests_of(series.values, window, len(targets))
+    window = usual_window(horizon, count) if window is None else window
+    every = part_of(series, (0, count), window, horizon, position)
     parts: dict[str, Part | None] = {"train": None, "validation": None, "test": None}
-    straddling = len(targets)
+    straddling = len(every)
     for name, (start, stop) in ends.items():
-        first, last = max(start - window, 0), stop - horizon - window + 1
+        first, last = places(start, stop, window, horizon)
         if last <= first:
             raise InputError(
                 f"{frame.where}: the {name} part has {stop - start} rows, too few for a window of {window} and a "
                 f"horizon of {horizon}; shorten one of them"
             )
         straddling -= last - first
-        here = slice(first, last)
-        names = tuple(series.names[first + window : last + window])
-        parts[name] = Part(inputs[here], targets[here], names, tuple(digests[here]))
+        parts[name] = part_of(series, (start, stop), window, horizon, position)
     if straddling:
         reason = "their targets reach over the cut between two parts"
         notes.append(Note(f"{straddling} windows", "left out", reason))
 
     preprocess = for_sequences(series.values[: ends["train"][1]], window)
-    options = {"separator": frame.separator, "header": frame.header, **when_of(when)}
+    options = {"separator": frame.separator, "header": frame.header, "fill": fill, **when_of(when)}
     kind = Series(tuple(series.features), window, window, horizon, own, position, **options)
     task = Forecasting(tuple(f"{own} +{step}" for step in range(1, horizon + 1)))
     hasher = sha256(repr((kind.to_card(), ends, task.names)).encode())
@@ -80,7 +80,7 @@ def forecasts(
     return assembling.as_data(parts, task, preprocess, hasher.hexdigest(), frame.where, notes, kind)
 
 
-def _time(frame: Frame, time: str | None, notes: list[Note]) -> str | None:
+def time_column(frame: Frame, time: str | None, notes: list[Note]) -> str | None:
     """The column of times that is named, or whose name says it."""
     if time is not None:
         frames.require(frame, [time], "time")
@@ -91,19 +91,18 @@ def _time(frame: Frame, time: str | None, notes: list[Note]) -> str | None:
     return time
 
 
-def _target(frame: Frame, target: str | None, time: str | None, split: str | None) -> str:
+def target_column(frame: Frame, target: str | None, aside: Sequence[str]) -> str:
+    """The column to forecast: the one that is named, or the only one of numbers that is not `aside`."""
     if target is not None:
         if not isinstance(target, str | int):
             raise InputError(f"expected the name of one target column to forecast, received {target!r}")
         return target_columns(frame, target)[0]
-    numeric = [
-        name for name in frame.columns if name not in (time, split) and frames.numbers(frame, name, False) is not None
-    ]
+    numeric = [name for name in frame.columns if name not in aside and frames.numbers(frame, name, False) is not None]
     return numeric[0] if len(numeric) == 1 else target_columns(frame, None)[0]
 
 
-def _features(
-    frame: Frame, own: str, time: str | None, split: str | None, wanted: Sequence[str] | None, notes: list[Note]
+def feature_columns(
+    frame: Frame, own: str, aside: Sequence[str], wanted: Sequence[str] | None, notes: list[Note]
 ) -> list[str]:
     """Names of the columns that are numbers, in the order of the file."""
     if wanted is not None:
@@ -111,7 +110,7 @@ def _features(
         frames.require(frame, wanted, "features")
     chosen = []
     for name in frame.columns:
-        if name in (time, split) and name != own or (wanted is not None and name not in (*wanted, own)):
+        if name in aside and name != own or (wanted is not None and name not in (*wanted, own)):
             continue
         if frames.numbers(frame, name) is not None:
             chosen.append(name)
@@ -123,15 +122,29 @@ def _features(
     return chosen
 
 
-def _without_constant(series: Timed, own: str, stop: int, notes: list[Note]) -> Timed:
-    constant = (series.values[:stop] == series.values[0]).all(axis=0)
-    if constant[series.features.index(own)]:
-        raise InputError(
-            f"{series.where}: the target {own!r} is {series.values[0, series.features.index(own)]:g} in "
-            "every training row; nothing can be learnt"
-        )
+def usual_window(horizon: int, count: int) -> int:
+    """Rows to look back where none are asked for, of a series of `count` rows."""
+    return max(1, min(max(WINDOW, 2 * horizon), count // 5))
+
+
+def constant_features(where: str, features: Sequence[str], rows: np.ndarray, own: str, notes: list[Note]) -> np.ndarray:
+    """Bool (features,), which have one value in all training rows, float32 (rows, features); they are noted.
+
+    Raises:
+        InputError: the target is among them.
+    """
+    constant = (rows == rows[0]).all(axis=0)
     for at in np.flatnonzero(constant):
-        reason = f"the same value in every training row, {series.values[0, at]:g}"
-        notes.append(Note(f"column {series.features[at]}", "left out", reason))
-    features = [name for name, out in zip(series.features, constant, strict=True) if not out]
-    return series._replace(values=np.ascontiguousarray(series.values[:, ~constant]), features=features)
+        if features[at] == own:
+            raise InputError(
+                f"{where}: the target {own!r} is {rows[0, at]:g} in every training row; nothing can be learnt"
+            )
+        reason = f"the same value in every training row, {rows[0, at]:g}"
+        notes.append(Note(f"column {features[at]}", "left out", reason))
+    return constant
+
+
+def without(series: Timed, out: np.ndarray) -> Timed:
+    """The series without the features where `out`, bool (features,)."""
+    features = [name for name, gone in zip(series.features, out, strict=True) if not gone]
+    return series._replace(values=np.ascontiguousarray(series.values[:, ~out]), features=features)

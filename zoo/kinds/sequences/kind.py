@@ -23,7 +23,7 @@ from zoo.kinds.sequences import ts_files
 from zoo.kinds.sequences.long_form import codes_of, grouped, one_each
 from zoo.kinds.sequences.padding import digests_of, fitted
 from zoo.kinds.sequences.steps import Steps
-from zoo.kinds.sequences.windows import Series
+from zoo.kinds.sequences.windows import Panel, Series
 from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -162,8 +162,10 @@ class Sequences(Steps):
 
     @classmethod
     def variant(cls, said: Mapping[str, Any]) -> type[Steps]:
-        """A `Series` where the card has a window."""
-        return Series if "window" in said else cls
+        """A `Series` where the card has a window, a `Panel` where it names the column of several too."""
+        if "window" not in said:
+            return cls
+        return Panel if "series" in said else Series
 
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:

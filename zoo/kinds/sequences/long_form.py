@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from zoo.data import frames
+from zoo.data import frames, times
 from zoo.data.frames import Frame
+from zoo.data.notes import Note
+from zoo.data.parts import Part
 from zoo.data.times import Timed
 from zoo.errors import InputError
 
@@ -75,3 +78,55 @@ def one_each(frame: Frame, column: str | None, series: str, where: tuple[np.ndar
                 f"{written[firsts[codes[at]]]!r} and {written[at]!r}"
             )
     return frame._replace(values=frame.values.iloc[firsts], names=[frame.names[at] for at in firsts])
+
+
+def tables_of(
+    frame: Frame, series: str, timed: Timed | None, notes: list[Note], ordered: Callable[..., Frame]
+) -> dict[str, Frame]:
+    """The rows of each series by its name, in order of time; what is said of many series is noted once.
+
+    Args:
+        frame: of all series.
+        series: the column that says which a row is of.
+        timed: the same with its times; None for the order of the rows.
+        notes: more are added.
+        ordered: of the rows of one series, the same with times, and notes, to these rows in order.
+
+    Raises:
+        InputError: as `ordered`.
+    """
+    codes, names = codes_of(frame, series)
+    order = np.argsort(codes, kind="stable")
+    tables, said = {}, []
+    for name, rows in zip(names, np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True):
+        table = times.chosen(frame, rows)._replace(where=f"{frame.where}, {series} {name!r}", notes=[])
+        here: list[Note] = []
+        tables[name] = ordered(table, None if timed is None else Timed(table, timed.seconds[rows], timed.when), here)
+        said += [(name, note) for note in here]
+    alike: dict[tuple[str, str], list[tuple[str, Note]]] = {}
+    for name, note in said:
+        alike.setdefault((note.name, re.sub(r"\d+", "", note.reason)), []).append((name, note))
+    for group in alike.values():
+        (name, note), count = group[0], len(group)
+        notes.append(note._replace(reason=f"in {count} of {len(names)} series, as in {name!r}: {note.reason}"))
+    return tables
+
+
+def by_turns(each: dict[str, Part], *, from_the_end: bool = False) -> Part:
+    """The windows of several series in one part, the first of each, then the second, ..., named by series and time.
+
+    Args:
+        each: by the name of its series.
+        from_the_end: the last of each come at the end together; else the first of each at the beginning.
+    """
+    counts = [len(part) for part in each.values()]
+    turns = np.concatenate([np.arange(count) - (count if from_the_end else 0) for count in counts])
+    series = [name for name, part in each.items() for _ in part.names]
+    joined = Part(
+        np.concatenate([part.inputs for part in each.values()]),
+        np.concatenate([part.targets for part in each.values()]),
+        tuple(f"{series_name} {name}" for series_name, part in each.items() for name in part.names),
+        tuple(digest for part in each.values() for digest in part.digests),
+        series=tuple(series),
+    )
+    return joined.chosen(np.argsort(turns, kind="stable"))

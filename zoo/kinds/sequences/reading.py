@@ -17,11 +17,12 @@ from zoo.data.parts import Part
 from zoo.data.preprocessing import for_sequences, unvarying
 from zoo.data.times import When
 from zoo.errors import InputError
-from zoo.kinds.sequences import ts_files
+from zoo.kinds.sequences import gaps, ts_files
 from zoo.kinds.sequences.forecasting import forecasts
 from zoo.kinds.sequences.kind import Sequences
 from zoo.kinds.sequences.long_form import codes_of, grouped, one_each
 from zoo.kinds.sequences.padding import digests_of, padded
+from zoo.kinds.sequences.several import forecasts_of_several
 from zoo.kinds.sequences.steps import when_of
 from zoo.tasks.classification import Classification
 from zoo.tasks.regression import Regression
@@ -35,35 +36,41 @@ def sequences(
     series: str | None = None,
     time: str | None = None,
     window: int | None = None,
-    horizon: int = 1,
+    horizon: int | None = None,
     features: Sequence[str] | None = None,
     header: bool | None = None,
     day_first: bool | None = None,
+    fill: str | None = None,
     seed: int = 0,
     validation: float = 0.2,
 ) -> Data:
     """Read sequences.
 
-    Three forms are recognised. A .ts file of the UEA and UCR archives, or a folder with NAME_TRAIN.ts and
+    Four forms are recognised. A .ts file of the UEA and UCR archives, or a folder with NAME_TRAIN.ts and
     NAME_TEST.ts: a class for each sequence. A CSV file with `series`: rows with the same value there are one sequence,
     `target` being constant in it. A CSV file without: the rows follow each other in time, and the next `horizon`
     values of `target` are predicted from the last `window` rows; the last part of the time is held out, or what a
     column ``split`` says. There, windows may look back over the cut, but no training target lies beyond it, and
-    normalisation knows only the training rows.
+    normalisation knows only the training rows. A CSV file with `series` and with `window` or `horizon`: the same of
+    several series, as shops or sensors. One model learns from all, each window scaled by its own past, so that it
+    forecasts one that it never saw too; the last part of each is held out.
 
     Args:
         source: the file or folder, or a data frame.
         target: the column to predict; by default the one named target, label, class or y, for forecasts also the only
             one of numbers.
-        series: the column that tells which sequence a row belongs to.
+        series: the column that tells which sequence, or which of several series, a row belongs to.
         time: the column that orders the rows; for forecasts one named time, date, datetime or timestamp is taken by
             itself. Dates or numbers, each once. A column of times of day beside dates that are there several times is
             joined to them.
-        window: rows to look back; by default 24 or twice the horizon, and at most a fifth of the rows.
-        horizon: values to predict.
+        window: rows to look back; by default 24 or twice the horizon, and at most a fifth of the rows, of several
+            series of those of the middle one.
+        horizon: values to predict, 1 by default.
         features: columns to learn from; by default all of numbers. A forecast's target is always among them.
         header: whether a file names its columns; seen from the first row by default. If not, they are "0", "1", ...
         day_first: whether dates as 01/02/2024 have the day first; seen from the whole column by default.
+        fill: of a forecast, how rows for missing times and cells without a value are filled: previous, by the value
+            before, or zero. By default a missing value is refused, and steps that differ are noted.
         seed: of the split of sequences.
         validation: share held out where no split is given, in (0, 1).
 
@@ -77,17 +84,20 @@ def sequences(
     assembling.check_share(validation)
     if ts_files.is_ts(source):
         given = {"target": target, "series": series, "time": time, "window": window, "features": features}
-        given["day_first"] = day_first
+        given |= {"day_first": day_first, "fill": fill}
         used = [name for name, value in given.items() if value is not None]
         if used:
             raise InputError(f"{source}: .ts files say themselves what the target is; leave out {', '.join(used)}")
         return _from_ts(Path(source), seed, validation)
-    frame = frames.read(source, header=header)
-    if series is None:
-        options = {"target": target, "time": time, "window": window, "horizon": horizon, "features": features}
-        return forecasts(frame, validation=validation, day_first=day_first, **options)
-    if window is not None or horizon != 1:
-        raise InputError("window and horizon are for forecasts, series for sequences with a class; give one of the two")
+    ahead = window is not None or horizon is not None
+    gaps.check(fill)
+    if fill is not None and series is not None and not ahead:
+        raise InputError("fill is for forecasts, with window or horizon; sequences with a class are taken as they are")
+    frame = frames.read(source, header=header, text=[series] if series is not None and ahead else ())
+    if series is None or ahead:
+        options = {"target": target, "time": time, "window": window, "features": features, "day_first": day_first}
+        options |= {"fill": fill, "horizon": 1 if horizon is None else horizon, "validation": validation}
+        return forecasts(frame, **options) if series is None else forecasts_of_several(frame, series=series, **options)
     frames.require(frame, [series], "series")
     if time is not None:
         frames.require(frame, [time], "time")

@@ -14,6 +14,11 @@ from zoo.data.notes import Note
 from zoo.data.parts import Part
 from zoo.data.times import When
 from zoo.errors import InputError
+from zoo.kinds.sequences import gaps
+
+
+class ShortError(InputError):
+    """A series has too few rows."""
 
 
 class Timed(NamedTuple):
@@ -53,7 +58,7 @@ def windows(values: np.ndarray, window: int, horizon: int, target_position: int)
     if window < 1 or horizon < 1:
         raise InputError(f"expected window and horizon of 1 at least, received {window} and {horizon}")
     if len(values) < window + horizon:
-        raise InputError(
+        raise ShortError(
             f"the series has {len(values)} rows, and a window of {window} and a horizon of {horizon} need "
             f"{window + horizon}; shorten one of them"
         )
@@ -70,7 +75,14 @@ def _every(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def read_windows(
-    source: Any, features: Sequence[str], window: int, when: When, header: bool | None, *, last: bool
+    source: Any,
+    features: Sequence[str],
+    window: int,
+    when: When,
+    header: bool | None,
+    *,
+    last: bool,
+    fill: str | None = None,
 ) -> tuple[list[str], np.ndarray, dict[int, str]]:
     """Windows of a series to predict from.
 
@@ -81,6 +93,7 @@ def read_windows(
         when: how rows say when they were.
         header: whether the file names its columns; None to look.
         last: the last window of a series alone; else every one, each named by its last row.
+        fill: how gaps are filled; None for not at all.
 
     Returns:
         names; inputs float32 (windows, window, features); and why one can't be used, by its position.
@@ -105,10 +118,17 @@ def read_windows(
         return names, inputs, errors
     frame = frames.read(source, header=header)
     frames.require(frame, features, "a feature the model was trained on")
+    frame = ordered(frame, when, features, fill, [], strict=not last)
+    return windows_to_ask(frame, features, window, when, last=last)
+
+
+def windows_to_ask(
+    frame: Frame, features: Sequence[str], window: int, when: When, *, last: bool
+) -> tuple[list[str], np.ndarray, dict[int, str]]:
+    """The same of a table whose rows are in order."""
     count = len(frame.names)
     if count < window:
-        raise InputError(f"{frame.where} has {count} rows; the model looks back over {window}")
-    frame = ordered(frame, when, [], strict=not last)
+        raise ShortError(f"{frame.where} has {count} rows; the model looks back over {window}")
     names = names_of(frame, when)
     first = count - window if last else 0
     values = np.empty((count - first, len(features)), dtype=np.float32)
@@ -134,6 +154,7 @@ def read_part(
     position: int,
     when: When,
     header: bool | None,
+    fill: str | None = None,
 ) -> tuple[Part, list[Note]]:
     """All windows of a series with their targets, or those of its held-out part.
 
@@ -145,6 +166,7 @@ def read_part(
         position: of the target among the features.
         when: how rows say when they were.
         header: whether the file names its columns; None to look.
+        fill: how gaps are filled; None for not at all.
 
     Raises:
         InputError: a feature is not there, or a part is shorter than the horizon.
@@ -152,26 +174,79 @@ def read_part(
     frame = frames.read(source, header=header)
     frames.require(frame, features, "a feature the model was trained on")
     notes = list(frame.notes)
-    frame = ordered(frame, when, notes)
+    frame = ordered(frame, when, features, fill, notes)
+    return windows_to_score(frame, features, window, horizon, position, when), notes
+
+
+def windows_to_score(
+    frame: Frame, features: Sequence[str], window: int, horizon: int, position: int, when: When
+) -> Part:
+    """The same of a table whose rows are in order."""
     series = values_of(frame, features, when)
+    every = part_of(series, (0, len(series.values)), window, horizon, position)
+    if frames.sides(frame) is None:
+        return every
+    ends = ends_of(frame, 0.5)
+    start, stop = ends.get("test") or ends.get("validation") or (0, len(series.values))
+    first, last = places(start, stop, window, horizon)
+    if last <= first:
+        raise ShortError(f"{frame.where}: the held-out part is shorter than the horizon of {horizon}")
+    return every.chosen(np.arange(first, last))
+
+
+def places(start: int, stop: int, window: int, horizon: int) -> tuple[int, int]:
+    """The first window whose targets lie in the rows from `start` to `stop`, and the one after the last."""
+    return max(start - window, 0), stop - horizon - window + 1
+
+
+def part_of(series: Timed, ends: tuple[int, int], window: int, horizon: int, position: int) -> Part:
+    """The windows whose targets lie between `ends`, two rows; errors name the file."""
     inputs, targets = windows_of(series, window, horizon, position)
-    first, last = 0, len(targets)
-    if frames.sides(frame) is not None:
-        ends = ends_of(frame, 0.5)
-        start, stop = ends.get("test") or ends.get("validation") or (0, len(series.values))
-        first, last = max(start - window, 0), stop - horizon - window + 1
-        if last <= first:
-            raise InputError(f"{frame.where}: the held-out part is shorter than the horizon of {horizon}")
+    first, last = places(*ends, window, horizon)
     digests = digests_of(series.values, window, len(targets))[first:last]
-    return Part(
-        inputs[first:last], targets[first:last], tuple(series.names[first + window : last + window]), tuple(digests)
-    ), notes
+    names = tuple(series.names[first + window : last + window])
+    return Part(inputs[first:last], targets[first:last], names, tuple(digests))
 
 
-def ordered(frame: Frame, when: When, notes: list[Note], *, strict: bool = True) -> Frame:
-    """The rows in order of time, where the table has times; `zoo.data.times.in_order` says the rest."""
+def ordered(
+    frame: Frame, when: When, features: Sequence[str], fill: str | None, notes: list[Note], *, strict: bool = True
+) -> Frame:
+    """The rows in order of time, where the table has times, without gaps; see `in_order_filled`."""
     when = when.without(frame)
-    return frame if when.column is None else times.in_order(times.of(frame, when, notes), notes, strict=strict).frame
+    timed = None if when.column is None else times.of(frame, when, notes)
+    return in_order_filled(frame, timed, features, fill, notes, strict=strict)
+
+
+def in_order_filled(
+    frame: Frame,
+    timed: times.Timed | None,
+    features: Sequence[str],
+    fill: str | None,
+    notes: list[Note],
+    *,
+    strict: bool = True,
+) -> Frame:
+    """`zoo.data.times.in_order` of one series, then `zoo.kinds.sequences.gaps.filled`, where that is asked for.
+
+    Args:
+        frame: the series.
+        timed: the same with its times; None for the order of the rows.
+        features: columns of numbers.
+        fill: how gaps are filled; None to leave them.
+        notes: more are added.
+        strict: whether a time must be there once.
+
+    Raises:
+        InputError: a time is there twice, or too many are missing.
+    """
+    when, seconds = When(None), None
+    if timed is not None:
+        frame, seconds, when = times.in_order(timed, notes, strict=strict, steps_noted=False)
+    if fill is not None:
+        frame, seconds = gaps.filled(frame, seconds, when, features, fill, notes)
+    if seconds is not None:
+        times.note_steps(times.Timed(frame, seconds, when), notes)
+    return frame
 
 
 def names_of(frame: Frame, when: When) -> list[str]:
@@ -197,7 +272,7 @@ def values_of(frame: Frame, features: Sequence[str], when: When) -> Timed:
             what = "nothing" if frame.values[name].isna().iloc[row] else repr(cell)
             raise InputError(
                 f"{frame.where}: {frame.names[row]}, column {name!r}: expected a finite number, received {what}; fill "
-                "the gap, or leave the column out of features="
+                "the gap (fill= or --fill previous or zero), or leave the column out of features="
             )
     return Timed(values, list(features), names_of(frame, when), frame.names, frame.where)
 
@@ -228,7 +303,7 @@ def windows_of(series: Timed, window: int, horizon: int, position: int) -> tuple
     try:
         return windows(series.values, window, horizon, position)
     except InputError as error:
-        raise InputError(f"{series.where}: {error}") from error
+        raise type(error)(f"{series.where}: {error}") from error
 
 
 def digests_of(values: np.ndarray, window: int, count: int) -> list[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 WHEN = {"time": None, "clock": None, "day_first": False}  # fields that make a `When`, and what most tables have
-RARE = ("clock", "day_first")
+RARE = ("clock", "day_first", "fill")
 
 
 def when_of(when: When) -> dict[str, Any]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from zoo.data.card_checks import is_count, is_integer
+from zoo.data import frames, times
+from zoo.data.card_checks import is_count, is_integer, is_text
+from zoo.data.frames import Frame
 from zoo.data.kind import Raw
 from zoo.data.notes import Note
-from zoo.data.parts import Part
+from zoo.data.parts import Inputs, Part
+from zoo.errors import InputError
+from zoo.evaluation.units import Units
 from zoo.kinds.sequences import series
+from zoo.kinds.sequences.gaps import FILLS
+from zoo.kinds.sequences.long_form import by_turns, codes_of, tables_of
 from zoo.kinds.sequences.steps import Steps
 from zoo.tasks.task import Task
 
@@ -30,6 +36,7 @@ class Series(Steps):
         separator: of the file.
         header: whether it names its columns.
         clock, day_first: as those of `Sequences`.
+        fill: how gaps are filled, as `zoo.kinds.sequences.gaps.FILLS` has it; None for not at all.
     """
 
     window: int = 1
@@ -41,6 +48,7 @@ class Series(Steps):
     header: bool | None = None
     clock: str | None = None
     day_first: bool = False
+    fill: str | None = None
 
     def raw(self, source: Any, *, every: bool = False) -> Raw:
         """Read the last window of a series, or every one, each named by its last row.
@@ -67,7 +75,7 @@ class Series(Steps):
     def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
         """All windows of a series, or those of its held-out part."""
         return series.read_part(
-            source, self.features, self.window, self.horizon, self.target_position, self.when, self.header
+            source, self.features, self.window, self.horizon, self.target_position, self.when, self.header, self.fill
         )
 
     def classed(self, source: Any, names: Sequence[str]) -> tuple[Raw, list[str] | None, list[Note]]:
@@ -75,7 +83,8 @@ class Series(Steps):
         return super().classed(source, ())
 
     def _windows(self, source: Any, every: bool) -> Raw:
-        return Raw(*series.read_windows(source, self.features, self.window, self.when, self.header, last=not every))
+        what = (source, self.features, self.window, self.when, self.header)
+        return Raw(*series.read_windows(*what, last=not every, fill=self.fill))
 
     def arguments(self) -> dict[str, Any]:
         """A window has no padding."""
@@ -84,5 +93,106 @@ class Series(Steps):
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
         """See `Kind.card_checks`."""
-        more = {"window": is_count, "horizon": is_count, "target_position": is_integer}
+        more = {"window": is_count, "horizon": is_count, "target_position": is_integer, "fill?": FILLS.__contains__}
         return super().card_checks(said, supervised) | more
+
+
+@dataclass(frozen=True)
+class Panel(Series):
+    """Windows of several series, each scaled by its own past: a model answers for one that it never saw too.
+
+    Attributes:
+        series: the column that says which series a row is of.
+        several: how many were learnt from.
+    """
+
+    series: str = ""
+    several: int = 1
+
+    fits_int8: ClassVar[bool] = False  # whole numbers of a byte do not hold the units of series of all sizes
+
+    def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
+        """All windows of each series, or those of its held-out part."""
+        notes: list[Note] = []
+        parts = {}
+        for name, table in self._tables(source, notes).items():
+            try:
+                parts[name] = series.windows_to_score(
+                    table, self.features, self.window, self.horizon, self.target_position, self.when.without(table)
+                )
+            except series.ShortError as error:
+                notes.append(Note(f"series {name}", "left out", str(error)))
+        if not parts:
+            raise InputError(f"{source}: no series is long enough; {notes[-1].reason}")
+        return by_turns(parts), notes
+
+    def _windows(self, source: Any, every: bool) -> Raw:
+        if isinstance(source, np.ndarray):
+            return super()._windows(source, every)
+        names, inputs, errors = [], [], {}
+        for name, table in self._tables(source, [], strict=every).items():
+            try:
+                asked = series.windows_to_ask(
+                    table, self.features, self.window, self.when.without(table), last=not every
+                )
+            except series.ShortError as error:
+                filler = np.full((1, self.window, len(self.features)), np.nan, np.float32)
+                asked = [""], filler, {0: str(error)}
+            errors |= {len(names) + at: reason for at, reason in asked[2].items()}
+            names += [f"{name} {each}".rstrip() for each in asked[0]]
+            inputs.append(asked[1])
+        return Raw(names, np.concatenate(inputs), errors)
+
+    def _tables(self, source: Any, notes: list[Note], *, strict: bool = True) -> dict[str, Frame]:
+        frame = frames.read(source, header=self.header, text=[self.series])
+        frames.require(frame, [self.series, *self.features], "what the model was trained on")
+        notes += frame.notes
+        when, timed = self.when.without(frame), None
+        if when.column is not None:
+            timed = times.of(frame, when, notes, codes_of(frame, self.series)[0])
+            frame = timed.frame
+        return tables_of(
+            frame,
+            self.series,
+            timed,
+            notes,
+            lambda rows, at, said: series.in_order_filled(rows, at, self.features, self.fill, said, strict=strict),
+        )
+
+    # ---- training ----
+
+    @property
+    def overlap(self) -> int:
+        """Windows of all series follow each other by turns."""
+        return self.window * self.several
+
+    def prepared(self, inputs: Inputs, preprocess: Any, source: Any) -> np.ndarray:
+        """Each window in its own unit."""
+        from zoo.arrays import apply
+
+        return apply(preprocess, inputs)[0]
+
+    def units(self, inputs: Inputs, preprocess: Any) -> Units:
+        """Level and spread of the target in each window."""
+        from zoo.arrays import apply
+
+        unit = apply(preprocess, inputs)[1]
+        return Units(unit[:, :1], unit[:, 1:])
+
+    # ---- the exported model ----
+
+    def restored(self, reconstructions: np.ndarray, inputs: np.ndarray | None, preprocess: Any) -> None:
+        """None: a code does not tell the unit of its window."""
+        return None
+
+    @property
+    def is_restored(self) -> bool:
+        """See `restored`."""
+        return False
+
+    # ---- the card ----
+
+    @classmethod
+    def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
+        """See `Kind.card_checks`."""
+        return super().card_checks(said, supervised) | {"series": is_text, "several": is_count}

@@ -91,7 +91,7 @@ def test_odd_json_lines_are_read(pictures: Path) -> None:
         ('path,label\np/a0.png,a\n"p/a1.png,a\np/a2.png,a\n', "row 3"),
         ("path,label,path\np/a0.png,a,x\n", "two columns are named 'path'"),
         ("path,label\n\np/a0.png,a,b\n", "row 3: expected 2 fields"),
-        ("path,label\np/a0.png\n", "row 2: expected the columns path and label"),
+        ("path,label\np/a0.png\np/a1.png,a\n", "row 2: expected the columns path and label"),
         ("path,label\n" + "x" * 200_000 + ",a\n", "row 2: expected a manifest in CSV; field larger"),
     ],
 )
