@@ -63,10 +63,10 @@ class Series(Steps):
         """
         several = isinstance(source, list | tuple) and bool(source)
         if not several or not all(isinstance(each, np.ndarray) for each in source):
-            return self._windows(source, every)
+            return self.windows_of(source, every)
         names, inputs, errors = [], [], {}
         for number, each in enumerate(source):
-            raw = self._windows(each, every)
+            raw = self.windows_of(each, every)
             errors |= {len(names) + at: reason for at, reason in raw.errors.items()}
             names += [name.replace("input 0", f"input {number}", 1) for name in raw.names]
             inputs.append(raw.inputs)
@@ -82,7 +82,8 @@ class Series(Steps):
         """Windows have no classes."""
         return super().classed(source, ())
 
-    def _windows(self, source: Any, every: bool) -> Raw:
+    def windows_of(self, source: Any, every: bool) -> Raw:
+        """The last window of one source, or every one."""
         what = (source, self.features, self.window, self.when, self.header)
         return Raw(*series.read_windows(*what, last=not every, fill=self.fill))
 
@@ -126,9 +127,10 @@ class Panel(Series):
             raise InputError(f"{source}: no series is long enough; {notes[-1].reason}")
         return by_turns(parts), notes
 
-    def _windows(self, source: Any, every: bool) -> Raw:
+    def windows_of(self, source: Any, every: bool) -> Raw:
+        """The last window of each series of one source, or every one."""
         if isinstance(source, np.ndarray):
-            return super()._windows(source, every)
+            return super().windows_of(source, every)
         names, inputs, errors = [], [], {}
         for name, table in self._tables(source, [], strict=every).items():
             try:
