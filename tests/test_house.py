@@ -304,8 +304,8 @@ def test_command_modules_import_only_the_command_line_library_at_their_top() -> 
         names = {n.module if isinstance(n, ast.ImportFrom) else n.names[0].name for n in top}
         ours = {
             "zoo.commands",
-            "zoo.commands.asking",
             "zoo.commands.completing",
+            "zoo.commands.datasets",
             "zoo.commands.options",
             "zoo.terminal",
         }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands.asking import read, read_manifest
 from zoo.commands.completing import completing, of
+from zoo.commands.datasets import read, read_manifest
 from zoo.commands.options import (
     IMPORT,
     INPUT_SIZE,

@@ -209,7 +209,7 @@ def address_of(text: str) -> tuple[str, int]:
 
 def model_for(data: Data) -> str:
     """The default model for the data: the task's builder, a pretrained backbone for images in files, or the kind's."""
-    return data.task.builder or (FINE_TUNE if in_files(data.train.inputs) else data.kind.usual)
+    return data.task.builder or (FINE_TUNE if in_files(data.train.inputs) else data.kind.default_builder)
 
 
 def seconds_of(budget: str | float) -> float:

@@ -40,7 +40,10 @@ ROOT = Path("saved_models")
 SAME = 1e-4  # largest difference between outputs of two float32 runtimes
 DRAWN = 256  # codes to compare a generator on
 FAILED = ("model.keras", "parity.json")  # files of a failed gate in the folder of a run
-CLASSES = {Reconstruction: Reconstructor, Generation: Generator}  # what users ask; a Predictor for other tasks
+CLASSES = {
+    Reconstruction: Reconstructor,
+    Generation: Generator,
+}  # the class that users get; a Predictor for other tasks
 PACKAGES = ("keras-model-zoo", "keras", "tensorflow", "numpy", "pillow", "scikit-learn", "openvino")
 
 

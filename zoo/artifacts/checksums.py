@@ -31,7 +31,7 @@ def write(folder: Path) -> Path:
     lines = []
     for name in _files(folder, FORMATS):
         written = os.fsencode(name)
-        escaped = re.sub(rb"[\\\n\r]", lambda found: {v: k for k, v in _ESCAPES.items()}[found[0]], written)
+        escaped = re.sub(rb"[\\\n\r]", lambda match: {v: k for k, v in _ESCAPES.items()}[match[0]], written)
         start = b"\\" if escaped != written else b""
         lines.append(start + digest(folder / name).encode() + b"  " + escaped + b"\n")
     (folder / NAME).write_bytes(b"".join(lines))

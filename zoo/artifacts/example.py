@@ -12,7 +12,7 @@ from zoo.data.kind import Kind
 from zoo.data.parts import Part
 
 NAME = "example.json"
-MOST = 100_000  # characters; a longer example shows nobody what an input is like
+MOST = 100_000  # characters; people can't read a longer example
 
 
 def write(folder: Path, part: Part, kind: Kind) -> None:

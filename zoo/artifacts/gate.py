@@ -164,7 +164,7 @@ def compare(
     Args:
         task: of the model.
         expected: outputs of the model for `inputs`, by name.
-        answered: what the export said of them.
+        answered: answers of the export.
         formats: of the inputs that are files, as `Kind.formats` gives them.
         tolerance: `TOLERANCE` where None.
         request: of the same inputs, as `Kind.request` gives it; None where there is nothing in it.
@@ -199,7 +199,7 @@ def compare_values(
         task: of the model.
         expected: outputs of the model.
         answers: of the export, by name of the value.
-        values: those that it has to say.
+        values: the values to compare.
         tolerance: largest difference that is allowed, in the units of the task.
         request: of the inputs, as `Kind.request` gives it; None where there is nothing in it.
 

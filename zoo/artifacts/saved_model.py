@@ -21,14 +21,14 @@ def saved_model(model: keras.Model, folder: Path, *, task: Task, kind: Kind) -> 
     """Write `model` to `folder` as a SavedModel that needs no code of this project.
 
     Its signature ``serving_default`` takes raw inputs, as `Kind.specification` says, and answers with the values of the
-    task, names as strings. A model of several networks has further signatures that it says itself; see
-    `Composite.signatures`. One of one network has those of its kind of input; see `Kind.called`.
+    task, names as strings. A model of several networks has further signatures of its own; see `Composite.signatures`. A
+    model of one network has those of its kind of input; see `Kind.called`.
 
     Args:
         model: raw inputs to outputs; of images, pixels 0-255.
         folder: made if absent.
-        task: with its names, and what was found in training.
-        kind: of what it takes, as `zoo.artifacts.card.requested_kind` gives it.
+        task: with its names and the values that training set.
+        kind: of its inputs, as `zoo.artifacts.card.requested_kind` gives it.
     """
     import tensorflow as tf
     from keras import ops

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo.commands import completing
-from zoo.commands.asking import read
+from zoo.commands.datasets import read
 from zoo.commands.options import (
     BUILDER,
     IMPORT,

@@ -65,7 +65,7 @@ class Decoded(NamedTuple):
 
 @dataclass(frozen=True)
 class Kind(ABC):
-    """What goes into a model.
+    """Inputs of a model, as images.
 
     A new kind has a `name` and a `shape`, and defines `raw` and `labelled`; it defines `recognises` too if
     `zoo.data.open` is to find it. Everything else has a default, which suits inputs of one float32 array each. The
@@ -83,7 +83,7 @@ class Kind(ABC):
     """The tensors of a format without strings, in words."""
     placeholder: ClassVar[str] = "FILE"
     """The word for an input in the usage line of a command."""
-    usual: ClassVar[str] = "mlp"
+    default_builder: ClassVar[str] = "mlp"
     """The builder that `zoo tune` searches by default."""
     pictures: ClassVar[bool] = False
     """Whether an input is an image, which people look at."""
@@ -363,7 +363,7 @@ class Kind(ABC):
         return self.in_memory(inputs)
 
     def restored(self, reconstructions: np.ndarray, inputs: np.ndarray | None, preprocess: Any) -> np.ndarray | None:
-        """What a decoder gives, in the unit of raw inputs; None where there is no way back.
+        """Reconstructions of a decoder in the unit of raw inputs; None where there is no way back.
 
         Args:
             reconstructions: float32 (examples, ...).
@@ -386,7 +386,7 @@ class Kind(ABC):
         return preprocess_of(model)
 
     def tensors(self, model: keras.Model) -> dict[str, tuple[str, tuple[int | None, ...]]]:
-        """What a file of another runtime takes: name -> dtype, and shape without the batch axis."""
+        """Tensors that a file of another runtime takes: name -> dtype, and shape without the batch axis."""
         from zoo.builders.models import only_entry
 
         return {self.name: ("float32", tuple(only_entry(model).shape[1:]))}
@@ -482,18 +482,18 @@ class Kind(ABC):
 
     @classmethod
     def from_card(cls, said: Mapping[str, Any]) -> Self:
-        """The kind that `to_card` describes; what it does not say has its default."""
+        """The kind from the fields of `to_card`; missing ones have their defaults."""
         known = {each.name: said[each.name] for each in fields(cls) if each.name in said}
         return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in known.items()})
 
     @classmethod
     def variant(cls, said: Mapping[str, Any]) -> type[Kind]:
-        """The class that holds what a card says, where one name has several."""
+        """The class for the input of a card, where several classes have one name."""
         return cls
 
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
-        """What the card must say: name -> whether a value can be it; with ``?`` after it what may be left out.
+        """Checks of the input in a card: name of a field -> whether a value is valid; optional fields end with ``?``.
 
         Args:
             said: the input of the card.
@@ -503,7 +503,7 @@ class Kind(ABC):
         return dict.fromkeys(needed, lambda value: True)
 
     def shapes(self, model: keras.Model) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
-        """What is held to each other on opening: what it is, its shape by the card, and that of the model."""
+        """Shapes to compare on opening: a description, the shape in the card, and that of the model."""
         from zoo.builders.models import only_entry
 
         yield self.plural, self.shape, tuple(only_entry(model).shape[1:])

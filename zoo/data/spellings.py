@@ -58,10 +58,10 @@ class Spelling(NamedTuple):
     @classmethod
     def of_pattern(cls, pattern: str) -> Spelling:
         """The one that `pattern` shows."""
-        found = _PATTERN.fullmatch(pattern)
-        if found is None:
+        match = _PATTERN.fullmatch(pattern)
+        if match is None:
             raise ValueError(f"expected a pattern as '1,234.56 kg', received {pattern!r}")
-        return cls(found["decimal"], found["thousands"], found["unit"] or "")
+        return cls(match["decimal"], match["thousands"], match["unit"] or "")
 
     @property
     def pattern(self) -> str:
@@ -93,9 +93,9 @@ class Spelling(NamedTuple):
         if pd.api.types.is_numeric_dtype(column):
             return column.to_numpy(np.float64, na_value=np.nan), np.zeros(len(column), dtype=bool)
         codes, uniques = pd.factorize(column)
-        found = [self.number(str(value)) for value in uniques]
-        values = np.array([*(np.nan if value is None else value for value in found), np.nan], np.float64)
-        return values[codes], np.array([*(value is None for value in found), False])[codes]
+        parsed = [self.number(str(value)) for value in uniques]
+        values = np.array([*(np.nan if value is None else value for value in parsed), np.nan], np.float64)
+        return values[codes], np.array([*(value is None for value in parsed), False])[codes]
 
 
 def are_patterns(value: Any) -> bool:
@@ -109,7 +109,7 @@ class _Parts(NamedTuple):
     unit: str
 
 
-class _Found(NamedTuple):
+class _ColumnSpelling(NamedTuple):
     """The spelling of a column; whether another decimal sign suits it as well; whether all its numbers are so."""
 
     spelling: Spelling
@@ -132,17 +132,17 @@ def with_numbers(
     Raises:
         InputError: nearly all values of a column are numbers, and one is not.
     """
-    found: dict[str, _Found] = {}
+    columns: dict[str, _ColumnSpelling] = {}
     for name in (*features, *targets):
         column = frame.values[name]
         if str(column.dtype) not in ("object", "str", "string") or numbers(frame, name, strict=False) is not None:
             continue
         spelling = _spelling_of(column[train], name in targets)
         if spelling is not None:
-            found[name] = spelling
-    comma = any(each.spelling.decimal == "," for each in found.values() if not each.ambiguous)
+            columns[name] = spelling
+    comma = any(each.spelling.decimal == "," for each in columns.values() if not each.ambiguous)
     spellings = {}
-    for name, each in found.items():
+    for name, each in columns.items():
         spelling = each.spelling
         if each.ambiguous and comma:
             thousands = "" if spelling.thousands == "," else "."
@@ -171,7 +171,7 @@ def converted(frame: Frame, name: str, spelling: Spelling) -> Frame:
     return frame._replace(values=frame.values.assign(**{name: values}))
 
 
-def _spelling_of(column: pd.Series, many: bool) -> _Found | None:
+def _spelling_of(column: pd.Series, many: bool) -> _ColumnSpelling | None:
     """How the numbers of a column are written; None where it is one of strings.
 
     Args:
@@ -207,11 +207,11 @@ def _spelling_of(column: pd.Series, many: bool) -> _Found | None:
         decimal, thousands = ",", "."
     spelling = Spelling(decimal, thousands, unit)
     values = {value for text, _ in known if (value := spelling.number(text)) is not None}
-    whole = most == rows
+    all_fit = most == rows
     plain = (decimal, thousands) == (".", "") and not _is_any(unit, CURRENCIES + UNITS)
-    if len(values) < 2 or ((plain or many or not whole) and len(values) <= FEW) or most < MOSTLY * rows:
+    if len(values) < 2 or ((plain or many or not all_fit) and len(values) <= FEW) or most < MOSTLY * rows:
         return None
-    return _Found(spelling, ambiguous, whole)
+    return _ColumnSpelling(spelling, ambiguous, all_fit)
 
 
 def _unit(read: Sequence[_Parts]) -> str | None:
@@ -235,13 +235,13 @@ def _parts(text: str) -> _Parts | None:
     """Sign, digits and unit of what is written; None where it is no number."""
     bare = re.sub(r"\s+", " ", text.strip()).replace("\u2212", "-").replace("\u2019", "'")
     brackets = bare.startswith("(") and bare.endswith(")")
-    found = _PARTS.fullmatch(bare[1:-1].strip() if brackets else bare)
-    if found is None or (found["before"] and not _is_any(found["before"], CURRENCIES)):
+    match = _PARTS.fullmatch(bare[1:-1].strip() if brackets else bare)
+    if match is None or (match["before"] and not _is_any(match["before"], CURRENCIES)):
         return None
-    signs = found["sign"] + found["second"]
-    if len(signs) + brackets > 1 or (found["before"] and found["after"]):
+    signs = match["sign"] + match["second"]
+    if len(signs) + brackets > 1 or (match["before"] and match["after"]):
         return None
-    return _Parts(brackets or signs == "-", found["digits"].strip(), found["before"] or found["after"] or "")
+    return _Parts(brackets or signs == "-", match["digits"].strip(), match["before"] or match["after"] or "")
 
 
 def _is_any(unit: str, units: Sequence[str]) -> bool:
@@ -250,8 +250,8 @@ def _is_any(unit: str, units: Sequence[str]) -> bool:
 
 def _fits(digits: str, decimal: str, thousands: str) -> bool:
     point, between = re.escape(decimal), re.escape(thousands)
-    whole = rf"(?:[1-9]\d{{0,2}}(?:{between}\d{{3}})+|\d+)" if thousands else r"\d+"
-    return re.fullmatch(rf"{whole}(?:{point}\d*)?|{point}\d+", digits, re.ASCII) is not None
+    integer_part = rf"(?:[1-9]\d{{0,2}}(?:{between}\d{{3}})+|\d+)" if thousands else r"\d+"
+    return re.fullmatch(rf"{integer_part}(?:{point}\d*)?|{point}\d+", digits, re.ASCII) is not None
 
 
 def _is_missing(text: str) -> bool:

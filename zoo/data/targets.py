@@ -185,5 +185,5 @@ def _guess(frame: Frame, raw: Targets) -> tuple[type[Task], str | None]:
 def _spelled(frame: Frame, name: str) -> Any:
     """A column of targets as spelled; 1.0 is how programs write the whole number 1 where others are missing."""
     column, values = written(frame, name), frame.values[name]
-    whole = column.dtype != values.dtype and column.dropna().str.fullmatch(r"-?\d+\.0").all()
-    return values if whole else column
+    are_integers = column.dtype != values.dtype and column.dropna().str.fullmatch(r"-?\d+\.0").all()
+    return values if are_integers else column

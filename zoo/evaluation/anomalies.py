@@ -21,20 +21,20 @@ class ReconstructionEvaluation:
 
     Attributes:
         part: which part was scored.
-        examples: how many normal ones.
+        examples: number of normal examples.
         mse: mean squared error; of images in unit range, else in units of the prepared features.
         psnr: of images, mean over them of the peak signal-to-noise ratio, in dB.
-        noisy: of a denoising autoencoder, PSNR of the images with noise that `psnr` was reached from; else None.
+        noisy: of a denoising autoencoder, PSNR of the images with noise before denoising; else None.
         threshold: score above which an example is an anomaly.
         false_alarms: share of these examples above it.
-        anomalies: how many held-out examples are not normal.
-        detected: share of them above the threshold; None without any.
-        roc_auc, average_precision: of telling anomalies by the score; None without any.
+        anomalies: number of held-out examples that are not normal.
+        detected: share of the anomalies above the threshold; None without anomalies.
+        roc_auc, average_precision: of the score as a detector of anomalies; None without anomalies.
         bound: of a variational autoencoder, the evidence lower bound, in nats an example, a code drawn for each of up
             to 2,000; of images the probability of their whole pixels, else the density of the prepared features.
         bits: of images, the bits a pixel and channel that this bound allows to store them in.
-        active: of a variational autoencoder, how many codes vary with the input.
-        samples: of a variational autoencoder on images with classes, how good those are that it makes.
+        active: of a variational autoencoder, the number of codes that vary with the input.
+        samples: of a variational autoencoder on images with classes, the scores of images that it generates.
         baselines: the same scores of simple models, by name.
         differences: 95 % interval of their ROC-AUC less this one, by name.
     """
@@ -86,20 +86,22 @@ class ReconstructionEvaluation:
             active = f"{self.active} codes are active"
             yield Line("", f"evidence lower bound {self.bound:.2f} nats an example{bits}; {active}")
         detected = "" if self.detected is None else f", and {self.detected:.1%} of the anomalies"
-        usual = f"{self.false_alarms:.1%} of the {'normal ' if others else ''}examples are over it{detected}"
-        yield Line(f"threshold {self.threshold:.4g}", f": {usual}")
+        over = f"{self.false_alarms:.1%} of the {'normal ' if others else ''}examples are over it{detected}"
+        yield Line(f"threshold {self.threshold:.4g}", f": {over}")
         if self.samples is not None:
             yield from self.samples.shown()
 
 
-def findings(evaluation: ReconstructionEvaluation, false_alarms: float, codes: int, usual: int) -> tuple[Finding, ...]:
+def findings(
+    evaluation: ReconstructionEvaluation, false_alarms: float, codes: int, calibration_count: int
+) -> tuple[Finding, ...]:
     """Findings on the reconstructions of an autoencoder.
 
     Args:
         evaluation: of it.
-        false_alarms: share that was allowed over the threshold.
-        codes: width of its code.
-        usual: how many normal examples the threshold was set on.
+        false_alarms: allowed share of normal examples over the threshold.
+        codes: width of the code.
+        calibration_count: number of normal examples that set the threshold.
     """
     problems = []
     simple = {name: row["mse"] for name, row in evaluation.baselines.items() if "mse" in row}
@@ -112,12 +114,13 @@ def findings(evaluation: ReconstructionEvaluation, false_alarms: float, codes: i
         remedy = "train longer, raise the learning rate, give it more filters or units, or a lower beta"
         problems.append(Finding("underfitting", evidence, remedy))
     problems += _ahead_by(evaluation)
-    if (usual + 1) * false_alarms < 1:
-        evidence = f"the threshold is set on {usual:,} normal examples, which can promise {1 / (usual + 1):.2g} false "
-        evidence += f"alarms at best, not {false_alarms:g}"
+    if (calibration_count + 1) * false_alarms < 1:
+        best_rate = 1 / (calibration_count + 1)
+        evidence = f"the threshold is set on {calibration_count:,} normal examples, which can promise {best_rate:.2g} "
+        evidence += f"false alarms at best, not {false_alarms:g}"
         remedy = f"get {int(np.ceil(1 / false_alarms - 1e-9)) - 1:,} normal examples to learn from, or ask for more: "
-        problems.append(Finding("few normal examples", evidence, f"{remedy}--false-alarms {1 / (usual + 1):.1g}"))
-        false_alarms = 1 / (usual + 1)
+        problems.append(Finding("few normal examples", evidence, f"{remedy}--false-alarms {best_rate:.1g}"))
+        false_alarms = best_rate
     spread = np.sqrt(false_alarms * (1 - false_alarms) / evaluation.examples)
     if evaluation.false_alarms > 2 * false_alarms + SURE * spread:
         evidence = f"{evaluation.false_alarms:.1%} of held-out normal examples are over the threshold, not"

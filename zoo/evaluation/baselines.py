@@ -1,7 +1,7 @@
 """Simple models to compare a score with: fitted on the same training part, scored on the same held-out examples.
 
-Each takes some seconds at most on two cores. If there are too many examples, it is fitted on some of them, and its name
-has their number.
+Each takes some seconds at most on two cores. A model that is fitted on some of the examples only, because there are too
+many, has their number in its name.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Examples:
         inputs: of the training part, as a builder takes them, (examples, ...); images uint8 0-255.
         targets: of the training part, (examples,) or (examples, values).
         held_out: inputs of the held-out part.
-        raw: both, as a reader returns them.
+        raw: training and held-out inputs as a reader returns them.
         kind: of the inputs, as `zoo.data.kind.Kind`.
         seed: of the choice of training examples, where there are too many, and of the trees.
         units: of each example of both parts, where it has one of its own.
@@ -178,7 +178,7 @@ def flat(inputs: np.ndarray) -> np.ndarray:
 
 
 def most_linear(rows: np.ndarray) -> int:
-    """How many of `rows` a linear model is fitted on within some seconds."""
+    """Number of `rows` that a linear model is fitted on within some seconds."""
     return min(len(rows), max(100, CELLS // rows.shape[1]))
 
 
@@ -200,7 +200,7 @@ def ridge(rows: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _in_deviations(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Targets with mean 0 and deviation 1, float64; and what they had. Squares of tiny and huge ones leave float32."""
+    """Targets with mean 0 and deviation 1, float64; and their own. Squares of tiny and huge ones leave float32."""
     wide = targets.astype(np.float64)
     middle, spread = wide.mean(axis=0), wide.std(axis=0)
     spread = np.where(spread > 0, spread, 1)
@@ -224,23 +224,23 @@ def neighbours(rows: np.ndarray, values: np.ndarray, queries: np.ndarray) -> np.
 
 
 def most_near(rows: np.ndarray, queries: np.ndarray) -> int:
-    """How many of `rows` are looked through for the neighbours of `queries` within some seconds."""
+    """Number of `rows` that are searched for the neighbours of `queries` within some seconds."""
     each = len(queries) * (rows.shape[1] + 50)  # to rank a distance takes as long as so many products
     return min(len(rows), max(1000, int(PAIRS / each)))
 
 
 def _columns(make: Callable[[], Any]) -> Answer:
-    """By estimators of scikit-learn, which `make` gives unfitted, one for each label or value."""
+    """A model of estimators of scikit-learn, one for each label or value; `make` returns an unfitted one."""
     return lambda rows, targets, queries: np.stack([_one(make, rows, column, queries) for column in targets.T], axis=1)
 
 
 def _one_hot(make: Callable[[], Any], count: int) -> Answer:
-    """By a classifier of scikit-learn: 1 for the class that it gives."""
+    """A model of a classifier of scikit-learn: 1 for the predicted class."""
     return lambda rows, targets, queries: np.eye(count)[_one(make, rows, targets, queries)]
 
 
 def _one(make: Callable[[], Any], rows: np.ndarray, targets: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """What an estimator says, like `targets` (queries,)."""
+    """Predictions of an estimator, of the type of `targets`, (queries,)."""
     from sklearn.exceptions import ConvergenceWarning
 
     if (targets == targets[0]).all():  # there is nothing to learn

@@ -20,10 +20,10 @@ class Evaluation:
 
     Attributes:
         part: which part was scored.
-        examples: how many.
+        examples: number of examples.
         accuracy: share that is right; for several labels, share with every label right.
         interval: 95 % Wilson interval of `accuracy`.
-        baseline: accuracy of always giving the most frequent training answer.
+        baseline: accuracy of always predicting the most frequent training target.
         log_loss: mean negative log likelihood, in nats; for several labels the mean over labels.
         roc_auc: area under the ROC curve, one against the rest, mean over classes; None where a class is missing.
         f1_macro: mean F1 over the classes of some example or prediction; of several labels over all of them.
@@ -50,7 +50,7 @@ class Evaluation:
 
     @property
     def correct(self) -> int:
-        """How many examples are right."""
+        """Number of right examples."""
         return round(self.accuracy * self.examples)
 
     def beside(self) -> tuple[str, float | None, dict[str, float | None]]:

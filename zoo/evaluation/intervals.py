@@ -21,11 +21,11 @@ def wilson(right: int, count: int) -> tuple[float, float]:
 
 
 def paired(gaps: np.ndarray, seed: int) -> tuple[float, float]:
-    """Interval of the mean of `gaps`, what two models differ by on each example.
+    """Interval of the mean of `gaps`, the differences of two models on each example.
 
-    Where each is 1, 0 or -1, as of predictions that are right or wrong, that of two proportions. Else the wider ends of
-    two: Student's, which holds where gaps have heavy tails, and the bootstrap of the mean in units of its error, which
-    holds where they are skewed.
+    Gaps of 1, 0 and -1, as of predictions that are right or wrong, have the interval of two proportions. Other gaps
+    have the wider ends of two intervals: Student's, which holds for heavy tails, and the bootstrap of the mean in units
+    of its error, which holds for skewed gaps.
 
     Args:
         gaps: float (examples,).

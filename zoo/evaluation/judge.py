@@ -36,7 +36,7 @@ class Judge:
         model: float32 pixels 0-255 (batch, height, width, channels) to a list of embedding, float32 (batch, width),
             and probabilities, float32 (batch, classes).
         accuracy: share of the held-out examples that it gets right.
-        examples: how many those are.
+        examples: number of these examples.
         classes: names, in the order of the probabilities.
     """
 
@@ -172,8 +172,8 @@ def evaluate_samples(
         data: brings the classes of what is held out.
         held_out_pixels: the real ones, of the same kind; or some of them.
         judge: of the same data.
-        train_pixels: what the baseline is fitted on, of the same kind.
-        part: name of what is held out, as "test".
+        train_pixels: images of the same kind that the baseline is fitted on.
+        part: name of the held-out part, as "test".
         requested: int (images,), the requested classes as positions; None if no classes were requested.
         components: of the baseline; as many as there can be, if those are fewer.
         seed: of the baseline and of choices among many images.
@@ -211,9 +211,9 @@ def _scores(
 
     Args:
         pixels: (images, height, width, channels), 0-255.
-        judge: looks at them.
+        judge: embeds and classifies the images.
         real: its embedding of the real images.
-        shares: float (classes,), of the real images.
+        shares: of the classes among the real images, float (classes,).
         seed: of choices among many images.
     """
     embedding, probabilities = judge.embed_and_classify(pixels)

@@ -1,8 +1,7 @@
-"""Scores of masks, which give each pixel of an image a class; every one is a mean over images.
+"""Scores of masks, which give each pixel of an image a class. Each score is a mean over images.
 
-Each image counts the same, whatever its size, as users see their images one by one; masks of different images may
-have different sizes. An image where a class is neither true nor predicted says nothing of that class, and is left out
-of its scores.
+Images have equal weight, whatever their size, as users see them one by one; masks of different images may have
+different sizes. An image where a class is neither true nor predicted is left out of the scores of that class.
 
 Source: Jaccard 1912, "The Distribution of the Flora in the Alpine Zone" (IoU); Dice 1945, "Measures of the Amount of
     Ecologic Association between Species"; by image: Csurka, Larlus and Perronnin 2013, "What is a good evaluation
@@ -29,9 +28,9 @@ class Counts(NamedTuple):
     """Pixels of masks, each int64 (images, classes).
 
     Attributes:
-        both: of a class in the true mask and in the predicted one.
-        true: of a class in the true mask.
-        said: of a class in the predicted mask, where the true one has a class.
+        both: pixels of a class in the true mask and in the predicted one.
+        true: pixels of a class in the true mask.
+        said: pixels of a class in the predicted mask, where the true one has a class.
     """
 
     both: np.ndarray
@@ -42,12 +41,12 @@ class Counts(NamedTuple):
     def of(
         cls, true: Sequence[np.ndarray], said: Sequence[np.ndarray], classes: int, ignored: int | None = None
     ) -> Self:
-        """Of pairs of masks.
+        """Counts of pairs of masks.
 
         Args:
             true: integer (height, width) each, positions of the classes; sizes may differ from image to image.
-            said: the same, predicted, each at the size of its true mask.
-            classes: how many there are.
+            said: predicted masks, each at the size of its true mask.
+            classes: number of classes.
             ignored: value of true pixels that have no class and are not scored; None where all have one.
 
         Raises:
@@ -80,7 +79,7 @@ class Counts(NamedTuple):
         return {measure: float(self.parts(measure).mean()) for measure in MEASURES}
 
     def worst(self) -> np.ndarray:
-        """Positions of the images, int64: least mean IoU over their classes first, equal ones in order."""
+        """Positions of the images, int64, by mean IoU over their classes, the least first; equal ones in order."""
         there = ~np.isnan(self.iou())
         sums = np.nansum(self.iou(), axis=1)
         return np.argsort(np.where(there.any(axis=1), sums / np.maximum(there.sum(axis=1), 1), 1.0), kind="stable")
@@ -89,7 +88,7 @@ class Counts(NamedTuple):
 def interval(parts: np.ndarray, seed: int = 0) -> tuple[float, float] | None:
     """95 % interval of a score between 0 and 1 over images like these; None where there are fewer than two.
 
-    That of `zoo.evaluation.intervals.paired`, held against a model that has 0 everywhere.
+    It is the interval of `zoo.evaluation.intervals.paired`, against a model that has 0 everywhere.
     """
     kept = parts[~np.isnan(parts)]
     if len(kept) < 2:
@@ -111,7 +110,7 @@ class MaskEvaluation:
         intervals: 95 % intervals over images of these three, by name; None for a single image.
         classes: per class IoU and Dice, mean over its images, and their intervals; in how many images it is true or
             predicted, and in how many it is neither; shares of all pixels that are true, and predicted.
-        baselines: of simple models the three scores, and IoU by class, by name.
+        baselines: the three scores and IoU by class of simple models, by name.
     """
 
     part: str
@@ -132,7 +131,7 @@ class MaskEvaluation:
         return "mean IoU", self.iou, {name: row["iou"] for name, row in self.baselines.items()}
 
     def shown(self, details: bool = False) -> Shown:
-        """What people read."""
+        """Tables and lines for people."""
         rows = [
             [name, _with(row["iou"], row["iou_interval"]), _with(row["dice"], row["dice_interval"])]
             + [f"{row['true']:.1%}", f"{row['predicted']:.1%}", str(row["images"])]
@@ -189,7 +188,7 @@ def _of_class(counts: Counts, at: int, seed: int) -> dict[str, Any]:
 
 
 def _pairs(true: np.ndarray, said: np.ndarray, classes: int, ignored: int | None, at: int) -> np.ndarray:
-    """Int64 (classes * classes,): how many pixels have each pair of a true and a predicted class."""
+    """Number of pixels with each pair of a true and a predicted class, int64 (classes * classes,)."""
     if true.shape != said.shape:
         raise ValueError(f"mask {at}: expected the size of the true mask, {true.shape}; received {said.shape}")
     true, said = true.ravel().astype(np.int64), said.ravel().astype(np.int64)

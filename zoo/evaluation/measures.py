@@ -15,12 +15,12 @@ import numpy as np
 
 
 def f1_parts(has: np.ndarray, predicted: np.ndarray, *, all_columns: bool = False) -> np.ndarray:
-    """Parts of the mean F1 over the classes that some example has or is said to have, or over all of them.
+    """Parts of the mean F1 over the classes that some example has or is predicted to have, or over all classes.
 
     Args:
         has: int64 (examples, classes) of 0 and 1, which an example has.
-        predicted: the same, which it is said to have.
-        all_columns: whether classes that nobody has or is said to have count, with 0.
+        predicted: the same for the predicted classes.
+        all_columns: whether classes that no example has or is predicted to have count, with 0.
     """
     present = (has + predicted).any(axis=0) | all_columns
     return _ratios(2 * has * predicted, has + predicted)[:, present].mean(axis=1)
@@ -122,7 +122,7 @@ def distances(targets: np.ndarray, values: np.ndarray) -> np.ndarray:
 def determination(targets: np.ndarray, values: np.ndarray) -> float:
     """R², mean over values; NaN for fewer than two examples.
 
-    Where all targets are equal, it is 1 if they are hit and 0 if not.
+    Where all targets are equal, it is 1 if the predictions equal them, else 0.
     """
     return float(determination_parts(targets, values).mean())
 
@@ -152,7 +152,7 @@ def present_parts(values: np.ndarray) -> np.ndarray:
 
 
 def _ratios(parts: np.ndarray, totals: np.ndarray) -> np.ndarray:
-    """Numbers (examples, columns) whose mean is the sum of `parts` over that of `totals`; 0 where that is 0."""
+    """Numbers (examples, columns) whose mean is the sum of `parts` over the sum of `totals`; 0 where that sum is 0."""
     below = totals.mean(axis=0)
     share = np.divide(parts.mean(axis=0), below, out=np.zeros(parts.shape[1]), where=below > 0)
     return share + np.divide(parts - share * totals, below, out=np.zeros(parts.shape), where=below > 0)

@@ -16,7 +16,7 @@ ROWS = 10  # of a table, where there are more values
 
 
 class Residual(NamedTuple):
-    """One scored example of a model that answers with numbers: what was true, and what it said."""
+    """One scored example of a model that predicts numbers: its targets and its predictions."""
 
     name: str
     target: list[float]
@@ -42,7 +42,7 @@ class Residual(NamedTuple):
 
 @dataclass(frozen=True)
 class RegressionEvaluation:
-    """Scores of one model that answers with numbers, on one part.
+    """Scores of one model that predicts numbers, on one part.
 
     Attributes:
         part: which part was scored.

@@ -28,7 +28,7 @@ def threshold(image: np.ndarray) -> int:
     below, moment = np.cumsum(share), np.cumsum(share * np.arange(256))
     within = below * (1 - below)
     between = np.divide((moment[-1] * below - moment) ** 2, within, out=np.zeros(256), where=within > 1e-12)
-    return int(np.argmax(between > between.max() * (1 - 1e-9)))  # what rounding makes unlike is equal
+    return int(np.argmax(between > between.max() * (1 - 1e-9)))  # values that differ by rounding alone are equal
 
 
 def grey(image: np.ndarray) -> np.ndarray:
@@ -57,7 +57,7 @@ def most_frequent(masks: Sequence[np.ndarray], classes: int, ignored: int | None
 
     Args:
         masks: integer (height, width) each.
-        classes: how many there are.
+        classes: number of classes.
         ignored: value of pixels that have no class; None where all have one.
     """
     return int(sum(np.bincount(mask[mask != ignored], minlength=classes) for mask in masks).argmax())
@@ -72,18 +72,18 @@ def by_threshold(
 ) -> dict[str, list[np.ndarray]]:
     """Masks of two classes by Otsu's threshold of each image.
 
-    Which side has the rarer class is chosen on the training images as a whole, by mean IoU: the bright side, the dark
-    side, or of each image the smaller one.
+    The side with the rarer class is chosen once, by mean IoU on the training images: the bright side, the dark side, or
+    the smaller side of each image.
 
     Args:
         images: of the training part, uint8 (height, width, channels) each.
-        masks: theirs, integer (height, width) each, 0 or 1.
-        held_out: images to segment.
+        masks: of these images, integer (height, width) each, 0 or 1.
+        held_out: images to segment, as `images`.
         names: of the two classes.
         ignored: value of pixels of `masks` that have no class; None where all have one.
 
     Returns:
-        name of the model, which says the side -> masks, int64 (height, width) each, 0 or 1.
+        name of the model, which has the side in it -> masks, int64 (height, width) each, 0 or 1.
     """
     common = most_frequent(masks, 2, ignored)
     known = [grey(image) > threshold(image) for image in images]

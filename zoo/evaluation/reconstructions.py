@@ -22,14 +22,14 @@ def psnr(errors: np.ndarray) -> float:
 
 
 def denoising(network: Autoencoder, inputs: np.ndarray, images: np.ndarray, noise: float, seed: int) -> dict[str, Any]:
-    """PSNR of images with noise, of what the network makes of them, and of simple filters.
+    """PSNR of images with noise, of their reconstructions, and of simple filters.
 
     Args:
         network: a denoising autoencoder.
         inputs: images of the training part, uint8.
-        images: held-out ones.
-        noise: its deviation, in unit range.
-        seed: of what is drawn.
+        images: held-out images.
+        noise: deviation of the noise, in unit range.
+        seed: of the draws.
     """
     noisy, clean = with_noise(images, noise, seed), images.astype(np.float32)
 
@@ -57,8 +57,8 @@ def variational(network: Any, inputs: np.ndarray, held_out: np.ndarray, seed: in
     Args:
         network: a variational autoencoder.
         inputs: prepared inputs of the training part.
-        held_out: held-out ones.
-        seed: of what is drawn.
+        held_out: prepared inputs of the held-out part.
+        seed: of the draws.
     """
     bound = float(bounds(network, inputs, held_out, seed).mean())
     mean = network.encode(_some(inputs, seed))
@@ -79,7 +79,7 @@ def bounds(network: VariationalAutoencoder, inputs: np.ndarray, held_out: np.nda
         network: trained.
         inputs: prepared inputs that the decoder's deviation is estimated on.
         held_out: prepared inputs.
-        seed: of what is drawn.
+        seed: of the draws.
     """
     from keras import ops
 
@@ -102,7 +102,10 @@ def bounds(network: VariationalAutoencoder, inputs: np.ndarray, held_out: np.nda
 
 
 def _log_probability(values: np.ndarray, means: np.ndarray, deviation: float, *, rounded: bool) -> np.ndarray:
-    """Of values under normal distributions; where `rounded`, of the interval around each, 0 and 255 open."""
+    """Log probability of values under normal distributions.
+
+    If `rounded`, values are whole pixels, and the probability is that of the interval around each; 0 and 255 are open.
+    """
     from scipy.special import log_ndtr
 
     if not rounded:

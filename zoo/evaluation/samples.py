@@ -18,19 +18,19 @@ BLIND = 0.52  # mean of both below which it can't tell them
 
 @dataclass(frozen=True)
 class GenerationEvaluation:
-    """Scores of generated images, by a judge, against real ones that nothing was fitted on.
+    """Scores of generated images by a judge, against real images that nothing was fitted on.
 
     Attributes:
-        part: which real images they are held against, as "test".
-        samples: how many generated ones.
+        part: name of the part with the real images, as "test".
+        samples: number of generated images.
         frechet: Fréchet distance between both in the judge's embedding, 0 for the same mean and covariance; it
             depends on the judge and on the number of samples, so it compares only where these are the same.
         precision: share of the samples among the real images, in [0, 1]: whether each looks real.
-        recall: share of the real images among the samples, in [0, 1]: whether all that is real can be got.
-        coverage: classes that get at least a tenth of the share that they have among the real images.
-        classes: how many there are.
-        entropy: of the distribution of the classes seen, over that of equally many of each: 0 for a single class, 1
-            for all alike.
+        recall: share of the real images among the samples, in [0, 1]: whether every real image can be generated.
+        coverage: number of classes with at least a tenth of their share among the real images.
+        classes: number of classes.
+        entropy: of the classes that the judge sees, over the entropy of equal shares: 0 for a single class, 1 for equal
+            shares.
         agreement: share of the samples of which the judge sees the requested class; None without requested classes.
         judge_accuracy: of the judge on the real images.
         baselines: frechet, precision, recall, coverage and entropy of as many samples of a simple generator, by name.

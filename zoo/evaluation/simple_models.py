@@ -36,7 +36,7 @@ def of_codes(inputs: np.ndarray, held_out: np.ndarray, components: int, seed: in
 
 
 def of_anomalies(inputs: np.ndarray, held_out: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """How anomalous each of `held_out` is: by its mean distance to the nearest of `inputs`, and by an isolation forest.
+    """Anomaly scores of `held_out`: mean distance to the nearest of `inputs`, and an isolation forest.
 
     Args:
         inputs: of the training part, prepared; they are normal.
@@ -73,7 +73,7 @@ def filtered(noisy: np.ndarray, clean_images: np.ndarray, disturbed: np.ndarray,
         seed: of the components.
 
     Returns:
-        name -> what is made of `noisy`.
+        name -> filtered images, like `noisy`.
 
     Source: Muresan and Parks 2003, "Adaptive Principal Components and Image Denoising".
     """
@@ -89,7 +89,7 @@ def filtered(noisy: np.ndarray, clean_images: np.ndarray, disturbed: np.ndarray,
 
 
 def telling(odd: np.ndarray, scores: np.ndarray) -> dict[str, float]:
-    """How well `scores`, float (examples,), tell anomalies, which `odd`, bool, are: ROC-AUC and average precision."""
+    """ROC-AUC and average precision of `scores`, float (examples,), for the anomalies `odd`, bool (examples,)."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     return {

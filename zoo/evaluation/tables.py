@@ -1,4 +1,4 @@
-"""Tables and lines of scores as values, which commands print in a terminal."""
+"""Tables and lines of scores as values; commands print them in a terminal."""
 
 from __future__ import annotations
 

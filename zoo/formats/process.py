@@ -2,7 +2,7 @@
 
 Run as a script it waits for one line of JSON on standard input: ``{"folder": folder of a format, "batch": 32,
 "requests": [{"part": "model", "inputs": file.npz, "output": file.npz}, ...]}``, answers in batches of 1, 3 and then
-`batch`, and prints a line ``{"version": of the runtime, "latency_ms": {"1": milliseconds, "32": milliseconds}}``.
+`batch`, and prints a line ``{"latency_ms": {"1": milliseconds, "32": milliseconds}}``.
 `zoo.artifacts.runtimes` has the same functions in its own process.
 """
 

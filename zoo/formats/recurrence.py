@@ -71,9 +71,9 @@ def _loop(
             here = tf.reshape(here, [-1, *[1] * (len(output.shape) - 1)])
             output = tf.where(here, output, nothing if zero_output_for_mask else last)
             new = [tf.where(here, after, before) for after, before in zip(new, states, strict=True)]
-        whole = tf.where(tf.equal(places, at), output[None], written) if return_all_outputs else output[None]
-        whole.set_shape(kept)
-        return at + 1, output, whole, *new
+        outputs = tf.where(tf.equal(places, at), output[None], written) if return_all_outputs else output[None]
+        outputs.set_shape(kept)
+        return at + 1, output, outputs, *new
 
     shapes = [tf.TensorShape([]), first.shape, tf.TensorShape(kept), *(each.shape for each in initial_states)]
     _, last, outputs, *states = tf.while_loop(

@@ -1,4 +1,4 @@
-"""Targets that are in memory already: which task they ask for, and what that task makes of them."""
+"""Targets in memory: their task, and the arrays that it encodes them as."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.tasks.task import Task
 
 
 class Columns(NamedTuple):
-    """Targets in memory, which `zoo.tasks` make arrays of; see `zoo.tasks.terms.Written`."""
+    """Targets in memory, which tasks encode as arrays; see `zoo.tasks.terms.Written`."""
 
     values: np.ndarray
     columns: tuple[str, ...]
@@ -46,7 +46,7 @@ def targets_of(
     Args:
         targets: as `zoo.data.arrays` takes them.
         classes: as `zoo.data.arrays` takes them.
-        task: name of a task; None for the one that they look like.
+        task: name of a task; None for the one that fits the targets.
         names: of the examples.
         where: of the data, for messages.
         notes: gets one where targets are read as classes that could be numbers.
@@ -76,7 +76,7 @@ def targets_of(
 
 
 def _guess(targets: np.ndarray, classes: tuple[str, ...] | None, where: str, notes: list[Note]) -> type[Task]:
-    """The task that targets look like."""
+    """The task that fits the targets."""
     if is_one_hot(targets) and (classes is None or len(classes) == targets.shape[1]):
         reason = "targets are one-hot: taken as classes; task='multi_label' or 'regression' says otherwise"
         notes.append(Note(where, "kept", reason))
@@ -116,9 +116,9 @@ def _classes(
     if targets.shape[1:]:
         raise InputError(f"expected one class an example, targets of shape (examples,), received {targets.shape}")
     if targets.dtype.kind == "f":
-        whole = targets == np.round(targets)  # not so for NaN
-        if not whole.all():
-            at = int((~whole).argmax())
+        is_integer = targets == np.round(targets)  # not so for NaN
+        if not is_integer.all():
+            at = int((~is_integer).argmax())
             raise InputError(f"{names[at]}: expected a class as a whole number, received {targets[at]}")
         targets = targets.astype(np.int64)
     if targets.dtype.kind in "iu" and classes is not None:

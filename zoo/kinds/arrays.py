@@ -24,7 +24,7 @@ from zoo.tasks.classification import Classification
 from zoo.tasks.task import Task
 
 WHERE = "the arrays"
-LOOK = 200  # examples that are looked at to tell images from sequences
+LOOK = 200  # examples that decide between images and sequences
 SHADES = 16  # so many different values sequences of codes may have; pixels have more
 SIDE = 8  # pixels; smaller squares may be anything
 
@@ -46,15 +46,15 @@ def arrays(
         inputs: numbers (examples, width) make a table with the columns feature_0 and so on; (examples, height, width,
             1 or 3), or uint8 (examples, height, width), images with pixels 0-255; (examples, length, features)
             sequences, rows of NaN after the end of a shorter one. Pixels from 0 to 1 are scaled to 0-255, and squares
-            (examples, side, side) of other dtypes whose values are pixels, 0-255 or these by 255, are images; notes
-            tell both.
+            (examples, side, side) of other dtypes whose values are pixels, 0-255 or these by 255, are images. Both get
+            a note.
         targets: classes (examples,) or (examples, 1), whole numbers or strings, or one-hot (examples, classes); numbers
             to predict, floats (examples,) or (examples, values); labels (examples, classes) of 0 and 1 with
             task="multi_label"; or the inputs again, as autoencoders have them with Keras.
         classes: names of the classes, a target being a position here; or of the labels or numbers.
         task: by default classification for whole numbers, strings, one-hot rows and floats that are all 0 or 1, which
-            notes tell; regression for other floats.
-        kind: of the inputs: table, sequence or images; by default what their axes say.
+            get a note; regression for other floats.
+        kind: of the inputs: table, sequence or images; by default the one that fits their axes.
         held_out: inputs and targets of the test part; without it a part is split off.
         seed: of that split.
         validation: share held out then, in (0, 1).
@@ -130,7 +130,7 @@ def of_parts(
 
 
 CALLED = {"train": "input", "validation": "validation", "test": "held out"}
-"""Part -> what its examples are called, before their position."""
+"""Part -> name of its examples in messages, before their position."""
 
 
 class Form(NamedTuple):
@@ -138,7 +138,7 @@ class Form(NamedTuple):
 
     Attributes:
         axes: of the array.
-        read: makes `Data` of it.
+        read: from the array to `Data`.
         grey: whether the last axis may be left out.
     """
 
@@ -174,8 +174,8 @@ def _are_squares_of_pixels(values: np.ndarray) -> bool:
     if not np.isfinite(seen).all() or seen.min() < 0 or seen.max() > 255 or 1 < seen.max() < 128:
         return False
     pixels = seen * 255 if seen.max() <= 1 else seen
-    whole = np.round(pixels)
-    return bool(np.abs(pixels - whole).max() < 1e-3) and len(np.unique(whole)) > SHADES
+    rounded = np.round(pixels)
+    return bool(np.abs(pixels - rounded).max() < 1e-3) and len(np.unique(rounded)) > SHADES
 
 
 def _images(values: np.ndarray, targets: np.ndarray, names: list[str], task: Task, common: dict[str, Any]) -> Data:
@@ -240,14 +240,14 @@ def _pixels(values: np.ndarray, names: list[str], notes: list[Note]) -> np.ndarr
             f"as {hint}"
         )
     scale = 255 if high <= 1 else 1
-    pixels, rounded = np.empty(values.shape, np.uint8), False
+    pixels, inexact = np.empty(values.shape, np.uint8), False
     for start in range(0, len(values), 1024):  # floats of all at once could be more than the memory
         some = values[start : start + 1024].astype(np.float32) * np.float32(scale)
-        pixels[start : start + 1024] = whole = np.round(some)
-        rounded = rounded or bool(np.abs(some - whole).max() > 1e-3)
+        pixels[start : start + 1024] = rounded = np.round(some)
+        inexact = inexact or bool(np.abs(some - rounded).max() > 1e-3)
     if scale > 1:
         notes.append(Note(WHERE, "kept", "pixels from 0 to 1 are scaled to 0 to 255, which the model takes"))
-    if rounded:
+    if inexact:
         notes.append(Note(WHERE, "kept", "pixels are rounded to whole numbers"))
     return pixels
 
@@ -256,9 +256,9 @@ def _without_padding(values: np.ndarray, names: list[str]) -> list[np.ndarray]:
     """Each sequence without the rows of NaN that follow it."""
     filled = ~np.isnan(values).all(axis=2)
     lengths = np.where(filled.any(axis=1), values.shape[1] - filled[:, ::-1].argmax(axis=1), 0)
-    whole = [each[:length] for each, length in zip(values, lengths, strict=True)]
-    for name, each in zip(names, whole, strict=True):
+    sequences = [each[:length] for each, length in zip(values, lengths, strict=True)]
+    for name, each in zip(names, sequences, strict=True):
         if not len(each):
             raise InputError(f"{name}: expected a sequence of one step at least, received an empty one")
         _finite(each[None], [name])
-    return whole
+    return sequences

@@ -1,4 +1,4 @@
-"""Folders of one sub-folder a class, as images and texts come in them."""
+"""Folders with one sub-folder a class, the form of images and texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OUTSIDE = "outside the train, val and test folders"
 
 
 class Example(NamedTuple):
-    """One file before it has its place in a split."""
+    """One file, before the split."""
 
     path: Path
     name: str
@@ -33,10 +33,10 @@ def listed_files(root: Path, notes: list[Note], labels: bool = True, known: Coll
 
     Args:
         root: a folder with one sub-folder a class, or with parts of the data that have such; `zoo.kinds.folder_parts`
-            tells which.
+            decides between them.
         notes: gets a note on each file that is in no class, is hidden, or lies beside the parts.
         labels: False where folders are no classes: every file is of the one class `UNLABELLED`.
-        known: names that are known to be those of classes.
+        known: names of classes.
     """
     tops = tops_of(root, notes, labels, known)
     notes += _beside(root, [top.path for top in tops], {note.name for note in notes})
@@ -61,7 +61,7 @@ def listed_files(root: Path, notes: list[Note], labels: bool = True, known: Coll
 
 
 def _beside(root: Path, tops: list[Path], told: Collection[str]) -> list[Note]:
-    """Notes on what lies beside the folders that hold the classes."""
+    """Notes on files and folders beside the folders of the classes."""
     above = {folder for top in tops for folder in top.parents if folder.is_relative_to(root)}
     reason = OUTSIDE if any(side_of(top.name) for top in tops) else LOOSE
     beside = [child for folder in sorted(above) for child in sorted(folder.iterdir()) if child not in above]

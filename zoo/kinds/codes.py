@@ -1,4 +1,4 @@
-"""What a generator takes: drawn codes, and perhaps the class of each."""
+"""The inputs of a generator: drawn codes, and perhaps the class of each."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ class Codes(Kind):
     fits_int8: ClassVar[bool] = False
 
     def raw(self, source: Any, *, every: bool = False) -> Raw:
-        """There are none to be read."""
+        """Always an InputError: codes are in no file."""
         raise InputError("a generator takes drawn codes, which are in no file; leave the path out")
 
     def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
-        """There are none to be read."""
+        """Always an InputError: codes are in no file."""
         raise InputError("a generator takes drawn codes, which are in no file; leave the path out")
 
     @property
     def shape(self) -> tuple[int | None, ...]:
-        """Of one code."""
+        """The shape of one code."""
         return (self.width,)
 
     def specification(self) -> tuple[dict[str, tf.TensorSpec], Callable[..., Any]]:
-        """Codes, and of a conditional model labels; one that is none of the classes is an error."""
+        """Codes, and labels for a conditional model; a label that is no class is an error."""
         import tensorflow as tf
 
         specs = {"code": tf.TensorSpec([None, self.width], tf.float32, name="code")}

@@ -39,7 +39,7 @@ class Top:
     Attributes:
         path: of the folder.
         split: the part of the data that it is, if the folders say so.
-        group: what its files stay on one side with, as those of one fold do.
+        group: files of one group, as of one fold, stay on one side of a split.
         split_inside: whether each class has sub-folders that are the parts, as in ``cat/train/``.
     """
 
@@ -50,7 +50,7 @@ class Top:
 
 
 def side_of(name: str) -> str | None:
-    """The part that the words of a folder's name say, as ``training_set`` or ``02_test``; None without just one."""
+    """The part in the words of a folder's name, as ``training_set`` or ``02_test``; None unless there is just one."""
     sides = set()
     for word in _words(name):
         stems = [word, *(word.removesuffix(ending) for ending in ENDINGS)]
@@ -93,7 +93,7 @@ def folders_in(folder: Path) -> list[Path]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is there for a program and not for people."""
+    """Whether a file or folder is hidden, or made by an archive program or a desktop."""
     return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
@@ -207,11 +207,11 @@ def _parts_note(root: Path, parts: dict[Path, str], classes: str) -> Note:
 def _same_folders(
     root: Path, top: Path, notes: list[Note], sided: dict[Path, str], classes: dict[Path, set[str]]
 ) -> list[Top]:
-    """What folders are that hold the same sub-folders, and whose names say no training part."""
+    """The meaning of folders that hold the same sub-folders, and whose names have no training part."""
     inside = list(classes)
     names = [child.name for child in inside]
     shared = set.intersection(*classes.values()) if classes else set()
-    same = len(inside) > 1 and len(shared) > 1 and all(found == shared for found in classes.values())
+    same = len(inside) > 1 and len(shared) > 1 and all(each == shared for each in classes.values())
     if not same:
         return [Top(top)]
     subfolders = _listed(sorted(shared))

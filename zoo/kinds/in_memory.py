@@ -31,7 +31,7 @@ TEXT = "text"  # column of texts that come as an array
 
 
 class Table(NamedTuple):
-    """A pandas.DataFrame, and options of its reader that follow from how it came."""
+    """A pandas.DataFrame, and options of its reader that follow from its source."""
 
     frame: Any
     options: dict[str, Any] = {}
@@ -46,14 +46,14 @@ class Arrays(NamedTuple):
 
 
 def read(source: Any, **options: Any) -> Data:
-    """Take what is in memory as a data set.
+    """Read data in memory.
 
     Args:
         source: inputs and targets ``(x, y)``; two such pairs, to train on and to test, or three, the second to
             validate; a data frame of pandas or polars, ``(frame, column)`` or ``(features, targets)``; a
             `tf.data.Dataset` of pairs, batched or not, or a pair of such, the second to validate. Arrays of strings are
             texts.
-        options: those of `zoo.data.arrays` for arrays, else those of the reader, as ``target`` of a table.
+        options: of `zoo.data.arrays` for arrays, else of the reader, as ``target`` of a table.
 
     Raises:
         InputError: it is nothing of these, in one line with the call that works; or an option is not known.
@@ -72,7 +72,7 @@ def read(source: Any, **options: Any) -> Data:
 
 
 def _parts(source: Any) -> dict[str, Any]:
-    """Part of the data -> what it holds."""
+    """The parts of the data, by name."""
     if not isinstance(source, tuple | list) or len(source) not in (2, 3):
         return {"train": source}
     datasets = all(tf_datasets.holds(each) for each in source)
@@ -275,7 +275,7 @@ def _is_strings(values: np.ndarray) -> bool:
 
 
 def _refusal(source: Any) -> str:
-    """Why something can't be taken, and the call that works."""
+    """The reason why something can't be read, and the call that works."""
     one_array = "x, y = map(numpy.concatenate, zip(*{})); zoo.data.open((x, y))"
     if isinstance(source, Mapping):
         if {"data", "target"} <= set(source):  # of scikit-learn

@@ -18,8 +18,8 @@ class Reader(NamedTuple):
     """A function from a path to `Data`.
 
     Attributes:
-        called: what it reads, for messages.
-        place: the function, or where it is, as module:function.
+        called: the form of data in words, for messages.
+        place: the function, or its address, as module:function.
         frames: whether it takes data frames too.
     """
 
@@ -42,7 +42,7 @@ class Reader(NamedTuple):
                 )
 
 
-KINDS: dict[str, str | type[Kind]] = {  # recognised in this order, after those of one's own
+KINDS: dict[str, str | type[Kind]] = {  # recognised in this order, after those of users
     "images": "zoo.kinds.images.kind:Images",
     "sequence": "zoo.kinds.sequences.kind:Sequences",
     "text": "zoo.kinds.texts.kind:Texts",
@@ -59,14 +59,14 @@ READERS: dict[str, Reader] = {
 
 
 def register(kind: type[Kind], read: Callable[..., Data]) -> type[Kind]:
-    """Make a kind of input of one's own known by its name, to `zoo.data.open` too.
+    """Register a kind of input of a user under its name, for `zoo.data.open` too.
 
     Args:
         kind: with a name.
         read: a path and options to `Data`.
 
     Raises:
-        InputError: it lacks something that every kind has, or there is one of that name.
+        InputError: the kind lacks something that every kind has, or another kind has its name.
     """
     from zoo.data.kind import Kind
 
@@ -83,16 +83,16 @@ def register(kind: type[Kind], read: Callable[..., Data]) -> type[Kind]:
 
 
 def kinds() -> Iterator[type[Kind]]:
-    """All kinds, those of one's own first."""
+    """All kinds, those of users first."""
     own = [each for each in KINDS.values() if not isinstance(each, str)]
     yield from (*reversed(own), *(_at(each) for each in KINDS.values() if isinstance(each, str)))
 
 
 def kind_class(name: str) -> type[Kind]:
-    """The kind of that name.
+    """The class of the kind with this name.
 
     Raises:
-        InputError: there is none.
+        InputError: no kind has this name.
     """
     if name not in KINDS:
         *names, last = KINDS
@@ -101,10 +101,10 @@ def kind_class(name: str) -> type[Kind]:
 
 
 def kind_of(said: Mapping[str, Any]) -> Kind:
-    """The kind that the ``input`` of a card says; the first cards, all of images, did not name it.
+    """The kind in the ``input`` of a card; the first cards, all of images, did not name it.
 
     Raises:
-        InputError: it is of a kind that is not known here.
+        InputError: no kind has the name in the card.
     """
     return kind_class(said.get("kind", "images")).variant(said).from_card(said)
 

@@ -1,4 +1,4 @@
-"""Examples of a `tf.data.Dataset` as arrays. TensorFlow is looked for among what is loaded, never imported."""
+"""Examples of a `tf.data.Dataset` as arrays. TensorFlow is used if it is loaded, and never imported."""
 
 from __future__ import annotations
 

@@ -144,9 +144,9 @@ class Predictions(grpc.GenericRpcHandler):
             work = self.dispatcher.threaded if tensors.few(message, tensors.SHORT) else self.dispatcher.one_by_one
             request, size = await work(self._read, message, facts)
             name, version = _model(request)
-            with self.dispatcher.hold(size), self.dispatcher.models.using(name, version) as found:
-                facts["version"] = found.number
-                return await self._answered(request, found, facts)
+            with self.dispatcher.hold(size), self.dispatcher.models.using(name, version) as model_version:
+                facts["version"] = model_version.number
+                return await self._answered(request, model_version, facts)
 
     def _read(self, message: bytes, facts: dict[str, Any]) -> tuple[Any, int]:
         """A PredictRequest, and the bytes of its arrays."""
@@ -157,21 +157,23 @@ class Predictions(grpc.GenericRpcHandler):
         except DecodeError as error:
             raise bad_request("expected a PredictRequest, received bytes that are none") from error
         name, version = _model(request)
-        servable = self.dispatcher.models.get(name, version)
-        facts |= {"model": name, "version": servable.number}
-        limits, signature = self.dispatcher.limits, _signature(request, servable)[1]
+        model_version = self.dispatcher.models.get(name, version)
+        facts |= {"model": name, "version": model_version.number}
+        limits, signature = self.dispatcher.limits, _signature(request, model_version)[1]
         return request, tensors.check(request.inputs, signature.inputs, limits.queue, limits.request)
 
-    async def _answered(self, request: Any, found: Version, facts: dict[str, Any]) -> bytes:
-        name, signature = _signature(request, found)
+    async def _answered(self, request: Any, model_version: Version, facts: dict[str, Any]) -> bytes:
+        name, signature = _signature(request, model_version)
         wanted = list(request.output_filter) or list(signature.outputs)
         if not set(wanted) <= set(signature.outputs):
             raise bad_request(f"expected outputs out of {', '.join(signature.outputs)}")
         columns = await self.dispatcher.threaded(tensors.columns, request.inputs)
-        answers = await self.dispatcher.answers(found, name, rows_of(columns, self.dispatcher.limits.queue), facts)
+        answers = await self.dispatcher.answers(
+            model_version, name, rows_of(columns, self.dispatcher.limits.queue), facts
+        )
         reply = predict_pb2.PredictResponse()
         reply.model_spec.name, reply.model_spec.signature_name = request.model_spec.name, name
-        reply.model_spec.version.value = found.number
+        reply.model_spec.version.value = model_version.number
         for key in wanted:
             values, dtype = [answer[key] for answer in answers], signature.outputs[key].dtype
             array = values if dtype == "string" else np.stack([np.asarray(value) for value in values]).astype(dtype)
@@ -185,8 +187,8 @@ def _model(request: Any) -> tuple[str, str | None]:
     return spec.name, str(spec.version.value) if spec.HasField("version") else None
 
 
-def _signature(request: Any, found: Version) -> tuple[str, Signature]:
-    name, signatures = request.model_spec.signature_name or DEFAULT, found.servable.signatures
+def _signature(request: Any, model_version: Version) -> tuple[str, Signature]:
+    name, signatures = request.model_spec.signature_name or DEFAULT, model_version.servable.signatures
     if name not in signatures:
         raise bad_request(f"expected a signature_name out of {', '.join(signatures)}")
     return name, signatures[name]

@@ -18,7 +18,7 @@ UNIT = 10.0  # in which probabilities of pixels are compared: a photo has 100,00
 class Areas:
     """Probabilities of the classes of every pixel, and the size of the mask to answer with.
 
-    Photos differ in size: what is said of them at their own is made one by one, and only when it is needed.
+    Photos differ in size. The masks at their own sizes are made one by one, when they are needed.
 
     Attributes:
         shares: float32 (examples, height, width, classes).

@@ -103,7 +103,7 @@ class Classification(Task):
         return type(self)(self.names, _plain(most_frequent(targets)))
 
     def hot(self, targets: np.ndarray) -> np.ndarray:
-        """Int64 (examples, classes) of 0 and 1: which an example has."""
+        """Int64 (examples, classes) of 0 and 1: the classes of each example."""
         return np.eye(len(self.names), dtype=np.int64)[targets]
 
     def strata(self, targets: np.ndarray) -> np.ndarray:
@@ -176,11 +176,11 @@ class Classification(Task):
         return Answer(values, {"label": values["probability"][..., None] - shares})
 
     def decided(self, outputs: Outputs) -> np.ndarray:
-        """Int64 (examples, classes) of 0 and 1: which an example is said to have."""
+        """Int64 (examples, classes) of 0 and 1: the predicted classes of each example."""
         return self.hot(outputs["probabilities"].argmax(axis=1))
 
     def right(self, targets: np.ndarray, outputs: Outputs) -> np.ndarray:
-        """Bool (examples,): where all that is said is right."""
+        """Bool (examples,): whether the prediction is right, of labels every one."""
         return (self.decided(outputs) == self.hot(targets)).all(axis=1)
 
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:
@@ -280,7 +280,7 @@ class Classification(Task):
 
 
 def one_hot(raw: Written) -> np.ndarray | None:
-    """Bool (rows, columns) of targets in columns of 0 and 1 that exclude each other; None of others."""
+    """Bool (rows, columns) of targets in columns of 0 and 1 that exclude each other; None for other targets."""
     flags = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
     written = raw.strings()
     values = np.array([flags.get(text.strip().lower(), 2) for text in written.ravel()]).reshape(written.shape)
@@ -288,7 +288,7 @@ def one_hot(raw: Written) -> np.ndarray | None:
 
 
 def _alone(keys: Iterable[Any]) -> dict[Any, int]:
-    """Key -> its position, of keys that are there once."""
+    """Key -> its position, for keys that occur once."""
     listed = list(keys)
     return {key: at for at, key in enumerate(listed) if listed.count(key) == 1}
 
@@ -310,7 +310,7 @@ def sorted_classes(labels: np.ndarray) -> tuple[str, ...]:
 
 
 def most_frequent(targets: np.ndarray) -> Any:
-    """The answer that is most often right in `targets`: a class, or a whole row of labels."""
+    """The most frequent of `targets`: the position of a class, or a row of labels."""
     values, counts = np.unique(targets, axis=0, return_counts=True)
     return values[counts.argmax()]
 

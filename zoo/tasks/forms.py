@@ -28,20 +28,20 @@ class Form(NamedTuple):
     """How a value is written.
 
     Attributes:
-        decision: whether it is one, and is equal or not; else it is numbers, which differ by more or less.
-        graph: names and a tensor to a tensor of an exported graph.
-        array: names and an array to an array as that graph answers, strings as object.
-        json: names and the value of one example to what JSON holds.
-        cell: names, the value of one example and how many parts at most, to the text of a table's cell. Its line
-            breaks are ours: what else a terminal would act on is escaped.
-        dtype: NumPy's name of what an export says, ``string`` for bytes.
-        wide: whether it has a part for each name.
-        said: what an export said, strings as bytes or str, to an array like that of `array`.
-        sent: one value of `array`, to what a server says of one example, as a file.
-        suffix: of a file that holds it; empty of what is none.
-        portable: whether formats without strings tell it beside the outputs of the network.
-        near: of a decision: names, the value of one example, another one as an export says it, and bool, where the
-            margins are so small that it may differ, to whether it differs there alone.
+        decision: whether the value is a decision, which is equal or not; numbers differ by more or less.
+        graph: from names and a tensor to a tensor of an exported graph.
+        array: from names and an array to an array like that of the graph, strings as object.
+        json: from names and the value of one example to what JSON holds.
+        cell: from names, the value of one example and the largest number of parts to the text of a table's cell. It
+            may have line breaks; other control characters are escaped.
+        dtype: NumPy's name of the type in an export, ``string`` for bytes.
+        wide: whether the value has a part for each name.
+        said: from the value of an export, strings as bytes or str, to an array like that of `array`.
+        sent: from one value of `array` to the value of one example in a server's answer, as a file.
+        suffix: of a file that holds the value; empty where the value is no file.
+        portable: whether formats without strings have the value beside the outputs of the network.
+        near: for a decision: from names, the value of one example, the value of an export, and bool, true where the
+            margin is small, to whether the two values differ only there.
     """
 
     decision: bool
@@ -69,7 +69,7 @@ def in_numpy(task: Task, answer: Answer) -> dict[str, np.ndarray]:
 
 
 def sent(task: Task, answer: Answer) -> list[dict[str, Any]]:
-    """Of each example the values of an answer in NumPy as a server says them, files as bytes."""
+    """The values of an answer as a server sends them, one dict an example, files as bytes."""
     values = in_numpy(task, answer)
     ways = {name: FORMS[value.form].sent for name, value in task.values().items()}
     return [
@@ -84,18 +84,18 @@ def files(task: Task) -> dict[str, str]:
 
 
 def portable(task: Task) -> dict[str, Value]:
-    """What formats without strings tell: outputs of the network, flags and the like, and what is large."""
+    """The values of formats without strings: outputs of the network, flags and the like, and large values."""
     known = task.values() | task.raw_values()
     return {name: value for name, value in known.items() if name in task.outputs or FORMS[value.form].portable}
 
 
 def by_name(task: Task) -> list[str]:
-    """Values that are words: where there are no strings, the caller decides them, as the server does."""
+    """Names of the values that are words. Where there are no strings, the caller computes them, as the server does."""
     return [name for name, value in task.values().items() if value.form in ("name", "names")]
 
 
 def as_json(task: Task, outputs: Outputs, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """What is said of each example, by name of the value, as JSON holds it."""
+    """The answer for each example, by name of the value, as JSON holds it."""
     values, count = task.answer(outputs, request, np).values, len(next(iter(outputs.values())))
     forms = {name: FORMS[value.form].json for name, value in task.values().items()}
     for at in range(count):
@@ -122,8 +122,8 @@ def _joined(names: tuple[str, ...], here: Any) -> Any:
 def _png(names: tuple[str, ...], pixels: Any) -> Any:
     import tensorflow as tf
 
-    whole = tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)
-    return tf.map_fn(tf.io.encode_png, whole, fn_output_signature=tf.string)
+    rounded = tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)
+    return tf.map_fn(tf.io.encode_png, rounded, fn_output_signature=tf.string)
 
 
 def pixels_of(encoded: str) -> np.ndarray:
@@ -178,7 +178,7 @@ def _decoded_masks(said: np.ndarray) -> np.ndarray:
 
 
 def _same_areas(names: tuple[str, ...], areas: Areas, said: np.ndarray, near: np.ndarray) -> bool:
-    """Whether a mask has the size of the photo, and each pixel its class, or another one where it is nearly so."""
+    """Whether a mask has the size of the photo, and each pixel its class, or another one where the margin is small."""
     (wanted,) = areas.masks()
     return wanted.shape == said.shape and bool(((wanted == said) | (near & np.isin(said, areas.greys))).all())
 
@@ -194,12 +194,12 @@ def _sized(names: tuple[str, ...], text: str, most: int) -> str:
 
 
 def _is_near(names: tuple[str, ...], at: Any, said: str, near: np.ndarray) -> bool:
-    """Whether the name that is said is one of those that are nearly the one."""
+    """Whether the received name is one of those with a small margin."""
     return any(name == said for name, close in zip(names, np.broadcast_to(near, len(names)), strict=True) if close)
 
 
 def _are_near(names: tuple[str, ...], here: Any, said: str, near: np.ndarray) -> bool:
-    """Whether names are said that are here for sure, and perhaps those that are nearly so, and no others."""
+    """Whether the received names are all those with a large margin, any of those with a small one, and no others."""
     rows = zip(names, here, np.broadcast_to(near, len(names)), strict=True)
     pattern = "".join(
         f"(?:;{re.escape(name)}){'?' if close else ''}" for name, is_here, close in rows if close or is_here
@@ -212,7 +212,7 @@ def _rounded(names: tuple[str, ...], pixels: np.ndarray) -> np.ndarray:
 
 
 def _next(names: tuple[str, ...], pixels: np.ndarray, said: np.ndarray, near: np.ndarray) -> bool:
-    """Whether each pixel is the same, or one of the two that it is nearly in the middle of."""
+    """Whether each pixel is equal, or one of the two values that its number is nearly in the middle of."""
     between = np.abs(np.clip(pixels, 0, 255) - said) < 1
     return bool(((_rounded(names, pixels) == said) | (near & between)).all())
 

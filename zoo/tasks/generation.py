@@ -1,4 +1,4 @@
-"""Making new examples like those of training: what adversarial networks learn."""
+"""Generation of new examples like those of training, by adversarial networks."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ SAMPLES = 10_000  # that are judged, at most
 
 @dataclass(frozen=True)
 class Generation(Task):
-    """Making images like those of training. Targets are classes where there are such.
+    """Generation of images like those of training. Targets are classes, if there are any.
 
-    `names` are the classes that can be requested; none of a network that was trained without.
+    `names` are the classes that can be requested; empty if the network was trained without classes.
     """
 
     name: ClassVar[str] = "generation"
@@ -38,7 +38,7 @@ class Generation(Task):
 
     @classmethod
     def of(cls, raw: Written) -> Generation:
-        """Targets say nothing."""
+        """The task; targets are not used."""
         return cls()
 
     def encode(self, raw: Written) -> np.ndarray:
@@ -67,7 +67,7 @@ class Generation(Task):
         """See `Task.lengths`.
 
         Raises:
-            InputError: there are fewer images than that.
+            InputError: there are fewer images than one step takes, or a batch is a single image.
         """
         batch_size = batch_size or BATCH
         together = batch_size * network.critic_steps
@@ -106,7 +106,9 @@ class Generation(Task):
     def answer(self, outputs: Outputs, request: Mapping[str, Any], xp: Any) -> Answer:
         """The images as they are."""
         pixels = outputs["pixels"]
-        between = xp.abs(pixels - xp.floor(pixels) - 0.5) / 255.0  # from where a pixel is rounded to another one
+        between = (
+            xp.abs(pixels - xp.floor(pixels) - 0.5) / 255.0
+        )  # distance to the point where a pixel is rounded otherwise
         return Answer({"pixels": pixels, "image_bytes": pixels}, {"image_bytes": between})
 
     def network_outputs(self, network: Any) -> Any:
@@ -122,7 +124,7 @@ class Generation(Task):
         return {"pixels": generated(model, inputs["code"], labels, len(self.names))}
 
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:
-        """None here: `evaluate` compares with simple generators."""
+        """Empty; `evaluate` compares with simple generators."""
         return {}
 
     def exam_outputs(self, exam: Exam) -> dict[str, np.ndarray]:
@@ -148,7 +150,7 @@ class Generation(Task):
 
     @classmethod
     def card_problem(cls, card: Mapping[str, Any]) -> None:
-        """There may be no classes."""
+        """None: a card without classes is valid."""
         return None
 
     def shapes(self, card: Mapping[str, Any], model: Any) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
@@ -160,12 +162,12 @@ class Generation(Task):
 
 
 def optimizers(network: Any, make: Any, rate: float | None) -> tuple[Any, Any]:
-    """Of generator and critic.
+    """The optimizers of generator and critic.
 
     Args:
-        network: says how their rates and Adam's betas should be.
-        make: of steps a step of the generator, learning rate and betas, makes an optimizer.
-        rate: learning rate; the network's own where None.
+        network: has the ratio of their learning rates, and Adam's betas.
+        make: from the updates a step of the generator, learning rate and betas to an optimizer.
+        rate: learning rate; None for that of the network.
     """
     rate = network.RATE if rate is None else rate
     return make(1, rate, network.betas), make(network.critic_steps, rate * network.critic_rate, network.betas)

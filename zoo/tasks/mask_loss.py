@@ -26,11 +26,11 @@ def mask_losses(true: Any, said: Any, xp: Any) -> Any:
 
     Dice weighs each class of an image alike, however few pixels it has, as the scores do; cross-entropy gives steady
     gradients where a class is not found at all. A class that is not in the true mask is left to the cross-entropy: its
-    Dice would be 0 whatever is said.
+    Dice would be 0 whatever is predicted.
 
     Args:
         true: float (images, height, width, classes) of 0 and 1.
-        said: float, the same shape, probabilities.
+        said: predicted probabilities, float, the same shape.
         xp: numpy or keras.ops.
 
     Returns:

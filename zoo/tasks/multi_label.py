@@ -67,11 +67,11 @@ class MultiLabel(Classification):
         return targets
 
     def shown(self, parts: Mapping[str, np.ndarray]) -> Shown:
-        """That there may be several."""
+        """A line that an example may have several labels."""
         yield Line("", "several labels an image: each class is answered for itself")
 
     def check(self, source: Any, parts: Mapping[str, Any], *, every: bool = False) -> None:
-        """See `Task.check`. A label that no training example has shows in its scores."""
+        """See `Task.check`. A label without training example is no error; its scores show it."""
         has = {name: part.targets.any(axis=0) for name, part in parts.items()}
         unseen = np.any(list(has.values()), axis=0) & ~has["train"]
         if every and unseen.any():
@@ -120,7 +120,7 @@ class MultiLabel(Classification):
         return Answer(values, {"label": xp.abs(shares - LIMIT)})
 
     def decided(self, outputs: Outputs) -> np.ndarray:
-        """Which labels are given."""
+        """Int64 (examples, labels) of 0 and 1: the predicted labels of each example."""
         return (outputs["probabilities"] >= LIMIT).astype(np.int64)
 
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:

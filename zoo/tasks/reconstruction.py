@@ -1,4 +1,4 @@
-"""Giving back the input, and telling what is not like it: what autoencoders learn."""
+"""Reconstruction of inputs and detection of anomalies, by autoencoders."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ BOUND = Measure("bound", "max", lambda _, t, o: o["bound"])
 
 @dataclass(frozen=True)
 class Reconstruction(Task):
-    """Giving back the input. Targets are classes where there are such, and are not learnt.
+    """Reconstruction of inputs. Targets are classes, if there are any, and are not learnt.
 
     Attributes:
         threshold: score above which an example is an anomaly.
-        normal: names of the classes that are none; a network learns from these alone. All classes where empty.
+        normal: names of the normal classes, the only ones that a network learns from; empty for all classes.
         false_alarms: share of normal examples that may be over the threshold, in (0, 1).
-        window: of a series, its steps; 0 for what is none.
-        usual: how many scores of normal examples set the threshold; the card does not say it.
+        window: steps of a window of a series; 0 for other inputs.
+        calibration_count: number of scores of normal examples that set the threshold; not in the card.
     """
 
     threshold: float = 0.0
     normal: tuple[str, ...] = ()
     false_alarms: float = 0.01
     window: int = 0
-    usual: int = field(default=0, compare=False)
+    calibration_count: int = field(default=0, compare=False)
 
     name: ClassVar[str] = "reconstruction"
     outputs: ClassVar[tuple[str, ...]] = ("reconstruction", "score")
@@ -54,7 +54,7 @@ class Reconstruction(Task):
 
     @classmethod
     def of(cls, raw: Written) -> Reconstruction:
-        """Targets say nothing."""
+        """The task; targets are not used."""
         return cls()
 
     def encode(self, raw: Written) -> np.ndarray:
@@ -69,8 +69,8 @@ class Reconstruction(Task):
         """See `Task.chosen`: the normal examples.
 
         Raises:
-            InputError: there is no such class, all of them are normal, the task has no classes, no training example is
-                normal, or the held-out part does not have both kinds.
+            InputError: a normal class does not exist, all classes are normal, the data have no classes, no training
+                example is normal, or the held-out part lacks normal or other examples.
         """
         if not self.normal:
             return None
@@ -101,7 +101,7 @@ class Reconstruction(Task):
 
     @property
     def reach(self) -> int:
-        """An autoencoder's target is its window: none that chooses may reach into those learnt."""
+        """The window, which is the target too: a window that chooses the epoch shares no step with learnt ones."""
         return self.window
 
     def check_network(self, network: Any, inputs: np.ndarray, source: Any) -> None:
@@ -115,7 +115,7 @@ class Reconstruction(Task):
     def learnt(
         self, source: Any, targets: np.ndarray, inputs: np.ndarray, chosen: np.ndarray
     ) -> tuple[np.ndarray, None]:
-        """Nothing beside the inputs."""
+        """Zeros, because the network learns from the inputs alone."""
         return np.zeros(len(inputs), np.int32), None
 
     def plan(self, network: Any) -> Plan:
@@ -131,19 +131,19 @@ class Reconstruction(Task):
             preprocess = keras.Model(preprocess.input, preprocess.outputs[0], name=preprocess.name)
         return network.behind(preprocess)
 
-    def calibrated(self, network: Any, unlearnt: HeldOutScores) -> tuple[Reconstruction, dict[str, Any]]:
+    def calibrated(self, network: Any, held_out_scores: HeldOutScores) -> tuple[Reconstruction, dict[str, Any]]:
         """See `Task.calibrated`: with the threshold."""
-        usual = unlearnt(
+        calibration = held_out_scores(
             lambda network, inputs: network.score(inputs), lambda count: (count + 1) * self.false_alarms >= 1
         )
-        count = len(usual.scores)
-        limit = np.float32(thresholds.threshold(usual.scores, self.false_alarms))  # as the network keeps it
+        count = len(calibration.scores)
+        limit = np.float32(thresholds.threshold(calibration.scores, self.false_alarms))  # as the network keeps it
         known = {
-            "threshold_from": usual.source,
+            "threshold_from": calibration.source,
             "false_alarms_promised": thresholds.promised(count, self.false_alarms),
             "false_alarms_between": thresholds.between(count, self.false_alarms),
         }
-        return replace(self, threshold=float(limit), usual=count), known
+        return replace(self, threshold=float(limit), calibration_count=count), known
 
     def values(self) -> dict[str, Value]:
         """Reconstruction, score and verdict."""
@@ -154,7 +154,7 @@ class Reconstruction(Task):
         }
 
     def answer(self, outputs: Outputs, request: Mapping[str, Any], xp: Any) -> Answer:
-        """Scores over the threshold are anomalies; scores alone are enough for that."""
+        """Scores over the threshold are anomalies. `outputs` may be the scores alone."""
         score, limit = outputs["score"], self.threshold
         roots = xp.sqrt(xp.maximum(score, 0.0))
         margin = xp.abs(roots - max(limit, 0.0) ** 0.5) / xp.maximum(roots, 1.0)
@@ -162,7 +162,7 @@ class Reconstruction(Task):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """None: there are no classes."""
+        """Empty, as answers have no classes."""
         return ()
 
     def beside(self) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class Reconstruction(Task):
         return {"reconstruction": model.reconstruct(inputs), "score": model.score(inputs)}
 
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:
-        """None here: `evaluate` compares with simple models."""
+        """Empty; `evaluate` compares with simple models."""
         return {}
 
     def exam_outputs(self, exam: Exam) -> dict[str, np.ndarray]:
@@ -201,10 +201,10 @@ class Reconstruction(Task):
         odd = np.zeros(len(scores), bool)
         if self.normal:
             odd = ~np.isin(exam.targets, [self.names.index(name) for name in self.normal])
-        images, usual = inputs.ndim == 4, exam.held_out[~odd]
+        images, normal = inputs.ndim == 4, exam.held_out[~odd]
         scores_by_name: dict[str, Any] = {
             "part": exam.part,
-            "examples": len(usual),
+            "examples": len(normal),
             "mse": float(scores[~odd].mean()),
             "psnr": reconstructions.psnr(scores[~odd]) if images else None,
             "threshold": self.threshold,
@@ -220,19 +220,19 @@ class Reconstruction(Task):
             scores_by_name |= {"anomalies": int(odd.sum()), "detected": float((scores[odd] > self.threshold).mean())}
             scores_by_name |= telling(odd, scores)
         if network.noise:
-            denoised = reconstructions.denoising(network, inputs, usual, network.noise, seed)
+            denoised = reconstructions.denoising(network, inputs, normal, network.noise, seed)
             scores_by_name |= denoised | {"baselines": scores_by_name["baselines"] | denoised["baselines"]}
         if network.variational:
-            some = np.sort(np.random.default_rng(seed).permutation(len(usual))[: reconstructions.EXAMPLES])
-            scores_by_name |= reconstructions.variational(network, inputs, usual[some], seed)
+            some = np.sort(np.random.default_rng(seed).permutation(len(normal))[: reconstructions.EXAMPLES])
+            scores_by_name |= reconstructions.variational(network, inputs, normal[some], seed)
         if network.variational and images and not self.normal and exam.judge is not None:
-            made = network.generate(len(usual), seed=seed + 1)
+            made = network.generate(len(normal), seed=seed + 1)
             scores_by_name["samples"] = exam.judge(made, None)
         return ReconstructionEvaluation(**scores_by_name)
 
     def findings(self, exam: Exam, evaluation: Any) -> tuple[Finding, ...]:
         """Collapsed codes, simple models that do better, false alarms."""
-        return anomalies.findings(evaluation, self.false_alarms, exam.network.code_shape[-1], self.usual)
+        return anomalies.findings(evaluation, self.false_alarms, exam.network.code_shape[-1], self.calibration_count)
 
     def options(self) -> dict[str, Any]:
         """Normal classes, and the share of false alarms."""

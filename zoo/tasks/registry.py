@@ -23,10 +23,10 @@ TASKS: dict[str, type[Task]] = {
 
 
 def register(task: type[Task]) -> type[Task]:
-    """Make a task known by its name; a decorator for one of your own.
+    """Register a task under its name; a decorator for tasks of users.
 
     Raises:
-        InputError: it lacks something that every task has, or there is one of that name.
+        InputError: the task lacks something that every task has, or another task has its name.
     """
     needed = {"name": str, "outputs": tuple, "measures": tuple}
     lacking = [name for name, kind in needed.items() if not isinstance(getattr(task, name, None), kind)]
@@ -42,14 +42,14 @@ def register(task: type[Task]) -> type[Task]:
 
 
 def task_class(name: str | None, *, from_columns: bool = False) -> type[Task]:
-    """The task of that name.
+    """The class of the task with this name.
 
     Args:
-        name: as the command line has it.
-        from_columns: of those alone whose targets columns of a table can say.
+        name: as on the command line.
+        from_columns: allow only tasks whose targets can be columns of a table.
 
     Raises:
-        InputError: there is none.
+        InputError: no task has this name.
     """
     known = [each for each, task in TASKS.items() if task.from_columns or not from_columns]
     if name not in known:
@@ -59,9 +59,9 @@ def task_class(name: str | None, *, from_columns: bool = False) -> type[Task]:
 
 
 def task_of(card: Mapping[str, Any]) -> Task:
-    """The task that the card of an artifact says.
+    """The task in the card of an artifact.
 
     Raises:
-        InputError: it is of a task that is not known here.
+        InputError: no task has the name in the card.
     """
     return task_class(card.get("task")).from_card(card)

@@ -31,12 +31,12 @@ _counted: list[tuple[weakref.ref, weakref.ref, Counts]] = []
 
 
 class Mask(Protocol):
-    """The class of each pixel of a photo, which is read when it is needed: thousands do not fit into memory.
+    """The class of each pixel of a photo. It is read when it is needed, as thousands do not fit into memory.
 
     Attributes:
         name: of its file.
         size: height and width in pixels.
-        value_counts: value -> pixels that have it.
+        value_counts: value -> number of pixels that have it.
     """
 
     name: str
@@ -51,18 +51,18 @@ class Mask(Protocol):
         """Positions of the classes, uint8 (height, width)."""
 
     def of(self, greys: tuple[int, ...]) -> Mask:
-        """The same of a task whose classes have these values."""
+        """The mask for a task whose classes have these values."""
 
 
 @dataclass(frozen=True)
 class Segmentation(Task):
     """A class of every pixel. Targets: `Mask` objects, object (examples,).
 
-    A network learns them at the size of its input, uint8 (examples, height, width), positions in `names`; scores are of
-    each photo at its own size.
+    A network learns masks at the size of its input, uint8 (examples, height, width), positions in `names`. Each photo
+    is scored at its own size.
 
     Attributes:
-        greys: of each class, the value that a mask has there; empty where that is its position.
+        greys: the value of each class in masks; empty where values are the positions of the classes.
     """
 
     greys: tuple[int, ...] = ()
@@ -84,11 +84,11 @@ class Segmentation(Task):
 
     @property
     def values_of_classes(self) -> tuple[int, ...]:
-        """Of each class, the value that a mask has there."""
+        """The value of each class in masks."""
         return self.greys or tuple(range(len(self.names)))
 
     def encode(self, raw: Written) -> np.ndarray:
-        """Masks whose values are all of the task's."""
+        """Masks, whose values must all be classes of the task."""
         known, encoded = self.values_of_classes, np.empty(len(raw.names), object)
         for at, mask in enumerate(_masks(raw)):
             if strange := sorted(set(mask.value_counts) - set(known)):
@@ -105,7 +105,7 @@ class Segmentation(Task):
         return target.name
 
     def counts(self, targets: np.ndarray) -> dict[str, int]:
-        """In how many photos each class is."""
+        """Number of photos that have each class."""
         return dict(zip(self.names, self.strata(targets).sum(axis=0).tolist(), strict=True))
 
     def strata(self, targets: np.ndarray) -> np.ndarray:
@@ -117,7 +117,7 @@ class Segmentation(Task):
         return np.array([mask.counts for mask in targets], np.int64).reshape(-1, len(self.names))
 
     def _shares(self, targets: np.ndarray) -> np.ndarray:
-        """Of all pixels together, float64 (classes,)."""
+        """Shares of the classes among all pixels, float64 (classes,)."""
         pixels = self._pixels(targets).sum(axis=0)
         return pixels / max(1, pixels.sum())
 
@@ -144,7 +144,7 @@ class Segmentation(Task):
         return {"pixel_shares": shares, "smallest": list(sizes[0]), "largest": list(sizes[-1])}
 
     def check(self, source: Any, parts: Mapping[str, Any], *, every: bool = False) -> None:
-        """See `Task.check`: there are two classes or more, and each that a part has has a training example."""
+        """See `Task.check`: there are at least two classes, and each class has a training example."""
         has = {name: self.strata(part.targets).any(axis=0) for name, part in parts.items()}
         if has["train"].sum() < 2:
             present = ", ".join(name for name, here in zip(self.names, has["train"], strict=True) if here)
@@ -170,7 +170,7 @@ class Segmentation(Task):
         return self._at(targets, inputs.shape[1:3]), None
 
     def _at(self, targets: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Targets at a size, uint8 (examples, height, width); those that are have it already."""
+        """Targets at a size, uint8 (examples, height, width). Arrays already have it and are returned as they are."""
         if targets.dtype != object:
             return targets
         resized_targets = np.empty((len(targets), *size), np.uint8)
@@ -187,7 +187,7 @@ class Segmentation(Task):
     def lengths(
         self, network: Any, source: Any, count: int, batch_size: int | None, epochs: int | None
     ) -> tuple[int, int]:
-        """See `Task.lengths`. Each photo has thousands of targets: few are a batch."""
+        """See `Task.lengths`. A batch is few photos, as each has thousands of targets."""
         return super().lengths(network, source, count, batch_size or BATCH, epochs)
 
     def fits(self, answers: np.ndarray) -> str | None:
@@ -204,7 +204,7 @@ class Segmentation(Task):
         return of_positions(self._at(targets, shares.shape[1:3]), shares)
 
     def constant(self, targets: np.ndarray) -> np.ndarray:
-        """Shares of the classes, of the best cross-entropy, at every pixel: float64 (height, width, classes)."""
+        """Shares of the classes at every pixel, of the least cross-entropy: float64 (height, width, classes)."""
         if targets.dtype == object:
             targets = self._at(targets, targets[0].size)
         shares = np.bincount(targets.ravel(), minlength=len(self.names)) / targets.size
@@ -213,7 +213,7 @@ class Segmentation(Task):
     # ---- answers ----
 
     def values(self) -> dict[str, Value]:
-        """The mask, and how much of the photo each class takes."""
+        """The mask, and the share of each class in the photo."""
         return {
             "mask_bytes": Value("mask", "PNG of the size of the photo, its grey values those of the training masks"),
             "shares": Value(
@@ -222,14 +222,14 @@ class Segmentation(Task):
         }
 
     def raw_values(self) -> dict[str, Value]:
-        """What is said of each pixel of the network's input."""
+        """Class and probabilities of each pixel at the size of the network's input."""
         return {
             "mask": Value("positions", "position of the most probable class of each pixel, at the size of the input"),
             "probabilities": Value("array", "of the classes of each pixel, at the size of the input"),
         }
 
     def answer(self, outputs: Outputs, request: Mapping[str, Any], xp: Any) -> Answer:
-        """The most probable class of each pixel, of equal ones the first; probabilities are resized before."""
+        """The most probable class of each pixel, of equal ones the first. Probabilities are resized before that."""
         shares = outputs["probabilities"]
         areas = Areas(shares, request.get("size"), self.values_of_classes)
         mean = xp.mean(xp.array(shares, dtype="float64"), axis=(1, 2))  # the same in whatever order it is summed
@@ -252,9 +252,9 @@ class Segmentation(Task):
     # ---- scores ----
 
     def counted(self, targets: np.ndarray, outputs: Outputs) -> Counts:
-        """Pixels that are right and wrong, each photo at its own size.
+        """Counts of right and wrong pixels, each photo at its own size.
 
-        Several scores of the same answers follow each other: what was counted last is kept as long as the answers are.
+        Counts are kept as long as the answers exist, because several scores of the same answers follow each other.
         """
         said = outputs["probabilities"]
         # Weak references are equal if their arrays are: only `is` distinguishes them.
@@ -277,9 +277,10 @@ class Segmentation(Task):
     quality: ClassVar[Measure] = measures[0]
 
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:
-        """Always the most frequent class; of two classes Otsu's threshold of each photo, at its own size.
+        """Always the most frequent class; with two classes also Otsu's threshold of each photo.
 
-        Large photos are made smaller for it. Positions uint8 (height, width) of each, object (held-out examples,).
+        Large photos are made smaller for the threshold. Outputs are object (held-out examples,), positions of the
+        classes uint8 (height, width) of each.
         """
         common = np.full((1, 1), self._pixels(examples.targets).sum(axis=0).argmax(), np.uint8)
         answers = {"always the most frequent class": [common] * len(examples.held_out)}
@@ -301,7 +302,7 @@ class Segmentation(Task):
         return masks.evaluate(exam.part, self.names, self.counted(exam.targets, exam.outputs), simple, exam.seed)
 
     def graded(self, names: Sequence[str], exam: Exam, said: Iterable[dict[str, Any]]) -> tuple[Photo, ...]:
-        """See `Task.graded`: those of the least IoU first."""
+        """See `Task.graded`: the least IoU first."""
         counts = self.counted(exam.targets, exam.outputs)
         scores, right = counts.iou().tolist(), counts.accuracy()[:, 0].tolist()
         return tuple(
@@ -310,7 +311,7 @@ class Segmentation(Task):
         )
 
     def pictures(self, part: Any, exam: Exam, kind: Any) -> dict[str, np.ndarray]:
-        """The worst photos, what is true of them, and what was said."""
+        """The photos with the least IoU, their true masks and the predicted ones."""
         shown: dict[str, list[np.ndarray]] = {"photo": [], "true": [], "predicted": []}
         for at in self.counted(exam.targets, exam.outputs).worst()[:SHOWN]:
             photo = kind.resized_image(part.inputs[at], (SIDE, SIDE))
@@ -358,8 +359,8 @@ class Segmentation(Task):
         if problem := super().card_problem(card):
             return problem
         values, count = card.get("mask_values"), len(card["classes"])
-        whole = isinstance(values, list) and all(type(each) is int and 0 <= each <= 255 for each in values)
-        if whole and len(values) == len(set(values)) == count:
+        in_range = isinstance(values, list) and all(type(each) is int and 0 <= each <= 255 for each in values)
+        if in_range and len(values) == len(set(values)) == count:
             return None
         return ("mask_values", "a different whole number from 0 to 255 for each class")
 
@@ -393,7 +394,7 @@ class Photo(NamedTuple):
 
 
 def _never_predicted(evaluation: MaskEvaluation) -> list[Finding]:
-    """That the model hardly ever gives a class to a pixel."""
+    """A finding on a class that is hardly ever predicted."""
     rare = {name: row for name, row in evaluation.classes.items() if row["predicted"] < RARE * row["true"]}
     if not rare:
         return []

@@ -1,7 +1,7 @@
-"""The contract of a task: what its targets are, what a model of it answers, and all that follows from these.
+"""The contract of a task: its targets, the answers of its models, their training and their scores.
 
-A task is a frozen value. What the training part says of the targets (the classes, the most frequent one, deviations) is
-in its fields, and goes into the card of an artifact. Nothing else of the project asks a task for its name.
+A task is a frozen value. Its fields hold the facts of the training targets (the classes, the most frequent one,
+deviations), which are also in the card of an artifact. No other module looks at the name of a task.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ LARGE = 10_000  # examples from which on batches are larger
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """What a model is for.
+    """The purpose of a model, as classification.
 
-    A new task says `name`, `outputs` and `measures`, and writes `of`, `encode`, `plan`, `losses`, `constant`, `values`
-    and `answer`; `fitted`, `to_card` and `from_card` too where it has fields of its own. All else has a default, which
-    is right for numbers or classes beside each other. The methods stand in the order in which the house calls them:
-    targets, training, answers, scores, the card.
+    A new task has `name`, `outputs` and `measures`, and defines `of`, `encode`, `plan`, `losses`, `constant`, `values`
+    and `answer`. It also defines `fitted`, `to_card` and `from_card` if it has fields of its own. Everything else has a
+    default, which suits numbers and classes. The methods are in the order in which they are called: targets, training,
+    answers, scores, the card.
 
     Attributes:
         names: of the classes, labels or numbers, in the order of the outputs.
@@ -55,45 +55,45 @@ class Task(ABC):
     names: tuple[str, ...] = ()
 
     name: ClassVar[str]
-    """In the card of an artifact and on the command line."""
+    """The name in the card of an artifact and on the command line."""
     outputs: ClassVar[tuple[str, ...]]
-    """Names of what the network gives."""
+    """Names of the outputs of the network."""
     measures: ClassVar[tuple[Measure, ...]]
-    """The first is what a search optimises."""
+    """Its scores; a search optimises the first."""
     from_columns: ClassVar[bool] = True
-    """Whether columns of a table can say its targets."""
+    """Whether its targets can be columns of a table."""
     several: ClassVar[bool] = False
     """Whether an example may have no label, or several."""
     drawn: ClassVar[bool] = False
     """Whether a model takes drawn codes, rather than inputs like those of training."""
     quality: ClassVar[Measure | None] = None
-    """The measure, at most 1, that a model whose numbers are rounded to int8 is held to; None where there is none."""
+    """The measure, at most 1, that decides whether an int8 format is published; None where there is none."""
     family: ClassVar[str] = "supervised"
     """The kind of network in the card of an artifact."""
     supervised: ClassVar[bool] = True
     """Whether targets are learnt."""
     builder: ClassVar[str] = ""
-    """Searched where none is named, whatever the inputs; empty where that depends on these."""
+    """The builder that a search takes by default; empty where the kind of input decides."""
     positions: ClassVar[bool] = False
     """Whether a target is the position of a class, so that targets lack the last axis of outputs."""
     pixelwise: ClassVar[bool] = False
     """Whether each pixel of an image has a target, in a mask beside it."""
     asks: ClassVar[tuple[str, ...]] = ()
-    """What an answer needs of a request beside the outputs, by name, as ``size``; see `Kind.request`."""
+    """Names of the values of a request that an answer needs beside the outputs, as ``size``; see `Kind.request`."""
     checks_classes: ClassVar[bool] = True
     """Whether each class needs a training example."""
     remainder: ClassVar[bool] = False
-    """Whether a network learns what a simple model leaves, which may be noise."""
+    """Whether a network learns the residuals of a simple model, which may be noise."""
 
     # ---- targets ----
 
     @classmethod
     @abstractmethod
     def of(cls, raw: Written) -> Self:
-        """The task that all targets of a data set ask for.
+        """The task that fits all targets of a data set.
 
         Raises:
-            InputError: they can't be learnt, as a single class.
+            InputError: the targets can't be learnt, as a single class.
         """
 
     @abstractmethod
@@ -101,63 +101,63 @@ class Task(ABC):
         """Targets as arrays (rows, ...).
 
         Raises:
-            InputError: one is none of the task's.
+            InputError: a target does not belong to the task, as an unknown class.
         """
 
     def text(self, target: np.ndarray) -> str:
-        """One target, as people write it."""
+        """One target as text."""
         return ";".join(map(str, np.atleast_1d(target).tolist()))
 
     def fitted(self, targets: np.ndarray) -> Self:
-        """With what the targets of the training part say."""
+        """The task with the facts of the training targets."""
         return self
 
     def counts(self, targets: np.ndarray) -> dict[str, int]:
-        """How many examples have each class or label; nothing where there are none."""
+        """Number of examples of each class or label; empty where there are no classes."""
         return {}
 
     def shown(self, parts: Mapping[str, np.ndarray]) -> Shown:
-        """What people read of the targets beside `counts`: of each part, by name."""
+        """Tables and lines on the targets beside `counts`, for people; `parts` has the targets of each part by name."""
         yield from ()
 
     def summary(self, targets: np.ndarray) -> dict[str, Any]:
-        """What machines read of the targets of a part, as JSON holds it."""
+        """Facts on the targets of a part for machines, as JSON holds them."""
         return {}
 
     def check(  # noqa: B027, most have nothing to check
         self, source: Any, parts: Mapping[str, Any], *, every: bool = False
     ) -> None:
-        """Look whether the targets can be learnt and scored.
+        """Check that the targets can be learnt and scored.
 
         Args:
             source: of the data, for messages.
-            parts: name of a part of the data -> it.
+            parts: the parts of the data, by name.
             every: whether each label needs a training example.
 
         Raises:
-            InputError: they can't.
+            InputError: the targets can't be learnt or scored.
         """
 
     def strata(self, targets: np.ndarray) -> np.ndarray | None:
-        """Int (examples, strata) of 0 and 1, what a split keeps in proportion; None where time splits."""
+        """Int (examples, strata) of 0 and 1, whose proportions a split keeps; None for a split by time."""
         return np.ones((len(targets), 1), np.int8)
 
     def inner_strata(self, targets: np.ndarray) -> np.ndarray | None:
-        """The same for splits of the training part."""
+        """Strata for splits of the training part."""
         return self.strata(targets)
 
     @property
     def reach(self) -> int:
-        """Where time splits: steps that a target reaches on from its input's end."""
+        """For a split by time: steps from the end of an input to the end of its target."""
         return 1
 
     # ---- training ----
 
     def brought(self, network: Any, of: Task, kind: Any) -> Self:
-        """This task, which a network brings, for data that ask for another one.
+        """This task, which a network requires, for data of another task.
 
         Args:
-            network: has a task of its own, whatever the targets.
+            network: requires this task, whatever the targets.
             of: the task of the data.
             kind: of the inputs, as `zoo.data.kind.Kind`.
 
@@ -171,28 +171,28 @@ class Task(ABC):
 
         Args:
             data_task: the task of the data.
-            parts: name of a part of the data -> it.
+            parts: the parts of the data, by name.
             source: of the data, for messages.
 
         Raises:
-            InputError: there are none.
+            InputError: no example can be learnt from, or the held-out part can't be scored.
         """
         return None
 
     def apart(self, source: Any, counts: Mapping[str, int]) -> int:
-        """How many examples at the beginning of each held-out part of a series share steps with those learnt.
+        """Number of examples at the beginning of each held-out part of a series that share steps with learnt ones.
 
         Args:
             source: of the data, for messages.
-            counts: name of a held-out part -> its examples.
+            counts: number of examples of each held-out part, by name.
 
         Raises:
-            InputError: no others are left.
+            InputError: a held-out part has no other examples.
         """
         return 0
 
     def check_network(self, network: Any, inputs: np.ndarray, source: Any) -> None:
-        """Whether `network` can learn the task, before the first step.
+        """Check that `network` can learn the task, before the first step.
 
         Args:
             network: takes prepared inputs.
@@ -200,7 +200,7 @@ class Task(ABC):
             source: of the data, for messages.
 
         Raises:
-            InputError: inputs or outputs don't fit; says what was expected and what came.
+            InputError: inputs or outputs don't fit; the message has the expected and the received shapes.
         """
         try:
             wanted, outputs = tuple(network.input_shape[1:]), tuple(network.output_shape[1:])
@@ -230,7 +230,7 @@ class Task(ABC):
             )
 
     def output_shape(self, inputs: np.ndarray) -> tuple[int, ...]:
-        """Of an answer to one of prepared `inputs`."""
+        """The shape of the output for one of prepared `inputs`."""
         return (len(self.names),)
 
     def lengths(
@@ -258,16 +258,16 @@ class Task(ABC):
     def learnt(
         self, source: Any, targets: np.ndarray, inputs: np.ndarray, chosen: np.ndarray
     ) -> tuple[np.ndarray, Any]:
-        """Targets of the training part as the network learns them, and what brings its answers back into their unit.
+        """Training targets as the network learns them, and the scale that restores their unit.
 
         Args:
             source: of the data, for messages.
             targets: as `encode` gives them.
             inputs: as a builder takes them.
-            chosen: positions, int64, of the examples that are learnt from, which alone say the unit.
+            chosen: positions, int64, of the examples that are learnt from; only these determine the unit.
 
         Returns:
-            targets, and a `zoo.tasks.regression.Scale`; None where they are learnt as they are.
+            targets, and a `zoo.tasks.regression.Scale`, or None where targets are learnt as they are.
 
         Raises:
             InputError: targets are constant, or float32 does not hold them.
@@ -290,43 +290,43 @@ class Task(ABC):
         return f"epoch {best_epoch} of {len(epochs)}: training loss {row['loss']:.4g}{chosen}"
 
     def fits(self, answers: np.ndarray) -> str | None:
-        """Why `answers` of a network to some inputs, float32 (examples, ...), can't be outputs; None where they can."""
+        """The reason why `answers` of a network, float32 (examples, ...), can't be outputs; None if they can."""
         return None
 
     def losses(self, targets: np.ndarray, outputs: Outputs) -> np.ndarray:
-        """Float64 (examples,): what the loss is the mean of. Needed where targets are learnt."""
+        """The loss of each example, float64 (examples,). Needed where targets are learnt."""
         raise NotImplementedError(f"{type(self).__name__}.losses")
 
     def constant(self, targets: np.ndarray) -> np.ndarray:
-        """The one output (values,) that is best for all `targets`. Needed where targets are learnt."""
+        """The constant output (values,) with the least loss on `targets`. Needed where targets are learnt."""
         raise NotImplementedError(f"{type(self).__name__}.constant")
 
     def weights(self, targets: np.ndarray) -> np.ndarray:
-        """Float32 (examples,) that give each class the same weight, with mean 1.
+        """Weights of examples, float32 (examples,), mean 1, that give each class the same weight.
 
         Raises:
-            InputError: there are no classes, one an example.
+            InputError: examples do not have one class each.
         """
         raise InputError(f"class_weights are for one class an example; leave them out for {self.name}")
 
     def inference_model(self, network: Any, preprocess: Any, scale: Any) -> Any:
-        """Raw inputs to outputs in one model, not compiled.
+        """The model from raw inputs to outputs, not compiled.
 
         Args:
             network: trained, on prepared inputs.
             preprocess: from raw inputs to prepared ones; None for nothing.
-            scale: what `learnt` gives beside the targets.
+            scale: as `learnt` returns it.
         """
         from zoo.tasks.composing import composed
 
         return composed(network, preprocess, scale)
 
-    def calibrated(self, network: Any, unlearnt: HeldOutScores) -> tuple[Self, dict[str, Any]]:
-        """With what is found once a network is trained, as a threshold; and what the card says of it.
+    def calibrated(self, network: Any, held_out_scores: HeldOutScores) -> tuple[Self, dict[str, Any]]:
+        """The task with values that need a trained network, as a threshold; and facts on them for the card.
 
         Args:
             network: trained.
-            unlearnt: asks networks for training examples that they did not learn from.
+            held_out_scores: scores training examples by networks that did not learn from them.
         """
         return self, {}
 
@@ -337,21 +337,21 @@ class Task(ABC):
         """The values of an answer, by name, in the order of the answer."""
 
     def raw_values(self) -> dict[str, Value]:
-        """Of an answer what is too large to be said to everybody; formats without strings and pixels' signature do."""
+        """Values too large for every answer; formats without strings and the signature of pixels have them."""
         return {}
 
     @abstractmethod
     def answer(self, outputs: Outputs, request: Mapping[str, Array], xp: Any) -> Answer:
-        """What is said, in NumPy and in an exported graph alike.
+        """The answer for some outputs, the same in NumPy and in an exported graph.
 
         Args:
             outputs: of the network, by the names of `outputs`, float32.
-            request: what the kind of input passes through, by name.
+            request: values of the request that the kind of input passes on, by name; see `asks`.
             xp: numpy or keras.ops.
         """
 
     def units(self, outputs: Outputs) -> dict[str, np.ndarray]:
-        """Name of an output -> the unit in which differences of it are measured, float64, () or (values,).
+        """Name of an output -> the unit of its differences, float64, () or (values,).
 
         The largest value, and at least 1; see `zoo.tasks.regression` for others.
         """
@@ -369,7 +369,7 @@ class Task(ABC):
         return lambda inputs: self.named(network(inputs, training=False))
 
     def outputs_of(self, model: Any, inputs: Any) -> dict[str, np.ndarray]:
-        """Outputs, by name, of a whole model for raw inputs in memory, as `zoo.data.Part` has them."""
+        """Outputs, by name, of an inference model for raw inputs in memory, as `zoo.data.Part` has them."""
         from zoo.arrays import apply
 
         return self.named(apply(model, inputs, batch=256))
@@ -380,7 +380,7 @@ class Task(ABC):
         return self.names
 
     def beside(self) -> dict[str, Any]:
-        """Numbers that a format tells beside its file, as a threshold."""
+        """Numbers that a format has beside its file, as a threshold."""
         return {}
 
     # ---- scores ----
@@ -395,15 +395,15 @@ class Task(ABC):
         return {"always the same": np.repeat(best[None], len(examples.held_out), axis=0)}
 
     def search_outputs(self, exam: Exam, measure: Measure) -> dict[str, np.ndarray] | None:
-        """What `measure` looks at in a search, where that is not what the network of `exam` says of its examples."""
+        """Outputs that `measure` scores in a search; None where it scores the outputs of the network of `exam`."""
         return None
 
     def objectives(self, network: Any) -> tuple[Measure, ...]:
-        """What a search for such a network can optimise; the first is what it does optimise."""
+        """Measures that a search for such a network can optimise; the first is the default."""
         return self.measures
 
     def evaluate(self, exam: Exam) -> Scored:
-        """Scores, beside those of simple models; by themselves those of `measures`."""
+        """Scores of the model and of simple models; by default those of `measures`."""
 
         def scores(outputs: Outputs) -> dict[str, float]:
             return {each.name: each.score(self, exam.targets, outputs) for each in self.measures}
@@ -417,13 +417,13 @@ class Task(ABC):
         Args:
             names: of the examples.
             exam: with them.
-            said: of each, as `zoo.tasks.forms.as_json` gives it.
+            said: answer for each, as `zoo.tasks.forms.as_json` gives it.
         """
         rows = zip(names, exam.targets, said, strict=True)
         return tuple(Graded(name, self.text(target), answer) for name, target, answer in rows)
 
     def pictures(self, part: Any, exam: Exam, kind: Any) -> Mapping[str, np.ndarray]:
-        """Of the examples that are most wrong what can be seen: what a row shows -> images, as sheets take them.
+        """Pictures of the most wrong examples: name of a row -> images, as sheets take them.
 
         Args:
             part: of the data that is scored, as `zoo.data.Part`.
@@ -433,7 +433,7 @@ class Task(ABC):
         return {}
 
     def overlay(self, answer: Mapping[str, Any], source: Any, kind: Any) -> np.ndarray | None:
-        """What is said of an input, seen over it: uint8 (height, width, 3); None where that can't be.
+        """The answer drawn over its input, uint8 (height, width, 3); None where it can't be drawn.
 
         Args:
             answer: as `zoo.tasks.forms.as_json` gives it.
@@ -443,29 +443,29 @@ class Task(ABC):
         return None
 
     def findings(self, exam: Exam, evaluation: Scored) -> tuple[Finding, ...]:
-        """What is wrong, in words, with the remedy."""
+        """Problems of the model in words, with remedies."""
         return ()
 
     # ---- the card ----
 
     def options(self) -> dict[str, Any]:
-        """What the card says of the options of the task."""
+        """Options of the task for the card."""
         return {}
 
     def to_card(self) -> dict[str, Any]:
-        """What the card of an artifact says of it."""
+        """The fields of the task in the card of an artifact."""
         return {"task": self.name, "classes": list(self.names)}
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> Self:
-        """The task of `to_card`; cards of older versions lack some."""
+        """The task from the fields of `to_card`; cards of older versions lack some."""
         return cls(tuple(card["classes"]))
 
     @classmethod
     def card_problem(cls, card: Mapping[str, Any]) -> tuple[str, str] | None:
-        """What is wrong in a card: a key, and in words what it should be; None where nothing is wrong."""
+        """The problem of a card: a key, and what it should hold, in words; None if there is none."""
         return None if card["classes"] else ("classes", "a list of names that differ")
 
     def shapes(self, card: Mapping[str, Any], model: Any) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
-        """What card and model both say: what it is, the shape in the card and that of the model, without the batch."""
+        """Shapes to compare: a description, the shape in the card and that of the model, without the batch axis."""
         yield self.outputs[0], (len(self.names),), tuple(model.output_shape[1:])

@@ -1,4 +1,4 @@
-"""The small values of the contract of a task: what it gets, and what it gives."""
+"""Values in the contract of a task: answers, measures, plans, exams and scores."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 Array = Any
 """A NumPy array, or a tensor in a graph."""
 Outputs = Mapping[str, Array]
-"""What a network gives: name of an output -> array, the examples along its first axis."""
+"""Outputs of a network: name of an output -> array, the examples along its first axis."""
 
 
 class Value(NamedTuple):
     """One value of an answer.
 
     Attributes:
-        form: out of `zoo.tasks.forms.FORMS`; says how the value is written, shown and compared.
+        form: a key of `zoo.tasks.forms.FORMS`, which has how the value is written, shown and compared.
         meaning: in words.
-        squared: whether it is a square, whose root is compared: a square near 0 has no digits to lose.
+        squared: whether the value is a square. Roots are compared, because a square near 0 has no digits to lose.
     """
 
     form: str
@@ -34,13 +34,13 @@ class Value(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a model says of some examples.
+    """Answers of a model for some examples.
 
     Attributes:
         values: name -> array, by the names of `Task.values`.
-        margins: name of a value that is a decision -> float (examples,), or (examples, ...) one for each part of the
-            value: how far it is from another decision, in the unit in which outputs are compared. Of a name, one for
-            each of `Task.names`: how far it is from being the one. A decision without a margin has to be equal always.
+        margins: name of a decision -> its distance to another decision, in the unit in which outputs are compared:
+            float (examples,), or (examples, ...) for a value of several parts. For a name there is one margin for each
+            of `Task.names`, the distance to this name. A decision without a margin must always be equal.
     """
 
     values: dict[str, Array]
@@ -51,11 +51,11 @@ class Measure(NamedTuple):
     """A score.
 
     Attributes:
-        name: as people ask for it.
+        name: as users write it.
         direction: which is better, ``max`` or ``min``.
         parts: of a task, targets and outputs: one number an example, float64 (examples,), whose mean is the score and
             which vary as it does, as `zoo.evaluation.measures` says. Without `paired` a single number, the score.
-        decided: whether it looks at decisions alone, so that two models can score alike by chance.
+        decided: whether only decisions are scored, so that two models can have equal scores by chance.
         paired: whether there is a part for each example.
     """
 
@@ -71,11 +71,11 @@ class Measure(NamedTuple):
 
 
 class Written(Protocol):
-    """Targets as a reader found them, none of them missing.
+    """Targets as written in a file or folder, none of them missing.
 
     Attributes:
-        columns: their names; a folder of classes has one.
-        names: what to call each row in a message.
+        columns: names of the columns; a folder of classes has one.
+        names: name of each row in messages.
         where: the file or folder, for messages.
     """
 
@@ -95,7 +95,7 @@ class Plan(NamedTuple):
 
     Attributes:
         loss: of targets and outputs; None where the network has its own.
-        metrics: Keras metrics beside it.
+        metrics: names of Keras metrics.
         outside: whether examples outside of training choose the epoch; else all are learnt from, in whole batches, and
             the last epoch is taken.
         multiple: batches a step.
@@ -113,36 +113,37 @@ class Plan(NamedTuple):
 
 
 class SourcedScores(NamedTuple):
-    """Scores of training examples that were not learnt from, float32 (examples,), and in words where they are from."""
+    """Scores of training examples that were not learnt from, float32 (examples,), and their origin in words."""
 
     scores: np.ndarray
     source: str
 
 
 HeldOutScores = Callable[[Callable[[Any, np.ndarray], np.ndarray], Callable[[int], bool]], SourcedScores]
-"""What networks say of training examples that they did not learn from.
+"""Scores of training examples by networks that did not learn from them.
 
-Takes a function of a network and prepared inputs, and whether so many examples are enough.
+The first argument scores prepared inputs with a network; the second says whether a number of examples is enough.
 """
 
 
 class Exam(NamedTuple):
-    """What a score may look at.
+    """The examples that are scored, and everything that a score is computed from.
 
     Attributes:
-        part: name of what is scored, as "validation".
-        targets: of its examples, as `Task.encode` gives them.
-        outputs: what the model says of them.
+        part: name of the scored part, as "validation".
+        targets: of the examples, as `Task.encode` gives them.
+        outputs: of the model for the examples.
         digests: sha256 of each input's content.
-        simple: what simple models say of them: name -> outputs.
+        simple: outputs of simple models for the examples, by name of the model.
         weighted: whether training gave rare classes more weight; None where it can't.
-        seed: of what is drawn.
-        network: trained, on prepared inputs; None where an artifact is scored, which has no such and no below.
-        inputs: of the training part, prepared.
-        held_out: of the examples that are scored, prepared.
+        seed: of the draws.
+        network: trained, on prepared inputs; None where an artifact is scored, which has no `inputs`, `held_out`,
+            `epochs` and `judge` either.
+        inputs: prepared inputs of the training part.
+        held_out: prepared inputs of the examples.
         epochs: losses and metrics of the training, epoch by epoch.
-        judge: scores images against those held out, given the images, float32 0-255, and int (images,), the class that
-            each was to be, or None.
+        judge: scores generated images, float32 0-255, against held-out ones. The second argument is the requested class
+            of each, int (images,), or None.
         series: the name of the series that each example is of; None where there is one, or none.
     """
 
@@ -162,26 +163,26 @@ class Exam(NamedTuple):
 
 
 class Scored(Protocol):
-    """Scores of one model on one part, as people and machines read them; a dataclass with ``baselines``.
+    """Scores of one model on one part, for people and machines; a dataclass with ``baselines``.
 
-    Where a classifier judged generated images for them, they have `is_judged`, true.
+    Scores of images that a classifier judged also have `is_judged`, which is true.
     """
 
     part: str
     examples: int
 
     def beside(self) -> tuple[str, float | None, dict[str, float | None]]:
-        """The measure that comes first, in words; its value; and those of simple models, by name."""
+        """The first measure in words, its value, and its values for simple models, by name."""
 
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON holds them."""
 
     def shown(self, details: bool = False) -> Shown:
-        """What people read."""
+        """Tables and lines for people."""
 
 
 class Graded(NamedTuple):
-    """One scored example: what is true, and what was said. `right` where one answer is right or wrong."""
+    """One scored example with its target and its answer; `right` where an answer is right or wrong."""
 
     name: str
     target: str
@@ -220,7 +221,7 @@ class Scores:
         return name.replace("_", " "), own, {model: row.get(name) for model, row in self.baselines.items()}
 
     def shown(self, details: bool = False) -> Shown:
-        """What people read."""
+        """Tables and lines for people."""
         measures = {name: name.replace("_", " ") for name in self.scores}
         yield scores_table(f"{self.part}: {self.examples} examples", measures, self.scores, self.baselines)
 

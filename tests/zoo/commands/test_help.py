@@ -39,7 +39,7 @@ def test_commands_are_listed_by_what_people_do() -> None:
 
 
 def test_commands_of_other_packages_come_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = EntryPoint("polish", "zoo.commands.asking:check", "zoo.commands")
+    other = EntryPoint("polish", "zoo.commands.datasets:check", "zoo.commands")
 
     def with_another(**given: str) -> list[EntryPoint]:
         return [each for each in (*entry_points(**given), other) if each.name == given.get("name", each.name)]

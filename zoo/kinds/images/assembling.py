@@ -1,4 +1,4 @@
-"""From images and what is to be learnt of each to `Data`: what contradicts itself is left out, the rest is split."""
+"""`Data` from images and their labels: contradictions are left out, and the rest is split."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from zoo.tasks.task import Task
 
 
 def without_contradictions(examples: list[Example], notes: list[Note], target: str = "label") -> list[Example]:
-    """Leave out what would teach or score wrongly: one content under two labels, or on both sides of a split.
+    """Leave out contradictions: one content under two labels, or on both sides of a split.
 
     Args:
-        examples: with what is to be learnt as their labels.
-        notes: gets one on each that is left out or has a copy.
-        target: what to call that.
+        examples: with their labels.
+        notes: gets one on each example that is left out or has a copy.
+        target: the word for a label in notes.
     """
     kept = []
     ordered = sorted(examples, key=lambda example: example.digest)
@@ -51,7 +51,7 @@ def without_contradictions(examples: list[Example], notes: list[Note], target: s
 
 
 def reasons(notes: list[Note]) -> str:
-    """Why files were left out, the most frequent first, as the end of a message."""
+    """The reasons why files were left out, the most frequent first, as the end of a message."""
     counts = Counter(note.reason for note in notes if note.action == "left out").most_common(3)
     return "; left out: " + ", ".join(f"{why} ({count})" for why, count in counts) if counts else ""
 
@@ -70,7 +70,7 @@ def data_of(
 
     Args:
         path: of the folder or manifest.
-        examples: those that can be read, in order.
+        examples: readable ones, in order.
         targets: of each, as `task` encodes them.
         task: of them.
         notes: on what was left out.
@@ -114,7 +114,7 @@ def data_of(
 
 
 def _units(examples: Sequence[Example]) -> list[str]:
-    """What must stay on one side: a group, and the groups and files that share a content with it."""
+    """Examples that must stay on one side: those of a group, and of groups and files that share a content with it."""
     parent: dict[str, str] = {}
 
     def top(key: str) -> str:

@@ -1,12 +1,11 @@
 """`zoo.kinds.images.decoding.decode` in TensorFlow operations, for exported models: the same pixels, bit for bit.
 
-Only what TensorFlow decodes exactly is left to it: JPEG, PNG, still WebP, and GIF frames that were cut out and made
-opaque first. BMP is read here. What can't be given exactly is refused by an assertion that says so. Of damaged files
-one may be read here and refused there: checksums and the ends of compressed data are not checked alike.
+TensorFlow decodes the formats that it decodes exactly: JPEG, PNG, still WebP, and GIF frames that were cut out and made
+opaque first. This module reads BMP. An assertion refuses images that can't be decoded exactly. A damaged file may be
+read by one decoder and refused by the other, because they check checksums and the ends of compressed data differently.
 
-Two rewrites of TensorFlow's optimizer would cost the last bit, and so are kept away from: a division by a constant
-becomes a multiplication by its reciprocal (`divide_no_nan` does not), and sums may be taken in another order (`cumsum`
-is not).
+Two rewrites of TensorFlow's optimizer would change the last bit, and are avoided: a division by a constant becomes a
+multiplication by its reciprocal (`divide_no_nan` does not), and sums are computed in another order (`cumsum` is not).
 """
 
 from __future__ import annotations
@@ -83,11 +82,11 @@ def _decode(encoded: tf.Tensor, size: tuple[int, int], crop: float | None) -> tu
     with tf.control_dependencies([known]):
         pixels, at, length = tf.switch_case(tf.argmax(matches, output_type=tf.int32), branches)
     pixels = tf.ensure_shape(_upright(pixels, data, at, length), (None, None, 3))
-    whole = tf.shape(pixels)[:2]
+    full_size = tf.shape(pixels)[:2]
     if crop is None:
-        return resize(pixels, size), whole
-    left, top, width, height = _crop_box(whole[1], whole[0], size, crop)
-    return resize(pixels[top : top + height, left : left + width], size), whole
+        return resize(pixels, size), full_size
+    left, top, width, height = _crop_box(full_size[1], full_size[0], size, crop)
+    return resize(pixels[top : top + height, left : left + width], size), full_size
 
 
 def _read(read: Callable[[tf.Tensor, tf.Tensor], Read], encoded: tf.Tensor, data: tf.Tensor) -> Read:
@@ -173,7 +172,7 @@ def _gif(encoded: tf.Tensor, data: tf.Tensor) -> Read:
     local = table(_uint(data, frame + 9, 1))
     body = frame + 10 + local
     last = skip_blocks(body + 1)
-    whole = _require((frame < end) & (last < end), "truncated GIF")
+    complete = _require((frame < end) & (last < end), "truncated GIF")
     colours = tf.where(local > 0, frame + 10, tf.constant(13, tf.int64))
     has_table = _require(tf.maximum(local, screen) > 0, "GIF without a colour table: not supported")
     canvas = (tf.maximum(_uint(data, 8, 2), top + height), tf.maximum(_uint(data, 6, 2), left + width))
@@ -190,7 +189,7 @@ def _gif(encoded: tf.Tensor, data: tf.Tensor) -> Read:
             inside, tf.strings.join([white, part(tf.where(inside, spot + 3, stop), stop)]), part(start, stop)
         )
 
-    with tf.control_dependencies([whole, has_table, _fits(*canvas)]):
+    with tf.control_dependencies([complete, has_table, _fits(*canvas)]):
         sides = part(frame + 5, frame + 9)
         header = [b"GIF89a", sides, part(10, 13), painted(13, 13 + screen)]
         image = [
@@ -229,8 +228,8 @@ def _bmp(encoded: tf.Tensor, data: tf.Tensor) -> Read:
         sound & (plain | masked), "BMP of a kind that is not supported (16-bit, compressed, OS/2 or damaged)"
     )
     stride = (width * bits + 31) // 32 * 4
-    whole = _require(start + stride * height < tf.size(data, tf.int64), "truncated BMP")
-    with tf.control_dependencies([kind, _fits(height, width), whole]):
+    complete = _require(start + stride * height < tf.size(data, tf.int64), "truncated BMP")
+    with tf.control_dependencies([kind, _fits(height, width), complete]):
         rows = tf.reshape(data[start : start + stride * height], (height, stride))
 
     def indexed() -> tf.Tensor:
@@ -278,7 +277,7 @@ def _webp(encoded: tf.Tensor, data: tf.Tensor) -> Read:
     return pixels, at + 8, tf.where(is_exif, _uint(data, at + 4, 4), 0)
 
 
-# What is on the way from bytes to pixels.
+# Steps from bytes to pixels.
 
 
 def _name(name: bytes) -> int:
@@ -323,7 +322,7 @@ def _on_white(pixels: tf.Tensor) -> tf.Tensor:
 
 
 def _upright(pixels: tf.Tensor, data: tf.Tensor, at: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    """Turned as the EXIF data at a place says: `decoding.orientation`, then its transposition."""
+    """Pixels turned by the EXIF data at a place: `decoding.orientation`, then its transposition."""
     marked = (length >= 6) & (_uint(data, at, 6, big=True) == _name(b"Exif\0\0"))
     exif = tf.concat([data[tf.where(marked, at + 6, at) : at + length], [0]], 0)
     little, big = (_uint(exif, 0, 4, big=True) == _name(order) for order in (b"II*\0", b"MM\0*"))

@@ -1,8 +1,8 @@
 """Which images the graph of an exported model reads, seen from their bytes and without TensorFlow.
 
 `zoo.kinds.images.decoding` reads more than `zoo.kinds.images.decoding_graph` does: TIFF, animations, some BMP and GIF
-files. Each of those is known here before training. Not known are damaged files that one of the readers gives up and the
-other does not.
+files. This module detects each of these before training. It does not detect damaged files that only one of the two
+reads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _BMP_HEADERS = (40, 52, 56, 64, 108, 124)
 
 
 def refusal(encoded: bytes) -> str | None:
-    """Why the exported graph does not read an image that `decoding.decode` reads; None where it does.
+    """The reason why the exported graph does not read an image that `decoding.decode` reads; None if it does.
 
     Args:
         encoded: the whole file.
@@ -30,7 +30,7 @@ def refusal(encoded: bytes) -> str | None:
 
 
 def _uint(encoded: bytes, at: int, count: int) -> int:
-    """A little-endian number; what is past the end counts as zeros, as in the graph."""
+    """A little-endian number; bytes past the end count as zeros, as in the graph."""
     return int.from_bytes(encoded[at : at + count], "little")
 
 

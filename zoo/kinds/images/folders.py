@@ -1,4 +1,4 @@
-"""Labelled images of folders and manifests: every file is looked at, or listed with the reason why not."""
+"""Labelled images of folders and manifests. Each file is read, or has a note with the reason why it is not."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def labelled(
 
     Args:
         path: as `images` takes it.
-        multi_label: a row of a manifest without a label is an example that has none of them, rather than left out;
-            taken for granted where a row has several.
+        multi_label: a row of a manifest without a label is an example without labels, and not left out. It is implied
+            if a row has several labels.
         labels: False for images without, as in `images`.
         known: classes of a model, which folders may be named after.
         naming: what the user says of a manifest.
 
     Returns:
-        those whose header is that of an image, by name; and notes on the others.
+        files with the header of an image, by name; and notes on the others.
     """
     if multi_label and not labels:
         raise InputError("expected multi_label or labels=False, received both; images without labels have not several")
@@ -66,7 +66,7 @@ def labelled(
 
 
 def emptied(before: Iterable[Example], after: Iterable[Example]) -> list[Note]:
-    """Notes on the classes that had images before, and none after."""
+    """Notes on the classes with images in `before` and none in `after`."""
     first, left = ({label for example in examples for label in example.labels} for examples in (before, after))
     return [Note(label, "left out", "no readable image in this class") for label in sorted(first - left)]
 
@@ -87,7 +87,7 @@ def decodable(examples: Sequence[Example]) -> dict[str, str]:
 
 
 def readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
-    """Those whose header is that of an image, with the digest of their content."""
+    """The examples with the header of an image, each with the digest of its content."""
 
     def look(example: Example) -> tuple[Example | None, list[Note], str]:
         try:
@@ -110,19 +110,19 @@ def readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         looked = list(pool.map(look, examples))
     notes += [note for _, odd, _ in looked for note in odd]
-    found = [(example, kind) for example, _, kind in looked if example is not None]
-    counts = Counter(kind for _, kind in found)
-    for example, kind in found:
+    images = [(example, kind) for example, _, kind in looked if example is not None]
+    counts = Counter(kind for _, kind in images)
+    for example, kind in images:
         # A "photo not found" picture or a logo among photographs gives itself away by its format.
-        if counts[kind] <= len(found) * RARE:
-            usual, count = counts.most_common(1)[0]
-            reason = f"{kind}, where {count} of {len(found)} files are {usual}: look whether it belongs here"
+        if counts[kind] <= len(images) * RARE:
+            common, count = counts.most_common(1)[0]
+            reason = f"{kind}, where {count} of {len(images)} files are {common}: look whether it belongs here"
             notes.append(Note(example.name, "kept", reason))
-    return [example for example, _ in found]
+    return [example for example, _ in images]
 
 
 class LabelSets(NamedTuple):
-    """Labels of images, any number each, which `zoo.tasks` make arrays of; see `zoo.tasks.terms.Written`."""
+    """Labels of images, any number each, which tasks encode as arrays; see `zoo.tasks.terms.Written`."""
 
     labels: Sequence[tuple[str, ...]]
     names: Sequence[str]

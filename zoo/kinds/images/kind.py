@@ -1,4 +1,4 @@
-"""What an image is to a model: pixels of one size, decoded from a file."""
+"""Images as inputs of a model: pixels of one size, decoded from files."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Images(Kind):
     """Images, in files or in memory.
 
     Attributes:
-        size: height and width that a network takes, in pixels; None for files as long as no network was chosen.
+        size: height and width that a network takes, in pixels; None for files before a network is chosen.
         crop: share of the height and width that is kept, from the middle, in (0, 1]; None for the whole image, which
             then gets the proportions of `size`.
         channels: 1 or 3.
-        pixels: what a pixel is, in words.
+        pixels: the meaning of a pixel, in words.
     """
 
     size: tuple[int, int] | None = None
@@ -63,7 +63,7 @@ class Images(Kind):
     title: ClassVar[str] = "images"
     takes: ClassVar[str] = "pixels float32 (batch, height, width, channels), 0-255"
     placeholder: ClassVar[str] = "PHOTO"
-    usual: ClassVar[str] = "cnn"
+    default_builder: ClassVar[str] = "cnn"
     pictures: ClassVar[bool] = True
     prepares: ClassVar[bool] = False
     served_as_numbers: ClassVar[bool] = True
@@ -174,7 +174,7 @@ class Images(Kind):
         return np.stack([self._decoded(item) for item in inputs]) if in_files(inputs) else inputs
 
     def again(self, source: Path, rows: Sequence[Mapping[str, str]], task: Task, most: int) -> Part | None:
-        """See `Kind.again`: nothing but the files that are chosen is read."""
+        """See `Kind.again`: only the chosen files are read."""
         root = source if source.is_dir() else source.parent
         there = [(root / row["path"], row) for row in spread(rows, most)]
         there = [(file, row) for file, row in there if file.is_file() and digest(file) == row["sha256"]]
@@ -234,9 +234,9 @@ class Images(Kind):
     # ---- training ----
 
     def completed(self, part: Part, input_size: int | None, source: Any) -> Images:
-        """With the size that a network takes: as given, or the images' own median, rounded to 8, from 8 to 96.
+        """The kind with the size that a network takes: as given, or the images' median, rounded to 8, from 8 to 96.
 
-        Of images with masks rounded to 16, from 16 to 192.
+        Images with masks have sizes rounded to 16, from 16 to 192.
         """
         if self.size is not None:
             return super().completed(part, input_size, source)
@@ -354,7 +354,7 @@ class Images(Kind):
     # ---- formats without strings ----
 
     def preprocess_of(self, model: keras.Model) -> keras.Model | None:
-        """None: a layer of that name is one of the user's own."""
+        """None: a layer of that name belongs to the user."""
         return None
 
     def tensors(self, model: keras.Model) -> dict[str, tuple[str, tuple[int | None, ...]]]:
@@ -391,7 +391,7 @@ class Images(Kind):
         return values
 
     def exportable(self, values: dict[str, Any]) -> dict[str, Any]:
-        """What the graph does not read, as an animation, becomes PNG."""
+        """An image that the graph does not read, as an animation, becomes PNG."""
         encoded = values.get(BYTES)
         if not isinstance(encoded, bytes):
             return values
@@ -422,7 +422,7 @@ class Images(Kind):
     # ---- the card ----
 
     def to_card(self) -> dict[str, Any]:
-        """Nothing as long as the size is not known."""
+        """Empty before the size is known."""
         return {} if self.size is None else super().to_card()
 
     @classmethod

@@ -36,9 +36,9 @@ class Mask:
         path: of the file, a PNG.
         name: its path inside the folder that was read.
         size: height and width in pixels.
-        value_counts: grey value -> pixels that have it.
+        value_counts: grey value -> number of pixels that have it.
         digest: sha256 of its size and pixels.
-        greys: the value of each class; empty as long as no task has said.
+        greys: the value of each class; empty before a task has set it.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class Mask:
         """Positions of the classes, uint8 (height, width).
 
         Raises:
-            InputError: the file is no longer what it was.
+            InputError: the file was changed.
         """
         try:
             greys = grey_values(self.path)
@@ -71,12 +71,12 @@ class Mask:
         return positions
 
     def of(self, greys: tuple[int, ...]) -> Mask:
-        """The same of a task whose classes have these values."""
+        """The mask for a task whose classes have these values."""
         return replace(self, greys=greys)
 
 
 class Masks(NamedTuple):
-    """Masks as they are written, which `zoo.tasks.segmentation` makes targets of; see `zoo.tasks.terms.Written`."""
+    """Masks as written, which `zoo.tasks.segmentation` encodes as targets; see `zoo.tasks.terms.Written`."""
 
     masks: Sequence[Mask]
     names: Sequence[str]
@@ -96,7 +96,7 @@ def grey_values(source: bytes | Path) -> np.ndarray:
     """Grey values or palette indices of a PNG as they are stored, uint8 (height, width).
 
     Raises:
-        DecodeError: it is none, or has colours, transparency or 16 bits.
+        DecodeError: it is no PNG, or has colours, transparency or 16 bits.
     """
     image = decoding.opened(source)
     if image.format != "PNG":
@@ -123,8 +123,8 @@ def labelled(path: str | Path) -> tuple[list[Example], dict[str, Mask], list[Not
     """Images with their masks, before any split.
 
     Returns:
-        those of which both can be read, by name, with the digest of the mask as their label; name of an image -> its
-        mask; and notes on what was left out.
+        images that can be read with their masks, by name, with the digest of the mask as their label; name of an image
+        -> its mask; and notes on what was left out.
 
     Raises:
         InputError: no such folder, or a part of it lacks images/ or masks/.
@@ -148,7 +148,7 @@ def labelled(path: str | Path) -> tuple[list[Example], dict[str, Mask], list[Not
 
 
 def classes(root: Path, masks: Sequence[Mask]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Names of the classes, and the value of each: as ``classes.txt`` names them, else those that masks have.
+    """Names of the classes, and the value of each: those in ``classes.txt``, else the values in the masks.
 
     Raises:
         InputError: the file can't be read, names one twice, or a mask has a value that it does not name.
@@ -196,7 +196,7 @@ def _names(file: Path) -> bool:
 
 
 def _beside(child: Path, root: Path) -> Note:
-    """That a file or folder is not read."""
+    """A note that a file or folder is not read."""
     count = sum(1 for _ in walk(child, [])) if child.is_dir() else 1
     what = f"{count} files " if child.is_dir() else ""
     return Note(child.relative_to(root).as_posix(), "left out", f"{what}beside {IMAGES}/ and {MASKS}/")
@@ -224,7 +224,7 @@ def _pairs(root: Path, split: str | None, top: Path, notes: list[Note]) -> Itera
 
 
 def _by_stem(folder: Path, root: Path, notes: list[Note]) -> dict[str, Path]:
-    """Path inside `folder` without suffix -> file; names that two files have are left out."""
+    """Path inside `folder` without suffix -> file; files that share such a path are left out."""
     by_stem: dict[str, list[Path]] = {}
     for file in walk(folder, notes, root):
         inner = PurePosixPath(file.relative_to(folder).as_posix())
@@ -247,7 +247,7 @@ def read_mask(path: Path, root: Path) -> Mask:
         root: of the folder that its name is relative to.
 
     Raises:
-        DecodeError: it is none.
+        DecodeError: it is no mask.
         OSError: it can't be read.
     """
     greys = grey_values(read_bytes(path))

@@ -98,7 +98,7 @@ def images(
 
 
 def _check(path: Path, examples: list[Example], multi_label: bool, labels: bool, notes: list[Note]) -> Classification:
-    """Task of what can be learnt from; an InputError where nothing can."""
+    """The task of the images; an InputError where they can't be learnt from."""
     several = multi_label or any(len(example.labels) != 1 for example in examples)
     classes = tuple(sorted({label for example in examples for label in example.labels}))
     learnt = [example for example in examples if example.split in (None, "train")]
@@ -146,7 +146,7 @@ def masks(path: str | Path, *, validation: float = 0.2, seed: int = 0) -> Data:
 
     Returns:
         `Data` whose targets are masks in files, read when they are needed; see `zoo.tasks.segmentation.Segmentation`.
-        Networks see images whole, not cropped.
+        Images are not cropped for networks.
 
     Raises:
         InputError: no such folder, nothing readable, a single class, a class that no training mask has, or too few

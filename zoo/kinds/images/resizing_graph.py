@@ -1,6 +1,6 @@
 """Pillow's 8-bit antialiased bicubic resize in TensorFlow operations, bit for bit.
 
-The two rewrites of TensorFlow's optimizer that `zoo.kinds.images.decoding_graph` names are kept away from here too.
+The two rewrites of TensorFlow's optimizer that `zoo.kinds.images.decoding_graph` names are avoided here too.
 """
 
 from __future__ import annotations

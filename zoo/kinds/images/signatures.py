@@ -24,15 +24,15 @@ def pixels_of(size: tuple[int, int], crop: float | None, channels: int) -> Calla
 def sized_pixels_of(
     size: tuple[int, int], crop: float | None, channels: int
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """The same, and height and width of each image before, int32 (batch, 2); traced once, as that takes seconds."""
+    """Decoding to pixels, and height and width of each image, int32 (batch, 2). Traced once, as that takes seconds."""
     import tensorflow as tf
 
     from zoo.kinds.images.decoding_graph import decode_sized, grey
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def pixels(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        decoded, whole = decode_sized(image_bytes, size, crop)
-        return tf.cast(grey(decoded) if channels == 1 else decoded, tf.float32), whole
+        decoded, full_size = decode_sized(image_bytes, size, crop)
+        return tf.cast(grey(decoded) if channels == 1 else decoded, tf.float32), full_size
 
     with tf.init_scope():  # part of no other function
         return pixels.get_concrete_function()

@@ -1,4 +1,4 @@
-"""Images to ask a model about, and labelled ones to score it on."""
+"""Sources of images to predict: files, folders, patterns and images in memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from zoo.errors import InputError
 
 
 def named(paths: Iterable[str], stdin: TextIO) -> Iterator[str]:
-    """Paths as typed to paths that are: patterns that no shell expanded, and ``-`` for a list on `stdin`.
+    """Paths from the arguments of a command: patterns are expanded, and ``-`` stands for a list on `stdin`.
 
     Raises:
-        InputError: a pattern fits nothing.
+        InputError: no file fits a pattern.
     """
     for path in paths:
         if path == "-":
@@ -30,7 +30,7 @@ def named(paths: Iterable[str], stdin: TextIO) -> Iterator[str]:
 
 
 def expanded(source: Any) -> Iterator[tuple[str, Any]]:
-    """Pairs of name and what to decode; a string in second place is the reason why it can't be."""
+    """Pairs of a name and an image to decode; a string in second place is the reason why there is none."""
     if isinstance(source, list | tuple):
         for number, each in enumerate(source):
             if isinstance(each, str | Path) and not Path(each).exists():

@@ -41,7 +41,7 @@ class Steps(Kind):
     title: ClassVar[str] = "sequences, series"
     takes: ClassVar[str] = "sequence float32 (batch, length, features), rows of NaN after the end"
     placeholder: ClassVar[str] = "SERIES"
-    usual: ClassVar[str] = "lstm"
+    default_builder: ClassVar[str] = "lstm"
 
     def place(self, inputs: Inputs, at: tuple[int, ...]) -> tuple[str, Any]:
         """The feature and the step of a number."""

@@ -1,4 +1,4 @@
-"""What a table is to a model: columns of numbers and of categories."""
+"""Rows of tables as inputs of a model: columns of numbers and of categories."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Tables(Kind):
         header: whether the file names its columns.
         columns: all of the file, in its order.
         stripped: whether blanks before and after strings are no part of them; in 0.1.0 they were.
-        written: columns of numbers that are written in another way than as "1234.56".
+        written: columns of numbers that are not written as "1234.56".
         spellings: of each of these a pattern that `zoo.data.spellings.Spelling` takes, as "1,234.56 $".
     """
 
@@ -195,7 +195,7 @@ class Tables(Kind):
         return tensor_names(self.groups)
 
     def renamed(self) -> dict[str, str]:
-        """Column -> name of its tensor, where that is another."""
+        """Column -> name of its tensor, where the two differ."""
         pairs = ((self.groups[group][at], name) for name, (group, at) in self.columns_of_tensors().items())
         return {column: name for column, name in pairs if column != name}
 
@@ -220,7 +220,7 @@ class Tables(Kind):
         return {name: inputs[group][:, position] for name, (group, position) in self.columns_of_tensors().items()}
 
     def made_up(self, model: keras.Model, count: int, rng: np.random.Generator) -> Inputs:
-        """Numbers that vary as those of training did, some missing where some were; known categories."""
+        """Numbers that vary as in training, missing ones in columns that had some; known categories."""
         preprocess, inputs = self.preprocess_of(model), {}
         if self.numeric:
             numbers = preprocess.get_layer("numbers")
@@ -264,7 +264,7 @@ class Tables(Kind):
         return {"numeric": f"columns {numeric}; NaN where missing", "categorical": f"columns {categorical}; {unknown}"}
 
     def numbers(self, model: keras.Model, inputs: Inputs) -> dict[str, np.ndarray]:
-        """A category's number is its position among those of training, -1 for another one."""
+        """Numbers, and the position of each category among those of training, -1 for others."""
         numbers = {"numeric": inputs["numeric"].astype(np.float32)} if "numeric" in inputs else {}
         if "categorical" in inputs:
             places = [{each: at for at, each in enumerate(names)} for names in self._categories(model)]
@@ -274,7 +274,7 @@ class Tables(Kind):
         return numbers
 
     def prepare(self, preprocess: Any, tensors: Mapping[str, tf.Tensor]) -> Any:
-        """Numbers scaled, and a column of 0 and 1 for each category; of -1 all are 0."""
+        """Scaled numbers, and a column of 0 and 1 for each category; all are 0 for -1."""
         import tensorflow as tf
 
         parts = []
@@ -289,7 +289,7 @@ class Tables(Kind):
         return tf.concat(parts, axis=1) if len(parts) > 1 else parts[0]
 
     def beside(self, model: keras.Model) -> dict[str, str]:
-        """The categories of each column, where there are such."""
+        """The categories of each column, if there are any."""
         if not self.categorical:
             return {}
         columns = dict(zip(self.categorical, self._categories(model), strict=True))
@@ -323,7 +323,7 @@ class Tables(Kind):
     # ---- the card ----
 
     def to_card(self) -> dict[str, Any]:
-        """See `Kind.to_card`; what 0.1.0 did not know is left out where it says nothing."""
+        """See `Kind.to_card`; fields that 0.1.0 lacks are left out where they have their defaults."""
         return {name: value for name, value in super().to_card().items() if value or name not in LATER}
 
     @classmethod

@@ -123,12 +123,12 @@ def tables(
 
 
 def _training(sides: np.ndarray | None, count: int) -> np.ndarray:
-    """Bool (rows,): which may be learnt from."""
+    """Bool (rows,): the rows that may be learnt from."""
     return np.ones(count, dtype=bool) if sides is None else sides == "train"
 
 
 def _useful(frame: Frame, every: Frame, features: Sequence[str], train: np.ndarray, notes: list[Note]) -> Columns:
-    """Columns that can tell something, by what they are in the training rows; notes on the others.
+    """Columns with information, judged by the training rows; notes on the others.
 
     Args:
         frame: rows with targets.

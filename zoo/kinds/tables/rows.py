@@ -14,7 +14,7 @@ from zoo.data.frames import Frame
 
 
 class Columns(NamedTuple):
-    """Features, and those of numbers as float64 (rows,)."""
+    """Names of the features, and the numbers among them as float64 (rows,)."""
 
     numeric: list[str]
     categorical: list[str]
@@ -24,9 +24,9 @@ class Columns(NamedTuple):
 def tensor_names(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, int]]:
     """Name of a tensor -> group of columns (``numeric``, ``categorical``) and position in it.
 
-    Tensors are named as the columns are, with ``_`` for what is no letter, digit or underscore. TensorFlow takes names
-    of signatures for parameters of a function, and tells no capital from a small letter: a word of Python's, or
-    ``self``, has ``column_`` before it, and of names that are else the same, all but the first a number behind them.
+    Tensors have the names of the columns, with ``_`` for every character that is no letter, digit or underscore. In
+    TensorFlow, names of signatures are parameters of a function and don't depend on case. So a keyword of Python and
+    ``self`` get the prefix ``column_``, and of names that would be equal, all but the first get a number at the end.
     """
     places: dict[str, tuple[str, int]] = {}
     taken: set[str] = set()

@@ -1,4 +1,4 @@
-"""Texts as they lie in folders and in columns of a table."""
+"""Texts in folders and in columns of a table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Folder(NamedTuple):
         rows: the texts.
         task: of them.
         sides: the part of each, where parts are given.
-        groups: what each stays on one side with, where folders are folds.
+        groups: of texts that stay on one side of a split, where folders are folds.
         notes: on what was left out.
     """
 
@@ -76,7 +76,7 @@ def from_folder(root: Path, known: Collection[str] = ()) -> Folder:
 
 
 def content_of(path: Path) -> tuple[str, str | None]:
-    """Content, and why there is none."""
+    """The content of a file, and the reason why there is none."""
     try:
         return read_bytes(path).decode("utf-8-sig"), None
     except UnicodeDecodeError as error:
@@ -86,7 +86,7 @@ def content_of(path: Path) -> tuple[str, str | None]:
 
 
 def columns_of(frame: Frame, column: str | None, target: str | None, notes: list[Note]) -> tuple[str, str]:
-    """Columns of the texts and of the targets: those that are named, or the ones that look like it."""
+    """Columns of the texts and of the targets: the named ones, or the likeliest ones."""
     given = [str(name) for name in (column, target) if name is not None]
     frames.require(frame, given, "text or target")
     others = [name for name in frame.columns if name not in (*given, frames.split_column(frame))]

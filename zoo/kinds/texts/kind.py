@@ -1,4 +1,4 @@
-"""What a text is to a model: a string, and the positions of its words."""
+"""Texts as inputs of a model: strings, and the positions of their words."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Texts(Kind):
         separator: of the file, where it is a table.
         header: whether that names its columns.
         length: positions of words that a text has; longer ones are cut.
-        vocabulary: the words; a word's number is its position. The card does not say it.
+        vocabulary: the words; a word's number is its position. It is not in the card.
     """
 
     column: str | None = None
@@ -55,7 +55,7 @@ class Texts(Kind):
     title: ClassVar[str] = "texts"
     takes: ClassVar[str] = "tokens int32 (batch, length), with vocabulary.txt"
     placeholder: ClassVar[str] = "FILE.txt"
-    usual: ClassVar[str] = "gru"
+    default_builder: ClassVar[str] = "gru"
     words: ClassVar[bool] = True
     fits_int8: ClassVar[bool] = False
     required: ClassVar[tuple[str, ...]] = ("vocabulary_size",)
@@ -81,7 +81,7 @@ class Texts(Kind):
             every: makes no difference.
 
         Raises:
-            InputError: what looks like a file is not there, or the file has no such column.
+            InputError: a path does not exist, or the file lacks the column.
         """
         texts_by_name: list[tuple[str, str, str | None]] = []
         several = isinstance(source, list | tuple)
@@ -173,7 +173,7 @@ class Texts(Kind):
     # ---- training ----
 
     def arguments(self) -> dict[str, Any]:
-        """How many words there are."""
+        """Number of words in the vocabulary."""
         return {"vocabulary_size": len(self.vocabulary)}
 
     def plain(self, prepared: np.ndarray, inputs: Inputs) -> np.ndarray:
@@ -203,7 +203,7 @@ class Texts(Kind):
         return np.array(texts, object)
 
     def with_unseen(self, inputs: Inputs) -> Inputs:
-        """Every second text has a word that training had not."""
+        """Texts of which every second has a word that is not in training."""
         inputs[::2] += " zzyzx"
         return inputs
 
@@ -256,7 +256,7 @@ class Texts(Kind):
 
 
 def _is_text(head: Head, target: str | None) -> bool:
-    """Whether there is one column of text, and beside the label nothing else that could be a feature."""
+    """Whether there is one column of text, and no other feature beside the label."""
     named = {str(target)} if target is not None else set(targets.NAMES)
     rows = [row for row in head.rows if len(row) == len(head.names)]
     long, others = 0, 0

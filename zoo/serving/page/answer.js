@@ -89,9 +89,9 @@ function overlay(image, values, colour) {
   if (photo.naturalWidth) sheet.drawImage(photo, 0, 0, width, height);
   const shown = sheet.getImageData(0, 0, width, height);
   for (let at = 0; at < greys.length; at += 4) {
-    const found = colours.get(greys[at]);
-    for (let channel = 0; found && channel < 3; channel++) {
-      shown.data[at + channel] = (shown.data[at + channel] + found[channel]) / 2;
+    const rgb = colours.get(greys[at]);
+    for (let channel = 0; rgb && channel < 3; channel++) {
+      shown.data[at + channel] = (shown.data[at + channel] + rgb[channel]) / 2;
     }
   }
   sheet.putImageData(shown, 0, 0);

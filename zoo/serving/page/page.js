@@ -51,12 +51,12 @@ async function predict(body, headers, source, notes = []) {
   clear();
   $("answer").setAttribute("aria-busy", "true");
   try {
-    const found = (await ask(`${path()}:predict`, {method: "POST", body, headers})).predictions[0];
+    const prediction = (await ask(`${path()}:predict`, {method: "POST", body, headers})).predictions[0];
     if (mine !== latest) return; // another request was made meanwhile
-    answer(model, Array.isArray(found) ? {prediction: found} : found);
+    answer(model, Array.isArray(prediction) ? {prediction} : prediction);
     $("notes").replaceChildren(...notes.map(each => made("li", each)));
     $("time").textContent = `${Math.round(performance.now() - started)} ms`;
-    $("json").textContent = cut(JSON.stringify(found, null, 1));
+    $("json").textContent = cut(JSON.stringify(prediction, null, 1));
     copies(headers, source);
     $("found").hidden = $("again").hidden = false;
     $("said").scrollIntoView({block: "nearest"});
@@ -87,9 +87,9 @@ async function show() {
   $("request").hidden = true;
   inputs = [];
   $("fields").replaceChildren();
-  const found = (await ask(`${path()}/inputs`)).inputs;
+  const described = (await ask(`${path()}/inputs`)).inputs;
   if (mine !== latest) return;
-  inputs = found;
+  inputs = described;
   $("fields").replaceChildren(...inputs.map(input => CONTROLS[input.type](input)));
   $("request").hidden = false;
   $("ask").hidden = inputs[0].type === "image";
