@@ -134,17 +134,17 @@ class EmbeddingCache:
 
     def _checked(self, digests: list[str]) -> tuple[dict[str, np.ndarray], list[str]]:
         """Vectors whose checksum matches, and the digests of the others."""
-        found, damaged = {}, []
+        vectors, damaged = {}, []
         if "embeddings" not in self.tables:
             return {}, []
         for digest in digests:
             statement = "SELECT vector, sha256 FROM embeddings WHERE digest = ?"
             row = self.connection.execute(statement, (digest,)).fetchone()
             if row and isinstance(row[0], bytes) and row[1] == self._checksum(digest, row[0]):
-                found[digest] = np.frombuffer(row[0], np.float32)
+                vectors[digest] = np.frombuffer(row[0], np.float32)
             elif row:
                 damaged.append(digest)
-        return found, damaged
+        return vectors, damaged
 
     def _unchecked(self, digests: list[str]) -> tuple[dict[str, np.ndarray], list[str]]:
         """Vectors of 0.1.0, which have no checksums, and the digests of rows that are no vectors."""
@@ -154,13 +154,13 @@ class EmbeddingCache:
             if row:
                 rows[digest] = row[0] if isinstance(row[0], bytes) else b""
         length = max(Counter(map(len, rows.values())).most_common(1), default=(0, 0))[0]
-        found: dict[str, np.ndarray] = {}
+        vectors: dict[str, np.ndarray] = {}
         for digest, content in rows.items():
             if len(content) == length and length and length % 4 == 0:
                 vector = np.frombuffer(content, np.float32)
                 if np.isfinite(vector).all() and 0 < np.abs(vector).max() < LARGEST:
-                    found[digest] = vector
-        return found, [digest for digest in rows if digest not in found]
+                    vectors[digest] = vector
+        return vectors, [digest for digest in rows if digest not in vectors]
 
     def _migrate(self, vectors: dict[str, np.ndarray]) -> None:
         """Move vectors of 0.1.0 into the table with checksums."""

@@ -1,4 +1,4 @@
-"""Fine-tuning: from a folder of images to an artifact that classifies them."""
+"""Fine-tuning: from a folder of images to an artifact that tells what they show."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,7 @@ import numpy as np
 from applications import linear_heads
 from applications.backbones import find
 from applications.features import Extractor, embed
+from applications.pixels import encoded
 from zoo.artifacts import artifact
 from zoo.artifacts.gate import Gate, check_readable
 from zoo.artifacts.predictor import Predictor
@@ -28,9 +30,11 @@ from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
 from zoo.files import locked, remove_run, run_folder
 from zoo.kinds.class_folders import Example
-from zoo.kinds.images import decoding
+from zoo.kinds.images import decoding, masks
 from zoo.kinds.images.kind import Images
 from zoo.kinds.images.reading import images
+from zoo.kinds.images.reading import masks as read_masks
+from zoo.kinds.recognising import open as open_data
 from zoo.progress import Stopwatch
 from zoo.settings import integer, suggestion
 from zoo.tasks.classification import Evaluation
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from applications.unfreezing import Recipe
 
 EFFORTS = ("quick", "balanced", "max")
+EPOCHS, LEARNING_RATE = 12, 1e-4  # for the last blocks
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class FineTuned:
 
 
 def fine_tune(
-    data: Data | str | Path,
+    data: Any,
     backbone: str = "efficientnet_lite0",
     *,
     effort: Literal["quick", "balanced", "max"] = "quick",
@@ -75,31 +80,38 @@ def fine_tune(
     seed: int = 0,
     out: str | Path | None = None,
     start: str | Path | None = None,
-    epochs: int = 12,
+    epochs: int | None = None,
     unfreeze: int | None = None,
-    learning_rate: float = 1e-4,
+    learning_rate: float | None = None,
     augment: Sequence[str] = ("flip", "crop"),
     report: Callable[[Evaluation, Data, Sequence[str]], None] | None = None,
 ) -> FineTuned:
-    """Fine-tune a pretrained image classifier on a folder and export it.
+    """Fine-tune a pretrained image model on a folder and export it.
 
     Every image goes through the frozen backbone once, and a logistic regression is fitted on the embeddings
     (``quick``). ``balanced`` trains the last blocks too, and exports them if the log loss of an inner split of the
     training part falls by more than one standard error and its accuracy does not fall. ``max`` exports the better of
     both by that split.
 
+    Of images beside masks, a U-Net learns the class of each pixel from the feature maps of the frozen backbone; see
+    `applications.segmentation.pretrained_unet`.
+
     Args:
-        data: a folder or manifest as `zoo.data.images` takes it, or its result.
+        data: a folder or manifest as `zoo.data.images` takes it, a folder as `zoo.data.masks` takes it, or the result
+            of one of both; or images in memory as `zoo.data.open` takes them, as ``(x, y)`` and
+            ``((x_train, y_train), (x_test, y_test))``.
         backbone: a name in `applications.BACKBONES`.
         effort: how much to train.
         weights: ``"imagenet"``, None for random ones, or the path of a weights file.
-        input_size: side of the model's input in pixels; that of the backbone by default.
+        input_size: side of the model's input in pixels; that of the backbone by default, beside masks that of the
+            images, at most 192.
         seed: of the split, the folds and the training.
         out: folder of the artifact; ``saved_models/`` and the name of the data by default.
         start: an artifact to start from with its backbone, instead of `backbone` and `weights`.
-        epochs: at most, for the last blocks.
+        epochs: at most, for the last blocks; 12 by default. Beside masks, as many as make 3,000 steps of four images,
+            from 10 to 60.
         unfreeze: number of the last blocks to train; the backbone's table has the default.
-        learning_rate: for the last blocks, at its peak.
+        learning_rate: for the last blocks, at its peak; 1e-4 by default, beside masks 3e-3.
         augment: for the last blocks: any of flip, vflip, crop, zoom, color, hue, randaugment, mixup.
         report: called with the scores before the export, and again if the scores of the exported model differ.
 
@@ -111,8 +123,27 @@ def fine_tune(
     watch = Stopwatch()
     seed = integer("seed", seed)
     job = Job(watch, seed, [])
-    source = data.source if isinstance(data, Data) else Path(data)
+    if isinstance(data, str | PathLike):
+        data = source = Path(data)
+    else:
+        data = encoded(data if isinstance(data, Data) else open_data(data, seed=seed))
+        source = data.source
     out = artifact.folder_for(source, out)
+    with watch.stage("read"):
+        if not isinstance(data, Data) and masks.holds(source):
+            data = read_masks(source, seed=seed)
+    if isinstance(data, Data) and data.task.pixelwise:
+        given = {"effort": effort != "quick", "start": start is not None, "unfreeze": unfreeze is not None}
+        if used := [name for name, is_given in given.items() if is_given]:
+            raise InputError(f"{source}: beside masks the backbone stays frozen; leave out {', '.join(used)}")
+        from applications import segmentation
+
+        how = {"weights": weights, "input_size": input_size, "seed": seed, "out": out, "watch": watch}
+        how |= {"epochs": epochs, "learning_rate": learning_rate, "augment": augment, "report": report}
+        made, evaluation, findings = segmentation.fine_tune(data, backbone, **how)
+        return FineTuned(made, evaluation, data, (), watch.seconds, findings)
+    epochs = EPOCHS if epochs is None else epochs
+    learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
     with watch.stage("read"):
         parent = None if start is None else artifact.load(start, "predict")
         extractor = extractor_of(backbone, weights, input_size, parent, seed)
@@ -278,9 +309,10 @@ def embed_data(
             raise InputError(f"{data.source}: {name} can no longer be decoded: {reason}; read the folder again")
 
     if isinstance(data, Data):
+        data = encoded(data)
         if data.task.pixelwise:
             raise InputError(
-                f"{data.source}: fine-tuning learns classes of whole images; of pixels: {data.task.builder}"
+                f"{data.source}: a head learns classes of whole images; for masks search {data.task.builder}"
             )
         embed_again(data)
     else:

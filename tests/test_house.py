@@ -57,7 +57,7 @@ BY_TASK = {  # what asks a task what it is, outside of the tasks; and why that i
     ("zoo.artifacts.card", "comparison"): "the kind of network that a card names is that of its task",
     ("zoo.artifacts.artifact", "table"): "the objects that users ask: a model that makes images has no predict()",
     ("zoo.builders.checks", "table"): "names of tasks that builders took before they took an activation, deprecated",
-    ("zoo.kinds.arrays", "issubclass"): "whole numbers in memory are positions of the classes that are named",
+    ("zoo.kinds.array_targets", "issubclass"): "whole numbers in memory are positions of the classes that are named",
 }
 
 

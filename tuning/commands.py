@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands.asking import read
+from zoo.commands.asking import read, read_manifest
 from zoo.commands.completing import completing, of
 from zoo.commands.options import (
     IMPORT,
@@ -152,12 +152,14 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
     if model is not None or options["space"] is not None:
         space_of(model, options["space"])
 
-    data = path if model == "fine_tune" else read(path, options, options["seed"])
     if model == "fine_tune":
-        from zoo.commands.options import READING
+        from zoo.commands.options import MANIFEST, READING
 
-        for name in READING:
+        data = read_manifest(path, options, options["seed"])
+        for name in set(READING) - set(MANIFEST):
             options.pop(name)
+    else:
+        data = read(path, options, options["seed"])
     result = search(
         data,
         model or model_for(data),

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,7 +31,7 @@ Role = Literal["chief", "worker"]
 
 
 def search(
-    data: Data | str | Path,
+    data: Any,
     model: str | Callable[..., keras.Model] | None = None,
     *,
     space: Callable[[Any], dict[str, dict[str, Any]]] | str | None = None,
@@ -59,7 +60,7 @@ def search(
     killed continues when it is called with the same arguments.
 
     Args:
-        data: a path as `zoo.data.open` takes it, or the `Data` of a reader.
+        data: a path, the `Data` of a reader, or what is in memory, as `zoo.data.open` takes it.
         model: a name in `zoo.builders.BUILDERS`, a function of input shape and number of outputs, or ``fine_tune``:
             the head of a pretrained backbone, on embeddings that are computed once; chosen by the data if None.
         space: a function from Keras Tuner's `hp` to ``{"model": {...}, "training": {...}}``, or ``FILE.py:function``;
@@ -99,9 +100,9 @@ def search(
     from tuning import chief, worker_pool
 
     address = None if oracle is None else address_of(oracle)
-    if model is None:
-        data = data if isinstance(data, Data) else open_data(data, seed=seed)
-        model = model_for(data)
+    if not isinstance(data, Data) and (model is None or not isinstance(data, str | PathLike)):
+        data = open_data(data, seed=seed)
+    model = model_for(data) if model is None else model
     options = {"objective": objective, "folds": folds, "epochs": epochs, "input_size": input_size, "seed": seed}
     study = Search(data, model, space, method, trials, options)
     out = artifact.folder_for(study.problem.data.source, out)

@@ -65,7 +65,9 @@ def check(settings: Any, model: Callable[..., Any] | None, training: Callable[..
         if not isinstance(half, dict):
             raise InputError(f"{expected} {half!r} for {key!r}; give {{}} where there is nothing to set")
         reserved = RESERVED if key == "training" else ()
-        for argument in half:
+        for argument, value in half.items():
+            if argument in ("optimizer", "loss") and not isinstance(value, str):
+                raise InputError(f"{name}: expected the name of {argument!r} in a search, received {value!r}")
             if argument in reserved:
                 raise InputError(f"{name}: {argument!r} in 'training' is set by the search itself; leave it out")
             allowed = None if function is None else _keywords(function)

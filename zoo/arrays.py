@@ -30,7 +30,7 @@ def apply(model: Callable[[Any], Any], inputs: Any, batch: int = 4096) -> Any:
 
 
 def together(size: int, most: int) -> int:
-    """How many examples of so many numbers each are asked at a time, at most `most`."""
+    """Examples of so many numbers each that go through a model at a time, at most `most`."""
     return max(1, min(most, VALUES // max(1, size)))
 
 

@@ -42,6 +42,11 @@ def learning_rate(optimizer: keras.optimizers.Optimizer) -> Any:
     return getattr(optimizer, "_learning_rate", None)
 
 
+def loss_arguments(loss: keras.losses.Loss) -> dict[str, Any]:
+    """Arguments of the function that a loss wraps; the public `get_config` lacks some, as the delta of Huber."""
+    return dict(getattr(loss, "_fn_kwargs", {}))
+
+
 def decays_all_weights(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether no variables are excluded from weight decay; `exclude_from_weight_decay` has no public counterpart."""
     return not any(vars(optimizer).get(f"_exclude_from_weight_decay{what}") for what in ("", "_pattern"))

@@ -351,3 +351,24 @@ def test_wrong_use_is_told_in_one_line(change: dict[str, Any], message: str) -> 
 )
 def test_budgets(text: str | float, seconds: float) -> None:
     assert seconds_of(text) == seconds
+
+
+@pytest.mark.usefixtures("unexported")
+def test_what_is_in_memory_is_searched_and_optimizers_are_names_in_a_space() -> None:
+    import keras
+
+    rows = np.random.default_rng(0).normal(size=(80, 3))
+    parts = (rows[:60], (rows[:60, 0] > 0).astype(int)), (rows[60:], (rows[60:, 0] > 0).astype(int))
+
+    def space(hp: Any) -> dict[str, dict[str, Any]]:
+        return {"model": {"units": (hp.Choice("units", [4, 8]),)}, "training": {}}
+
+    assert tuning.search(parts, "mlp", space=space, trials=1, epochs=2).best
+    wrong = {"optimizer": keras.optimizers.SGD(), "loss": keras.losses.Huber()}
+    for name, value in wrong.items():
+
+        def given(hp: Any, name: str = name, value: Any = value) -> dict[str, dict[str, Any]]:
+            return {"model": {"units": (hp.Choice("units", [4, 8]),)}, "training": {name: value}}
+
+        with pytest.raises(InputError, match=f"expected the name of '{name}' in a search, received"):
+            tuning.search(parts, "mlp", space=given, trials=1, epochs=2)

@@ -51,6 +51,8 @@ def folder_for(source: Path, out: str | Path | None) -> Path:
         InputError: the folder is inside `source`, which is only read, or can't be written.
     """
     name = source.name.split(".")[0] if source.is_file() else source.resolve().name
+    if not source.exists():  # "the data frame", which is in memory
+        name = name.removeprefix("the ").replace(" ", "_")
     folder = Path(out) if out else ROOT / name
     if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
         raise InputError(f"{folder} is inside {source}, which is only read; run elsewhere, or name another --out")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.artifacts import checksums
-from zoo.data.card_checks import are_names, is_whole
+from zoo.data.card_checks import are_names, is_integer
 from zoo.data.kind import Kind
 from zoo.errors import InputError
 from zoo.kinds.codes import Codes
@@ -64,7 +64,7 @@ def read(folder: Path, opened: Collection[str] = checksums.LOADED) -> dict[str, 
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{folder}: expected an artifact; its {NAME} can't be read: {error}") from error
     written = card.get("format", 1) if isinstance(card, dict) else 1
-    if is_whole(written) and written > FORMAT:
+    if is_integer(written) and written > FORMAT:
         raise InputError(
             f"{folder}: its {NAME} has format {written}, and this version of keras-model-zoo reads up to {FORMAT}; "
             "update it: pip install --upgrade keras-model-zoo"
@@ -166,11 +166,11 @@ def _input_problem(said: Any, task: type[Task]) -> str | None:
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"it says {next(name for name in names if names.count(name) > 1)!r} twice")
-    return found
+    return unique
 
 
 def _shown(value: Any) -> str:

@@ -140,12 +140,12 @@ def _listed(folder: Path) -> tuple[dict[str, str], list[str]]:
     except OSError as error:
         return {}, [f"unreadable: {NAME}: {error.strerror}"]
     for number, line in enumerate(lines, 1):
-        found = _LINE.fullmatch(line)
-        if found is None:
+        match = _LINE.fullmatch(line)
+        if match is None:
             problems.append(f"changed: {NAME}, whose line {number} is no checksum")
             continue
-        name = re.sub(rb"\\[\\nr]", lambda pair: _ESCAPES[pair[0]], found[3]) if found[1] else found[3]
-        expected[os.fsdecode(name)] = found[2].decode()
+        name = re.sub(rb"\\[\\nr]", lambda pair: _ESCAPES[pair[0]], match[3]) if match[1] else match[3]
+        expected[os.fsdecode(name)] = match[2].decode()
     return expected, problems
 
 
@@ -203,10 +203,10 @@ def _compared(folder: Path, expected: Mapping[str, str], names: list[str]) -> li
 
 def _files(folder: Path, without: str = "") -> list[str]:
     """Names of all files in `folder`, sorted, except ``SHA256SUMS`` and those in the folder `without`."""
-    found = []
+    names_of_files = []
     for place, folders, names in os.walk(folder):
         here = Path(place).relative_to(folder)
         if here == Path() and without in folders:
             folders.remove(without)
-        found += [(here / name).as_posix() for name in names]
-    return sorted(name for name in found if name != NAME)
+        names_of_files += [(here / name).as_posix() for name in names]
+    return sorted(name for name in names_of_files if name != NAME)

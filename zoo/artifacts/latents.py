@@ -22,14 +22,14 @@ class Latents(NamedTuple):
         codes: float32 (examples, width).
         targets: int64 (examples,), positions in `classes`; None without classes.
         classes: names; empty without classes.
-        found: number of examples in the path, chosen or not.
+        total: number of examples in the path, chosen or not.
         notes: on examples that were left out.
     """
 
     codes: np.ndarray
     targets: np.ndarray | None
     classes: tuple[str, ...]
-    found: int
+    total: int
     notes: list[Note]
 
 

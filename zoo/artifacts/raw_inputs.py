@@ -64,7 +64,7 @@ def _batches(raw: Raw, kind: Kind) -> Iterator[Batch]:
     if not raw.names:
         raise InputError("expected an example at least; there is none")
     start = 0
-    for some in kind.decoded(raw.inputs, doing="asking"):
+    for some in kind.decoded(raw.inputs, doing="reading"):
         end = start + len(some.positions) + len(some.errors)
         errors = some.errors | {at: why for at, why in raw.errors.items() if start <= at < end}
         good = np.flatnonzero([at not in errors for at in some.positions])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from zoo.builders import checks
 
@@ -79,27 +80,16 @@ def unet(
     checks.one_of("standardization", standardization, (True, False))
     checks.divisible("unet", sizes, depth, f"a depth of {depth}", "a smaller depth")
 
-    common = {
-        "padding": "same",
-        "use_bias": not batch_normalization,  # the normalisation brings its own
-        "kernel_initializer": kernel_initializer,
-        "kernel_regularizer": regularizer,
-    }
-
-    def activated(x: keras.KerasTensor) -> keras.KerasTensor:
-        if batch_normalization:
-            x = layers.BatchNormalization(momentum=MOMENTUM)(x)
-        return layers.Activation(activation)(x)
-
-    def stage(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
-        for _ in range(2):
-            x = activated(layers.Conv2D(channels, kernel_size, **common)(x))
-        return x
-
+    stage = partial(
+        convolutions,
+        kernel_size=kernel_size,
+        activation=activation,
+        batch_normalization=batch_normalization,
+        kernel_initializer=kernel_initializer,
+        kernel_regularizer=regularizer,
+    )
     inputs = keras.Input(sizes)
-    x = layers.Rescaling(1 / 255, dtype="float32")(inputs)
-    if standardization:  # in float32, as half precision would round the squares of dark images
-        x = layers.LayerNormalization((1, 2, 3), GREY_LEVEL**2, center=False, scale=False, dtype="float32")(x)
+    x = standardized(inputs) if standardization else layers.Rescaling(1 / 255, dtype="float32")(inputs)
     passed = []
     for level in range(depth):
         x = stage(x, filters * 2**level)
@@ -120,3 +110,41 @@ def unet(
         name="output",
     )(x)
     return keras.Model(inputs, values, name=name)
+
+
+def standardized(pixels: keras.KerasTensor) -> keras.KerasTensor:
+    """Pixels 0-255 of each image at mean 0 and deviation 1."""
+    from keras import layers
+
+    # In float32, as half precision would round the squares of dark images.
+    x = layers.Rescaling(1 / 255, dtype="float32")(pixels)
+    return layers.LayerNormalization((1, 2, 3), GREY_LEVEL**2, center=False, scale=False, dtype="float32")(x)
+
+
+def convolutions(
+    x: keras.KerasTensor,
+    channels: int,
+    *,
+    count: int = 2,
+    kernel_size: int = 3,
+    activation: str = "relu",
+    batch_normalization: bool = True,
+    kernel_initializer: str = "he_normal",
+    kernel_regularizer: Any = None,
+) -> keras.KerasTensor:
+    """Convolutions that keep the size, each normalised and activated; arguments as those of `unet`."""
+    from keras import layers
+
+    for _ in range(count):
+        x = layers.Conv2D(
+            channels,
+            kernel_size,
+            padding="same",
+            use_bias=not batch_normalization,  # the normalisation brings its own
+            kernel_initializer=kernel_initializer,
+            kernel_regularizer=kernel_regularizer,
+        )(x)
+        if batch_normalization:
+            x = layers.BatchNormalization(momentum=MOMENTUM)(x)
+        x = layers.Activation(activation)(x)
+    return x

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.commands import completing
-from zoo.commands.options import ARTIFACT, IMPORT, JSON, OUTPUT, READING, output_option, reading_options
+from zoo.commands.options import ARTIFACT, IMPORT, JSON, MANIFEST, OUTPUT, READING, output_option, reading_options
 from zoo.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -23,6 +23,17 @@ def read(path: str, options: dict[str, object], seed: int = 0) -> Data:
     if isinstance(options_given.get("target"), str) and "," in options_given["target"]:
         options_given["target"] = options_given["target"].split(",")
     return open_data(path, seed=seed, **options_given)
+
+
+def read_manifest(path: str, options: dict[str, object], seed: int = 0) -> Data | str:
+    """The path for a job that reads images itself, or their data where there is an option on manifests.
+
+    Removes the options of `manifest_options` from `options`.
+    """
+    from zoo.data import images
+
+    given = {name: value for name in MANIFEST if (value := options.pop(name)) is not None}
+    return images(path, seed=seed, **given) if given else path
 
 
 class _Samples(click.Command):

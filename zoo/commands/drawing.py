@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def check(task: Task, out: str | Path, sources: Sequence[str]) -> None:
-    """Whether there is something to write, and a place for it, before anything is asked.
+    """Whether there is something to write, and a place for it, before anything is predicted.
 
     Args:
         task: of the model.
         out: folder to write to.
-        sources: files and folders that are asked about, which are only read.
+        sources: files and folders to predict, which are only read.
 
     Raises:
         InputError: no answer is a picture; `out` is not empty, can't be written, or is in one of `sources`.
@@ -34,7 +34,7 @@ def check(task: Task, out: str | Path, sources: Sequence[str]) -> None:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder}: expected a new or an empty folder, as nothing is overwritten; give another one")
     if any(Path(each).is_dir() and folder.resolve().is_relative_to(Path(each).resolve()) for each in sources):
-        raise InputError(f"{folder} is among the files that are asked about, which are only read; name another --out")
+        raise InputError(f"{folder} is among the files to predict, which are only read; name another --out")
     check_writable(folder)
 
 

@@ -190,10 +190,10 @@ def latent(artifact: str, path: str, out: str, seed: int) -> None:
     from zoo.commands import tables
     from zoo.pictures.plots import latent_space
 
-    found = latents.of_path(artifacts.load(artifact, "latent"), path, seed=seed)
-    latent_space(found.codes, found.targets, found.classes, out)
-    tables.show_notes([note for note in found.notes if note.action == "left out" or "classes" in note.reason])
-    drawn = len(found.codes)
-    chosen = f" of {found.found:,}, chosen by seed {seed}" if found.found > drawn else ""
-    classes = f", in {len(found.classes)} classes" if found.classes else ""
+    space = latents.of_path(artifacts.load(artifact, "latent"), path, seed=seed)
+    latent_space(space.codes, space.targets, space.classes, out)
+    tables.show_notes([note for note in space.notes if note.action == "left out" or "classes" in note.reason])
+    drawn = len(space.codes)
+    chosen = f" of {space.total:,}, chosen by seed {seed}" if space.total > drawn else ""
+    classes = f", in {len(space.classes)} classes" if space.classes else ""
     say(f"{drawn:,} examples{chosen}{classes}: {out}")

@@ -152,6 +152,27 @@ READING = {
         help="Columns of a series whose values are known ahead, as holidays or prices; give several with commas "
         "between. Files to predict have them in further rows, without the target.",
     ),
+    "path_column": data_option(
+        "--path-column",
+        help="Column of a manifest that holds the paths of the images. Give it where it is not recognised.",
+    ),
+    "label_column": data_option(
+        "--label-column",
+        help="Column of a manifest that holds the labels, or several of 0 and 1 with commas between. Give it where "
+        "there are other columns.",
+    ),
+    "images": data_option(
+        "--images",
+        type=click.Path(),
+        metavar="FOLDER",
+        help="Folder of the images that a manifest lists. Give it where they are not beside the manifest.",
+    ),
+    "suffix": data_option(
+        "--suffix",
+        metavar=".SUFFIX",
+        help="Suffix of the images that a manifest lists without one, as .jpg. Give it where files differ in nothing "
+        "else.",
+    ),
     "labels": data_option(
         "--no-labels",
         "labels",
@@ -160,6 +181,16 @@ READING = {
         help="Read images without classes. Give it for autoencoders and GANs on a folder that has none.",
     ),
 }
+
+
+MANIFEST = ("path_column", "label_column", "images", "suffix")  # the names in READING that speak of manifests
+
+
+def manifest_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options on how to read a manifest of images."""
+    for name in reversed(MANIFEST):
+        command = READING[name](command)
+    return command
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from zoo.evaluation.shown import Line, Shown
-from zoo.evaluation.shown import Table as Block
+from zoo.data.notes import alike
+from zoo.evaluation.tables import Line, Shown
+from zoo.evaluation.tables import Table as Block
 from zoo.kinds.registry import kind_of
 from zoo.progress import CONSOLE, literal
 from zoo.tasks.forms import FORMS, files
@@ -47,14 +48,17 @@ def show_data(data: Data, *, all_notes: bool = False) -> None:
     if missing:
         CONSOLE.print(f"[yellow]no held-out example[/] of {literal(', '.join(missing))}: their scores say nothing")
     show_notes(data.intake, limit=None if all_notes else MOST_NOTES)
+    if all_notes and len(alike(data.intake)) < len(data.intake):
+        CONSOLE.print("each by its name: zoo check PATH --json")
 
 
 def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:
-    """Print notes on files that were left out or are odd."""
-    for note in notes[:limit]:
-        CONSOLE.print(f"[yellow]{note.action}[/] {literal(note.name)}: {literal(note.reason)}")
-    if limit is not None and len(notes) > limit:
-        CONSOLE.print(f"and {len(notes) - limit} more: zoo check PATH lists them all")
+    """Print notes on files that were left out or are odd, those of one reason and suffix in one line."""
+    groups = alike(notes)
+    for group in groups[:limit]:
+        CONSOLE.print(f"[yellow]{group.first.action}[/] {literal(group.name)}: {literal(group.first.reason)}")
+    if limit is not None and len(groups) > limit:
+        CONSOLE.print(f"and {len(groups) - limit} more: zoo check PATH shows all of them")
 
 
 def show_evaluation(evaluation: Scored, *, confusion: bool = False) -> None:

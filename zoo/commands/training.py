@@ -138,6 +138,12 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
     help="Number of epochs without a better validation loss after which training ends. Lower it to end sooner.  "
     "[default: a third of the epochs]",
 )
+@training_option(
+    "--validation",
+    type=float,
+    help="Share of the training examples that chooses the best epoch and is not learnt from. Give 0 to learn from all "
+    "of them and take the last epoch, where you know how many suit.  [default: 0.1]",
+)
 @BATCH_SIZE
 @OPTIMIZER
 @training_option(
@@ -230,6 +236,8 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     checked = {name: value for name, value in options.items() if name in early}
     check_arguments(builder, model, **checked | {"augment": augment, "normal": normal})
     out = artifact.folder_for(Path(path), options.pop("out"))
+    if options["validation"] is None:
+        del options["validation"]
     options["weight_decay"] = decay(options["optimizer"], options["weight_decay"])
     run = run_folder(out, short_hash(builder, path, model, options))
     data = read(path, options, options["seed"])

@@ -23,19 +23,18 @@ if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checke
     from zoo.kinds.tables.reading import tables as tables
     from zoo.kinds.texts.reading import text as text
 
-_PUBLIC = {
-    "Data": "zoo.data.dataset",
-    "Note": "zoo.data.notes",
-    "Part": "zoo.data.parts",
-    "arrays": "zoo.kinds.arrays",
-    "idx": "zoo.kinds.images.reading",
-    "images": "zoo.kinds.images.reading",
-    "masks": "zoo.kinds.images.reading",
-    "open": "zoo.kinds.recognising",
-    "sequences": "zoo.kinds.sequences.reading",
-    "tables": "zoo.kinds.tables.reading",
-    "text": "zoo.kinds.texts.reading",
-    "windows": "zoo.kinds.sequences.series",
+_MODULES = {
+    "zoo.data.dataset": ("Data",),
+    "zoo.data.notes": ("Note",),
+    "zoo.data.parts": ("Part",),
+    "zoo.kinds.arrays": ("arrays",),
+    "zoo.kinds.images.reading": ("idx", "images", "masks"),
+    "zoo.kinds.recognising": ("open",),
+    "zoo.kinds.sequences.reading": ("sequences",),
+    "zoo.kinds.sequences.series": ("windows",),
+    "zoo.kinds.tables.reading": ("tables",),
+    "zoo.kinds.texts.reading": ("text",),
 }
-__all__ = list(_PUBLIC)
+_PUBLIC = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = sorted(_PUBLIC)
 __getattr__, __dir__ = startup.lazy(__name__, _PUBLIC)

@@ -16,14 +16,14 @@ def is_name_or_none(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
 
-def is_whole(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
     """A whole number."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_count(value: Any) -> bool:
     """A whole number from 1 on."""
-    return is_whole(value) and value > 0
+    return is_integer(value) and value > 0
 
 
 def is_share(value: Any) -> bool:

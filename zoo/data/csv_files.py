@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +20,10 @@ MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None",
 
 
 class Head(NamedTuple):
-    """What the first lines of a file tell; `skipped` empty lines come before them."""
+    """What the first lines of a file tell; `skipped` lines come before them, of which `comments` are comments.
+
+    `initial_blanks` says whether a quotation mark comes after a blank, so that blanks before a field are none of it.
+    """
 
     names: list[str]
     rows: list[list[str]]
@@ -28,41 +33,85 @@ class Head(NamedTuple):
     skipped: int
     decimal: str
     header_lines: int
+    comments: int = 0
+    initial_blanks: bool = False
 
 
 def head_of(path: Path, content: bytes | None = None, header: bool | None = None) -> Head:
     """Columns and first rows of a CSV file, without pandas; arguments and errors as `zoo.data.frames.read`."""
     content = content_of(path) if content is None else content
     lines = _first_lines(content)
-    skipped = next((number for number, line in enumerate(lines) if line.strip()), None)
-    if skipped is None:
+    skipped = _past_empty(lines, 0)
+    separator = None
+    if skipped < len(lines) and (said := re.fullmatch(r'"?sep=(.)"?', lines[skipped].strip("\r\n "), re.I)):
+        separator, skipped = said[1], _past_empty(lines, skipped + 1)  # as Excel writes and reads it
+    comments = _comments(path, lines[skipped:], separator)
+    skipped = _past_empty(lines, skipped + comments)
+    if skipped == len(lines):
         raise InputError(f"{path} is empty; expected a CSV file")
-    sample = "\n".join(lines[skipped:])
-    separator = _separator(path, sample)
+    sample = "\n".join(line for line in lines[skipped:] if not (comments and line.startswith("#")))
+    separator = separator or _separator(path, sample)
     quoting = csv.QUOTE_MINIMAL
     if separator == "\t" and any(
         field.startswith('"') and not (len(field) > 1 and field.rstrip("\r").endswith('"'))
         for field in re.split("[\t\n]", content.decode("utf-8"))
     ):
         quoting = csv.QUOTE_NONE  # in tab-separated text a quotation mark is often only that
-    try:
-        reader = csv.reader(io.StringIO(sample), delimiter=separator, quoting=quoting)
-        first = next(reader)
-        header_lines = reader.line_num
-        rows = [row for row in reader if row]
-    except csv.Error as error:
-        raise InputError(f"{path}: expected a CSV file; {error}") from error
-    has_header = _names_columns(first, rows) if header is None else header
-    names = [name.strip() for name in first] if has_header else [str(number) for number in range(len(first))]
+    first, rows, header_lines = _rows(path, sample, separator, quoting, False)
+    initial = quoting == csv.QUOTE_MINIMAL and any(re.match(' +"', cell) for row in [first, *rows] for cell in row)
+    if initial:
+        first, rows, header_lines = _rows(path, sample, separator, quoting, True)
     for row in rows:
-        if len(row) > len(first):
+        if any(cell.strip() for cell in row[len(first) :]):
             raise InputError(f"{path}: expected {len(first)} fields in each row, received {len(row)}: {row[:6]}")
+    width = max(map(len, [first, *rows]))  # separators that end a row
+    first += [""] * (width - len(first))
     decimal = "."
     if separator == ";" and re.search(r"(^|;)-?\d+,\d+(;|$)", sample, re.M):
         decimal = "," if not re.search(r"(^|;)-?\d+\.\d+(;|$)", sample, re.M) else "."
-    return Head(
-        names, rows if has_header else [first, *rows], separator, has_header, quoting, skipped, decimal, header_lines
-    )
+    has_header = _names_columns(first, rows, decimal) if header is None else header
+    names = _column_names(first) if has_header else [str(number) for number in range(len(first))]
+    rows = rows if has_header else [first, *rows]
+    return Head(names, rows, separator, has_header, quoting, skipped, decimal, header_lines, comments, initial)
+
+
+def _past_empty(lines: list[str], at: int) -> int:
+    """Number of the first line from `at` on that is not empty."""
+    return next((number for number in range(at, len(lines)) if lines[number].strip()), len(lines))
+
+
+def _comments(path: Path, lines: list[str], separator: str | None) -> int:
+    """How many lines are comments before the table: they begin with # and have not as many fields as its rows."""
+    marked = next((number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
+    if not marked:
+        return 0
+    table = [line for line in lines[marked:] if not line.startswith("#")]
+    separator = separator or _separator(path, "\n".join(table))
+    fields = table[0].count(separator)
+    if not fields:  # one column, whose name or values may well begin so
+        return 0
+    return next((at for at in range(marked) if lines[at].count(separator) == fields), marked)
+
+
+def _rows(
+    path: Path, sample: str, separator: str, quoting: int, initial: bool
+) -> tuple[list[str], list[list[str]], int]:
+    """The first row, those below that are not empty, and how many lines the first takes."""
+    try:
+        reader = csv.reader(io.StringIO(sample), delimiter=separator, quoting=quoting, skipinitialspace=initial)
+        first = next(reader)
+        header_lines = reader.line_num
+        return first, [row for row in reader if row], header_lines
+    except csv.Error as error:
+        raise InputError(f"{path}: expected a CSV file; {error}") from error
+
+
+def _column_names(first: list[str]) -> list[str]:
+    """Names of the columns; where several have none, they are called by their place."""
+    names = [name.strip() for name in first]
+    if names.count("") < 2:
+        return names
+    return [name or f"column {place}" for place, name in enumerate(names, 1)]
 
 
 def content_of(path: Path) -> bytes:
@@ -90,7 +139,8 @@ def text_of(path: Path, what: str) -> str:
         what: is expected, for messages.
 
     Raises:
-        InputError: no such file, no ordinary one, no UTF-8, or one with null characters.
+        InputError: no such file, no ordinary one, neither UTF-8 nor UTF-16 with its byte-order mark, or one with null
+            characters.
     """
     if not path.exists():
         raise InputError(f"{path} does not exist: expected {what}")
@@ -103,18 +153,36 @@ def text_of(path: Path, what: str) -> str:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"{path}: expected {what}; a damaged gzip file: {error}") from error
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(
-            f"{path}: expected {what} in UTF-8, received the byte 0x{content[error.start]:02x} in line {line}; "
-            "save it as UTF-8"
+            f"{path}: expected {what} in {'UTF-16, as its first bytes say' if wide else 'UTF-8'}, "
+            f"received the byte 0x{content[error.start]:02x} in line {line}; save it as UTF-8"
+            f"{_other_encoding(content, error.start)}"
         ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputError(f"{path}: expected {what}, received a null byte in line {line}")
+        halves = (text[::2], text[1::2])
+        hint = "; it looks like UTF-16 without byte-order mark: save it as UTF-8" if _nulls(*halves) else ""
+        raise InputError(f"{path}: expected {what}, received a null byte in line {line}{hint}")
     return text
+
+
+def _other_encoding(content: bytes, at: int) -> str:
+    """A guess at the encoding of text that is no UTF-8, for a message; empty where it is no text."""
+    if any(byte < 9 for byte in content[:4096]):
+        return ""
+    character = content[at : at + 1].decode("cp1252", errors="ignore")
+    return f" (it may be Windows-1252 or latin-1, where that byte is {character!r})" if character.isprintable() else ""
+
+
+def _nulls(*halves: str) -> bool:
+    """Whether one of two halves is null bytes almost alone, and the other has none."""
+    shares = sorted(half.count("\0") / max(1, len(half)) for half in halves)
+    return shares[0] == 0 and shares[1] > 0.8
 
 
 def _first_lines(content: bytes, most: int = 60) -> list[str]:
@@ -131,29 +199,59 @@ def _first_lines(content: bytes, most: int = 60) -> list[str]:
 
 def _separator(path: Path, sample: str) -> str:
     tabs = path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
-    for separator in ("\t", ",", ";", "|") if tabs else (",", ";", "\t", "|"):
+    order = ("\t", ",", ";", "|") if tabs else (",", ";", "\t", "|")
+    first = [line for line in sample.split("\n")[:20] if line.strip()]
+    if not tabs and '"' not in sample and len({line.count(";") for line in first} - {0}) == 1:
+        commas = sum(line.count(",") for line in first)
+        if commas and commas == sum(len(re.findall(r"(?<=\d),(?=\d)", line)) for line in first if ";" in line):
+            return ";"  # each comma is inside a number
+    for separator in order:
         try:
             counts = {len(row) for row in list(csv.reader(io.StringIO(sample), delimiter=separator))[:20] if row}
         except csv.Error:
             continue
         if len(counts) == 1 and counts != {1}:
             return separator
+    for separator in order:  # rows that end in separators, a header that does not
+        try:
+            rows = [row for row in list(csv.reader(io.StringIO(sample), delimiter=separator))[:20] if row]
+        except csv.Error:
+            continue
+        width = len(rows[0]) if rows else 0
+        if width > 1 and all(len(row) >= width and not any(map(str.strip, row[width:])) for row in rows):
+            return separator
     return "\t" if tabs else ","
 
 
-def _names_columns(first: list[str], rows: list[list[str]]) -> bool:
+def _names_columns(first: list[str], rows: list[list[str]], decimal: str = ".") -> bool:
     if not rows or first == [str(number) for number in range(len(first))]:
         return True
     below = list(zip(*(row for row in rows if len(row) == len(first)), strict=True))
     if not below:
         return True
-    numeric = [at for at, cells in enumerate(below) if any(map(str.strip, cells)) and all(map(_number, cells))]
-    return not numeric or not all(_number(first[at]) for at in numeric)
+    numeric = [
+        at
+        for at, cells in enumerate(below)
+        if any(map(str.strip, cells)) and all(_number(cell, decimal) for cell in cells)
+    ]
+    if not first[0].strip() and len(first) > 1 and _counts(below[0]):  # an index that was saved with the table
+        if first[1:] == [str(number) for number in range(len(first) - 1)]:
+            return True
+        numeric.remove(0)
+        if not numeric:
+            return True
+    return not numeric or not all(_number(first[at], decimal) for at in numeric)
 
 
-def _number(cell: str) -> bool:
+def _counts(cells: Sequence[str]) -> bool:
+    """Whether they are whole numbers, each one more than the one above; of at least two."""
+    numbers = [int(cell) for cell in cells if re.fullmatch(r"\s*\d{1,15}\s*", cell, re.ASCII)]
+    return len(cells) == len(numbers) > 1 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def _number(cell: str, decimal: str = ".") -> bool:
     try:
-        float(cell)
+        float(cell.replace(decimal, "."))
     except ValueError:
         return cell.strip() in MISSING
     return True

@@ -41,8 +41,8 @@ class Data:
     Attributes:
         train: what models are fitted on; choices between models use an inner split of it.
         validation, test: held out; nothing is fitted or chosen on them. None where there is none.
-        task: what is asked, as `zoo.tasks.classification.Classification`; its names are those of the outputs: the
-            classes, a target being a position there, or the numbers asked for.
+        task: of the targets, as `zoo.tasks.classification.Classification`; its names are those of the outputs: the
+            classes, a target being a position there, or the numbers to predict.
         preprocess: a Keras model fitted on `train`, to go before the builder's; None for images. Readers may give an
             `Unbuilt` one.
         fingerprint: sha256 over names, contents, targets and splits.
@@ -89,7 +89,7 @@ class Data:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the outputs: the classes, or the numbers asked for."""
+        """Names of the outputs: the classes, or the numbers to predict."""
         return self.task.names
 
     @property
@@ -163,9 +163,9 @@ def near_equal(classes: Iterable[str]) -> list[Note]:
     notes = []
     for names in alike.values():
         if len(names) > 1:
-            found = [each for each in _DIFFERENCES if len({folded(name, each) for name in names}) > 1]
-            show = ascii if "Unicode normal form" in found else repr  # which is not to be seen
-            reason = f"{len(names)} classes, their names alike but for {' and '.join(found)}"
+            differences = [each for each in _DIFFERENCES if len({folded(name, each) for name in names}) > 1]
+            show = ascii if "Unicode normal form" in differences else repr  # which is not to be seen
+            reason = f"{len(names)} classes, their names alike but for {' and '.join(differences)}"
             reason += "; give them one name if they are one class"
             notes.append(Note(" and ".join(map(show, names[:5])), "kept", reason))
     return notes

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from zoo.data.csv_files import MISSING, Head, content_of, head_of
+from zoo.data.csv_files import MISSING, Head, content_of, head_of, lines_of
 from zoo.data.notes import Note
 from zoo.data.splits import SPLITS
 from zoo.errors import InputError
@@ -33,6 +33,7 @@ class Frame(NamedTuple):
         separator: between the fields of the file.
         header: whether the file names its columns; else they are "0", "1", ...
         notes: on rows that are passed over.
+        spelled: a column of a file as it is spelled there, a pandas.Series of strings; None of a data frame.
     """
 
     values: pd.DataFrame
@@ -41,11 +42,19 @@ class Frame(NamedTuple):
     separator: str
     header: bool
     notes: list[Note]
+    spelled: Callable[[str], pd.Series] | None = None
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns, in order."""
         return list(self.values.columns)
+
+    def chosen(self, at: np.ndarray) -> Frame:
+        """The rows at these positions, int64."""
+        spelled = self.spelled
+        chosen = None if spelled is None else lambda name: spelled(name).iloc[at].reset_index(drop=True)
+        values = self.values.iloc[at].reset_index(drop=True)
+        return self._replace(values=values, names=[self.names[each] for each in at], spelled=chosen)
 
 
 def read(
@@ -85,13 +94,64 @@ def read(
     lines = _lines(frame, head, b'"' in content)
     empty = frame.isna().all(axis=1).to_numpy()
     notes = []
+    positions = np.arange(len(frame))
+    if head.comments:
+        marked = _marked(content, head, lines)
+        left = [Note(f"row {lines[index]}", "left out", "a comment") for index in np.flatnonzero(marked)]
+        before = "the first line" if head.comments == 1 else f"the first {head.comments} lines"
+        notes = [Note(before, "left out", "comments before the table"), *left]
+        frame, lines, empty = frame[~marked].reset_index(drop=True), lines[~marked], empty[~marked]
+        positions = positions[~marked]
     if empty.any():
         last = np.flatnonzero(~empty).max(initial=-1)  # empty lines at the end are no rows
-        notes = [Note(f"row {lines[index]}", "left out", "empty") for index in np.flatnonzero(empty[: last + 1])]
+        notes += [Note(f"row {lines[index]}", "left out", "empty") for index in np.flatnonzero(empty[: last + 1])]
         frame, lines = frame[~empty].reset_index(drop=True), lines[~empty]
+        positions = positions[~empty]
     if not len(frame):
         raise InputError(f"{path} has no rows below its {len(columns)} column names; expected at least one")
-    return Frame(frame, [f"row {line}" for line in lines], str(path), head.separator, head.header, notes)
+
+    def spelled(name: str) -> pd.Series:
+        column = _parsed(path, content, head, columns, {name: str}, [name])[name]
+        return column.iloc[positions].reset_index(drop=True).str.strip()
+
+    return Frame(frame, [f"row {line}" for line in lines], str(path), head.separator, head.header, notes, spelled)
+
+
+def without_unnamed(frame: Frame) -> Frame:
+    """The table without the columns that have no name and hold nothing, or are an index saved with it; with notes."""
+    left, notes = [], []
+    for place, name in enumerate(frame.columns, 1):
+        if not frame.header or name not in ("", f"column {place}"):
+            continue
+        column = frame.values[name]
+        if column.isna().all():
+            left.append(name)
+        elif place == 1 and column.dtype.kind in "iu" and bool((np.diff(column.to_numpy()) == 1).all()):
+            left.append(name)
+            notes.append(Note(f"column {place}", "left out", "no name, counts the rows"))
+    empty = len(left) - len(notes)
+    if empty:
+        notes.append(Note(f"{empty} column{'s' if empty > 1 else ''}", "left out", "no name and no value"))
+    kept = frame.values.drop(columns=left)
+    return frame._replace(values=kept, notes=[*frame.notes, *notes]) if left else frame
+
+
+def stripped(frame: Frame, names: Sequence[str]) -> Frame:
+    """The table with no blanks before and after the strings of some columns; a note names these columns."""
+    values, changed = frame.values.copy(deep=False), []
+    for name in names:
+        column = frame.values[name]
+        if str(column.dtype) not in ("object", "str", "string"):
+            continue
+        different = {text: text.strip() for text in column.dropna().unique() if isinstance(text, str)}
+        if any(text != bare for text, bare in different.items()):
+            bare = column.map(lambda value, known=different: known.get(value, value), na_action="ignore")
+            values[name] = bare.where(bare != "", None)
+            changed.append(name)
+    if not changed:
+        return frame
+    note = Note(f"columns {listed(changed)}", "kept", "blanks before and after values are no part of them")
+    return frame._replace(values=values, notes=[*frame.notes, note])
 
 
 def numbers(frame: Frame, name: str, strict: bool = True) -> np.ndarray | None:
@@ -158,6 +218,12 @@ def not_numbers(column: pd.Series, values: np.ndarray) -> np.ndarray:
     return np.isnan(values) & ~missing[codes]
 
 
+def written(frame: Frame, name: str) -> pd.Series:
+    """A column as its file spells it: of numbers strings, as "001" and "1E5"; as it is where it was read so."""
+    column = frame.values[name]
+    return column if frame.spelled is None or column.dtype.kind not in "iuf" else frame.spelled(name)
+
+
 def strings(column: pd.Series) -> np.ndarray:
     """A column as an object array (rows,) of str, empty where missing; whole numbers without their ".0".
 
@@ -211,7 +277,9 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
 
 
-def _parsed(path: Path, content: bytes, head: Head, columns: list[str], dtype: dict[str, type]) -> pd.DataFrame:
+def _parsed(
+    path: Path, content: bytes, head: Head, columns: list[str], dtype: dict[str, type], only: list[str] | None = None
+) -> pd.DataFrame:
     import pandas as pd
 
     try:
@@ -222,17 +290,26 @@ def _parsed(path: Path, content: bytes, head: Head, columns: list[str], dtype: d
             names=columns,
             skiprows=head.skipped,
             dtype={name: kind for name, kind in dtype.items() if name in columns},
+            usecols=only,
             index_col=False,
             keep_default_na=False,
             na_values=[""],
             skip_blank_lines=False,
             quoting=head.quoting,
             decimal=head.decimal,
+            skipinitialspace=head.initial_blanks,
             encoding="utf-8-sig",
             low_memory=False,
         )
     except (ValueError, OverflowError) as error:
         raise InputError(f"{path}: expected a CSV file; {' '.join(str(error).split())}") from error
+
+
+def _marked(content: bytes, head: Head, lines: np.ndarray) -> np.ndarray:
+    """Bool (rows,): which are comments, as those before the table: they begin with # and have no separator."""
+    written = lines_of(content.decode("utf-8"))
+    texts = [written[line - 1] if line <= len(written) else "" for line in lines]
+    return np.array([text.startswith("#") and head.separator not in text for text in texts], dtype=bool)
 
 
 def _lines(frame: pd.DataFrame, head: Head, quoted: bool) -> np.ndarray:
@@ -266,7 +343,7 @@ def _unique(names: Iterable[str], where: object) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise InputError(f"{where}: two columns are named {name!r}; expected each name once")
+            raise InputError(f"{where}: two columns are named {name!r}; expected each name once: rename or remove one")
         if _HALF.search(name):
             raise InputError(
                 f"{where}: the name of the column {name!r} is no text (half of a surrogate pair); rename it"

@@ -34,7 +34,7 @@ class Files(Sequence[Any]):
         return Files(self._items[each] for each in at) if isinstance(at, np.ndarray) else self._items[at]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Files) and self._items == other._items
+        return isinstance(other, Files) and self._items == tuple(other)
 
     def __hash__(self) -> int:
         return hash(self._items)

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.evaluation.findings import Finding, ahead
 from zoo.evaluation.judge import GenerationEvaluation
-from zoo.evaluation.shown import Line, Shown, scores_table
+from zoo.evaluation.tables import Line, Shown, scores_table
 
 INACTIVE = 0.1  # share of active codes, which vary with the input; fewer are a collapse
 SURE = 3.0  # standard errors
@@ -101,34 +101,34 @@ def findings(evaluation: ReconstructionEvaluation, false_alarms: float, codes: i
         codes: width of its code.
         usual: how many normal examples the threshold was set on.
     """
-    found = []
+    problems = []
     simple = {name: row["mse"] for name, row in evaluation.baselines.items() if "mse" in row}
     best = min(simple, key=simple.__getitem__, default=None)
     if evaluation.active is not None and evaluation.active < max(1, INACTIVE * codes):
         evidence = f"{evaluation.active} of {codes} codes vary with the input"
-        found.append(Finding("posterior collapse", evidence, "lower beta, or take a smaller latent_dim"))
+        problems.append(Finding("posterior collapse", evidence, "lower beta, or take a smaller latent_dim"))
     elif best is not None and evaluation.mse > simple[best]:  # which follows from a collapse
         evidence = f"the squared error is {evaluation.mse:.3g}, where {best} have {simple[best]:.3g}"
         remedy = "train longer, raise the learning rate, give it more filters or units, or a lower beta"
-        found.append(Finding("underfitting", evidence, remedy))
-    found += _ahead_by(evaluation)
+        problems.append(Finding("underfitting", evidence, remedy))
+    problems += _ahead_by(evaluation)
     if (usual + 1) * false_alarms < 1:
         evidence = f"the threshold is set on {usual:,} normal examples, which can promise {1 / (usual + 1):.2g} false "
         evidence += f"alarms at best, not {false_alarms:g}"
         remedy = f"get {int(np.ceil(1 / false_alarms - 1e-9)) - 1:,} normal examples to learn from, or ask for more: "
-        found.append(Finding("few normal examples", evidence, f"{remedy}--false-alarms {1 / (usual + 1):.1g}"))
+        problems.append(Finding("few normal examples", evidence, f"{remedy}--false-alarms {1 / (usual + 1):.1g}"))
         false_alarms = 1 / (usual + 1)
     spread = np.sqrt(false_alarms * (1 - false_alarms) / evaluation.examples)
     if evaluation.false_alarms > 2 * false_alarms + SURE * spread:
         evidence = f"{evaluation.false_alarms:.1%} of held-out normal examples are over the threshold, not"
         remedy = "the normal examples held out differ from those learnt: get more of them, or regularise more"
-        found.append(Finding("false alarms", f"{evidence} {false_alarms:.1%}", remedy))
-    return tuple(found)
+        problems.append(Finding("false alarms", f"{evidence} {false_alarms:.1%}", remedy))
+    return tuple(problems)
 
 
 def _ahead_by(evaluation: ReconstructionEvaluation) -> list[Finding]:
     """Findings on simple models that detect anomalies better, or remove more noise."""
-    found = []
+    problems = []
     for measure, name, count in (
         ("ROC-AUC", "roc_auc", evaluation.examples + evaluation.anomalies),
         ("PSNR", "psnr", evaluation.examples),
@@ -139,5 +139,5 @@ def _ahead_by(evaluation: ReconstructionEvaluation) -> list[Finding]:
             interval = evaluation.differences.get(best) if name == "roc_auc" else None
             if interval is not None and interval[0] <= 0:  # it may be chance
                 continue
-            found.append(ahead(best, measure, simple[best], own, count, interval))
-    return found
+            problems.append(ahead(best, measure, simple[best], own, count, interval))
+    return problems

@@ -156,7 +156,7 @@ def _others(
     """Nearest neighbours, a support vector machine and, of tables, boosted trees, each with its number of rounds."""
     (rows, queries), width = examples.rows, max(1, examples.rows[0].shape[1])
     models = [Simple("nearest neighbours", most_near(rows, queries), _clipped(neighbours_of))]
-    # Training takes some of the square of the examples, and answering each of them for each that is asked.
+    # Training takes some of the square of the examples, and predicting compares each of them with each new one.
     few, many = min(MACHINE[0], len(rows)), min(MACHINE[1], len(rows))
     most = int(np.sqrt(KERNEL / width / examples.targets[0].size + len(queries) ** 2 / 4) - len(queries) / 2)
     if most >= few and count <= CLASSES:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from zoo.evaluation.findings import Finding
-from zoo.evaluation.shown import Line, Shown, Table, number
+from zoo.evaluation.tables import Line, Shown, Table, number
 
 RARE = 0.1  # share of the times that a class is right, below which it is hardly ever predicted
 TELLING = 0.7  # area under the ROC curve from which on another threshold finds a class

@@ -19,7 +19,7 @@ import numpy as np
 
 from zoo.evaluation.intervals import paired
 from zoo.evaluation.measures import present_parts
-from zoo.evaluation.shown import Line, Shown, Table, number
+from zoo.evaluation.tables import Line, Shown, Table, number
 
 MEASURES = {"iou": "IoU", "dice": "Dice", "accuracy": "pixel accuracy"}
 """Name of a score -> its heading."""
@@ -204,8 +204,8 @@ def _pairs(true: np.ndarray, said: np.ndarray, classes: int, ignored: int | None
     return np.bincount(true * classes + said, minlength=classes * classes)
 
 
-def _shares(some: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(some, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+def _shares(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+    return np.divide(part, total, out=np.full(total.shape, np.nan), where=total > 0)
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.evaluation import measures
 from zoo.evaluation.findings import Finding
-from zoo.evaluation.shown import Line, Shown, Table, number
+from zoo.evaluation.tables import Line, Shown, Table, number
 
 ROWS = 10  # of a table, where there are more values
 

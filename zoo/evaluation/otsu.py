@@ -66,7 +66,7 @@ def most_frequent(masks: Sequence[np.ndarray], classes: int, ignored: int | None
 def by_threshold(
     images: Sequence[np.ndarray],
     masks: Sequence[np.ndarray],
-    asked: Iterable[np.ndarray],
+    held_out: Iterable[np.ndarray],
     names: Sequence[str],
     ignored: int | None = None,
 ) -> dict[str, list[np.ndarray]]:
@@ -78,7 +78,7 @@ def by_threshold(
     Args:
         images: of the training part, uint8 (height, width, channels) each.
         masks: theirs, integer (height, width) each, 0 or 1.
-        asked: images that are asked for.
+        held_out: images to segment.
         names: of the two classes.
         ignored: value of pixels of `masks` that have no class; None where all have one.
 
@@ -95,5 +95,5 @@ def by_threshold(
         return Counts.of(masks, [said(each, side) for each in known], 2, ignored).scores()["iou"]
 
     best = max(SIDES, key=lambda each: score(SIDES[each]))
-    found = [said(grey(image) > threshold(image), SIDES[best]) for image in asked]
-    return {f"Otsu's threshold, {best} is {names[1 - common]}": found}
+    answers = [said(grey(image) > threshold(image), SIDES[best]) for image in held_out]
+    return {f"Otsu's threshold, {best} is {names[1 - common]}": answers}

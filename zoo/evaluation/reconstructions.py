@@ -97,15 +97,15 @@ def bounds(network: VariationalAutoencoder, inputs: np.ndarray, held_out: np.nda
     deviation = float(np.sqrt(np.mean((drawn(sample)[2] - sample) ** 2)))
     mean, log_variance, reconstructions = drawn(held_out.astype(np.float32))
     divergence = -0.5 * np.sum(1 + log_variance - mean**2 - np.exp(log_variance), axis=1)
-    likelihood = _log_probability(held_out.astype(np.float64), reconstructions, deviation, whole=inputs.ndim == 4)
+    likelihood = _log_probability(held_out.astype(np.float64), reconstructions, deviation, rounded=inputs.ndim == 4)
     return likelihood.reshape(len(held_out), -1).sum(axis=1) - divergence
 
 
-def _log_probability(values: np.ndarray, means: np.ndarray, deviation: float, *, whole: bool) -> np.ndarray:
-    """Of values under normal distributions; `whole`: of whole pixels, each the interval around it, 0 and 255 open."""
+def _log_probability(values: np.ndarray, means: np.ndarray, deviation: float, *, rounded: bool) -> np.ndarray:
+    """Of values under normal distributions; where `rounded`, of the interval around each, 0 and 255 open."""
     from scipy.special import log_ndtr
 
-    if not whole:
+    if not rounded:
         return -0.5 * (((values - means) / deviation) ** 2 + np.log(2 * np.pi * deviation**2))
     low = np.where(values <= 0, -np.inf, (values - 0.5 - means) / deviation)
     high = np.where(values >= 255, np.inf, (values + 0.5 - means) / deviation)

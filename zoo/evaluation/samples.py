@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.evaluation.findings import Finding
-from zoo.evaluation.shown import Line, Shown, scores_table
+from zoo.evaluation.tables import Line, Shown, scores_table
 
 NARROW = 0.02  # recall below which the samples are of a corner of what is real
 SATURATED = 0.98  # share of real and of generated images that a critic tells, above which it teaches nothing
@@ -85,25 +85,27 @@ def findings(evaluation: GenerationEvaluation, epochs: Sequence[Mapping[str, flo
         critic that is too good, Arjovsky and Bottou 2017, "Towards Principled Methods for Training Generative
         Adversarial Networks", section 2.
     """
-    found = []
+    problems = []
     if evaluation.coverage < evaluation.classes or evaluation.recall < NARROW:
         evidence = f"the samples have {evaluation.coverage} of {evaluation.classes} classes, and recall is "
         remedy = "train longer, lower the learning rate, take wasserstein_gan, or a larger batch"
-        found.append(Finding("mode collapse", f"{evidence}{evaluation.recall:.2g}", remedy))
+        problems.append(Finding("mode collapse", f"{evidence}{evaluation.recall:.2g}", remedy))
     last = epochs[-max(1, len(epochs) // 4) :]
     if last and "real_right" in last[0]:
         real, fake = (float(np.mean([row[name] for row in last])) for name in ("real_right", "fake_right"))
         evidence_critic = f"at the end it tells {real:.0%} of real and {fake:.0%} of generated images"
         if min(real, fake) > SATURATED:
             remedy = "lower critic_rate, raise label_smoothing or dropout: a critic that is sure teaches nothing"
-            found.append(Finding("saturated critic", evidence_critic, remedy))
+            problems.append(Finding("saturated critic", evidence_critic, remedy))
         elif (real + fake) / 2 < BLIND and evaluation.precision < 0.5:
-            found.append(
+            problems.append(
                 Finding("blind critic", evidence_critic, "raise critic_rate, give the critic more filters or units")
             )
     simple = {name: row["frechet"] for name, row in evaluation.baselines.items()}
     best = min(simple, key=simple.__getitem__, default=None)
     if best is not None and evaluation.frechet > simple[best]:
         evidence = f"the Fréchet distance is {evaluation.frechet:.3g}, where that of a {best} is {simple[best]:.3g}"
-        found.append(Finding("poor samples", evidence, "train longer, with more filters, or at another learning rate"))
-    return tuple(found)
+        problems.append(
+            Finding("poor samples", evidence, "train longer, with more filters, or at another learning rate")
+        )
+    return tuple(problems)

@@ -42,8 +42,8 @@ class Graph(NamedTuple):
         """What it gives: name -> type and shape."""
         import tensorflow as tf
 
-        found = tf.function(self.function, autograph=False).get_concrete_function(**self.specs).structured_outputs
-        return {name: tf.TensorSpec(value.shape, value.dtype) for name, value in found.items()}
+        outputs = tf.function(self.function, autograph=False).get_concrete_function(**self.specs).structured_outputs
+        return {name: tf.TensorSpec(value.shape, value.dtype) for name, value in outputs.items()}
 
 
 def graphs(model: keras.Model, card: dict[str, Any]) -> list[Graph]:

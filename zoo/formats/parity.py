@@ -115,7 +115,7 @@ def run_format(folder: Path, inputs: dict[str, Answers]) -> tuple[dict[str, Answ
             paths = {name: str(place / f"{part}-{name}.npz") for name in ("inputs", "output")}
             np.savez(paths["inputs"], **values)
             requests.append({"part": part, **paths})
-        request = json.dumps({"folder": str(folder.resolve()), "batch": 32, "asked": requests})
+        request = json.dumps({"folder": str(folder.resolve()), "batch": 32, "requests": requests})
         # -I: neither this folder nor PYTHONPATH is on its path.
         command = [sys.executable, "-I", str(script)]
         finished = subprocess.run(command, input=request + "\n", capture_output=True, text=True)

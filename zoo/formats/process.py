@@ -1,8 +1,8 @@
 """Inference with a file of LiteRT, ONNX Runtime or OpenVINO, in a process with that runtime and nothing of the zoo.
 
-Run as a script it waits for one line of JSON on standard input: ``{"folder": folder of a format, "batch": 32, "asked":
-[{"part": "model", "inputs": file.npz, "output": file.npz}, ...]}``, answers in batches of 1, 3 and then `batch`, and
-prints a line ``{"version": of the runtime, "latency_ms": {"1": milliseconds, "32": milliseconds}}``.
+Run as a script it waits for one line of JSON on standard input: ``{"folder": folder of a format, "batch": 32,
+"requests": [{"part": "model", "inputs": file.npz, "output": file.npz}, ...]}``, answers in batches of 1, 3 and then
+`batch`, and prints a line ``{"version": of the runtime, "latency_ms": {"1": milliseconds, "32": milliseconds}}``.
 `zoo.artifacts.runtimes` has the same functions in its own process.
 """
 
@@ -156,7 +156,7 @@ def main() -> None:
         return
     request = json.loads(line)
     latency: dict[str, float] = {}
-    for part_request in request["asked"]:
+    for part_request in request["requests"]:
         answer = opened(Path(request["folder"]), part_request["part"])
         with np.load(part_request["inputs"]) as file:
             inputs = {name: file[name] for name in file.files}

@@ -69,7 +69,7 @@ def make(
         model, expected = _in_float32(opened, inputs)
         all_graphs = graphs.graphs(model, card)
         frozen = [converting.freeze(graph, Path(place, graph.name)) for graph in all_graphs]
-        beside = _told(opened)
+        beside = _side_files(opened)
         tensors = {graph.name: _tensors(graph) for graph in all_graphs}
         advance(1)
         for name in names:
@@ -196,7 +196,7 @@ def _convert(
     return files
 
 
-def _told(opened: Any) -> dict[str, str]:
+def _side_files(opened: Any) -> dict[str, str]:
     """Files that users of a format need beside the model: name -> content."""
     card = opened.card
     described = {"task": card["task"], **card["input"]}

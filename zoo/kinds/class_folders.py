@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from zoo.data.file_tree import walk
 from zoo.data.notes import Note
-from zoo.data.splits import SPLITS
-from zoo.data.walking import walk
 from zoo.errors import InputError
+from zoo.kinds.folder_parts import folders_in, is_hidden, side_of, tops_of
 
 UNLABELLED = "image"  # the one class of images without labels
 LOOSE = "outside any class folder"
+OUTSIDE = "outside the train, val and test folders"
 
 
 class Example(NamedTuple):
@@ -27,52 +28,45 @@ class Example(NamedTuple):
     digest: str = ""
 
 
-def listed_files(root: Path, notes: list[Note], labels: bool = True) -> Iterator[Example]:
+def listed_files(root: Path, notes: list[Note], labels: bool = True, known: Collection[str] = ()) -> Iterator[Example]:
     """Every file below `root`, with the class and the part of the data whose folders it is in.
 
     Args:
-        root: a folder with one sub-folder a class, or with ``train/`` and ``val/`` and/or ``test/`` of such.
+        root: a folder with one sub-folder a class, or with parts of the data that have such; `zoo.kinds.folder_parts`
+            tells which.
         notes: gets a note on each file that is in no class, is hidden, or lies beside the parts.
         labels: False where folders are no classes: every file is of the one class `UNLABELLED`.
+        known: names that are known to be those of classes.
     """
-    tops = _parts(root, labels)
-    tops_seen = {top for _, top in tops}
-    for child in sorted(root.iterdir()):
-        if tops_seen != {root} and child not in tops_seen:
-            notes.append(Note(child.name, "left out", "outside the train, val and test folders"))
-    for split, top in tops:
-        for file in walk(top, notes, root):
+    tops = tops_of(root, notes, labels, known)
+    notes += _beside(root, [top.path for top in tops], {note.name for note in notes})
+    for top in tops:
+        for file in walk(top.path, notes, root):
             name = file.relative_to(root).as_posix()
-            inner = file.relative_to(top).parts
-            if any(part.startswith(".") for part in inner) or inner[-1] in ("Thumbs.db", "desktop.ini"):
+            inner = file.relative_to(top.path).parts
+            if any(map(is_hidden, inner)):
                 notes.append(Note(name, "left out", "hidden"))
             elif not labels:
-                yield Example(file, name, (UNLABELLED,), split)
+                yield Example(file, name, (UNLABELLED,), top.split)
             elif len(inner) < 2:
                 notes.append(Note(name, "left out", LOOSE))
+            elif top.split_inside and len(inner) < 3:
+                notes.append(Note(name, "left out", OUTSIDE))
             else:
-                yield Example(file, name, (inner[0],), split)
-        for child in sorted(top.iterdir()):
-            if (
-                labels
-                and child.is_dir()
-                and not child.name.startswith(".")
-                and os.access(child, os.R_OK)
-                and not os.listdir(child)
-            ):
-                notes.append(Note(child.relative_to(root).as_posix(), "left out", "empty class folder"))
+                split = side_of(inner[1]) if top.split_inside else top.split
+                yield Example(file, name, (inner[0],), split, top.group)
+        if labels:
+            empty = [child for child in folders_in(top.path) if os.access(child, os.R_OK) and not os.listdir(child)]
+            notes += [Note(child.relative_to(root).as_posix(), "left out", "empty class folder") for child in empty]
 
 
-def _parts(root: Path, labels: bool) -> list[tuple[str | None, Path]]:
-    """The folders of the parts, each with its part; or `root`, whose files have no part yet."""
-    inside = [child for child in sorted(root.iterdir()) if child.is_dir() and not child.name.startswith(".")]
-    parts = [child for child in inside if child.name.lower() in SPLITS]
-    sides = {SPLITS[child.name.lower()] for child in parts}
-    if "train" in sides and len(sides) > 1:
-        return [(SPLITS[child.name.lower()], child) for child in parts]
-    if labels and parts and len(parts) == len(inside):
-        return [(None, child) for child in parts]  # a lone train/ is a folder of classes
-    return [(None, root)]
+def _beside(root: Path, tops: list[Path], told: Collection[str]) -> list[Note]:
+    """Notes on what lies beside the folders that hold the classes."""
+    above = {folder for top in tops for folder in top.parents if folder.is_relative_to(root)}
+    reason = OUTSIDE if any(side_of(top.name) for top in tops) else LOOSE
+    beside = [child for folder in sorted(above) for child in sorted(folder.iterdir()) if child not in above]
+    names = [child.relative_to(root).as_posix() for child in beside if child not in tops]
+    return [Note(name, "left out", reason) for name in names if name not in told]
 
 
 def check_names(path: Path, classes: Iterable[str]) -> None:

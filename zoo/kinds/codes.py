@@ -25,7 +25,7 @@ class Codes(Kind):
 
     Attributes:
         width: of a code.
-        classes: that can be asked for; empty for a model without.
+        classes: that can be requested; empty for a model without.
     """
 
     width: int
@@ -39,11 +39,11 @@ class Codes(Kind):
 
     def raw(self, source: Any, *, every: bool = False) -> Raw:
         """There are none to be read."""
-        raise InputError("a generator is asked with drawn codes, which are in no file; leave the path out")
+        raise InputError("a generator takes drawn codes, which are in no file; leave the path out")
 
     def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
         """There are none to be read."""
-        raise InputError("a generator is asked with drawn codes, which are in no file; leave the path out")
+        raise InputError("a generator takes drawn codes, which are in no file; leave the path out")
 
     @property
     def shape(self) -> tuple[int | None, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.errors import InputError
@@ -19,15 +20,26 @@ class Reader(NamedTuple):
     Attributes:
         called: what it reads, for messages.
         place: the function, or where it is, as module:function.
+        frames: whether it takes data frames too.
     """
 
     called: str
     place: str | Callable[..., Data]
+    frames: bool = False
 
     @property
     def read(self) -> Callable[..., Data]:
         """The function."""
         return _at(self.place)
+
+    def check(self, source: object, options: Collection[str]) -> None:
+        """Raise an InputError where the function does not take one of `options`, to read `source`."""
+        known = list(inspect.signature(self.read).parameters)[1:]
+        for name in options:
+            if name not in known:
+                raise InputError(
+                    f"{source} is read as {self.called}, which takes no option {name!r}; it takes {', '.join(known)}"
+                )
 
 
 KINDS: dict[str, str | type[Kind]] = {  # recognised in this order, after those of one's own
@@ -40,9 +52,9 @@ READERS: dict[str, Reader] = {
     "images": Reader("images", "zoo.kinds.images.reading:images"),
     "masks": Reader("images beside masks", "zoo.kinds.images.reading:masks"),
     "idx": Reader("IDX files", "zoo.kinds.images.reading:idx"),
-    "table": Reader("a table", "zoo.kinds.tables.reading:tables"),
-    "text": Reader("text", "zoo.kinds.texts.reading:text"),
-    "sequence": Reader("sequences", "zoo.kinds.sequences.reading:sequences"),
+    "table": Reader("a table", "zoo.kinds.tables.reading:tables", frames=True),
+    "text": Reader("text", "zoo.kinds.texts.reading:text", frames=True),
+    "sequence": Reader("sequences", "zoo.kinds.sequences.reading:sequences", frames=True),
 }
 
 

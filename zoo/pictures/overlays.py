@@ -19,7 +19,7 @@ def overlay(photo: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """
     palette = np.array([COLOURS[number % len(COLOURS)] for number in range(int(positions.max(initial=0)) or 1)])
     there = positions > 0
-    found = photo.copy()
+    pixels = photo.copy()
     mixed = (1 - OPACITY) * photo[there] + OPACITY * palette[positions[there].astype(np.int64) - 1]
-    found[there] = np.rint(mixed).astype(np.uint8)
-    return found
+    pixels[there] = np.rint(mixed).astype(np.uint8)
+    return pixels

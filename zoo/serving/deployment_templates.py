@@ -85,7 +85,7 @@ spec:
               port: rest
             periodSeconds: 10
             timeoutSeconds: 5
-          # Not asked over HTTP: a server that is busy is not to be restarted.
+          # Not over HTTP: a server that is busy is not to be restarted.
           livenessProbe:
             tcpSocket:
               port: grpc

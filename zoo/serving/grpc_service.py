@@ -157,9 +157,9 @@ class Predictions(grpc.GenericRpcHandler):
         except DecodeError as error:
             raise bad_request("expected a PredictRequest, received bytes that are none") from error
         name, version = _model(request)
-        found = self.dispatcher.models.get(name, version)
-        facts |= {"model": name, "version": found.number}
-        limits, signature = self.dispatcher.limits, _signature(request, found)[1]
+        servable = self.dispatcher.models.get(name, version)
+        facts |= {"model": name, "version": servable.number}
+        limits, signature = self.dispatcher.limits, _signature(request, servable)[1]
         return request, tensors.check(request.inputs, signature.inputs, limits.queue, limits.request)
 
     async def _answered(self, request: Any, found: Version, facts: dict[str, Any]) -> bytes:

@@ -75,7 +75,7 @@ def serve(
     files = connections.file_limit() - connections.SPARE
     most = max(16, min(connections.MOST, files // (1 if grpc_port is None else 2)))
     if token is None and not is_local(host):
-        log("open to all", host=host, reason="no token is asked for; --token-file asks for one")
+        log("open to all", host=host, reason="no token is required; --token-file requires one")
 
     def on_event(event: str, **facts: object) -> None:
         if event == "version broken":

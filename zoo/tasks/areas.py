@@ -16,7 +16,7 @@ UNIT = 10.0  # in which probabilities of pixels are compared: a photo has 100,00
 
 @dataclass(frozen=True)
 class Areas:
-    """Probabilities of the classes of every pixel, and the size at which they are asked for.
+    """Probabilities of the classes of every pixel, and the size of the mask to answer with.
 
     Photos differ in size: what is said of them at their own is made one by one, and only when it is needed.
 
@@ -132,7 +132,7 @@ def taps(count: int, wanted: Any, xp: Any) -> tuple[Array, Array, Array]:
 
     Args:
         count: pixels that there are.
-        wanted: pixels that are asked for, perhaps a tensor.
+        wanted: number of pixels of the answer, perhaps a tensor.
         xp: numpy or keras.ops.
     """
     scale = xp.array(count, dtype="float64") / xp.array(wanted, dtype="float64")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -38,12 +38,18 @@ class Classification(Task):
     name: ClassVar[str] = "classification"
     outputs: ClassVar[tuple[str, ...]] = ("probabilities",)
     quality: ClassVar[Measure] = ACCURACY
+    positions: ClassVar[bool] = True
 
     @classmethod
     def of(cls, raw: Written) -> Classification:
-        """See `Task.of`. Names are sorted, by size where all are numbers."""
+        """See `Task.of`. Names are sorted, by size where all are numbers; several columns are one class each."""
         if len(raw.columns) > 1:
-            raise InputError(f"expected one target column for {cls.name}, received {', '.join(raw.columns)}")
+            if one_hot(raw) is None:
+                raise InputError(
+                    f"expected one target column for {cls.name}, received {', '.join(raw.columns)}; several are "
+                    "classes where they hold 0 and 1, and one 1 in each row"
+                )
+            return cls(raw.columns)
         classes = sorted_classes(raw.strings()[:, 0])
         if len(classes) < 2:
             raise InputError(
@@ -52,14 +58,23 @@ class Classification(Task):
         return cls(classes)
 
     def encode(self, raw: Written) -> np.ndarray:
-        """See `Task.encode`. "1.0" and "01", if no classes, stand for the class "1", where all targets are numbers."""
-        labels = raw.strings()[:, 0]
+        """See `Task.encode`. A label that is no class may be one but for blanks, or, of numbers, the same number."""
+        written = raw.strings()
+        if written.shape[1] > 1:
+            return self._from_columns(raw)
+        labels = written[:, 0]
         place = {name: index for index, name in enumerate(self.names)}
         positions = np.fromiter((place.get(label, -1) for label in labels), np.int64, len(labels))
+        if (positions < 0).any():
+            bare = _alone(name.strip() for name in self.names)
+            for at in np.flatnonzero(positions < 0):
+                positions[at] = bare.get(labels[at].strip(), -1)
         if (positions < 0).any() and np.isfinite(values := raw.numbers()[:, 0]).all():
+            sizes = _alone(map(_size, self.names))
             for at in np.flatnonzero(positions < 0):
                 value = float(values[at])
-                positions[at] = place.get(str(int(value) if value.is_integer() else value), -1)
+                plain = place.get(str(int(value) if value.is_integer() else value))
+                positions[at] = sizes.get(value, -1) if plain is None else plain
         if (positions < 0).any():
             at = int((positions < 0).argmax())
             known = ", ".join(self.names[:NAMED])
@@ -69,6 +84,15 @@ class Classification(Task):
                 f"expected one of {known}{more}"
             )
         return positions
+
+    def _from_columns(self, raw: Written) -> np.ndarray:
+        """Positions of the columns that hold the 1."""
+        missing = [name for name in self.names if name not in raw.columns]
+        flags = one_hot(raw)
+        if missing or flags is None:
+            expected = f"the columns {', '.join(self.names[:NAMED])} of 0 and 1 with one 1 in each row"
+            raise InputError(f"{raw.where}: expected {expected}, received {', '.join(raw.columns[:NAMED])}")
+        return np.array([self.names.index(name) for name in raw.columns], np.int64)[flags.argmax(axis=1)]
 
     def text(self, target: np.ndarray) -> str:
         """The class."""
@@ -253,6 +277,27 @@ class Classification(Task):
         if isinstance(majority, int) and not isinstance(majority, bool) and 0 <= majority < len(card["classes"]):
             return None
         return ("majority", "the position of a class")
+
+
+def one_hot(raw: Written) -> np.ndarray | None:
+    """Bool (rows, columns) of targets in columns of 0 and 1 that exclude each other; None of others."""
+    flags = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
+    written = raw.strings()
+    values = np.array([flags.get(text.strip().lower(), 2) for text in written.ravel()]).reshape(written.shape)
+    return values == 1 if values.max(initial=0) < 2 and (values.sum(axis=1) == 1).all() else None
+
+
+def _alone(keys: Iterable[Any]) -> dict[Any, int]:
+    """Key -> its position, of keys that are there once."""
+    listed = list(keys)
+    return {key: at for at, key in enumerate(listed) if listed.count(key) == 1}
+
+
+def _size(name: str) -> float | None:
+    try:
+        return float(name)
+    except ValueError:
+        return None
 
 
 def sorted_classes(labels: np.ndarray) -> tuple[str, ...]:

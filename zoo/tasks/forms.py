@@ -90,7 +90,7 @@ def portable(task: Task) -> dict[str, Value]:
 
 
 def by_name(task: Task) -> list[str]:
-    """Values that are told by name: where there are no strings, those who ask decide them, as the server does."""
+    """Values that are words: where there are no strings, the caller decides them, as the server does."""
     return [name for name, value in task.values().items() if value.form in ("name", "names")]
 
 
@@ -153,10 +153,10 @@ def as_png(pixels: np.ndarray) -> bytes:
 
 def _ragged(arrays: Iterator[np.ndarray], count: int) -> np.ndarray:
     """Arrays that may differ in shape, object (examples,)."""
-    found = np.empty(count, object)
+    ragged = np.empty(count, object)
     for at, array in enumerate(arrays):
-        found[at] = array
-    return found
+        ragged[at] = array
+    return ragged
 
 
 def _masks_in_graph(names: tuple[str, ...], areas: Areas) -> Any:
@@ -207,14 +207,14 @@ def _are_near(names: tuple[str, ...], here: Any, said: str, near: np.ndarray) ->
     return re.fullmatch(pattern, f";{said}" if said else "") is not None
 
 
-def _whole(names: tuple[str, ...], pixels: np.ndarray) -> np.ndarray:
+def _rounded(names: tuple[str, ...], pixels: np.ndarray) -> np.ndarray:
     return np.clip(np.round(pixels), 0, 255).astype(np.uint8)
 
 
 def _next(names: tuple[str, ...], pixels: np.ndarray, said: np.ndarray, near: np.ndarray) -> bool:
     """Whether each pixel is the same, or one of the two that it is nearly in the middle of."""
     between = np.abs(np.clip(pixels, 0, 255) - said) < 1
-    return bool(((_whole(names, pixels) == said) | (near & between)).all())
+    return bool(((_rounded(names, pixels) == said) | (near & between)).all())
 
 
 def _first(names: tuple[str, ...], shares: np.ndarray) -> np.ndarray:
@@ -293,7 +293,7 @@ FORMS: dict[str, Form] = {
     "image": Form(
         True,
         _png,
-        _whole,
+        _rounded,
         lambda names, pixels: np.asarray(pixels).tolist(),
         lambda names, pixels, most: "image",
         "string",

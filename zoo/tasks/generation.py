@@ -17,7 +17,7 @@ from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Exam, Measure, Outputs, Plan, Value, Written
 
 BATCH = 64
-STEPS = 6000  # of the generator, where no number of epochs is asked for
+STEPS = 6000  # of the generator, where no number of epochs is given
 SAMPLES = 10_000  # that are judged, at most
 
 
@@ -25,7 +25,7 @@ SAMPLES = 10_000  # that are judged, at most
 class Generation(Task):
     """Making images like those of training. Targets are classes where there are such.
 
-    `names` are the classes that can be asked for; none of a network that was trained without.
+    `names` are the classes that can be requested; none of a network that was trained without.
     """
 
     name: ClassVar[str] = "generation"
@@ -38,7 +38,7 @@ class Generation(Task):
 
     @classmethod
     def of(cls, raw: Written) -> Generation:
-        """Nothing is asked of targets."""
+        """Targets say nothing."""
         return cls()
 
     def encode(self, raw: Written) -> np.ndarray:
@@ -95,8 +95,8 @@ class Generation(Task):
         losses = f"the critic's loss {last['loss']:.4g}, the generator's {last['generator_loss']:.4g}"
         return f"epoch {count} of {count}: {losses}; {how}"
 
-    def whole(self, network: Any, preprocess: Any, scale: Any) -> Any:
-        """See `Task.whole`: the generator, with the mean of its weights."""
+    def inference_model(self, network: Any, preprocess: Any, scale: Any) -> Any:
+        """See `Task.inference_model`: the generator, with the mean of its weights."""
         return network.average
 
     def values(self) -> dict[str, Value]:
@@ -122,25 +122,25 @@ class Generation(Task):
         return {"pixels": generated(model, inputs["code"], labels, len(self.names))}
 
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:
-        """None here: simple models are asked by `evaluate`."""
+        """None here: `evaluate` compares with simple generators."""
         return {}
 
     def exam_outputs(self, exam: Exam) -> dict[str, np.ndarray]:
         """See `Task.exam_outputs`: as many images as are held out, and at least 1,000."""
-        return {"pixels": exam.network.generate(int(np.clip(len(exam.asked), 1000, SAMPLES)), seed=exam.seed + 1)}
+        return {"pixels": exam.network.generate(int(np.clip(len(exam.held_out), 1000, SAMPLES)), seed=exam.seed + 1)}
 
     def search_outputs(self, exam: Exam, measure: Measure) -> dict[str, np.ndarray]:
         """See `Task.search_outputs`: the distance of 1,000 images."""
         images = exam.network.generate(1000, seed=exam.seed + 1)
-        return {"frechet": np.array([exam.judge(images, self._asked_for(len(images))).frechet])}
+        return {"frechet": np.array([exam.judge(images, self._requested_classes(len(images))).frechet])}
 
-    def _asked_for(self, count: int) -> np.ndarray | None:
+    def _requested_classes(self, count: int) -> np.ndarray | None:
         return np.arange(count) % len(self.names) if self.names else None
 
     def evaluate(self, exam: Exam) -> GenerationEvaluation:
         """See `Task.evaluate`."""
         images = exam.outputs["pixels"]
-        return exam.judge(images, self._asked_for(len(images)))
+        return exam.judge(images, self._requested_classes(len(images)))
 
     def findings(self, exam: Exam, evaluation: Any) -> tuple[Finding, ...]:
         """Collapse, a critic that is too good or too bad, poor samples."""

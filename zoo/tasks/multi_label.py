@@ -11,7 +11,7 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.evaluation import baselines, measures
 from zoo.evaluation.baselines import Examples
-from zoo.evaluation.shown import Line, Shown
+from zoo.evaluation.tables import Line, Shown
 from zoo.tasks.classification import Classification, Evaluation
 from zoo.tasks.terms import Answer, Exam, Measure, Outputs, Plan, Value, Written
 
@@ -27,6 +27,7 @@ class MultiLabel(Classification):
     """
 
     name: ClassVar[str] = "multi_label"
+    positions: ClassVar[bool] = False
     several: ClassVar[bool] = True
     all_labels: ClassVar[bool] = True
     measures: ClassVar[tuple[Measure, ...]] = tuple(
@@ -70,7 +71,7 @@ class MultiLabel(Classification):
         yield Line("", "several labels an image: each class is answered for itself")
 
     def check(self, source: Any, parts: Mapping[str, Any], *, every: bool = False) -> None:
-        """See `Task.check`. A label that no training example has is told by its scores."""
+        """See `Task.check`. A label that no training example has shows in its scores."""
         has = {name: part.targets.any(axis=0) for name, part in parts.items()}
         unseen = np.any(list(has.values()), axis=0) & ~has["train"]
         if every and unseen.any():

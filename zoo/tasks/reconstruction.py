@@ -17,7 +17,7 @@ from zoo.evaluation.findings import Finding
 from zoo.evaluation.simple_models import areas_apart, telling
 from zoo.tasks import thresholds
 from zoo.tasks.task import Task
-from zoo.tasks.terms import Answer, Exam, Measure, Outputs, Plan, Unlearnt, Value, Written
+from zoo.tasks.terms import Answer, Exam, HeldOutScores, Measure, Outputs, Plan, Value, Written
 
 ERROR = Measure("reconstruction_mse", "min", lambda _, t, o: o["score"])
 BOUND = Measure("bound", "max", lambda _, t, o: o["bound"])
@@ -54,7 +54,7 @@ class Reconstruction(Task):
 
     @classmethod
     def of(cls, raw: Written) -> Reconstruction:
-        """Nothing is asked of targets."""
+        """Targets say nothing."""
         return cls()
 
     def encode(self, raw: Written) -> np.ndarray:
@@ -75,7 +75,7 @@ class Reconstruction(Task):
         if not self.normal:
             return None
         if data_task.several or not data_task.counts(parts["train"].targets):
-            raise InputError(f"{source}: normal classes can be told where there are classes, not for {data_task.name}")
+            raise InputError(f"{source}: normal classes can be named where there are classes, not for {data_task.name}")
         unknown = [name for name in self.normal if name not in data_task.names]
         if unknown:
             raise InputError(f"expected normal classes out of {', '.join(data_task.names)}; received {unknown[0]!r}")
@@ -85,9 +85,9 @@ class Reconstruction(Task):
         kept = np.isin(parts["train"].targets, positions)
         if not kept.any():
             raise InputError(f"{source}: no training example is of a normal class, {', '.join(self.normal)}")
-        asked = np.isin((parts.get("test") or parts["validation"]).targets, positions)
-        if asked.all() or not asked.any():
-            which = "no normal" if not asked.any() else "nothing but normal"
+        normal = np.isin((parts.get("test") or parts["validation"]).targets, positions)
+        if normal.all() or not normal.any():
+            which = "no normal" if not normal.any() else "nothing but normal"
             raise InputError(f"{source}: expected normal and other examples held out, to score on; found {which} ones")
         return np.flatnonzero(kept)
 
@@ -122,8 +122,8 @@ class Reconstruction(Task):
         """The network has its own loss."""
         return Plan(None)
 
-    def whole(self, network: Any, preprocess: Any, scale: Any) -> Any:
-        """See `Task.whole`; with the threshold."""
+    def inference_model(self, network: Any, preprocess: Any, scale: Any) -> Any:
+        """See `Task.inference_model`; with the threshold."""
         import keras
 
         network.threshold.assign(self.threshold)
@@ -131,7 +131,7 @@ class Reconstruction(Task):
             preprocess = keras.Model(preprocess.input, preprocess.outputs[0], name=preprocess.name)
         return network.behind(preprocess)
 
-    def calibrated(self, network: Any, unlearnt: Unlearnt) -> tuple[Reconstruction, dict[str, Any]]:
+    def calibrated(self, network: Any, unlearnt: HeldOutScores) -> tuple[Reconstruction, dict[str, Any]]:
         """See `Task.calibrated`: with the threshold."""
         usual = unlearnt(
             lambda network, inputs: network.score(inputs), lambda count: (count + 1) * self.false_alarms >= 1
@@ -162,7 +162,7 @@ class Reconstruction(Task):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """None: classes are not told."""
+        """None: there are no classes."""
         return ()
 
     def beside(self) -> dict[str, Any]:
@@ -178,18 +178,18 @@ class Reconstruction(Task):
         return {"reconstruction": model.reconstruct(inputs), "score": model.score(inputs)}
 
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:
-        """None here: simple models are asked by `evaluate`."""
+        """None here: `evaluate` compares with simple models."""
         return {}
 
     def exam_outputs(self, exam: Exam) -> dict[str, np.ndarray]:
         """See `Task.exam_outputs`: scores."""
-        return {"score": exam.network.score(exam.asked)}
+        return {"score": exam.network.score(exam.held_out)}
 
     def search_outputs(self, exam: Exam, measure: Measure) -> dict[str, np.ndarray]:
         """See `Task.search_outputs`."""
         if measure is BOUND:
-            return {"bound": reconstructions.bounds(exam.network, exam.inputs, exam.asked, exam.seed)}
-        return {"score": np.asarray(exam.network.score(exam.asked))}
+            return {"bound": reconstructions.bounds(exam.network, exam.inputs, exam.held_out, exam.seed)}
+        return {"score": np.asarray(exam.network.score(exam.held_out))}
 
     def objectives(self, network: Any) -> tuple[Measure, ...]:
         """The bound of a variational autoencoder; else the error."""
@@ -201,8 +201,8 @@ class Reconstruction(Task):
         odd = np.zeros(len(scores), bool)
         if self.normal:
             odd = ~np.isin(exam.targets, [self.names.index(name) for name in self.normal])
-        images, usual = inputs.ndim == 4, exam.asked[~odd]
-        found: dict[str, Any] = {
+        images, usual = inputs.ndim == 4, exam.held_out[~odd]
+        scores_by_name: dict[str, Any] = {
             "part": exam.part,
             "examples": len(usual),
             "mse": float(scores[~odd].mean()),
@@ -210,25 +210,25 @@ class Reconstruction(Task):
             "threshold": self.threshold,
             "false_alarms": float((scores[~odd] > self.threshold).mean()),
         }
-        simple = simple_models.of_codes(inputs, exam.asked, int(np.prod(network.code_shape)), seed)
-        found["baselines"] = {name: {"mse": float(errors[~odd].mean())} for name, errors in simple.items()}
+        simple = simple_models.of_codes(inputs, exam.held_out, int(np.prod(network.code_shape)), seed)
+        scores_by_name["baselines"] = {name: {"mse": float(errors[~odd].mean())} for name, errors in simple.items()}
         if odd.any():
-            simple |= simple_models.of_anomalies(inputs, exam.asked, seed)
+            simple |= simple_models.of_anomalies(inputs, exam.held_out, seed)
             for name, said in simple.items():
-                found["baselines"][name] = found["baselines"].get(name, {}) | telling(odd, said)
-            found["differences"] = {name: areas_apart(odd, said, scores) for name, said in simple.items()}
-            found |= {"anomalies": int(odd.sum()), "detected": float((scores[odd] > self.threshold).mean())}
-            found |= telling(odd, scores)
+                scores_by_name["baselines"][name] = scores_by_name["baselines"].get(name, {}) | telling(odd, said)
+            scores_by_name["differences"] = {name: areas_apart(odd, said, scores) for name, said in simple.items()}
+            scores_by_name |= {"anomalies": int(odd.sum()), "detected": float((scores[odd] > self.threshold).mean())}
+            scores_by_name |= telling(odd, scores)
         if network.noise:
             denoised = reconstructions.denoising(network, inputs, usual, network.noise, seed)
-            found |= denoised | {"baselines": found["baselines"] | denoised["baselines"]}
+            scores_by_name |= denoised | {"baselines": scores_by_name["baselines"] | denoised["baselines"]}
         if network.variational:
             some = np.sort(np.random.default_rng(seed).permutation(len(usual))[: reconstructions.EXAMPLES])
-            found |= reconstructions.variational(network, inputs, usual[some], seed)
+            scores_by_name |= reconstructions.variational(network, inputs, usual[some], seed)
         if network.variational and images and not self.normal and exam.judge is not None:
             made = network.generate(len(usual), seed=seed + 1)
-            found["samples"] = exam.judge(made, None)
-        return ReconstructionEvaluation(**found)
+            scores_by_name["samples"] = exam.judge(made, None)
+        return ReconstructionEvaluation(**scores_by_name)
 
     def findings(self, exam: Exam, evaluation: Any) -> tuple[Finding, ...]:
         """Collapsed codes, simple models that do better, false alarms."""

@@ -39,8 +39,8 @@ class Scale(NamedTuple):
 
     def restored(self, answers: np.ndarray, inputs: np.ndarray) -> np.ndarray:
         """A network's answers to prepared inputs, in the unit of the targets; float32 (examples, values)."""
-        found = answers * self.deviation + self.mean
-        return found if self.kernel is None else found + baselines.flat(inputs) @ self.kernel + self.bias
+        values = answers * self.deviation + self.mean
+        return values if self.kernel is None else values + baselines.flat(inputs) @ self.kernel + self.bias
 
 
 R2 = Measure("r2", "max", lambda _, t, o: measures.determination_parts(t, o["prediction"]))

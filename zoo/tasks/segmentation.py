@@ -15,7 +15,7 @@ from zoo.evaluation import masks, otsu
 from zoo.evaluation.baselines import Examples
 from zoo.evaluation.findings import Finding
 from zoo.evaluation.masks import Counts, MaskEvaluation
-from zoo.evaluation.shown import Line, Shown, Table
+from zoo.evaluation.tables import Line, Shown, Table
 from zoo.pictures.overlays import overlay
 from zoo.tasks.areas import UNIT, Areas, decided
 from zoo.tasks.task import Task
@@ -36,12 +36,12 @@ class Mask(Protocol):
     Attributes:
         name: of its file.
         size: height and width in pixels.
-        found: value -> pixels that have it.
+        value_counts: value -> pixels that have it.
     """
 
     name: str
     size: tuple[int, int]
-    found: Mapping[int, int]
+    value_counts: Mapping[int, int]
 
     @property
     def counts(self) -> np.ndarray:
@@ -73,12 +73,13 @@ class Segmentation(Task):
     several: ClassVar[bool] = True
     builder: ClassVar[str] = "unet"
     pixelwise: ClassVar[bool] = True
+    positions: ClassVar[bool] = True
     asks: ClassVar[tuple[str, ...]] = ("size",)
 
     @classmethod
     def of(cls, raw: Written) -> Segmentation:
         """A class for each value that masks have."""
-        values = sorted({value for mask in _masks(raw) for value in mask.found})
+        values = sorted({value for mask in _masks(raw) for value in mask.value_counts})
         return cls(tuple(map(str, values)), tuple(values))
 
     @property
@@ -88,16 +89,16 @@ class Segmentation(Task):
 
     def encode(self, raw: Written) -> np.ndarray:
         """Masks whose values are all of the task's."""
-        known, found = self.values_of_classes, np.empty(len(raw.names), object)
+        known, encoded = self.values_of_classes, np.empty(len(raw.names), object)
         for at, mask in enumerate(_masks(raw)):
-            if strange := sorted(set(mask.found) - set(known)):
+            if strange := sorted(set(mask.value_counts) - set(known)):
                 listed = ", ".join(f"{value} ({name})" for value, name in zip(known, self.names, strict=True))
                 raise InputError(
                     f"{raw.where}: {mask.name} has pixels of value {strange[0]}, which is no class of the model; "
                     f"expected {listed[:300]}"
                 )
-            found[at] = mask.of(known)
-        return found
+            encoded[at] = mask.of(known)
+        return encoded
 
     def text(self, target: Mask) -> str:
         """The name of its file."""
@@ -146,8 +147,8 @@ class Segmentation(Task):
         """See `Task.check`: there are two classes or more, and each that a part has has a training example."""
         has = {name: self.strata(part.targets).any(axis=0) for name, part in parts.items()}
         if has["train"].sum() < 2:
-            found = ", ".join(name for name, here in zip(self.names, has["train"], strict=True) if here)
-            raise InputError(f"{source}: expected pixels of two classes or more in the masks, found only {found}")
+            present = ", ".join(name for name, here in zip(self.names, has["train"], strict=True) if here)
+            raise InputError(f"{source}: expected pixels of two classes or more in the masks, found only {present}")
         for part, here in has.items():
             if (unseen := here & ~has["train"]).any():
                 name = self.names[int(unseen.argmax())]
@@ -172,10 +173,10 @@ class Segmentation(Task):
         """Targets at a size, uint8 (examples, height, width); those that are have it already."""
         if targets.dtype != object:
             return targets
-        found = np.empty((len(targets), *size), np.uint8)
+        resized_targets = np.empty((len(targets), *size), np.uint8)
         for at, mask in enumerate(targets):
-            found[at] = resized(mask.pixels(), size)
-        return found
+            resized_targets[at] = resized(mask.pixels(), size)
+        return resized_targets
 
     def plan(self, network: Any) -> Plan:
         """Cross-entropy of the pixels and Dice of the classes, by photo; masks move with their photos."""
@@ -256,17 +257,17 @@ class Segmentation(Task):
         Several scores of the same answers follow each other: what was counted last is kept as long as the answers are.
         """
         said = outputs["probabilities"]
-        # Weak references are equal if their arrays are: they are told apart by `is` alone.
+        # Weak references are equal if their arrays are: only `is` distinguishes them.
         _counted[:] = [kept for kept in _counted if kept[0]() is not None and kept[1]() is not None]
-        for known, answers, found in _counted:
+        for known, answers, counts in _counted:
             if known() is targets and answers() is said:
-                return found
+                return counts
         parts = [Counts.of([], [], len(self.names))]
         for mask, one in zip(targets, said, strict=True):
             parts.append(Counts.of([mask.pixels()], [_positions(one, mask.size)], len(self.names)))
-        found = Counts(*(np.concatenate(each) for each in zip(*parts, strict=True)))
-        _counted.append((weakref.ref(targets), weakref.ref(said), found))
-        return found
+        counts = Counts(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+        _counted.append((weakref.ref(targets), weakref.ref(said), counts))
+        return counts
 
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure("iou", "max", lambda task, *both: task.counted(*both).parts("iou")),
@@ -281,7 +282,7 @@ class Segmentation(Task):
         Large photos are made smaller for it. Positions uint8 (height, width) of each, object (held-out examples,).
         """
         common = np.full((1, 1), self._pixels(examples.targets).sum(axis=0).argmax(), np.uint8)
-        found = {"always the most frequent class": [common] * len(examples.held_out)}
+        answers = {"always the most frequent class": [common] * len(examples.held_out)}
         if len(self.names) == 2:
             order = np.random.default_rng(examples.seed).permutation(len(examples.targets))
             some = np.sort(order[:FITTED])
@@ -291,8 +292,8 @@ class Segmentation(Task):
             ]
             sizes = examples.kind.request(examples.raw[1], self.asks)["size"]
             held_out = (_photo(examples.kind, item, size) for item, size in zip(examples.raw[1], sizes, strict=True))
-            found |= otsu.by_threshold(photos, masks, held_out, self.names)
-        return {name: _ragged([each.astype(np.uint8) for each in said]) for name, said in found.items()}
+            answers |= otsu.by_threshold(photos, masks, held_out, self.names)
+        return {name: _ragged([each.astype(np.uint8) for each in said]) for name, said in answers.items()}
 
     def evaluate(self, exam: Exam) -> MaskEvaluation:
         """See `Task.evaluate`: each score is a mean over photos, each at its own size."""
@@ -312,7 +313,7 @@ class Segmentation(Task):
         """The worst photos, what is true of them, and what was said."""
         shown: dict[str, list[np.ndarray]] = {"photo": [], "true": [], "predicted": []}
         for at in self.counted(exam.targets, exam.outputs).worst()[:SHOWN]:
-            photo = kind.whole(part.inputs[at], (SIDE, SIDE))
+            photo = kind.resized_image(part.inputs[at], (SIDE, SIDE))
             positions = (
                 exam.targets[at].pixels(),
                 _positions(exam.outputs["probabilities"][at], exam.targets[at].size),
@@ -329,7 +330,7 @@ class Segmentation(Task):
         greys = pixels_of(answer["mask_bytes"])[..., 0]
         place = np.zeros(256, np.uint8)
         place[list(self.values_of_classes)] = np.arange(len(self.names))
-        return overlay(kind.whole(source, greys.shape), place[greys])
+        return overlay(kind.resized_image(source, greys.shape), place[greys])
 
     def findings(self, exam: Exam, evaluation: Any) -> tuple[Finding, ...]:
         """Classes that are hardly ever predicted, simple models that do better, copies."""
@@ -409,14 +410,14 @@ def _positions(said: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _photo(kind: Any, item: Any, size: Sequence[int]) -> np.ndarray:
     """Uint8 (height, width, 3), at most `LONGEST` pixels a side."""
     scale = min(1.0, LONGEST / max(size))
-    return kind.whole(item, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
+    return kind.resized_image(item, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
 
 
 def _ragged(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    found = np.empty(len(arrays), object)
+    ragged = np.empty(len(arrays), object)
     for at, array in enumerate(arrays):
-        found[at] = array
-    return found
+        ragged[at] = array
+    return ragged
 
 
 def _masks(raw: Written) -> Sequence[Mask]:

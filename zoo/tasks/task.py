@@ -19,12 +19,12 @@ from zoo.tasks.terms import (
     Array,
     Exam,
     Graded,
+    HeldOutScores,
     Measure,
     Outputs,
     Plan,
     Scored,
     Scores,
-    Unlearnt,
     Value,
     Written,
     largest,
@@ -33,7 +33,7 @@ from zoo.tasks.terms import (
 if TYPE_CHECKING:
     from zoo.evaluation.baselines import Examples
     from zoo.evaluation.findings import Finding
-    from zoo.evaluation.shown import Shown
+    from zoo.evaluation.tables import Shown
 
 STEPS = 1500  # after which most small networks have learnt what they can
 LARGE = 10_000  # examples from which on batches are larger
@@ -65,7 +65,7 @@ class Task(ABC):
     several: ClassVar[bool] = False
     """Whether an example may have no label, or several."""
     drawn: ClassVar[bool] = False
-    """Whether a model is asked with drawn codes, rather than with inputs like those of training."""
+    """Whether a model takes drawn codes, rather than inputs like those of training."""
     quality: ClassVar[Measure | None] = None
     """The measure, at most 1, that a model whose numbers are rounded to int8 is held to; None where there is none."""
     family: ClassVar[str] = "supervised"
@@ -74,6 +74,8 @@ class Task(ABC):
     """Whether targets are learnt."""
     builder: ClassVar[str] = ""
     """Searched where none is named, whatever the inputs; empty where that depends on these."""
+    positions: ClassVar[bool] = False
+    """Whether a target is the position of a class, so that targets lack the last axis of outputs."""
     pixelwise: ClassVar[bool] = False
     """Whether each pixel of an image has a target, in a mask beside it."""
     asks: ClassVar[tuple[str, ...]] = ()
@@ -240,8 +242,8 @@ class Task(ABC):
             network: that learns.
             source: of the data, for messages.
             count: examples to learn from.
-            batch_size: as asked for; None for what suits.
-            epochs: as asked for; None for what suits.
+            batch_size: the user's; None for a suitable one.
+            epochs: the user's; None for a suitable number.
 
         Raises:
             InputError: the batch does not fit.
@@ -250,7 +252,7 @@ class Task(ABC):
         return batch_size, epochs or int(np.clip(STEPS * batch_size // count, 20, 200))
 
     def arguments(self) -> dict[str, Any]:
-        """What a builder must be told beside the number of outputs, ``len(names)``."""
+        """Arguments of a builder beside the number of outputs, ``len(names)``."""
         return {}
 
     def learnt(
@@ -307,7 +309,7 @@ class Task(ABC):
         """
         raise InputError(f"class_weights are for one class an example; leave them out for {self.name}")
 
-    def whole(self, network: Any, preprocess: Any, scale: Any) -> Any:
+    def inference_model(self, network: Any, preprocess: Any, scale: Any) -> Any:
         """Raw inputs to outputs in one model, not compiled.
 
         Args:
@@ -319,7 +321,7 @@ class Task(ABC):
 
         return composed(network, preprocess, scale)
 
-    def calibrated(self, network: Any, unlearnt: Unlearnt) -> tuple[Self, dict[str, Any]]:
+    def calibrated(self, network: Any, unlearnt: HeldOutScores) -> tuple[Self, dict[str, Any]]:
         """With what is found once a network is trained, as a threshold; and what the card says of it.
 
         Args:
@@ -332,7 +334,7 @@ class Task(ABC):
 
     @abstractmethod
     def values(self) -> dict[str, Value]:
-        """The values of an answer, by name, in the order in which they are told."""
+        """The values of an answer, by name, in the order of the answer."""
 
     def raw_values(self) -> dict[str, Value]:
         """Of an answer what is too large to be said to everybody; formats without strings and pixels' signature do."""
@@ -384,11 +386,11 @@ class Task(ABC):
     # ---- scores ----
 
     def exam_outputs(self, exam: Exam) -> dict[str, np.ndarray] | None:
-        """What the trained network of `exam` says of its examples; None where the whole model is asked."""
+        """Outputs of the trained network of `exam` for its examples; None where the outputs of the model are scored."""
         return None
 
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:
-        """What simple models say of the examples that are asked: name -> output. By itself the best constant."""
+        """Outputs of simple models for the held-out examples, by name. By default those of the best constant."""
         best = self.constant(examples.targets)
         return {"always the same": np.repeat(best[None], len(examples.held_out), axis=0)}
 
@@ -410,7 +412,7 @@ class Task(ABC):
         return Scores(exam.part, len(exam.targets), scores(exam.outputs), simple)
 
     def graded(self, names: Sequence[str], exam: Exam, said: Iterable[dict[str, Any]]) -> tuple[Any, ...]:
-        """The examples that are scored, each as `Graded`; those that are most wrong first, where that can be told.
+        """The examples that are scored, each as `Graded`; the most wrong first, where one answer is right or wrong.
 
         Args:
             names: of the examples.

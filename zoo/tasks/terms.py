@@ -1,4 +1,4 @@
-"""The small values of the contract of a task: what it is told, and what it gives."""
+"""The small values of the contract of a task: what it gets, and what it gives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from zoo.evaluation.shown import Shown, scores_table
+from zoo.evaluation.tables import Shown, scores_table
 
 if TYPE_CHECKING:
     import keras
@@ -100,7 +100,7 @@ class Plan(NamedTuple):
             the last epoch is taken.
         multiple: batches a step.
         moves: whether targets are images too, (examples, height, width), that move with an augmented input.
-        optimizers: of a function that makes an optimizer, and of the learning rate that is asked for, to several
+        optimizers: of a function that makes an optimizer, and of the learning rate that is given, to several
             optimizers; None for a single one. The function takes steps a step, a learning rate and Adam's betas.
     """
 
@@ -112,17 +112,17 @@ class Plan(NamedTuple):
     optimizers: Callable[[Callable[..., Any], float | None], tuple[Any, ...]] | None = None
 
 
-class Usual(NamedTuple):
+class SourcedScores(NamedTuple):
     """Scores of training examples that were not learnt from, float32 (examples,), and in words where they are from."""
 
     scores: np.ndarray
     source: str
 
 
-Unlearnt = Callable[[Callable[[Any, np.ndarray], np.ndarray], Callable[[int], bool]], Usual]
+HeldOutScores = Callable[[Callable[[Any, np.ndarray], np.ndarray], Callable[[int], bool]], SourcedScores]
 """What networks say of training examples that they did not learn from.
 
-Takes what to ask a network and prepared inputs, and whether so many examples are enough.
+Takes a function of a network and prepared inputs, and whether so many examples are enough.
 """
 
 
@@ -139,7 +139,7 @@ class Exam(NamedTuple):
         seed: of what is drawn.
         network: trained, on prepared inputs; None where an artifact is scored, which has no such and no below.
         inputs: of the training part, prepared.
-        asked: of the examples, prepared.
+        held_out: of the examples that are scored, prepared.
         epochs: losses and metrics of the training, epoch by epoch.
         judge: scores images against those held out, given the images, float32 0-255, and int (images,), the class that
             each was to be, or None.
@@ -155,7 +155,7 @@ class Exam(NamedTuple):
     seed: int = 0
     network: Any = None
     inputs: Any = None
-    asked: Any = None
+    held_out: Any = None
     epochs: Sequence[Mapping[str, float]] = ()
     judge: Callable[[np.ndarray, np.ndarray | None], Any] | None = None
     series: Sequence[str] | None = None
@@ -181,7 +181,7 @@ class Scored(Protocol):
 
 
 class Graded(NamedTuple):
-    """One scored example: what is true, and what was said. `right` where that can be told of one."""
+    """One scored example: what is true, and what was said. `right` where one answer is right or wrong."""
 
     name: str
     target: str

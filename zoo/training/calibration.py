@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.tasks.terms import Unlearnt, Usual
+from zoo.tasks.terms import HeldOutScores, SourcedScores
 from zoo.training.compiling import SessionCache
 from zoo.training.learning import InnerSplit, learn
 
@@ -23,7 +23,7 @@ FOLDS = 5
 
 def calibration_scores(
     job: Job, network: keras.Model, settings: Settings, epochs: int, choosing: np.ndarray, seed: int
-) -> Unlearnt:
+) -> HeldOutScores:
     """A function that scores examples which the network did not learn from.
 
     These are the examples that chose the epoch, if there are enough; else all, each scored by one of five networks
@@ -40,10 +40,10 @@ def calibration_scores(
     Source: Vovk 2015, "Cross-conformal predictors".
     """
 
-    def scores_of(answer: Callable[[Any, np.ndarray], np.ndarray], enough: Callable[[int], bool]) -> Usual:
+    def scores_of(answer: Callable[[Any, np.ndarray], np.ndarray], enough: Callable[[int], bool]) -> SourcedScores:
         if enough(len(choosing)):
             source = f"{len(choosing):,} training examples, not learnt from"
-            return Usual(answer(network, job.inputs[choosing]), source)
+            return SourcedScores(answer(network, job.inputs[choosing]), source)
         scores, reuse = np.full(len(job.inputs), np.nan, np.float32), SessionCache()
         splits, rng = folds(job, seed), np.random.default_rng(seed)
         least = min((len(chosen) for chosen, _ in splits), default=0)  # of one number of steps, one graph serves all
@@ -55,9 +55,9 @@ def calibration_scores(
             scores[others] = answer(fold, job.inputs[others])
         if np.isnan(scores).any():
             source = f"{len(scores):,} training examples, learnt from: too few to hold out"
-            return Usual(answer(network, job.inputs), source)
+            return SourcedScores(answer(network, job.inputs), source)
         source = f"{len(scores):,} training examples, each scored by one of {FOLDS} networks that did not learn from it"
-        return Usual(scores, source)
+        return SourcedScores(scores, source)
 
     return scores_of
 

@@ -195,14 +195,14 @@ class SessionCache:
         if same is None:
             return session(*arguments, self.constants)
         if same in self._sessions:
-            found = self._sessions[same]
-            found.begin(states(model), learning_rate(optimizer).table)
+            compiled_session = self._sessions[same]
+            compiled_session.begin(states(model), learning_rate(optimizer).table)
         else:
-            found = self._sessions[same] = session(*arguments, self.constants)
+            compiled_session = self._sessions[same] = session(*arguments, self.constants)
         self._sessions.move_to_end(same)
         while len(self._sessions) > self.capacity:
             self._sessions.popitem(last=False)
-        return found
+        return compiled_session
 
 
 def _one_by_one(model: keras.Model) -> Epoch:

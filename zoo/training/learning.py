@@ -8,6 +8,7 @@ import numpy as np
 
 from zoo.data.splits import stratified
 from zoo.errors import JobError
+from zoo.training import given
 from zoo.training.augmentation import augmentation
 from zoo.training.batches import Arrays
 from zoo.training.loop import History, fit
@@ -68,7 +69,9 @@ def learn(job: Job, network: keras.Model, split: InnerSplit, settings: Settings,
     )
     steps = len(batches) * settings.epochs
     optimizer: Any
-    if plan.optimizers is None:
+    if not settings.by_name:
+        optimizer = given.optimizer_of(settings.optimizer)
+    elif plan.optimizers is None:
         optimizer = optimizer_of(settings.optimizer, steps=steps, **settings.rule)
     else:
 
@@ -77,6 +80,9 @@ def learn(job: Job, network: keras.Model, split: InnerSplit, settings: Settings,
             return optimizer_of(settings.optimizer, steps=steps * each, **rule)
 
         optimizer = plan.optimizers(make, settings.learning_rate)
+    loss: Any = plan.loss
+    if settings.loss is not None:
+        loss = given.fit_loss(settings.loss, job.task.positions)
     options.setdefault("metrics", list(plan.metrics))
     try:
         return fit(
@@ -84,7 +90,7 @@ def learn(job: Job, network: keras.Model, split: InnerSplit, settings: Settings,
             batches,
             epochs=settings.epochs,
             optimizer=optimizer,
-            loss=plan.loss,
+            loss=loss,
             validation=None if split.validation is None else _scored(*split.validation),
             patience=settings.patience,
             **options,

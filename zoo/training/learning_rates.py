@@ -57,7 +57,7 @@ class RangeTest(NamedTuple):
 
 def find_learning_rate(
     builder: str | Callable[..., keras.Model] | keras.Model,
-    data: Data | str | Path,
+    data: Any,
     *,
     model: Mapping[str, Any] | None = None,
     optimizer: str = "adam",

@@ -112,7 +112,7 @@ def _brings_none(task: Task, name: str) -> InputError:
 
 def prepare(
     builder: str | Callable[..., keras.Model] | keras.Model,
-    data: Data | str | Path,
+    data: Any,
     arguments: dict[str, Any],
     *,
     precision: str = "float32",
@@ -159,9 +159,9 @@ def prepare(
     if is_users_own(builder):
 
         def export(folder: Path) -> None:
-            whole = task.whole(network, data.preprocess, scale)
-            kind = requested_kind(task.to_card() | {"input": data.input}, whole)
-            saved_model(whole, folder, task=task, kind=kind)
+            model = task.inference_model(network, data.preprocess, scale)
+            kind = requested_kind(task.to_card() | {"input": data.input}, model)
+            saved_model(model, folder, task=task, kind=kind)
 
         own_code.check(getattr(network, "generator", network), inputs[:2] if task.supervised else None, export)
     return Job(data, network, name, inputs, targets, task, scale, units)

@@ -111,12 +111,13 @@ class Trained:
 
 def train(
     builder: str | Callable[..., keras.Model] | keras.Model,
-    data: Data | str | Path,
+    data: Any,
     *,
     model: Mapping[str, Any] | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
-    optimizer: str = "adam",
+    optimizer: str | keras.optimizers.Optimizer = "adam",
+    loss: str | keras.losses.Loss | None = None,
     learning_rate: float | None = None,
     schedule: str = "cosine",
     warm_up: float = 0.05,
@@ -148,13 +149,18 @@ def train(
         builder: a name in `zoo.builders.BUILDERS`; a function of input shape and number of outputs, and of the
             activation `output` if it has that argument, as softmax, sigmoid or linear; or an uncompiled model from
             prepared inputs to probabilities or values, which is trained in place.
-        data: a path as `zoo.data.open` takes it, or the `Data` of a reader.
+        data: a path, the `Data` of a reader, or what is in memory, as `zoo.data.open` takes it: ``(x, y)``,
+            ``((x_train, y_train), (x_test, y_test))``, ``(frame, column)``, a `tf.data.Dataset`.
         model: keyword arguments of the builder.
         epochs: at most. By default as many as make 1,500 steps, between 20 and 200; for adversarial networks 6,000
             steps, between 5 and 400.
         batch_size: examples a step. By default 32, from 10,000 examples on 128, for adversarial networks 64, for images
             beside masks 4.
         optimizer: sgd, momentum, rmsprop, adam or adamw; for their arguments see `zoo.training.optimizers.optimizer`.
+            Or a new one of Keras, with a learning rate or schedule, decay and clipping of its own in place of the
+            arguments below; it says how to make one, and is not changed.
+        loss: of Keras, or its name, in place of that of the task. Of classes it gets one-hot targets float32 (batch,
+            classes), unless its name begins with sparse; numbers are in deviations from their mean.
         learning_rate: at its peak. By default that of the optimizer, for adversarial networks 5e-4.
         schedule: constant, cosine, exponential or step.
         warm_up: share of the steps in which the rate rises, in [0, 1).
@@ -192,6 +198,7 @@ def train(
         batch_size=batch_size,
         patience=patience,
         optimizer=optimizer,
+        loss=loss,
         learning_rate=learning_rate,
         schedule=schedule,
         warm_up=warm_up,
@@ -300,7 +307,7 @@ def evaluate_trained(
     scores_of = calibration_scores(job, network, settings, history.best_epoch, choosing, seed)
     task, facts = job.task.calibrated(network, scores_of)
     task = task.fitted(data.train.targets)
-    model, inputs = task.whole(network, data.preprocess, job.scale), prepared_inputs(data, data.held_out)
+    model, inputs = task.inference_model(network, data.preprocess, job.scale), prepared_inputs(data, data.held_out)
     exam = exam_of(job, network, inputs, seed, weighted=settings.class_weights, epochs=history.epochs)
     outputs: Outputs | None = task.exam_outputs(exam)
     if outputs is None:
@@ -331,7 +338,7 @@ def exam_of(job: Job, network: keras.Model, held_out: np.ndarray, seed: int, **m
     judge = None
     if not job.task.supervised and (job.task.drawn or judges.has_judge(data)):
         judge = judges.scorer(data, job.inputs, held_out, seed, train)
-    what = {"network": network, "inputs": job.inputs, "asked": held_out, "seed": seed, "judge": judge}
+    what = {"network": network, "inputs": job.inputs, "held_out": held_out, "seed": seed, "judge": judge}
     series = data.held_out.series
     return Exam(part, data.held_out.targets, {}, data.held_out.digests, series=series, **what, **more)
 

@@ -58,9 +58,9 @@ def structure(
     with _numbered(model):
         parts += [_kind(model), model.get_config(), model.dtype_policy.get_config()]
     parts.append([(each.shape, each.dtype, each.trainable) for each in model.variables])
-    parts += [_kind(optimizer), _told(optimizer, "learning_rate"), rule.steps, list(metrics)]
+    parts += [_kind(optimizer), _configuration(optimizer, "learning_rate"), rule.steps, list(metrics)]
     parts.append(
-        [_kind(loss), _told(loss), None if _known(loss) else id(loss)] if hasattr(loss, "get_config") else loss
+        [_kind(loss), _configuration(loss), None if _known(loss) else id(loss)] if hasattr(loss, "get_config") else loss
     )
     for arrays in (batches, validation):
         if arrays is not None:
@@ -102,6 +102,6 @@ def _kind(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def _told(value: Any, *numbers: str) -> dict[str, Any]:
+def _configuration(value: Any, *numbers: str) -> dict[str, Any]:
     """The configuration of `value` without its name and `numbers`."""
     return {key: each for key, each in value.get_config().items() if key not in ("name", *numbers)}

@@ -25,6 +25,7 @@ from zoo.artifacts.gate import Gate, compare
 from zoo.artifacts.parity_process import packed, unpacked
 from zoo.artifacts.predictor import outputs
 from zoo.data import images
+from zoo.data.parts import Files
 from zoo.errors import InputError, JobError
 from zoo.files import cache_folder
 from zoo.formats import verifying, writing
@@ -134,14 +135,14 @@ def test_a_file_that_only_one_reader_gives_up_is_named_and_passed_over(cropping:
     good = tuple(sorted((cropping / "inputs" / "photos").rglob("*.png")))
     damaged = tmp_path / "damaged.bmp"
     damaged.write_bytes(bmp(bytes(192), 8, 8, 24)[:-1])  # the graph wants the last byte
-    kind = found.kind
-    expected = outputs(found.model, (*good, good[0]), kind)
+    kind, inputs = found.kind, Files((good[0], damaged, *good[1:]))
+    expected = outputs(found.model, Files((*good, good[0])), kind)
     with Gate() as gate:
-        answered = gate.run(found.folder, (good[0], damaged, *good[1:]), kind, list(found.task.values()))()
+        answered = gate.run(found.folder, inputs, kind, list(found.task.values()))()
     assert answered.positions.tolist() == [0, *range(2, len(good) + 1)]
     assert answered.refused == ((str(damaged), "truncated BMP"),)
     expected = np.insert(expected[: len(good)], 1, 0, axis=0)
-    parity = compare(found.task, found.task.named(expected), answered, kind.formats((good[0], damaged, *good[1:])))
+    parity = compare(found.task, found.task.named(expected), answered, kind.formats(inputs))
     assert parity.passed and parity.files == len(good) and parity.refused == answered.refused
     with Gate() as gate:
         answered = gate.run(found.folder, (damaged, damaged), kind, list(found.task.values()))()
@@ -167,9 +168,10 @@ def test_nothing_of_the_data_stays_where_the_process_is_killed(cropping: Path) -
 import os, signal, sys
 from pathlib import Path
 from zoo.artifacts.gate import Gate
+from zoo.data.parts import Files
 from zoo.kinds import Images
 folder = Path({str(cropping / "fine_tuned")!r})
-files = (Path({str(cropping / "inputs" / "photos" / "red" / "00.png")!r}).read_bytes(),) * 3
+files = Files([Path({str(cropping / "inputs" / "photos" / "red" / "00.png")!r}).read_bytes()] * 3)
 gate = Gate()
 pending = gate.run(folder, files, Images((16, 16), 0.75), ["label"])
 print("asked", flush=True)

@@ -344,7 +344,7 @@ def test_codes_of_a_path_and_its_classes(variational: Path, waves: Path, tmp_pat
     assert found.codes.shape == (8, 4) and found.classes == ("a", "b") and found.targets.tolist() == [0] * 4 + [1] * 4
     assert [note.name for note in found.notes] == ["a/bad.png"]
     some = latents.of_path(asked, tmp_path / "set", most=5, seed=1)
-    assert len(some.codes) == 5 and some.found == 8
+    assert len(some.codes) == 5 and some.total == 8
     again = latents.of_path(asked, tmp_path / "set", most=5, seed=1)
     np.testing.assert_array_equal(some.codes, again.codes)
     flat = latents.of_path(asked, tmp_path / "set" / "b")

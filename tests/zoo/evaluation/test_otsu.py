@@ -63,12 +63,12 @@ def test_the_most_frequent_class() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "asked", "side"),
+    ("train_bright", "bright", "side"),
     [((True, True), True, "bright"), ((False, False), False, "dark"), ((True, False), False, "smaller")],
 )
-def test_the_side_is_chosen_on_training_images(shown: tuple[bool, ...], asked: bool, side: str) -> None:
-    images, masks = zip(*(cells(bright, at) for at, bright in enumerate(shown)), strict=True)
-    image, mask = cells(asked, 9, seed=1)
+def test_the_side_is_chosen_on_training_images(train_bright: tuple[bool, ...], bright: bool, side: str) -> None:
+    images, masks = zip(*(cells(bright, at) for at, bright in enumerate(train_bright)), strict=True)
+    image, mask = cells(bright, 9, seed=1)
     ((name, (found,)),) = by_threshold(images, masks, [image], ["ground", "cell"]).items()
     assert name == f"Otsu's threshold, the {side} side is cell"
     np.testing.assert_array_equal(found, mask)

@@ -101,7 +101,7 @@ def example(request: pytest.FixtureRequest, made: dict[str, Example], tmp_path: 
     if name not in made:
         builder, data = read(name, tmp_path)
         job = prepare(builder, data, {})
-        model = job.task.whole(job.network, job.data.preprocess, job.scale)
+        model = job.task.inference_model(job.network, job.data.preprocess, job.scale)
         card = job.task.to_card() | {"input": job.data.input}
         made[name] = Example(job.data, requested_kind(card, model), model)
     yield made[name]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from support.tables import titanic
 from zoo import InputError
 from zoo.data import arrays, tables
 from zoo.data import open as open_data
+from zoo.kinds.tables.kind import Tables
 
 
 def small(**columns: object) -> pd.DataFrame:
@@ -178,7 +180,7 @@ def test_equal_rows_and_groups_stay_on_one_side() -> None:
     [
         (small().rename(columns={"target": "kind"}), {}, "no column is named .*--target COLUMN; there are a, kind"),
         (small(), {"target": "kind"}, "no column 'kind' for target; there are a, target"),
-        (small(target=["x", None] * 10), {}, r"row 1: the target 'target' is missing \(10 such rows\)"),
+        (small(target=[None] * 20), {}, r"row 0: the target 'target' is missing \(20 such rows\)"),
         (small(b=[1.5] * 7 + [np.inf] + [2.5] * 12), {}, "row 7, column 'b': expected a finite number, received inf"),
         (small(b=[1e300, 1.0] * 10), {}, "row 0, column 'b': .*float32"),
         (small(a=1.0), {}, "no column to learn from; a: the same value"),
@@ -285,3 +287,53 @@ def test_a_column_that_says_something_in_the_held_out_part_alone_is_told_and_pas
         found = prepared_inputs(data, part)
         assert np.isfinite(found).all() and np.abs(found).max() < 10
         assert np.abs(found[..., 1]).max() < 1e-30
+
+
+@pytest.mark.parametrize(
+    ("separator", "form", "pattern"),
+    [
+        ("\t", "{},{:02d}", "1234,56"),
+        (";", "1.{:03d},{:02d} €", "1.234,56 €"),
+        (",", '"$1,{:03d}.{:02d}"', "1,234.56 $"),
+    ],
+)
+def test_written_numbers_are_read_alike_in_training_prediction_and_scoring(
+    tmp_path: Path, separator: str, form: str, pattern: str
+) -> None:
+    rows = [(form.format(number * 7 % 40, number), "xy"[number % 2]) for number in range(60)]
+    path = tmp_path / ("t.tsv" if separator == "\t" else "t.csv")
+    path.write_text("\n".join(separator.join(row) for row in [("price", "target"), *rows]))
+    data = tables(path)
+    assert data.input["numeric"] == ["price"] and data.input["spellings"] == [pattern]
+    number, _, unit = pattern.partition(" ")
+    assert [note.reason for note in data.intake] == [f"numbers, as {number}" + (f" with {unit}" if unit else "")]
+    kind = Tables.from_card(json.loads(json.dumps(data.kind.to_card())))
+    assert kind == data.kind
+    part, _ = kind.labelled(path, data.task)
+    assert set(part.digests) == set(data.train.digests + data.validation.digests)
+    value = rows[3][0].strip('"')
+    expected = float(part.inputs["numeric"][3, 0])
+    new = [{"price": value}, {"price": expected}, {"price": "unknown"}, {"price": "cheap"}]
+    raw = kind.raw(new)
+    assert raw.inputs["numeric"][:2, 0].tolist() == [expected] * 2 and np.isnan(raw.inputs["numeric"][2, 0])
+    assert raw.errors == {3: f"column 'price': expected a number like {pattern}, received 'cheap'"}
+    path.write_text("\n".join(separator.join(row) for row in [("price", "target"), rows[3]]))  # one row decides nothing
+    assert kind.raw(path).inputs["numeric"].tolist() == [[expected]]
+
+
+def test_written_targets_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,price\n" + "".join(f'{number * 7 % 11},"€ 1.{number:03d},50"\n' for number in range(60)))
+    data = tables(path, target="price")
+    assert data.task.name == "regression" and data.input["written"] == ["price"]
+    part, _ = data.kind.labelled(path, data.task)
+    assert part.targets[:3, 0].tolist() == [1000.5, 1001.5, 1002.5]
+
+
+def test_a_card_of_0_1_0_says_nothing_of_spellings(file: Path) -> None:
+    card = {
+        name: value for name, value in tables(file).input.items() if name not in ("stripped", "written", "spellings")
+    }
+    assert Tables.from_card(card).to_card() == card
+    checks = Tables.card_checks(card | {"written": ["a"]}, supervised=True)
+    assert checks["spellings?"](["1,234.56 kg"]) and not checks["spellings?"](["1,23"]) and not checks["spellings?"]([])

@@ -199,7 +199,7 @@ def test_texts_to_predict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ({"text": ["", "a b", "c d"] * 4, "y": ["x", "z", "z"] * 4}, {}, r"class 'x' has 0 text\(s\).*4 texts being"),
         ({"text": [""] * 12, "y": [0, 1] * 6}, {}, "every text is empty"),
         ({"text": ["a b", "c d"] * 6, "y": ["x"] * 12}, {}, "at least two classes"),
-        ({"text": ["a b", "c d"] * 6, "y": ["x", None] * 6}, {}, "row 1: the target 'y' is missing"),
+        ({"text": ["a b", "c d"] * 6, "y": [None] * 12}, {"target": "y"}, "row 0: the target 'y' is missing"),
         ({"a": [1.5, 2.5] * 6, "y": [0, 1] * 6}, {}, "no column of texts"),
         ({"text": ["a b", "c d"] * 6, "y": [0, 1] * 6}, {"length": 0}, "length of 1"),
     ],

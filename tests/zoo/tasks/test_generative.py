@@ -169,9 +169,9 @@ def test_a_bound_of_bits_is_that_of_a_probability() -> None:
     means = np.array([0.0, 3.2, 128.0, 254.9])
     every = np.arange(256.0)[:, None]
     for deviation in (0.3, 2.0, 60.0):
-        total = np.exp(_log_probability(every, means[None], deviation, whole=True)).sum(axis=0)
+        total = np.exp(_log_probability(every, means[None], deviation, rounded=True)).sum(axis=0)
         np.testing.assert_allclose(total, 1, rtol=1e-6)
-    far = _log_probability(np.array([255.0]), np.array([0.0]), 2.0, whole=True)
+    far = _log_probability(np.array([255.0]), np.array([0.0]), 2.0, rounded=True)
     assert np.isfinite(far).all() and far < -1000
 
 
@@ -327,7 +327,7 @@ def test_other_data_is_refused() -> None:
     table = arrays(np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32), np.arange(60) % 2)
     with pytest.raises(InputError, match="dcgan takes images"):
         zoo.train("dcgan", table)
-    with pytest.raises(InputError, match="normal classes can be told where there are classes"):
+    with pytest.raises(InputError, match="normal classes can be named where there are classes"):
         zoo.train("dense_autoencoder", arrays(np.eye(60, 5), np.arange(60.0)), normal=["1"])
 
 

@@ -339,3 +339,18 @@ def test_a_negative_patience_is_named() -> None:
 def test_wrong_ranges_are_named(wrong: dict) -> None:
     with pytest.raises(InputError, match="expected 0 < lowest < highest"):
         find_learning_rate("mlp", table(), **wrong)
+
+
+def test_what_is_in_memory_is_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo.artifacts import artifact
+
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).normal(size=(80, 3))
+    frame = pd.DataFrame(rows, columns=["a", "b", "c"]).assign(kind=np.where(rows[:, 0] > 0, "high", "low"))
+    trained = train("mlp", (frame, "kind"), epochs=10, learning_rate=0.01)
+    assert trained.data.classes == ("high", "low") and trained.evaluation.accuracy > 0.8
+    assert artifact.folder_for(trained.data.source, None) == Path("saved_models/data_frame")
+    hot = np.eye(2)[(rows[:, 0] > 0).astype(int)]
+    trained = train("mlp", ((rows[:60], hot[:60]), (rows[60:], hot[60:])), epochs=10, learning_rate=0.01)
+    assert trained.evaluation.part == "test" and trained.evaluation.accuracy > 0.8
+    assert artifact.folder_for(trained.data.source, None) == Path("saved_models/arrays")

@@ -117,8 +117,8 @@ def _jpeg(encoded: tf.Tensor, data: tf.Tensor) -> Read:
         return exif | (_uint(data, at, 2, big=True) == 0xFFDA)  # where the compressed data starts
 
     at = _walk(data, 2, segment_length, wanted)
-    found = _uint(data, at, 2, big=True) == 0xFFE1
-    return pixels, at + 4, tf.where(found, _uint(data, at + 2, 2, big=True) - 2, 0)
+    is_exif = _uint(data, at, 2, big=True) == 0xFFE1
+    return pixels, at + 4, tf.where(is_exif, _uint(data, at + 2, 2, big=True) - 2, 0)
 
 
 def _png(encoded: tf.Tensor, data: tf.Tensor) -> Read:
@@ -274,8 +274,8 @@ def _webp(encoded: tf.Tensor, data: tf.Tensor) -> Read:
         lambda at: 8 + (_uint(data, at + 4, 4) + 1) // 2 * 2,
         lambda at: _uint(data, at, 4, big=True) == _name(b"EXIF"),
     )
-    found = extended & (flags & 8 > 0)
-    return pixels, at + 8, tf.where(found, _uint(data, at + 4, 4), 0)
+    is_exif = extended & (flags & 8 > 0)
+    return pixels, at + 8, tf.where(is_exif, _uint(data, at + 4, 4), 0)
 
 
 # What is on the way from bytes to pixels.
@@ -288,9 +288,9 @@ def _name(name: bytes) -> int:
 def _uint(data: tf.Tensor, at: tf.Tensor | int, count: int, big: bool = False) -> tf.Tensor:
     """The number in `count` bytes: int64, of the shape of `at`. The last of `data` is a 0, as are all past the end."""
     offsets = tf.expand_dims(tf.cast(at, tf.int64), -1) + tf.constant(list(range(count)), tf.int64)
-    found = tf.cast(tf.gather(data, tf.minimum(offsets, tf.size(data, tf.int64) - 1)), tf.int64)
+    digits = tf.cast(tf.gather(data, tf.minimum(offsets, tf.size(data, tf.int64) - 1)), tf.int64)
     weights = [256**place for place in range(count)]
-    return tf.reduce_sum(found * tf.constant(weights[::-1] if big else weights, tf.int64), -1)
+    return tf.reduce_sum(digits * tf.constant(weights[::-1] if big else weights, tf.int64), -1)
 
 
 def _one_of(value: tf.Tensor, values: Iterable[int]) -> tf.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -13,18 +13,26 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.data.notes import Note
-from zoo.data.splits import SPLITS
 from zoo.errors import InputError
 from zoo.files import read_bytes
-from zoo.kinds.class_folders import UNLABELLED, Example, listed_files
-from zoo.kinds.images import decoding, exportable, manifests
+from zoo.kinds.class_folders import Example, listed_files
+from zoo.kinds.images import decoding, exportable
+from zoo.kinds.images.manifest_columns import Naming
+from zoo.kinds.images.manifest_examples import SUFFIXES, examples_of
 
-RARE = 0.01  # share of the files up to which a format is told as odd
+RARE = 0.01  # share of the files up to which a format is noted as odd
 UNREAD = "read here and by zoo serve, not by the exported model alone; make it PNG where that matters"
 WITHOUT_LABELS = "; or, for autoencoders and GANs, read it without labels (labels=False, --no-labels)"
 
 
-def labelled(path: str | Path, *, multi_label: bool = False, labels: bool = True) -> tuple[list[Example], list[Note]]:
+def labelled(
+    path: str | Path,
+    *,
+    multi_label: bool = False,
+    labels: bool = True,
+    known: Collection[str] = (),
+    naming: Naming | None = None,
+) -> tuple[list[Example], list[Note]]:
     """Images with their labels, before any split; forms and errors as `images`.
 
     Args:
@@ -32,6 +40,8 @@ def labelled(path: str | Path, *, multi_label: bool = False, labels: bool = True
         multi_label: a row of a manifest without a label is an example that has none of them, rather than left out;
             taken for granted where a row has several.
         labels: False for images without, as in `images`.
+        known: classes of a model, which folders may be named after.
+        naming: what the user says of a manifest.
 
     Returns:
         those whose header is that of an image, by name; and notes on the others.
@@ -41,12 +51,12 @@ def labelled(path: str | Path, *, multi_label: bool = False, labels: bool = True
     path = Path(path)
     notes: list[Note] = []
     if path.is_dir():
-        listed = list(listed_files(path, notes, labels))
-    elif path.suffix.lower() in (".csv", ".jsonl", ".ndjson") and path.is_file():
-        listed = list(_manifest(path, notes, labels))
-        if not multi_label and all(len(example.labels) < 2 for example in listed):
-            notes += [Note(example.name, "left out", "no label in its row") for example in listed if not example.labels]
-            listed = [example for example in listed if example.labels]
+        if naming:
+            raise InputError(f"{path} is a folder; columns, images and suffix are those of a manifest (.csv, .jsonl)")
+        listed = list(listed_files(path, notes, labels, known))
+    elif path.suffix.lower() in SUFFIXES and path.is_file():
+        how = {"labels": labels, "multi_label": multi_label, "naming": naming, "known": known}
+        listed = examples_of(path, notes, **how)
     elif path.exists():
         raise InputError(f"{path} is a file: expected a folder of images, or a manifest (.csv, .jsonl)")
     else:
@@ -72,35 +82,8 @@ def decodable(examples: Sequence[Example]) -> dict[str, str]:
         return None
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = zip(examples, pool.map(reason, examples), strict=True)
-        return {example.name: why for example, why in found if why is not None}
-
-
-def _manifest(path: Path, notes: list[Note], labels: bool) -> Iterator[Example]:
-    seen: dict[str, tuple[int, dict]] = {}
-    for number, row in manifests.rows(path):
-        where = f"{path}, row {number}"
-        if not (row.get("path") or "").strip() or (labels and row.get("label") is None):
-            columns = "columns path and label" if labels else "column path"
-            raise InputError(f"{where}: expected the {columns}, received {row}")
-        if not labels:
-            row |= {"label": UNLABELLED}  # an image under two labels is not two different things then
-        label = row["label"]
-        listed = label if isinstance(label, list) else str(label).split(";")
-        listed = tuple(dict.fromkeys(text for text in (str(each).strip() for each in listed) if text))
-        split = str(row.get("split") or "").strip().lower() or None
-        if split is not None and split not in SPLITS:
-            raise InputError(f"{where}: expected split to be train, val or test, received {split!r}")
-        name = str(row["path"]).strip()
-        if name in seen:
-            before, other = seen[name]
-            if other != row:
-                raise InputError(f"{path}: rows {before} and {number} say different things of {name}; keep one of them")
-            notes.append(Note(name, "kept", f"listed twice; row {number} is passed over"))
-            continue
-        seen[name] = (number, row)
-        group = str(row["group"]).strip() if row.get("group") not in (None, "") else None
-        yield Example(path.parent / name, name, listed, SPLITS[split] if split else None, group)
+        reasons = zip(examples, pool.map(reason, examples), strict=True)
+        return {example.name: why for example, why in reasons if why is not None}
 
 
 def readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
@@ -109,20 +92,20 @@ def readable(examples: Iterable[Example], notes: list[Note]) -> list[Example]:
     def look(example: Example) -> tuple[Example | None, list[Note], str]:
         try:
             content = read_bytes(example.path)
-            found, unread = decoding.probe(content), exportable.refusal(content)
+            image, unread = decoding.probe(content), exportable.refusal(content)
         except decoding.DecodeError as error:
             return None, [Note(example.name, "left out", str(error))], ""
         except (OSError, ValueError) as error:  # ValueError: a null byte in a manifest's path
             return None, [Note(example.name, "left out", f"can't be read: {getattr(error, 'strerror', error)}")], ""
         named = decoding.EXTENSIONS.get(example.path.suffix.lower())
         odd = []
-        if named != found.format:
+        if named != image.format:
             odd.append(
-                Note(example.name, "kept", f"named {example.path.suffix or 'without suffix'}, is {found.format}")
+                Note(example.name, "kept", f"named {example.path.suffix or 'without suffix'}, is {image.format}")
             )
         if unread is not None:
             odd.append(Note(example.name, "kept", f"{unread}: {UNREAD}"))
-        return example._replace(digest=sha256(content).hexdigest()), odd, found.format
+        return example._replace(digest=sha256(content).hexdigest()), odd, image.format
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         looked = list(pool.map(look, examples))

@@ -50,13 +50,13 @@ def parts(folder: Path) -> dict[str, tuple[Path, Path]]:
         raise InputError(f"{folder}: expected {SHAPES}; found no such file")
     if len(sets) > 1:
         raise InputError(f"{folder}: there are several data sets, {', '.join(sorted(sets))}; give each its own folder")
-    found = next(iter(sets.values()))
+    files = next(iter(sets.values()))
     for part in ("train", "test"):
-        kinds = {kind for each, kind in found if each == part}
+        kinds = {kind for each, kind in files if each == part}
         if len(kinds) == 1:
             raise InputError(f"{folder}: the {part} part has {kinds.pop()} only; expected {SHAPES}")
     return {
-        part: (found[part, "images"], found[part, "labels"]) for part in ("train", "test") if (part, "images") in found
+        part: (files[part, "images"], files[part, "labels"]) for part in ("train", "test") if (part, "images") in files
     }
 
 

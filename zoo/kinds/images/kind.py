@@ -25,6 +25,9 @@ from zoo.files import digest, read_bytes
 from zoo.kinds.class_folders import UNLABELLED
 from zoo.kinds.images import decoding, exportable, idx, masks
 from zoo.kinds.images.folders import LabelSets, labelled
+from zoo.kinds.images.manifest_columns import are_images
+from zoo.kinds.images.manifest_examples import SUFFIXES
+from zoo.kinds.images.manifests import JSON_LINES
 from zoo.kinds.images.sources import expanded
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Written
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 BYTES = "image_bytes"
 MEMORY = 8 << 30  # bytes of decoded images that are kept at once
-MANIFESTS = (".csv", ".jsonl", ".ndjson")
+NAMING = ("path_column", "label_column", "images", "suffix")  # options of manifests alone
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,17 @@ class Images(Kind):
                 return "masks"
             # Images beside as many captions or boxes in .txt are no texts where labels are given up.
             return cls.name if look.asks("labels") or not look.mostly(".txt") else None
-        manifest = look.name.endswith((".jsonl", ".ndjson")) or (look.head is not None and "path" in look.head.names)
-        return cls.name if manifest else None
+        if look.name.endswith(JSON_LINES) or look.asks(*NAMING):
+            return cls.name
+        if look.head is None:
+            return None
+        if "path" in look.head.names:
+            return cls.name
+        # A first row of names over a column of numbers without one, an index, is not seen as a header everywhere.
+        names, *rows = [look.head.names, *look.head.rows] if look.head.header else look.head.rows
+        rows = [dict(zip(names, row, strict=False)) for row in rows]
+        plain = not set(look.options) - {"labels", "seed"}
+        return cls.name if plain and are_images(look.path, rows) else None
 
     def raw(self, source: Any, *, every: bool = False) -> Raw:
         """Find images to predict; they are decoded later.
@@ -123,15 +135,15 @@ class Images(Kind):
         if idx.holds(Path(source)):
             return _idx_part(Path(source), self, task), []
         if task.pixelwise:
-            examples, found, notes = masks.labelled(source)
+            examples, by_name, notes = masks.labelled(source)
         else:
-            examples, notes = labelled(source, multi_label=task.several)
+            examples, notes = labelled(source, multi_label=task.several, known=task.names)
         splits = {example.split for example in examples}
         part = next((split for split in ("test", "validation") if split in splits), None)
         examples = [example for example in examples if part is None or example.split == part]
         names, digests = tuple(e.name for e in examples), tuple(e.digest for e in examples)
         raw = LabelSets([example.labels for example in examples], names, str(source), task.names)
-        targets = task.encode(masks.Masks([found[n] for n in names], names, str(source)) if task.pixelwise else raw)
+        targets = task.encode(masks.Masks([by_name[n] for n in names], names, str(source)) if task.pixelwise else raw)
         return Part(Files(example.path for example in examples), targets, names, digests), notes
 
     def sources(self, paths: Sequence[str]) -> Iterator[Any]:
@@ -190,10 +202,10 @@ class Images(Kind):
             called = [f"{part} {at}" for part, (pixels, _) in read.items() for at in range(len(pixels))]
             pixels = Files(image for images, _ in read.values() for image in images)
             return Raw(called, pixels, {}), [str(label) for _, labels in read.values() for label in labels], []
-        if path.is_file() and path.suffix.lower() not in MANIFESTS:
+        if path.is_file() and path.suffix.lower() not in SUFFIXES:
             raise InputError(f"{path}: expected a folder of images, or a manifest (.csv, .jsonl)")
         classes = tuple(names) != (UNLABELLED,)
-        examples, notes = labelled(path, labels=classes)
+        examples, notes = labelled(path, labels=classes, known=names)
         if classes and not examples:
             classes = False  # none of them is in the folder of a class
             examples, notes = labelled(path, labels=False)
@@ -202,7 +214,7 @@ class Images(Kind):
         raw = Raw([each.name for each in examples], Files(each.path for each in examples), {})
         return raw, [";".join(each.labels) for each in examples] if classes else None, notes
 
-    def whole(self, item: Any, size: tuple[int, int]) -> np.ndarray:
+    def resized_image(self, item: Any, size: tuple[int, int]) -> np.ndarray:
         """One image as people see it, uint8 (height, width, 3), resized to `size`.
 
         Raises:
@@ -222,9 +234,9 @@ class Images(Kind):
     # ---- training ----
 
     def completed(self, part: Part, input_size: int | None, source: Any) -> Images:
-        """With the size that a network takes: as asked for, or the images' own median, rounded to 8, from 8 to 96.
+        """With the size that a network takes: as given, or the images' own median, rounded to 8, from 8 to 96.
 
-        Of whole images, whose pixels are told apart, rounded to 16, from 16 to 192.
+        Of images with masks rounded to 16, from 16 to 192.
         """
         if self.size is not None:
             return super().completed(part, input_size, source)

@@ -1,10 +1,11 @@
-"""Manifests of images before their files are looked at: CSV with a header, or JSON Lines."""
+"""Rows of manifests of images: CSV with a header and any separator, or JSON Lines."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 from zoo.data.csv_files import text_of
 from zoo.errors import InputError
 
-_ROW = dict[str, Any]
+Row = dict[str, Any]
+JSON_LINES = (".jsonl", ".ndjson")
+SEPARATORS = (",", ";", "\t", "|")
 
 
-def rows(path: Path) -> Iterator[tuple[int, _ROW]]:
+def rows(path: Path) -> Iterator[tuple[int, Row]]:
     """The rows of a manifest, and the line of the file that each begins in (from 1 on).
 
     Values of CSV are strings. Those of JSON Lines are what JSON has; ``path`` is a string, ``label`` a string, a
@@ -26,12 +29,13 @@ def rows(path: Path) -> Iterator[tuple[int, _ROW]]:
             the row.
     """
     text = text_of(path, "a manifest")
-    yield from _csv(path, text) if path.suffix.lower() == ".csv" else _json_lines(path, text)
+    yield from _json_lines(path, text) if path.suffix.lower() in JSON_LINES else _csv(path, text)
 
 
-def _csv(path: Path, text: str) -> Iterator[tuple[int, _ROW]]:
+def _csv(path: Path, text: str) -> Iterator[tuple[int, Row]]:
     # Strict: a quotation mark that never closes would swallow the rows after it.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    separator = _separator(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     names: list[str] = []
     line = 1
     try:
@@ -40,16 +44,20 @@ def _csv(path: Path, text: str) -> Iterator[tuple[int, _ROW]]:
             if not fields:
                 continue
             if not names:
-                names = fields
+                names = [name.strip() for name in fields]
+                while names and not names[-1]:  # columns that a spreadsheet leaves behind
+                    names.pop()
                 if twice := next((name for name in names if names.count(name) > 1), None):
                     raise InputError(f"{path}: two columns are named {twice!r}; expected each name once")
                 continue
+            while len(fields) > len(names) and not fields[-1]:
+                fields.pop()
             if len(fields) > len(names):
                 raise InputError(
-                    f"{path}, row {number}: expected {len(names)} fields, received more; put a field with a comma in "
-                    "quotes"
+                    f"{path}, row {number}: expected {len(names)} fields, received more; put a field with "
+                    f"{separator!r} in quotes"
                 )
-            yield number, dict(zip(names, fields + [None] * (len(names) - len(fields)), strict=True))
+            yield number, dict(zip(names, fields, strict=False))
     except csv.Error as error:
         raise InputError(
             f"{path}, row {line}: expected a manifest in CSV; {error}; put a field with commas, quotation marks or "
@@ -57,7 +65,14 @@ def _csv(path: Path, text: str) -> Iterator[tuple[int, _ROW]]:
         ) from error
 
 
-def _json_lines(path: Path, text: str) -> Iterator[tuple[int, _ROW]]:
+def _separator(text: str) -> str:
+    """What stands between the names of the columns, in the first line that is not empty."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    bare = re.sub('"[^"]*"', "", first)
+    return max(SEPARATORS, key=bare.count)
+
+
+def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(io.StringIO(text, newline=""), 1):
         if not line.strip():
             continue
@@ -71,23 +86,24 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, _ROW]]:
         if not isinstance(row, dict):
             raise InputError(f"{where}: expected a JSON object with path and label, received {_kind(row)}")
         for name, value in row.items():
-            _check_value(where, name, value)
+            check_value(where, name, value)
         yield number, row
 
 
-def _once(pairs: list[tuple[str, Any]]) -> _ROW:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _once(pairs: list[tuple[str, Any]]) -> Row:
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"the name {next(name for name in names if names.count(name) > 1)!r} is given twice")
-    return found
+    return unique
 
 
 def _refused(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _check_value(where: str, name: str, value: Any) -> None:
+def check_value(where: str, name: str, value: Any) -> None:
+    """Raise an InputError where a value is none that ``path``, ``label``, ``split`` or ``group`` may have."""
     if name not in ("path", "label", "split", "group"):
         return
     for each in value if name == "label" and isinstance(value, list) else [value]:

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.data.file_tree import walk
 from zoo.data.notes import Note
 from zoo.data.splits import SPLITS
-from zoo.data.walking import walk
 from zoo.errors import InputError
 from zoo.files import read_bytes
 from zoo.kinds.class_folders import Example
@@ -36,7 +36,7 @@ class Mask:
         path: of the file, a PNG.
         name: its path inside the folder that was read.
         size: height and width in pixels.
-        found: grey value -> pixels that have it.
+        value_counts: grey value -> pixels that have it.
         digest: sha256 of its size and pixels.
         greys: the value of each class; empty as long as no task has said.
     """
@@ -44,14 +44,14 @@ class Mask:
     path: Path
     name: str
     size: tuple[int, int]
-    found: Mapping[int, int]
+    value_counts: Mapping[int, int]
     digest: str
     greys: tuple[int, ...] = ()
 
     @property
     def counts(self) -> np.ndarray:
         """Pixels of each class, int64 (classes,)."""
-        return np.array([self.found.get(grey, 0) for grey in self.greys], np.int64)
+        return np.array([self.value_counts.get(grey, 0) for grey in self.greys], np.int64)
 
     def pixels(self) -> np.ndarray:
         """Positions of the classes, uint8 (height, width).
@@ -65,10 +65,10 @@ class Mask:
             raise InputError(f"{self.path}: {error}; it could be read before") from error
         place = np.full(256, len(self.greys), np.uint8)
         place[list(self.greys)] = np.arange(len(self.greys))
-        found = place[greys]
-        if found.shape != self.size or found.max(initial=0) >= len(self.greys):
+        positions = place[greys]
+        if positions.shape != self.size or positions.max(initial=0) >= len(self.greys):
             raise InputError(f"{self.path} was changed while it was in use: expected {_of(self.size)} of known classes")
-        return found
+        return positions
 
     def of(self, greys: tuple[int, ...]) -> Mask:
         """The same of a task whose classes have these values."""
@@ -153,7 +153,7 @@ def classes(root: Path, masks: Sequence[Mask]) -> tuple[tuple[str, ...], tuple[i
     Raises:
         InputError: the file can't be read, names one twice, or a mask has a value that it does not name.
     """
-    values = sorted({value for mask in masks for value in mask.found})
+    values = sorted({value for mask in masks for value in mask.value_counts})
     file = next((root / name for name in CLASSES if (root / name).is_file()), None)
     if file is None:
         return tuple(map(str, values)), tuple(values)
@@ -167,11 +167,11 @@ def classes(root: Path, masks: Sequence[Mask]) -> tuple[tuple[str, ...], tuple[i
         raise InputError(f"{file}: expected different names of classes, one a line, received {twice or 'none'!r}")
     if tuple(values) == BINARY and len(names) == len(BINARY):
         return names, BINARY
-    strange = next((mask for mask in masks if max(mask.found) >= len(names)), None)
+    strange = next((mask for mask in masks if max(mask.value_counts) >= len(names)), None)
     if strange is not None:
         raise InputError(
-            f"{root}: {strange.name} has pixels of value {max(strange.found)}, and {file.name} names {len(names)} "
-            f"classes, 0 to {len(names) - 1}; name all of them, one a line, in the order of the values"
+            f"{root}: {strange.name} has pixels of value {max(strange.value_counts)}, and {file.name} names "
+            f"{len(names)} classes, 0 to {len(names) - 1}; name all of them, one a line, in the order of the values"
         )
     return names, tuple(range(len(names)))
 
@@ -225,18 +225,18 @@ def _pairs(root: Path, split: str | None, top: Path, notes: list[Note]) -> Itera
 
 def _by_stem(folder: Path, root: Path, notes: list[Note]) -> dict[str, Path]:
     """Path inside `folder` without suffix -> file; names that two files have are left out."""
-    found: dict[str, list[Path]] = {}
+    by_stem: dict[str, list[Path]] = {}
     for file in walk(folder, notes, root):
         inner = PurePosixPath(file.relative_to(folder).as_posix())
         if any(part.startswith(".") for part in inner.parts) or inner.name in ("Thumbs.db", "desktop.ini"):
             notes.append(Note(file.relative_to(root).as_posix(), "left out", "hidden"))
         else:
-            found.setdefault(str(inner.with_suffix("")), []).append(file)
-    for several in found.values():
+            by_stem.setdefault(str(inner.with_suffix("")), []).append(file)
+    for several in by_stem.values():
         if len(several) > 1:
             names = ", ".join(file.name for file in several)
             notes.append(Note(several[0].relative_to(root).as_posix(), "left out", f"files of one name: {names}"))
-    return {stem: several[0] for stem, several in found.items() if len(several) == 1}
+    return {stem: several[0] for stem, several in by_stem.items() if len(several) == 1}
 
 
 def read_mask(path: Path, root: Path) -> Mask:
@@ -252,9 +252,9 @@ def read_mask(path: Path, root: Path) -> Mask:
     """
     greys = grey_values(read_bytes(path))
     counts = np.bincount(greys.ravel(), minlength=256)
-    found = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+    value_counts = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
     content = sha256(repr(greys.shape).encode() + greys.tobytes()).hexdigest()
-    return Mask(path, path.relative_to(root).as_posix(), (greys.shape[0], greys.shape[1]), found, content)
+    return Mask(path, path.relative_to(root).as_posix(), (greys.shape[0], greys.shape[1]), value_counts, content)
 
 
 def _mask(root: Path, example: Example, path: Path) -> Mask | Note:

@@ -18,6 +18,7 @@ from zoo.kinds.images.assembling import data_of, reasons, without_contradictions
 from zoo.kinds.images.folders import LabelSets, decodable, emptied, labelled
 from zoo.kinds.images.idx import SHAPES, parts, read_part
 from zoo.kinds.images.kind import Images
+from zoo.kinds.images.manifest_columns import Naming
 from zoo.kinds.images.masks import Masks, classes, holds
 from zoo.kinds.images.masks import labelled as pairs
 from zoo.tasks.classification import Classification
@@ -36,6 +37,10 @@ def images(
     verify: Verify | None = None,
     multi_label: bool = False,
     labels: bool = True,
+    path_column: str | None = None,
+    label_column: str | Sequence[str] | None = None,
+    images: str | Path | None = None,
+    suffix: str | None = None,
 ) -> Data:
     """Read images, labelled or not.
 
@@ -43,6 +48,11 @@ def images(
     ``test/`` of such; a CSV (with a header) or JSON Lines manifest with ``path``, ``label`` and, if wanted, ``split``
     and ``group``, paths being relative to it. Several labels in a manifest are separated by ``;`` (a list in JSON)
     and make the task multi-label. Nothing in the folder is changed.
+
+    Parts may have other names (``training_set``, ``02_test``), and so may the columns of a manifest: that of the paths
+    is the one whose values are files that are there, as they are, with a suffix, in a folder beside the manifest, or
+    without folders of another machine; columns of 0 and 1 are classes, or several labels; ``is_valid`` says the part.
+    How each was read is in the notes.
 
     Args:
         path: the folder or the manifest.
@@ -55,6 +65,10 @@ def images(
         labels: False for models that learn from images alone: every image below the folder or in the manifest is of
             one class, `UNLABELLED`. Only train, val and test folders at the top, and ``split`` and ``group`` in a
             manifest, keep their meaning.
+        path_column: of a manifest, the column of the paths.
+        label_column: of a manifest, the column of the labels, or several of 0 and 1.
+        images: folder of the files that a manifest lists.
+        suffix: of these files, as ``.jpg``, where the manifest leaves it out.
 
     Raises:
         InputError: no such path, nothing readable, fewer than two classes, too few images to hold any out, or
@@ -68,7 +82,8 @@ def images(
             f"{path} has images/ beside masks/, which are no classes of images: zoo train unet {path} learns the class "
             "of every pixel; without labels (labels=False, --no-labels) all of them are images"
         )
-    examples, notes = labelled(path, multi_label=multi_label, labels=labels)
+    naming = Naming(path_column, label_column, images, suffix)
+    examples, notes = labelled(path, multi_label=multi_label, labels=labels, naming=naming)
     listed = examples
     _check(path, examples, multi_label, labels, notes)  # before the long part
     failures = (verify or decodable)(examples)
@@ -139,7 +154,7 @@ def masks(path: str | Path, *, validation: float = 0.2, seed: int = 0) -> Data:
     """
     assembling.check_share(validation)
     root = Path(path)
-    examples, found, notes = pairs(root)
+    examples, by_name, notes = pairs(root)
     failures = decodable(examples)
     notes += [Note(name, "left out", reason) for name, reason in failures.items()]
     examples = [example for example in examples if example.name not in failures]
@@ -148,7 +163,7 @@ def masks(path: str | Path, *, validation: float = 0.2, seed: int = 0) -> Data:
         raise InputError(f"{root}: expected images with masks of the same names, found none{reasons(notes)}")
     if not any(example.split in (None, "train") for example in examples):
         raise InputError(f"{root}: expected images to train on, found only held-out ones{reasons(notes)}")
-    every = [found[example.name] for example in examples]
+    every = [by_name[example.name] for example in examples]
     task = Segmentation(*classes(root, every))
     check_names(root, task.names)
     targets = task.encode(Masks(every, [example.name for example in examples], str(root)))
@@ -175,13 +190,13 @@ def idx(folder: str | Path, *, seed: int = 0, validation: float = 0.2) -> Data:
     """
     folder = Path(folder)
     assembling.check_share(validation)
-    found = parts(folder)
-    if "train" not in found:
+    files = parts(folder)
+    if "train" not in files:
         raise InputError(f"{folder}: expected {SHAPES}; there is no training part")
     images, labels, names, sides = [], [], [], []
     for part, side in (("train", "train"), ("test", "test")):
-        if part in found:
-            pixels, positions = read_part(*found[part])
+        if part in files:
+            pixels, positions = read_part(*files[part])
             images.append(pixels)
             labels.append(positions)
             names += [f"{part} {index}" for index in range(len(pixels))]
@@ -198,7 +213,7 @@ def idx(folder: str | Path, *, seed: int = 0, validation: float = 0.2) -> Data:
         rows,
         Classification(classes),
         source=folder,
-        sides=np.array(sides, dtype=object) if "test" in found else None,
+        sides=np.array(sides, dtype=object) if "test" in files else None,
         notes=[],
         kind=Images.of_pixels(pixels),
         validation=validation,

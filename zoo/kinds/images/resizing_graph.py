@@ -58,10 +58,10 @@ def _resample(lines: tf.Tensor, length: int) -> tf.Tensor:
             return tf.cast(tf.clip_by_value(tf.floor((sums + 2.0**21) * 2.0**-22), 0.0, 255.0), tf.uint8)
 
         starts = tf.range(0, blocks * block, block)
-        found = tf.map_fn(
+        blocks_of_rows = tf.map_fn(
             one, starts, fn_output_signature=tf.TensorSpec((block, None), tf.uint8), parallel_iterations=1
         )
-        return tf.reshape(found, (blocks * block, -1, 3))[:length]
+        return tf.reshape(blocks_of_rows, (blocks * block, -1, 3))[:length]
 
     return tf.cond(count == length, lambda: lines, resampled)
 

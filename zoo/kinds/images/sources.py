@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from zoo.data.file_tree import walk
 from zoo.data.notes import Note
-from zoo.data.walking import walk
 from zoo.errors import InputError
 
 
@@ -23,8 +23,8 @@ def named(paths: Iterable[str], stdin: TextIO) -> Iterator[str]:
             yield from (line for line in map(str.strip, stdin) if line)
         elif Path(path).exists() or not glob.has_magic(path):
             yield path
-        elif found := sorted(glob.glob(path, recursive=True)):
-            yield from found
+        elif matches := sorted(glob.glob(path, recursive=True)):
+            yield from matches
         else:
             raise InputError(f"{path}: no file fits this pattern")
 

@@ -23,7 +23,7 @@ from zoo.kinds.sequences.windows import Series
 from zoo.tasks.forecasting import Forecasting
 
 TIMES = ("time", "date", "datetime", "timestamp")  # a column of such a name is the time, if none is named
-WINDOW = 24  # rows to look back, unless asked for: a day of hours, two years of months
+WINDOW = 24  # rows to look back, by default: a day of hours, two years of months
 
 
 def forecasts(

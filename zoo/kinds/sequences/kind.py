@@ -58,7 +58,7 @@ class Sequences(Steps):
 
     @classmethod
     def recognises(cls, look: Look) -> str | None:
-        """Files of the UEA and UCR archives, and tables for which a window, a horizon or a series is asked."""
+        """Files of the UEA and UCR archives, and tables for which a window, a horizon or a series is given."""
         if look.name.endswith(".ts") or any(name.endswith(".ts") for name in look.top):
             return cls.name
         return cls.name if look.head is not None and look.asks("window", "horizon", "series") else None

@@ -90,7 +90,7 @@ def sequences(
         given |= {"day_first": day_first, "fill": fill, "known": known or None}
         used = [name for name, value in given.items() if value is not None]
         if used:
-            raise InputError(f"{source}: .ts files say themselves what is asked; leave out {', '.join(used)}")
+            raise InputError(f"{source}: .ts files say themselves what the target is; leave out {', '.join(used)}")
         return _from_ts(Path(source), seed, validation)
     ahead = window is not None or horizon is not None
     gaps.check(fill)

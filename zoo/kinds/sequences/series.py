@@ -90,7 +90,7 @@ def _every(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def read_windows(source: Any, columns: Columns, *, last: bool) -> tuple[list[str], np.ndarray, dict[int, str]]:
-    """Windows of a series to be asked.
+    """Windows of a series to predict from.
 
     Args:
         source: a CSV file or data frame, or an array (rows, features) or (series, rows, features).

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zoo.data import frames, times
-from zoo.data.card_checks import are_names, is_count, is_text, is_whole
+from zoo.data.card_checks import are_names, is_count, is_integer, is_text
 from zoo.data.frames import Frame
 from zoo.data.kind import Raw
 from zoo.data.notes import Note
@@ -79,10 +79,10 @@ class Series(Steps):
         """
         several = isinstance(source, list | tuple) and bool(source)
         if not several or not all(isinstance(each, np.ndarray) for each in source):
-            return self._windows(source, every)
+            return self.windows_of(source, every)
         names, inputs, errors = [], [], {}
         for number, each in enumerate(source):
-            raw = self._windows(each, every)
+            raw = self.windows_of(each, every)
             errors |= {len(names) + at: reason for at, reason in raw.errors.items()}
             names += [name.replace("input 0", f"input {number}", 1) for name in raw.names]
             inputs.append(raw.inputs)
@@ -96,7 +96,8 @@ class Series(Steps):
         """Windows have no classes."""
         return super().classed(source, ())
 
-    def _windows(self, source: Any, every: bool) -> Raw:
+    def windows_of(self, source: Any, every: bool) -> Raw:
+        """The last window of one source, or every one."""
         return Raw(*series.read_windows(source, self.columns, last=not every))
 
     def arguments(self) -> dict[str, Any]:
@@ -109,7 +110,7 @@ class Series(Steps):
         more = {
             "window": is_count,
             "horizon": is_count,
-            "target_position": is_whole,
+            "target_position": is_integer,
             "fill?": FILLS.__contains__,
             "known?": are_names,
         }
@@ -143,9 +144,10 @@ class Panel(Series):
             raise InputError(f"{source}: no series is long enough; {notes[-1].reason}")
         return by_turns(parts), notes
 
-    def _windows(self, source: Any, every: bool) -> Raw:
+    def windows_of(self, source: Any, every: bool) -> Raw:
+        """The last window of each series of one source, or every one."""
         if isinstance(source, np.ndarray):
-            return super()._windows(source, every)
+            return super().windows_of(source, every)
         names, inputs, errors = [], [], {}
         for name, table in self._tables(source, [], strict=every).items():
             try:

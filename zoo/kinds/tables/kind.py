@@ -18,17 +18,20 @@ from zoo.data.kind import Kind, Raw
 from zoo.data.look import Look
 from zoo.data.notes import Note
 from zoo.data.parts import Inputs, Part, chosen_inputs
-from zoo.data.targets import known_targets
+from zoo.data.spellings import Spelling, are_patterns, converted
+from zoo.data.targets import known_targets, with_targets
 from zoo.errors import InputError
 from zoo.kinds.tables.rows import Columns, digests_of, inputs_of, tensor_names
 from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
     import tensorflow as tf
 
 MISSING_EVERY = 8  # one made-up value in so many is missing, in columns where training had missing ones
 UNSEEN_EVERY = 17  # one made-up value in so many is one that training had not
+LATER = ("stripped", "written", "spellings")  # fields of the kind that artifacts of 0.1.0 do not have
 UNSEEN = "\2 never seen"
 
 
@@ -43,6 +46,9 @@ class Tables(Kind):
         separator: of the file.
         header: whether the file names its columns.
         columns: all of the file, in its order.
+        stripped: whether blanks before and after strings are no part of them; in 0.1.0 they were.
+        written: columns of numbers that are written in another way than as "1234.56".
+        spellings: of each of these a pattern that `zoo.data.spellings.Spelling` takes, as "1,234.56 $".
     """
 
     numeric: tuple[str, ...]
@@ -51,6 +57,9 @@ class Tables(Kind):
     separator: str | None = ","
     header: bool = True
     columns: tuple[str, ...] = ()
+    stripped: bool = False
+    written: tuple[str, ...] = ()
+    spellings: tuple[str, ...] = ()
 
     name: ClassVar[str] = "table"
     plural: ClassVar[str] = "rows"
@@ -86,10 +95,12 @@ class Tables(Kind):
     def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
         """Read rows to score: the test part where the table has parts, else the validation part, else all.
 
+        Rows without target are left out.
+
         Raises:
             InputError: a feature or target is not there, or a label that the model does not know.
         """
-        names, inputs, errors, frame = self._read(source)
+        names, inputs, errors, frame = self._read(source, labelled=True)
         targets = known_targets(frame, self.target, task)
         chosen = assembling.held_out_part(frames.sides(frame), len(names))
         notes = frame.notes + [Note(names[at], "left out", errors[at]) for at in chosen if at in errors]
@@ -103,24 +114,47 @@ class Tables(Kind):
         """See `Kind.classed`."""
         return super().classed(source, () if tuple(names) == self.target else names)
 
-    def _read(self, source: Any) -> tuple[list[str], dict[str, np.ndarray], dict[int, str], Frame]:
+    def _read(
+        self, source: Any, *, labelled: bool = False
+    ) -> tuple[list[str], dict[str, np.ndarray], dict[int, str], Frame]:
         frame = self._frame(source)
+        if self.stripped:
+            frame = frames.stripped(frame, [name for name in frame.columns if name in self.columns])
         frames.require(frame, [*self.numeric, *self.categorical], "a feature the model was trained on")
+        if labelled:
+            for name in self.target:
+                if name in self.written and name in frame.columns:
+                    frame = converted(frame, name, self._spellings[name])
+            frame = with_targets(frame, self.target)
         errors: dict[int, str] = {}
         numbers = {}
         for name in self.numeric:
             column = frame.values[name]
-            values = frames.as_numbers(column)
+            values, bad = self._numbers(name, column)
             with np.errstate(over="ignore"):
                 infinite = np.isinf(values.astype(np.float32))
-            for at in np.flatnonzero(frames.not_numbers(column, values) | infinite):
-                expected = "a finite number" if infinite[at] else "a number"
+            for at in np.flatnonzero(bad | infinite):
+                expected = "a finite number" if infinite[at] else f"a number{self._like(name)}"
                 errors.setdefault(int(at), f"column {name!r}: expected {expected}, received {column.iloc[at]!r}")
             numbers[name] = np.where(infinite, np.nan, values)
         inputs = inputs_of(frame, Columns(list(self.numeric), list(self.categorical), numbers))
         if "numeric" in inputs:
             inputs["numeric"][list(errors)] = np.nan
         return frame.names, inputs, errors, frame
+
+    @property
+    def _spellings(self) -> dict[str, Spelling]:
+        return {name: Spelling.of_pattern(each) for name, each in zip(self.written, self.spellings, strict=True)}
+
+    def _numbers(self, name: str, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        """Float64 (rows,), NaN where missing; and bool (rows,), where a cell has no number."""
+        if name in self.written:
+            return self._spellings[name].read(column)
+        values = frames.as_numbers(column)
+        return values, frames.not_numbers(column, values)
+
+    def _like(self, name: str) -> str:
+        return f" like {self._spellings[name].pattern}" if name in self.written else ""
 
     def _frame(self, source: Any) -> Frame:
         if isinstance(source, dict | list | tuple):
@@ -136,7 +170,9 @@ class Tables(Kind):
             width = len(head_of(Path(source), header=False).names)
             without = [name for name in self.columns if name not in self.target]
             names = without if width == len(without) else list(self.columns)
-        return frames.read(source, header=self.header, text=[*self.categorical, *self.target], names=names)
+        return frames.read(
+            source, header=self.header, text=[*self.categorical, *self.target, *self.written], names=names
+        )
 
     # ---- training ----
 
@@ -286,6 +322,10 @@ class Tables(Kind):
 
     # ---- the card ----
 
+    def to_card(self) -> dict[str, Any]:
+        """See `Kind.to_card`; what 0.1.0 did not know is left out where it says nothing."""
+        return {name: value for name, value in super().to_card().items() if value or name not in LATER}
+
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
         """See `Kind.card_checks`."""
@@ -296,6 +336,9 @@ class Tables(Kind):
             "target" if supervised else "target?": are_names,
             "columns" if said.get("header") is False else "columns?": are_names,
             "header?": is_flag,
+            "stripped?": is_flag,
+            "written?": are_names,
+            "spellings?": lambda value: are_patterns(value) and len(value) == len(said.get("written", ())),
             "separator?": is_text,
         }
 

@@ -13,7 +13,8 @@ from zoo.data.frames import Frame
 from zoo.data.notes import Note
 from zoo.data.parts import Part
 from zoo.data.preprocessing import for_table, unvarying
-from zoo.data.targets import target_columns, targets_of
+from zoo.data.spellings import with_numbers
+from zoo.data.targets import target_columns, targets_of, with_targets
 from zoo.errors import InputError
 from zoo.kinds.tables.kind import Tables
 from zoo.kinds.tables.rows import Columns, digests_of, inputs_of
@@ -35,10 +36,12 @@ def tables(
 ) -> Data:
     """Read a table.
 
-    Columns of numbers stay numbers, with NaN where a cell is missing; strings and bools are categories. Left out, and
-    told, are columns that are constant, empty, count the rows, or hold strings that are nearly all different. A column
-    ``split`` with train, val and test is kept to. Of rows that are in two of these parts, target and all, the training
-    one is left out; rows that contradict each other stay, as noise is normal in tables.
+    Columns of numbers stay numbers, with NaN where a cell is missing; strings and bools are categories. Columns of
+    strings that say numbers, as "1.234,56", "$1,200" and "3.5 kg", become numbers, with a note; see
+    `zoo.data.spellings`. Left out, with a note, are columns that are constant, empty, count the rows, or hold strings
+    that are nearly all different. A column ``split`` with train, val and test is kept to. Of rows that are in two of
+    these parts, target and all, the training one is left out, as is every row without target; rows that contradict each
+    other stay, as noise is normal in tables.
 
     Args:
         source: a CSV or TSV file (may be gzipped), or a pandas.DataFrame.
@@ -60,19 +63,23 @@ def tables(
             with one row, nothing to learn from, or fewer than 10 rows.
     """
     assembling.check_share(validation)
-    frame = frames.read(source, header=header)
+    frame = frames.without_unnamed(frames.read(source, header=header))
+    frame = frames.stripped(frame, frame.columns)
     targets = target_columns(frame, target)
     others = [group] if group is not None else []
     frames.require(frame, others, "group")
+    others += [name for name in [frames.split_column(frame)] if name is not None]
+    features = [name for name in frame.columns if name not in {*targets, *others}]
+    notes: list[Note] = []
+    every, spellings = with_numbers(frame, features, targets, _training(frames.sides(frame), len(frame.names)), notes)
+    frame = with_targets(every, targets)
+    notes += frame.notes
     if len(frame.names) < FEWEST:
         raise InputError(f"{frame.where}: expected at least {FEWEST} rows, received {len(frame.names)}")
-    values, wanted = targets_of(frame, targets, task)
     sides = frames.sides(frame)
-    others += [name for name in [frames.split_column(frame)] if name is not None]
-    notes = list(frame.notes)
-    features = [name for name in frame.columns if name not in {*targets, *others}]
-    train = np.ones(len(frame.names), dtype=bool) if sides is None else sides == "train"
-    columns = _useful(frame, features, train, notes)
+    train = _training(sides, len(frame.names))
+    values, wanted = targets_of(frame, targets, task, notes)
+    columns = _useful(frame, every, features, train, notes)
     inputs = inputs_of(frame, columns)
     groups = None
     if group is not None:
@@ -95,6 +102,9 @@ def tables(
         separator=frame.separator,
         header=frame.header,
         columns=tuple(frame.columns),
+        stripped=True,
+        written=tuple(spellings),
+        spellings=tuple(spelling.pattern for spelling in spellings.values()),
     )
     rows = assembling.Rows(inputs, values, frame.names, digests_of(inputs))
     return assembling.assemble(
@@ -112,8 +122,21 @@ def tables(
     )
 
 
-def _useful(frame: Frame, features: Sequence[str], train: np.ndarray, notes: list[Note]) -> Columns:
-    """Columns that can tell something, by what they are in the training rows; notes on the others."""
+def _training(sides: np.ndarray | None, count: int) -> np.ndarray:
+    """Bool (rows,): which may be learnt from."""
+    return np.ones(count, dtype=bool) if sides is None else sides == "train"
+
+
+def _useful(frame: Frame, every: Frame, features: Sequence[str], train: np.ndarray, notes: list[Note]) -> Columns:
+    """Columns that can tell something, by what they are in the training rows; notes on the others.
+
+    Args:
+        frame: rows with targets.
+        every: these, and the rows without.
+        features: columns.
+        train: bool (rows,), of `frame`.
+        notes: those so far.
+    """
     columns = Columns([], [], {})
     reasons: list[str] = []
 
@@ -151,7 +174,7 @@ def _useful(frame: Frame, features: Sequence[str], train: np.ndarray, notes: lis
             leave_out(name, "every value is missing")
         elif not np.isnan(here).any() and (here == here[0]).all():
             leave_out(name, f"the same value in every row, {here[0]:g}")
-        elif _counts(name, values):
+        elif _counts(name, frames.as_numbers(every.values[name])):
             leave_out(name, "counts the rows")
         else:
             columns.numeric.append(name)

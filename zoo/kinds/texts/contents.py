@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,12 +22,30 @@ from zoo.tasks.classification import Classification
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")  # as IMDB has it
 
 
-def from_folder(root: Path) -> tuple[assembling.Rows, Classification, np.ndarray | None, list[Note]]:
-    """All texts, their task, parts where they are given, notes."""
+class Folder(NamedTuple):
+    """All texts of a folder.
+
+    Attributes:
+        rows: the texts.
+        task: of them.
+        sides: the part of each, where parts are given.
+        groups: what each stays on one side with, where folders are folds.
+        notes: on what was left out.
+    """
+
+    rows: assembling.Rows
+    task: Classification
+    sides: np.ndarray | None
+    groups: np.ndarray | None
+    notes: list[Note]
+
+
+def from_folder(root: Path, known: Collection[str] = ()) -> Folder:
+    """All texts of a folder; `known` are classes of a model, which sub-folders may be named after."""
     notes: list[Note] = []
     examples: list[Example] = []
     unlabelled = 0
-    for example in listed_files(root, notes):
+    for example in listed_files(root, notes, known=known):
         if example.labels[0].lower() in UNLABELLED and example.split:
             unlabelled += 1
         elif example.path.suffix.lower() != ".txt":
@@ -52,7 +70,9 @@ def from_folder(root: Path) -> tuple[assembling.Rows, Classification, np.ndarray
     task = Classification(classes)
     values = task.encode(targets.Targets.of_labels(labels, names, str(root)))
     rows = assembling.Rows(texts, values, names, digests_of(texts))
-    return rows, task, sides if all(sides) else None, notes
+    named = np.array([example.group for example, _ in good], dtype=object)
+    groups = np.unique(named, return_inverse=True)[1] if all(named) else None
+    return Folder(rows, task, sides if all(sides) else None, groups, notes)
 
 
 def content_of(path: Path) -> tuple[str, str | None]:

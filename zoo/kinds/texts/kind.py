@@ -13,11 +13,11 @@ import numpy as np
 from zoo.data import assembling, frames, targets
 from zoo.data.card_checks import is_count, is_flag, is_name_or_none, is_text
 from zoo.data.csv_files import SUFFIXES, Head
+from zoo.data.file_tree import walk
 from zoo.data.kind import Kind, Raw
 from zoo.data.look import Look
 from zoo.data.notes import Note
 from zoo.data.parts import Inputs, Part
-from zoo.data.walking import walk
 from zoo.errors import InputError
 from zoo.kinds.texts.contents import columns_of, content_of, digests_of, empty, from_folder, text_columns
 from zoo.tasks.task import Task
@@ -105,7 +105,7 @@ class Texts(Kind):
         """
         if isinstance(source, str | Path) and Path(source).is_dir():
             where = str(source)
-            rows, folder_task, sides, notes = from_folder(Path(source))
+            rows, folder_task, sides, _, notes = from_folder(Path(source), task.names)
             rows = rows.chosen(assembling.held_out_part(sides, len(rows.names)))
             labels = np.array(folder_task.names, object)[rows.targets]
             rows = rows._replace(targets=task.encode(targets.Targets.of_labels(labels, rows.names, where)))
@@ -116,6 +116,8 @@ class Texts(Kind):
             if column is None or target is None:  # trained on a folder
                 column, target = columns_of(frame, None, None, notes)
             frames.require(frame, [column], "the texts")
+            frame = targets.with_targets(frame._replace(notes=notes), [target])
+            notes = frame.notes
             values = targets.known_targets(frame, [target], task)
             texts = frames.strings(frame.values[column])
             rows = assembling.Rows(texts, values, frame.names, digests_of(texts))

@@ -19,7 +19,7 @@ from zoo.kinds.texts.kind import Texts
 from zoo.tasks.classification import Classification
 from zoo.tasks.task import Task
 
-LONGEST = 400  # words a text, unless asked for
+LONGEST = 400  # words a text, by default
 
 
 def text(
@@ -38,8 +38,8 @@ def text(
 
     Three forms are recognised: a folder with one sub-folder of .txt files a class; a folder with ``train/`` and
     ``test/`` and/or ``val/`` of such, as IMDB has them; a CSV or TSV file (or a data frame) with a column of texts and
-    one of targets, and perhaps one named ``split``. Empty texts and files that are no UTF-8 are left out and told, as
-    are training texts that are also in a held-out part.
+    one of targets, and perhaps one named ``split``. Empty texts, rows without target and files that are no UTF-8 are
+    left out with a note, as are training texts that are also in a held-out part.
 
     Words are in lower case; ``!``, ``?`` and emoji are words, other punctuation is not: see
     `zoo.builders.preprocessing.spaced_words`. Languages that put no spaces between words need another reader.
@@ -75,18 +75,20 @@ def text(
         if task not in (None, Classification.name):
             raise InputError(f"{source} is a folder of texts, whose task is classification; received {task!r}")
         where = str(source)
-        rows, wanted, sides, notes = from_folder(Path(source))
+        rows, wanted, sides, groups, notes = from_folder(Path(source))
         kind = Texts()
     else:
-        frame = frames.read(source, header=header)
-        where, notes = frame.where, list(frame.notes)
+        frame = frames.without_unnamed(frames.read(source, header=header))
+        notes: list[Note] = []
         columns = columns_of(frame, column, target, notes)
+        frame = targets.with_targets(frames.stripped(frame, columns[1:]), columns[1:])
+        where, notes = frame.where, [*frame.notes, *notes]
         texts = frames.strings(frame.values[columns[0]])
-        values, wanted = targets.targets_of(frame, [columns[1]], task)
+        values, wanted = targets.targets_of(frame, [columns[1]], task, notes)
         rows = assembling.Rows(texts, values, frame.names, digests_of(texts))
-        sides = frames.sides(frame)
+        sides, groups = frames.sides(frame), None
         kind = Texts(*columns, separator=frame.separator, header=frame.header)
-    rows, sides = _without_empty(where, rows, sides, wanted, notes)
+    rows, sides, groups = _without_empty(where, rows, sides, groups, wanted, notes)
     vocabulary: list[str] = []
 
     def preprocess(part: Part) -> Any:
@@ -103,6 +105,7 @@ def text(
         kind=kind,
         validation=validation,
         seed=seed,
+        groups=groups,
         preprocess=preprocess,
     )
     length = int(data.preprocess.output_shape[1])
@@ -113,9 +116,10 @@ def _without_empty(
     where: str,
     rows: assembling.Rows,
     sides: np.ndarray | None,
+    groups: np.ndarray | None,
     task: Task,
     notes: list[Note],
-) -> tuple[assembling.Rows, np.ndarray | None]:
+) -> tuple[assembling.Rows, np.ndarray | None, np.ndarray | None]:
     nothing = empty(rows.inputs)
     notes += [Note(rows.names[at], "left out", "empty") for at in np.flatnonzero(nothing)]
     kept = np.flatnonzero(~nothing)
@@ -130,4 +134,4 @@ def _without_empty(
             if count < 2:
                 because = f", {int(nothing.sum())} texts being empty" if nothing.any() else ""
                 raise InputError(f"{where}: class {name!r} has {count} text(s); expected at least two{because}")
-    return rows, None if sides is None else sides[kept]
+    return rows, None if sides is None else sides[kept], None if groups is None else groups[kept]

@@ -192,7 +192,7 @@ def test_manifest_with_several_labels_and_splits(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("path,name\na.png,x\n", "columns path and label"),
+        ("path,name\na.png,x\n", "found only grün"),
         ("path,label\nphotos/red/00.png,red,wine\n", "expected 2 fields"),
         ("path,label\nphotos/red/00.png,red\nphotos/red/00.png,grün\n", "rows 2 and 3 say different things"),
         ("path,label,split\nphotos/red/00.png,red,other\n", "train, val or test"),

@@ -91,7 +91,7 @@ def test_odd_json_lines_are_read(pictures: Path) -> None:
         ('path,label\np/a0.png,a\n"p/a1.png,a\np/a2.png,a\n', "row 3"),
         ("path,label,path\np/a0.png,a,x\n", "two columns are named 'path'"),
         ("path,label\n\np/a0.png,a,b\n", "row 3: expected 2 fields"),
-        ("path,label\np/a0.png\n", "row 2: expected the columns path and label"),
+        ("path,label\np/a0.png\np/a1.png,a\n", "row 2: expected the columns path and label"),
         ("path,label\n" + "x" * 200_000 + ",a\n", "row 2: expected a manifest in CSV; field larger"),
     ],
 )
@@ -137,12 +137,13 @@ def test_pipes_and_devices_are_no_data_sets(workplace: Path, suffix: str) -> Non
 
 @pytest.mark.usefixtures("alarm")
 def test_files_to_predict_are_ordinary_ones_or_told(pictures: Path) -> None:
+    from zoo.data.parts import Files
     from zoo.kinds import Images
     from zoo.kinds.images.sources import expanded
 
     special(Path("p"), ".png")
     asked = [file for path in ("p", "p/pipe.png", "p/zero.png", "/dev/zero") for _, file in expanded(path)]
-    (found,) = Images((8, 8)).decoded(tuple(asked))
+    (found,) = Images((8, 8)).decoded(Files(asked))
     errors = found.errors
     assert len(found.positions) == 10 and len(errors) == 6
     assert "a pipe" in errors[len(asked) - 3] and "a device" in errors[len(asked) - 1]
