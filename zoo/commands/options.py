@@ -147,6 +147,11 @@ READING = {
         help="How gaps of a series are filled, values and rows for missing times: previous or zero. Give it where a "
         "gap means that nothing changed, or that nothing was sold.",
     ),
+    "known": data_option(
+        "--known",
+        help="Columns of a series whose values are known ahead, as holidays or prices; give several with commas "
+        "between. Files to predict have them in further rows, without the target.",
+    ),
     "path_column": data_option(
         "--path-column",
         help="Column of a manifest that holds the paths of the images. Give it where it is not recognised.",

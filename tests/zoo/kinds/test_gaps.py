@@ -94,7 +94,11 @@ def test_what_came_before_alone_fills() -> None:
         (with_gaps(), {"fill": "linear"}, "expected fill to be previous or zero, received 'linear'"),
         (regular().drop(index=range(2, 80)), {"fill": "zero"}, "78 rows are missing in 22 for steps of 86400 seconds"),
         (regular().assign(sales="many"), {"fill": "zero"}, "'sales' holds 'many'"),
-        (regular().assign(id="a"), {"series": "id", "horizon": None, "fill": "zero"}, "fill is for forecasts"),
+        (
+            regular().assign(id="a"),
+            {"series": "id", "horizon": None, "fill": "zero"},
+            "fill and known are for forecasts",
+        ),
     ],
 )
 def test_what_can_not_be_filled(frame: pd.DataFrame, options: dict, expected: str) -> None:

@@ -16,6 +16,7 @@ from zoo.data.preprocessing import for_sequences
 from zoo.data.targets import target_columns
 from zoo.data.times import When
 from zoo.errors import InputError
+from zoo.kinds.sequences.known import to_learn
 from zoo.kinds.sequences.series import Timed, ends_of, in_order_filled, part_of, places, values_of
 from zoo.kinds.sequences.steps import when_of
 from zoo.kinds.sequences.windows import Series
@@ -36,6 +37,7 @@ def forecasts(
     validation: float,
     day_first: bool | None = None,
     fill: str | None = None,
+    known: Sequence[str] = (),
 ) -> Data:
     """Windows of a table whose rows follow each other in time; `zoo.data.sequences` says the rest."""
     notes = list(frame.notes)
@@ -47,12 +49,14 @@ def forecasts(
     aside = [name for name in (time, frames.split_column(frame)) if name is not None]
     own = target_column(frame, target, aside)
     chosen = feature_columns(frame, own, aside, features, notes)
-    frame = in_order_filled(frame, timed, chosen, fill, notes)
+    known_columns = known_features(frame.where, known, own, chosen, fill)
+    frame = to_learn(in_order_filled(frame, timed, chosen, fill, notes), own, known_columns, horizon)
     series = values_of(frame, chosen, when)
     ends = ends_of(frame, validation)
     constant = constant_features(frame.where, series.features, series.values[: ends["train"][1]], own, notes)
     series = without(series, constant)
     position = series.features.index(own)
+    kept_known = tuple(name for name in known_columns if name in series.features)
     count = len(series.values)
     window = usual_window(horizon, count) if window is None else window
     every = part_of(series, (0, count), window, horizon, position)
@@ -72,7 +76,7 @@ def forecasts(
         notes.append(Note(f"{straddling} windows", "left out", reason))
 
     preprocess = for_sequences(series.values[: ends["train"][1]], window)
-    options = {"separator": frame.separator, "header": frame.header, "fill": fill, **when_of(when)}
+    options = {"separator": frame.separator, "header": frame.header, "fill": fill, "known": kept_known, **when_of(when)}
     kind = Series(tuple(series.features), window, window, horizon, own, position, **options)
     task = Forecasting(tuple(f"{own} +{step}" for step in range(1, horizon + 1)))
     hasher = sha256(repr((kind.to_card(), ends, task.names)).encode())
@@ -120,6 +124,27 @@ def feature_columns(
         else:
             notes.append(Note(f"column {name}", "left out", "holds no numbers"))
     return chosen
+
+
+def known_features(
+    where: str, known: Sequence[str], own: str, chosen: Sequence[str], fill: str | None
+) -> tuple[str, ...]:
+    """The columns whose values are known ahead.
+
+    Raises:
+        InputError: one is no feature, or the target; or gaps are to be filled, which rows without a target would be.
+    """
+    names = (known,) if isinstance(known, str) else tuple(known)
+    for name in names:
+        if name == own or name not in chosen:
+            others = ", ".join(each for each in chosen if each != own) or "none"
+            raise InputError(
+                f"{where}: expected known to name columns of numbers beside the target {own!r}, received {name!r}; "
+                f"there are {others}"
+            )
+    if names and fill is not None:
+        raise InputError("fill and known can't be given together: rows to be forecast have no target; fill gaps first")
+    return names
 
 
 def usual_window(horizon: int, count: int) -> int:

@@ -41,6 +41,7 @@ def sequences(
     header: bool | None = None,
     day_first: bool | None = None,
     fill: str | None = None,
+    known: str | Sequence[str] = (),
     seed: int = 0,
     validation: float = 0.2,
 ) -> Data:
@@ -71,6 +72,8 @@ def sequences(
         day_first: whether dates as 01/02/2024 have the day first; seen from the whole column by default.
         fill: of a forecast, how rows for missing times and cells without a value are filled: previous, by the value
             before, or zero. By default a missing value is refused, and steps that differ are noted.
+        known: of a forecast, the features whose values are known ahead, as holidays or prices; several in a list, or
+            with commas between. A file to be asked has them in `horizon` further rows, which have no target.
         seed: of the split of sequences.
         validation: share held out where no split is given, in (0, 1).
 
@@ -84,19 +87,31 @@ def sequences(
     assembling.check_share(validation)
     if ts_files.is_ts(source):
         given = {"target": target, "series": series, "time": time, "window": window, "features": features}
-        given |= {"day_first": day_first, "fill": fill}
+        given |= {"day_first": day_first, "fill": fill, "known": known or None}
         used = [name for name, value in given.items() if value is not None]
         if used:
             raise InputError(f"{source}: .ts files say themselves what the target is; leave out {', '.join(used)}")
         return _from_ts(Path(source), seed, validation)
     ahead = window is not None or horizon is not None
     gaps.check(fill)
-    if fill is not None and series is not None and not ahead:
-        raise InputError("fill is for forecasts, with window or horizon; sequences with a class are taken as they are")
+    if (fill is not None or known) and series is not None and not ahead:
+        raise InputError(
+            "fill and known are for forecasts, with window or horizon; sequences with a class are taken as they are"
+        )
     frame = frames.read(source, header=header, text=[series] if series is not None and ahead else ())
     if series is None or ahead:
         options = {"target": target, "time": time, "window": window, "features": features, "day_first": day_first}
-        options |= {"fill": fill, "horizon": 1 if horizon is None else horizon, "validation": validation}
+        known = (
+            [name.strip() for name in known.split(",")]
+            if isinstance(known, str) and known not in frame.columns
+            else known
+        )
+        options |= {
+            "fill": fill,
+            "known": [known] if isinstance(known, str) else known,
+            "horizon": 1 if horizon is None else horizon,
+            "validation": validation,
+        }
         return forecasts(frame, **options) if series is None else forecasts_of_several(frame, series=series, **options)
     frames.require(frame, [series], "series")
     if time is not None:

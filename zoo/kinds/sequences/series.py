@@ -14,11 +14,26 @@ from zoo.data.notes import Note
 from zoo.data.parts import Part
 from zoo.data.times import When
 from zoo.errors import InputError
-from zoo.kinds.sequences import gaps
+from zoo.kinds.sequences import gaps, known
+from zoo.kinds.sequences.known import ShortError
 
 
-class ShortError(InputError):
-    """A series has too few rows."""
+class Columns(NamedTuple):
+    """What a model of windows takes of a table; the fields are those of `zoo.kinds.sequences.windows.Series`."""
+
+    features: Sequence[str]
+    target: str
+    window: int
+    horizon: int
+    when: When
+    header: bool | None
+    fill: str | None = None
+    known: Sequence[str] = ()
+
+    @property
+    def position(self) -> int:
+        """Of the target among the features."""
+        return list(self.features).index(self.target)
 
 
 class Timed(NamedTuple):
@@ -74,26 +89,13 @@ def _every(values: np.ndarray, window: int) -> np.ndarray:
     return windows.transpose(0, 1, 3, 2).reshape(-1, window, values.shape[2])
 
 
-def read_windows(
-    source: Any,
-    features: Sequence[str],
-    window: int,
-    when: When,
-    header: bool | None,
-    *,
-    last: bool,
-    fill: str | None = None,
-) -> tuple[list[str], np.ndarray, dict[int, str]]:
+def read_windows(source: Any, columns: Columns, *, last: bool) -> tuple[list[str], np.ndarray, dict[int, str]]:
     """Windows of a series to predict from.
 
     Args:
         source: a CSV file or data frame, or an array (rows, features) or (series, rows, features).
-        features: columns that a model takes.
-        window: rows of one.
-        when: how rows say when they were.
-        header: whether the file names its columns; None to look.
+        columns: that a model takes.
         last: the last window of a series alone; else every one, each named by its last row.
-        fill: how gaps are filled; None for not at all.
 
     Returns:
         names; inputs float32 (windows, window, features); and why one can't be used, by its position.
@@ -102,6 +104,7 @@ def read_windows(
         InputError: a feature is not there, the series is shorter than the window, a time is none, or there twice
             where every window is read.
     """
+    features, window = columns.features, columns.window
     if isinstance(source, np.ndarray):
         values = source[None] if source.ndim == 2 else source
         if values.ndim != 3 or values.shape[1] < window or values.shape[2] != len(features):
@@ -116,16 +119,15 @@ def read_windows(
         ends = range(window, values.shape[1] + 1)
         names = [f"input {at}" + (f", row {end}" if len(ends) > 1 else "") for at in range(len(values)) for end in ends]
         return names, inputs, errors
-    frame = frames.read(source, header=header)
+    frame = frames.read(source, header=columns.header)
     frames.require(frame, features, "a feature the model was trained on")
-    frame = ordered(frame, when, features, fill, [], strict=not last)
-    return windows_to_ask(frame, features, window, when, last=last)
+    return windows_to_ask(ordered(frame, columns, [], strict=not last), columns, last=last)
 
 
-def windows_to_ask(
-    frame: Frame, features: Sequence[str], window: int, when: When, *, last: bool
-) -> tuple[list[str], np.ndarray, dict[int, str]]:
+def windows_to_ask(frame: Frame, columns: Columns, *, last: bool) -> tuple[list[str], np.ndarray, dict[int, str]]:
     """The same of a table whose rows are in order."""
+    features, window, when = columns.features, columns.window, columns.when
+    frame = known.to_ask(frame, columns.target, columns.known, columns.horizon, last=last)
     count = len(frame.names)
     if count < window:
         raise ShortError(f"{frame.where} has {count} rows; the model looks back over {window}")
@@ -146,51 +148,35 @@ def windows_to_ask(
     return names[first + window - 1 :], _every(values[None], window), errors
 
 
-def read_part(
-    source: Any,
-    features: Sequence[str],
-    window: int,
-    horizon: int,
-    position: int,
-    when: When,
-    header: bool | None,
-    fill: str | None = None,
-) -> tuple[Part, list[Note]]:
+def read_part(source: Any, columns: Columns) -> tuple[Part, list[Note]]:
     """All windows of a series with their targets, or those of its held-out part.
 
     Args:
         source: a CSV file or data frame.
-        features: columns that a model takes.
-        window: rows of an input.
-        horizon: rows of a target.
-        position: of the target among the features.
-        when: how rows say when they were.
-        header: whether the file names its columns; None to look.
-        fill: how gaps are filled; None for not at all.
+        columns: that a model takes.
 
     Raises:
         InputError: a feature is not there, or a part is shorter than the horizon.
     """
-    frame = frames.read(source, header=header)
-    frames.require(frame, features, "a feature the model was trained on")
+    frame = frames.read(source, header=columns.header)
+    frames.require(frame, columns.features, "a feature the model was trained on")
     notes = list(frame.notes)
-    frame = ordered(frame, when, features, fill, notes)
-    return windows_to_score(frame, features, window, horizon, position, when), notes
+    frame = ordered(frame, columns, notes)
+    return windows_to_score(frame, columns), notes
 
 
-def windows_to_score(
-    frame: Frame, features: Sequence[str], window: int, horizon: int, position: int, when: When
-) -> Part:
+def windows_to_score(frame: Frame, columns: Columns) -> Part:
     """The same of a table whose rows are in order."""
-    series = values_of(frame, features, when)
-    every = part_of(series, (0, len(series.values)), window, horizon, position)
+    frame = known.to_learn(frame, columns.target, columns.known, columns.horizon)
+    series = values_of(frame, columns.features, columns.when)
+    every = part_of(series, (0, len(series.values)), columns.window, columns.horizon, columns.position)
     if frames.sides(frame) is None:
         return every
     ends = ends_of(frame, 0.5)
     start, stop = ends.get("test") or ends.get("validation") or (0, len(series.values))
-    first, last = places(start, stop, window, horizon)
+    first, last = places(start, stop, columns.window, columns.horizon)
     if last <= first:
-        raise ShortError(f"{frame.where}: the held-out part is shorter than the horizon of {horizon}")
+        raise ShortError(f"{frame.where}: the held-out part is shorter than the horizon of {columns.horizon}")
     return every.chosen(np.arange(first, last))
 
 
@@ -208,13 +194,11 @@ def part_of(series: Timed, ends: tuple[int, int], window: int, horizon: int, pos
     return Part(inputs[first:last], targets[first:last], names, tuple(digests))
 
 
-def ordered(
-    frame: Frame, when: When, features: Sequence[str], fill: str | None, notes: list[Note], *, strict: bool = True
-) -> Frame:
+def ordered(frame: Frame, columns: Columns, notes: list[Note], *, strict: bool = True) -> Frame:
     """The rows in order of time, where the table has times, without gaps; see `in_order_filled`."""
-    when = when.without(frame)
+    when = columns.when.without(frame)
     timed = None if when.column is None else times.of(frame, when, notes)
-    return in_order_filled(frame, timed, features, fill, notes, strict=strict)
+    return in_order_filled(frame, timed, columns.features, columns.fill, notes, strict=strict)
 
 
 def in_order_filled(

@@ -18,11 +18,13 @@ from zoo.errors import InputError
 from zoo.kinds.sequences.forecasting import (
     constant_features,
     feature_columns,
+    known_features,
     target_column,
     time_column,
     usual_window,
     without,
 )
+from zoo.kinds.sequences.known import to_learn
 from zoo.kinds.sequences.long_form import by_turns, codes_of, tables_of
 from zoo.kinds.sequences.series import Timed, ends_of, in_order_filled, part_of, places, values_of
 from zoo.kinds.sequences.steps import when_of
@@ -44,6 +46,7 @@ def forecasts_of_several(
     validation: float,
     day_first: bool | None = None,
     fill: str | None = None,
+    known: Sequence[str] = (),
 ) -> Data:
     """Windows of the series in a table, each held out by time; `zoo.data.sequences` says the rest.
 
@@ -60,9 +63,13 @@ def forecasts_of_several(
     aside = [name for name in (series, when.column, frames.split_column(frame)) if name is not None]
     own = target_column(frame, target, aside)
     chosen = feature_columns(frame, own, aside, features, notes)
-    tables = tables_of(
-        frame, series, timed, notes, lambda rows, at, said: in_order_filled(rows, at, chosen, fill, said)
-    )
+    known_columns = known_features(frame.where, known, own, chosen, fill)
+
+    def ordered(rows: Frame, timed_rows: times.Timed | None, said: list[Note]) -> Frame:
+        rows = in_order_filled(rows, timed_rows, chosen, fill, said)
+        return to_learn(rows, own, known_columns, horizon)
+
+    tables = tables_of(frame, series, timed, notes, ordered)
     every = {name: values_of(table, chosen, when) for name, table in tables.items()}
     ends = {name: ends_of(table, validation) for name, table in tables.items()}
     if window is None:
@@ -88,6 +95,7 @@ def forecasts_of_several(
         notes.append(Note(f"{straddling} windows", "left out", "their targets reach over the cut between two parts"))
 
     options = {"separator": frame.separator, "header": frame.header, "fill": fill, **when_of(when)}
+    options["known"] = tuple(name for name in known_columns if name in kept)
     kind = Panel(tuple(kept), window, window, horizon, own, position, **options, series=series, several=len(names))
     task = Forecasting(tuple(f"{own} +{step}" for step in range(1, horizon + 1)), series=len(names))
     hasher = sha256(repr((kind.to_card(), [ends[name] for name in names], task.names, names)).encode())

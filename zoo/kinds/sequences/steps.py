@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 WHEN = {"time": None, "clock": None, "day_first": False}  # fields that make a `When`, and what most tables have
-RARE = ("clock", "day_first", "fill")
+RARE = ("clock", "day_first", "fill", "known")
 
 
 def when_of(when: When) -> dict[str, Any]:
@@ -75,14 +75,19 @@ class Steps(Kind):
             restored = np.where(np.isnan(inputs).all(axis=2, keepdims=True), np.nan, restored).astype(np.float32)
         return restored
 
+    @property
+    def labels(self) -> Sequence[str]:
+        """Names of the features, for people."""
+        return self.features
+
     def meanings(self) -> dict[str, str]:
         """See `Kind.meanings`."""
-        return {self.name: f"features {', '.join(self.features)}; rows of NaN after the end of a shorter one"}
+        return {self.name: f"features {', '.join(self.labels)}; rows of NaN after the end of a shorter one"}
 
     def form(self, shapes: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Steps of the features."""
         length = shapes[self.name][0]
-        shown = {"features": list(self.features), "length": length, "shorter": self.length is None}
+        shown = {"features": list(self.labels), "length": length, "shorter": self.length is None}
         return [{"name": self.name, "type": "sequence"} | shown]
 
     @property

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zoo.data import frames, times
-from zoo.data.card_checks import is_count, is_integer, is_text
+from zoo.data.card_checks import are_names, is_count, is_integer, is_text
 from zoo.data.frames import Frame
 from zoo.data.kind import Raw
 from zoo.data.notes import Note
@@ -18,7 +18,9 @@ from zoo.errors import InputError
 from zoo.evaluation.units import Units
 from zoo.kinds.sequences import series
 from zoo.kinds.sequences.gaps import FILLS
+from zoo.kinds.sequences.known import ShortError
 from zoo.kinds.sequences.long_form import by_turns, codes_of, tables_of
+from zoo.kinds.sequences.series import Columns
 from zoo.kinds.sequences.steps import Steps
 from zoo.tasks.task import Task
 
@@ -37,6 +39,7 @@ class Series(Steps):
         header: whether it names its columns.
         clock, day_first: as those of `Sequences`.
         fill: how gaps are filled, as `zoo.kinds.sequences.gaps.FILLS` has it; None for not at all.
+        known: features whose values are known ahead.
     """
 
     window: int = 1
@@ -49,13 +52,26 @@ class Series(Steps):
     clock: str | None = None
     day_first: bool = False
     fill: str | None = None
+    known: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> Columns:
+        """What it takes of a table."""
+        when, target = self.when, self.features[self.target_position]
+        return Columns(self.features, target, self.window, self.horizon, when, self.header, self.fill, self.known)
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the features, and how far ahead a step of them is."""
+        return [f"{name} ({self.horizon} steps later)" if name in self.known else name for name in self.features]
 
     def raw(self, source: Any, *, every: bool = False) -> Raw:
         """Read the last window of a series, or every one, each named by its last row.
 
         Args:
             source: a CSV file or data frame with the model's features, an array (rows, features) or several of them
-                (series, rows, features), or a list of arrays.
+                (series, rows, features), or a list of arrays. A file has further rows, with what is known ahead; a
+                step of an array has what is known `horizon` steps later.
             every: all windows.
 
         Raises:
@@ -74,9 +90,7 @@ class Series(Steps):
 
     def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
         """All windows of a series, or those of its held-out part."""
-        return series.read_part(
-            source, self.features, self.window, self.horizon, self.target_position, self.when, self.header, self.fill
-        )
+        return series.read_part(source, self.columns)
 
     def classed(self, source: Any, names: Sequence[str]) -> tuple[Raw, list[str] | None, list[Note]]:
         """Windows have no classes."""
@@ -84,8 +98,7 @@ class Series(Steps):
 
     def windows_of(self, source: Any, every: bool) -> Raw:
         """The last window of one source, or every one."""
-        what = (source, self.features, self.window, self.when, self.header)
-        return Raw(*series.read_windows(*what, last=not every, fill=self.fill))
+        return Raw(*series.read_windows(source, self.columns, last=not every))
 
     def arguments(self) -> dict[str, Any]:
         """A window has no padding."""
@@ -94,7 +107,13 @@ class Series(Steps):
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
         """See `Kind.card_checks`."""
-        more = {"window": is_count, "horizon": is_count, "target_position": is_integer, "fill?": FILLS.__contains__}
+        more = {
+            "window": is_count,
+            "horizon": is_count,
+            "target_position": is_integer,
+            "fill?": FILLS.__contains__,
+            "known?": are_names,
+        }
         return super().card_checks(said, supervised) | more
 
 
@@ -118,10 +137,8 @@ class Panel(Series):
         parts = {}
         for name, table in self._tables(source, notes).items():
             try:
-                parts[name] = series.windows_to_score(
-                    table, self.features, self.window, self.horizon, self.target_position, self.when.without(table)
-                )
-            except series.ShortError as error:
+                parts[name] = series.windows_to_score(table, self.columns)
+            except ShortError as error:
                 notes.append(Note(f"series {name}", "left out", str(error)))
         if not parts:
             raise InputError(f"{source}: no series is long enough; {notes[-1].reason}")
@@ -134,10 +151,8 @@ class Panel(Series):
         names, inputs, errors = [], [], {}
         for name, table in self._tables(source, [], strict=every).items():
             try:
-                asked = series.windows_to_ask(
-                    table, self.features, self.window, self.when.without(table), last=not every
-                )
-            except series.ShortError as error:
+                asked = series.windows_to_ask(table, self.columns, last=not every)
+            except ShortError as error:
                 filler = np.full((1, self.window, len(self.features)), np.nan, np.float32)
                 asked = [""], filler, {0: str(error)}
             errors |= {len(names) + at: reason for at, reason in asked[2].items()}
