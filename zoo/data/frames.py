@@ -237,6 +237,14 @@ def strings(column: pd.Series) -> np.ndarray:
     return known[codes]  # a missing one has the code -1
 
 
+def stacked(frame: Frame, names: Sequence[str]) -> np.ndarray:
+    """Columns as strings, an object array (rows, columns)."""
+    values = np.empty((len(frame.names), len(names)), dtype=object)
+    for at, name in enumerate(names):
+        values[:, at] = strings(frame.values[name])
+    return values
+
+
 def sides(frame: Frame) -> np.ndarray | None:
     """The column ``split`` as an object array of train, validation and test; None where there is no such column.
 
