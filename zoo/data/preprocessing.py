@@ -1,7 +1,7 @@
 """What readers fit on the training part: Keras models from raw inputs to what a builder takes.
 
-Numbers and categories are fitted at once, by NumPy; the Keras model that holds them is built when it is needed. Texts
-are split into words by TensorFlow, and so need it at once.
+Numbers, dates and categories are fitted at once, by NumPy; the Keras model that holds them is built when it is needed,
+as are the words of texts in a table, which TensorFlow splits. Texts alone need it at once.
 """
 
 from __future__ import annotations
@@ -90,8 +90,6 @@ def for_table(inputs: dict[str, np.ndarray], most: int) -> tuple[Unbuilt, list[i
         fitted["categorical"] = (kept,)
     if "dates" in inputs:
         fitted["dates"] = _dates(inputs["dates"])
-    if "texts" in inputs:
-        fitted["texts"] = _words(inputs["texts"])
     widths = {name: values.shape[1] for name, values in inputs.items()}
 
     def build() -> keras.Model:
@@ -99,6 +97,9 @@ def for_table(inputs: dict[str, np.ndarray], most: int) -> tuple[Unbuilt, list[i
 
         from zoo.builders.columns import Calendar, WordCounts, WordWeights
         from zoo.builders.preprocessing import Categories, Numbers
+
+        if "texts" in inputs:
+            fitted["texts"] = _words(inputs["texts"])
 
         def words(texts: Any, known: Sequence[Sequence[str]], weights: Sequence[Sequence[float]]) -> Any:
             return WordWeights(weights, name="word_weights")(WordCounts(known, name="word_counts")(texts))

@@ -177,6 +177,18 @@ class Tables(Kind):
             return super().place(inputs, at)
         return f"column {self.numeric[column]!r}", inputs["numeric"][row, column]
 
+    def table_columns(self, part: Part, notes: Sequence[Note]) -> list[dict[str, Any]]:
+        """See `Kind.table_columns`."""
+        left = {note.name.removeprefix("column "): note.reason for note in notes if note.action == "left out"}
+        rows = {name: {"read_as": "left out", "reason": left.get(name, "no input")} for name in self.columns}
+        rows |= {name: {"read_as": "target"} for name in self.target}
+        for key, group in self.groups.items():
+            missing = group.missing(part.inputs[key]).mean(axis=0)
+            for at, name in enumerate(group.columns):
+                read_as, filled = group.summary(part.inputs[key], at)
+                rows[name] = {"read_as": read_as, "missing": float(missing[at]), "filled": filled}
+        return [{"column": name} | row for name, row in rows.items()]
+
     # ---- the exported model ----
 
     @cached_property

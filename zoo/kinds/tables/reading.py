@@ -222,7 +222,13 @@ def _order(frame: Frame, name: str, day_first: bool | None, notes: list[Note]) -
     cells = [cell for cell in set(frames.strings(column)) if not is_missing(cell)]
     if not all(_DATE.match(cell) for cell in cells):
         return None
-    read = dates.read(column, where=frame.where, rows=frame.names, day_first=day_first)
+    try:
+        read = dates.read(column, where=frame.where, rows=frame.names, day_first=day_first)
+    except InputError as error:
+        if day_first is not None:
+            raise
+        notes.append(Note(f"column {name}", "kept", f"read as strings, though they look like dates: {error}"))
+        return None
     if np.isnan(date_strings.moments(cells, bool(read.day_first))[:, 0]).any():
         return None
     reason = "dates: year, month, weekday and so on are inputs"
