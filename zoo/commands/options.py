@@ -103,7 +103,7 @@ READING = {
     "target": data_option(
         "--target",
         help="Column to predict; give several with commas between. Needed where no column is named target, label, "
-        "class or y.",
+        "class or y, or as targets often are.",
     ),
     "task": data_option(
         "--task",

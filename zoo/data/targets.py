@@ -18,10 +18,19 @@ from zoo.tasks.task import Task
 CODES = 5  # rows a class, from which whole numbers without a gap are taken for classes however many they are
 AMOUNTS = 100  # so many different whole numbers may be classes, which is told
 NAMES = ("target", "label", "class", "y")  # taken, in this order, where none is named
+USUAL = (  # taken, with a note, where no column has one of those names
+    *("outcome", "survived", "income", "diagnosis", "species", "sentiment", "churn", "churned", "fraud", "is_fraud"),
+    *("default", "quality", "price", "saleprice", "medv", "salary", "labels", "targets", "ziel", "zielwert", "klasse"),
+)
 
 
-def target_columns(frame: Frame, target: str | Sequence[str] | None) -> list[str]:
-    """The columns that are named, or the one whose name says it.
+def target_columns(frame: Frame, target: str | Sequence[str] | None, notes: list[Note] | None = None) -> list[str]:
+    """The columns that are named, or the one whose name says it; of a file without names the last one.
+
+    Args:
+        frame: the table.
+        target: as the user says.
+        notes: those so far; a guess is added, and without them none is made.
 
     Raises:
         InputError: no such column.
@@ -35,6 +44,11 @@ def target_columns(frame: Frame, target: str | Sequence[str] | None) -> list[str
         return names
     lower = {name.lower(): name for name in reversed(frame.columns)}
     column = next((lower[name] for name in NAMES if name in lower), None)
+    if column is None and notes is not None:
+        column = next((lower[name] for name in USUAL if name in lower), None if frame.header else frame.columns[-1])
+        if column is not None:
+            why = "as its name says" if frame.header else "the last one of a file without names"
+            notes.append(Note(f"target {column}", "kept", f"predicted, {why}; --target COLUMN for another"))
     if column is None:
         raise InputError(
             f"{frame.where}: no column is named {', '.join(NAMES[:-1])} or {NAMES[-1]}; say which one is the target: "

@@ -66,8 +66,7 @@ def test_the_same_table(tmp_path: Path, content: str, encoding: str, told: set[s
 @pytest.mark.parametrize(
     ("content", "encoding", "expected"),
     [
-        ("a,y\n1,ý\n", "latin-1", "Windows-1252 or latin-1, where that byte is 'ý'"),
-        ("a,y\n1,“x”\n", "cp1252", "Windows-1252 or latin-1, where that byte is '“'"),
+        ("a,y\n1,ý\x81\n", "latin-1", "received the byte 0xfd in line 2; save it as UTF-8"),
         ("a,y\n1,x\n", "utf-16-le", "UTF-16 without byte-order mark: save it as UTF-8"),
         ("a,a,y\n1,2,x\n", "utf-8", "two columns are named 'a'; expected each name once: rename or remove one"),
     ],
@@ -75,6 +74,17 @@ def test_the_same_table(tmp_path: Path, content: str, encoding: str, told: set[s
 def test_what_is_refused_names_the_remedy(tmp_path: Path, content: str, encoding: str, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         read_of(tmp_path, content, encoding)
+
+
+@pytest.mark.parametrize(("value", "encoding"), [("Größe", "latin-1"), ("“ja” 5 €", "cp1252"), ("é", "cp1252")])
+def test_what_spreadsheets_of_western_europe_save_is_read_and_said(tmp_path: Path, value: str, encoding: str) -> None:
+    rows = "".join(f"{at % 3};{value if at % 2 else 'x'}\n" for at in range(20))
+    (tmp_path / "t.csv").write_bytes(f"a;y\n{rows}".encode(encoding))
+    data = tables(tmp_path / "t.csv")
+    assert set(data.classes) == {value, "x"}
+    assert any("read as Windows-1252" in reason and value.split()[0] in reason for reason in reasons(data))
+    assert not data.kind.raw(tmp_path / "t.csv").errors
+    assert set(data.task.counts(data.kind.labelled(tmp_path / "t.csv", data.task)[0].targets)) == {value, "x"}
 
 
 def test_blanks_after_commas_are_stripped_in_training_and_prediction_alike(tmp_path: Path) -> None:

@@ -152,3 +152,17 @@ def test_rows_whose_written_target_is_unknown_are_left_out(tmp_path: Path) -> No
     data = table(tmp_path, [f'"${number},000"' if number % 5 else "unknown" for number in range(1, 61)])
     assert data.task.name == "regression" and ("12 rows", "left out", "no target, as row 6") in data.intake
     assert len(data.kind.labelled(tmp_path / "t.csv", data.task)[0]) == 48
+
+
+def test_a_target_is_guessed_by_its_name_or_place_and_the_guess_is_said(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"Survived": [0, 1] * 10, "age": range(20, 40), "fare": [1.5, 2.5, 4.0, 8.0] * 5})
+    data = tables(frame)
+    assert data.input["target"] == ["Survived"]
+    assert "as its name says; --target COLUMN for another" in told(data)
+    frame["label"] = ["x", "y"] * 10
+    assert tables(frame).input["target"] == ["label"] and not told(tables(frame))
+    (tmp_path / "t.data.csv").write_text(
+        "".join(f"{at % 7},{at * 3 % 5},{'<=' if at % 2 else '>'}50K\n" for at in range(30))
+    )
+    data = tables(tmp_path / "t.data.csv")
+    assert data.classes == ("<=50K", ">50K") and "the last one of a file without names" in told(data)

@@ -52,7 +52,8 @@ def tables(
     Args:
         source: a CSV or TSV file (may be gzipped), or a pandas.DataFrame.
         target: the column to predict; several columns of numbers are predicted together. By default the column named
-            target, label, class or y.
+            target, label, class or y; else, with a note, the one named as targets often are, or the last one of a
+            file without names.
         task: by default strings, bools and up to 20 different whole numbers are classes, and other numbers are
             predicted as such; "multi_label" takes several columns of 0 and 1.
         group: a column whose equal values stay on one side of the split; it is no feature.
@@ -73,12 +74,12 @@ def tables(
     assembling.check_share(validation)
     frame = frames.without_unnamed(frames.read(source, header=header))
     frame = frames.stripped(frame, frame.columns)
-    targets = target_columns(frame, target)
+    notes: list[Note] = []
+    targets = target_columns(frame, target, notes)
     others = [group] if group is not None else []
     frames.require(frame, others, "group")
     others += [name for name in [frames.split_column(frame)] if name is not None]
     features = [name for name in frame.columns if name not in {*targets, *others}]
-    notes: list[Note] = []
     every, spellings = with_numbers(frame, features, targets, _training(frames.sides(frame), len(frame.names)), notes)
     frame = with_targets(every, targets)
     notes += frame.notes

@@ -104,7 +104,7 @@ def columns_of(frame: Frame, column: str | None, target: str | None, notes: list
             notes.append(Note(f"column {left[0]}", "kept", "taken as the target: no other is left"))
             target = left[0]
         else:
-            target = targets.target_columns(frame, None)[0]
+            target = targets.target_columns(frame, None, notes)[0]
     if str(column) == str(target):
         raise InputError(f"{frame.where}: the column {column!r} can't be both text and target")
     return str(column), str(target)
