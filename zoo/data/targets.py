@@ -11,6 +11,7 @@ from zoo.data.frames import FEW, Frame, as_numbers, listed, not_numbers, numbers
 from zoo.data.notes import Note
 from zoo.errors import InputError
 from zoo.tasks.classification import Classification, one_hot
+from zoo.tasks.multi_label import MultiLabel
 from zoo.tasks.registry import task_class
 from zoo.tasks.regression import Regression
 from zoo.tasks.task import Task
@@ -140,7 +141,8 @@ def targets_of(
         columns: of the targets.
         task: name of a task; where None the one that they look like: one column of strings, bools or at most twenty
             different whole numbers are classes, as are more of them where they count from 0 or 1 and each is in five
-            rows; so are several columns of 0 and 1 with one 1 in each row. All else are numbers.
+            rows; so are several columns of 0 and 1 with one 1 in each row. Other columns of 0 and 1 are labels, and all
+            else are numbers.
         notes: those so far; a choice that could be another one is added.
 
     Raises:
@@ -177,8 +179,10 @@ def _guess(frame: Frame, raw: Targets) -> tuple[type[Task], str | None]:
         if one_hot(raw) is not None:
             reason = f"0 and 1, one 1 in each row: taken for {len(columns)} classes; --task regression for numbers"
             return Classification, reason
-        flags = np.isin(raw.numbers(), (0, 1)).all()
-        return Regression, "0 and 1, taken for numbers; --task multi_label for labels" if flags else None
+        if np.isin(raw.numbers(), (0, 1)).all():
+            reason = f"0 and 1: taken for {len(columns)} labels, each there or not; --task regression for numbers"
+            return MultiLabel, reason
+        return Regression, None
     values = numbers(frame, columns[0], strict=False)
     if values is None:
         return Classification, None
