@@ -16,6 +16,7 @@ from zoo.data.notes import Note
 from zoo.errors import InputError
 from zoo.files import read_bytes
 
+FEWEST_LINES = 5  # that tell whether blanks separate columns
 SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
 _NO_TEXT = re.compile(rb"[\0-\x08\x0b\x0e-\x1f\x81\x8d\x8f\x90\x9d]")  # bytes that texts in Windows-1252 lack
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "?", "-", ".")
@@ -131,7 +132,22 @@ def content_of(path: Path, notes: list[Note] | None = None) -> bytes:
     content = text_of(path, "a CSV or TSV file", [] if notes is None else notes).encode("utf-8")
     if not content.strip():
         raise InputError(f"{path} is empty; expected a CSV file")
-    return content
+    if (parted := _by_blanks(content)) is not None and notes is not None:
+        notes.append(Note("the file", "kept", "blanks, one or several, separate its columns"))
+    return parted or content
+
+
+def _by_blanks(content: bytes) -> bytes | None:
+    """With tabs for blanks, where these separate columns most of which are numbers; None for other tables."""
+    first = [line for line in _first_lines(content) if line.strip()]
+    widths = {len(line.split()) for line in first}
+    other = any(set(line) & set(',;|\t"') for line in first)
+    if len(first) < FEWEST_LINES or len(widths) > 1 or max(widths) < 2 or other:
+        return None
+    cells = [cell for line in first[1:] for cell in line.split()]
+    if 2 * sum(map(_number, cells)) < len(cells):
+        return None
+    return "\n".join("\t".join(line.split()) for line in lines_of(content.decode("utf-8"))).encode("utf-8")
 
 
 def lines_of(text: str) -> list[str]:

@@ -150,8 +150,8 @@ def test_columns_are_found(tmp_path: Path) -> None:
         text(path, column="words")
     with pytest.raises(InputError, match="can't be both"):
         text(path, column="review", target="review")
-    with pytest.raises(InputError, match="--target COLUMN; there are id, review, sentiment, stars"):
-        text(frame.assign(stars=np.arange(40) % 5))
+    with pytest.raises(InputError, match="--target COLUMN; there are id, review, feeling, stars"):
+        text(frame.rename(columns={"sentiment": "feeling"}).assign(stars=np.arange(40) % 5))
     names, texts, errors = data.kind.raw(path)
     assert names[0] == "row 2" and texts[0] == "a warm, moving film, 0" and not errors
     part, _ = data.kind.labelled(path, data.task)
