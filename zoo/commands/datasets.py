@@ -20,8 +20,9 @@ def read(path: str, options: dict[str, object], seed: int = 0) -> Data:
 
     options_given = {name: options.pop(name) for name in READING}
     options_given = {name: value for name, value in options_given.items() if value is not None}
-    if isinstance(options_given.get("target"), str) and "," in options_given["target"]:
-        options_given["target"] = options_given["target"].split(",")
+    for name in ("target", "column"):
+        if isinstance(given := options_given.get(name), str) and "," in given:
+            options_given[name] = given.split(",")
     return open_data(path, seed=seed, **options_given)
 
 
