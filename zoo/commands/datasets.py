@@ -20,8 +20,9 @@ def read(path: str, options: dict[str, object], seed: int = 0) -> Data:
 
     options_given = {name: options.pop(name) for name in READING}
     options_given = {name: value for name, value in options_given.items() if value is not None}
-    if isinstance(options_given.get("target"), str) and "," in options_given["target"]:
-        options_given["target"] = options_given["target"].split(",")
+    for name in ("target", "column"):
+        if isinstance(given := options_given.get(name), str) and "," in given:
+            options_given[name] = given.split(",")
     return open_data(path, seed=seed, **options_given)
 
 
@@ -64,10 +65,21 @@ def sample(name: str, folder: str) -> None:
 @JSON
 @IMPORT
 def check(path: str, as_json: bool, **options: object) -> None:
-    """Read all of PATH as training would, and list what is bad or odd. Changes nothing."""
+    """Read all of PATH as training would, and list what is bad or odd. Changes nothing.
+
+    Of a table each column is shown: what it is read as, how much of it is missing, and what stands in for that. What
+    training would refuse is an error here too.
+    """
     from zoo.commands import tables
+    from zoo.errors import InputError
 
     data = read(path, options)
+    refused = None
+    if data.task.checks_classes:
+        try:
+            data.check_classes()
+        except InputError as error:
+            refused = error
     if as_json:
         counts = {name: len(part) for name, part in data.parts.items()}
         summary = {
@@ -77,6 +89,14 @@ def check(path: str, as_json: bool, **options: object) -> None:
             "intake": [note._asdict() for note in data.intake],
         }
         targets = {name: data.task.summary(part.targets) for name, part in data.parts.items()}
-        say_json(summary | ({"targets": targets} if any(targets.values()) else {}))
+        more = {
+            "targets": targets if any(targets.values()) else None,
+            "columns": data.kind.table_columns(data.train, data.intake),
+            "refused": str(refused) if refused else None,
+        }
+        say_json(summary | {name: value for name, value in more.items() if value})
     else:
+        tables.show_columns(data.kind.table_columns(data.train, data.intake))
         tables.show_data(data, all_notes=True)
+    if refused is not None:
+        raise refused

@@ -103,7 +103,7 @@ READING = {
     "target": data_option(
         "--target",
         help="Column to predict; give several with commas between. Needed where no column is named target, label, "
-        "class or y.",
+        "class or y, or as targets often are.",
     ),
     "task": data_option(
         "--task",
@@ -112,7 +112,10 @@ READING = {
         "with grades from 1 to 6, which can be classes or amounts.",
     ),
     "column": data_option(
-        "--text", "column", help="Column that holds the text. Give it where a table has other columns beside the text."
+        "--text",
+        "column",
+        help="Column that holds the text, or several with commas between, which are joined. Give it to learn from text "
+        "alone where a table has other columns.",
     ),
     "group": data_option(
         "--group",

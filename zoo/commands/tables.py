@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zoo.tasks.terms import Scored
 
 MOST_NOTES = 10
+MOST_COLUMNS = 50
 DECISIONS = {"name": "label", "names": "label", "flag": "verdict", "mask": "mask"}  # form of a value -> its noun
 HEADINGS = {
     ("label", "probabilities"): ("answer", "most probable"),
@@ -50,6 +51,20 @@ def show_data(data: Data, *, all_notes: bool = False) -> None:
     show_notes(data.intake, limit=None if all_notes else MOST_NOTES)
     if all_notes and len(alike(data.intake)) < len(data.intake):
         CONSOLE.print("each by its name: zoo check PATH --json")
+
+
+def show_columns(columns: Sequence[Mapping[str, Any]]) -> None:
+    """Print a row for each column of a table, of the first 50."""
+    if not columns:
+        return
+    table = Table("column", "read as", "missing", "filled with, or left out because")
+    for row in columns[:MOST_COLUMNS]:
+        missing = f"{row['missing']:.1%}" if row.get("missing") else ""
+        why = row.get("reason") or (row["filled"] if missing else "")
+        table.add_row(literal(row["column"]) or "(no name)", literal(row["read_as"]), missing, literal(why))
+    CONSOLE.print(table)
+    if len(columns) > MOST_COLUMNS:
+        CONSOLE.print(f"and {len(columns) - MOST_COLUMNS} more columns: zoo check PATH --json has them all")
 
 
 def show_notes(notes: Sequence[Note], limit: int | None = MOST_NOTES) -> None:

@@ -16,6 +16,11 @@ def is_name_or_none(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
 
+def is_name_or_names(value: Any) -> bool:
+    """A string, several that differ, or nothing."""
+    return is_name_or_none(value) or are_names(value)
+
+
 def is_integer(value: Any) -> bool:
     """A whole number."""
     return isinstance(value, int) and not isinstance(value, bool)

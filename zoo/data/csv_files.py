@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from zoo.data.notes import Note
 from zoo.errors import InputError
 from zoo.files import read_bytes
 
+FEWEST_LINES = 5  # that tell whether blanks separate columns
 SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
+_NO_TEXT = re.compile(rb"[\0-\x08\x0b\x0e-\x1f\x81\x8d\x8f\x90\x9d]")  # bytes that texts in Windows-1252 lack
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "?", "-", ".")
 
 
@@ -114,16 +117,37 @@ def _column_names(first: list[str]) -> list[str]:
     return [name or f"column {place}" for place, name in enumerate(names, 1)]
 
 
-def content_of(path: Path) -> bytes:
-    """The bytes of a table, unpacked where it is gzipped.
+def content_of(path: Path, notes: list[Note] | None = None) -> bytes:
+    """The bytes of a table in UTF-8, unpacked where it is gzipped.
+
+    Spreadsheets of Western Europe save Windows-1252, of which Latin-1 is a part: what is no UTF-8 is read so.
+
+    Args:
+        path: of the file.
+        notes: one is added on such a file.
 
     Raises:
-        InputError: no such file, no ordinary one, empty, or no UTF-8.
+        InputError: no such file, no ordinary one, empty, or neither UTF-8 nor Windows-1252.
     """
-    content = text_of(path, "a CSV or TSV file").encode("utf-8")
+    content = text_of(path, "a CSV or TSV file", [] if notes is None else notes).encode("utf-8")
     if not content.strip():
         raise InputError(f"{path} is empty; expected a CSV file")
-    return content
+    if (parted := _by_blanks(content)) is not None and notes is not None:
+        notes.append(Note("the file", "kept", "blanks, one or several, separate its columns"))
+    return parted or content
+
+
+def _by_blanks(content: bytes) -> bytes | None:
+    """With tabs for blanks, where these separate columns most of which are numbers; None for other tables."""
+    first = [line for line in _first_lines(content) if line.strip()]
+    widths = {len(line.split()) for line in first}
+    other = any(set(line) & set(',;|\t"') for line in first)
+    if len(first) < FEWEST_LINES or len(widths) > 1 or max(widths) < 2 or other:
+        return None
+    cells = [cell for line in first[1:] for cell in line.split()]
+    if 2 * sum(map(_number, cells)) < len(cells):
+        return None
+    return "\n".join("\t".join(line.split()) for line in lines_of(content.decode("utf-8"))).encode("utf-8")
 
 
 def lines_of(text: str) -> list[str]:
@@ -131,12 +155,13 @@ def lines_of(text: str) -> list[str]:
     return re.split("\r\n|\r|\n", text)
 
 
-def text_of(path: Path, what: str) -> str:
+def text_of(path: Path, what: str, notes: list[Note] | None = None) -> str:
     """A file of text, unpacked where it is gzipped, without its byte-order mark.
 
     Args:
         path: of the file.
         what: is expected, for messages.
+        notes: where given, a file that is no UTF-8 is read as Windows-1252 if it can be, with a note.
 
     Raises:
         InputError: no such file, no ordinary one, neither UTF-8 nor UTF-16 with its byte-order mark, or one with null
@@ -158,6 +183,14 @@ def text_of(path: Path, what: str) -> str:
         text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
+        if notes is not None and not wide and not _NO_TEXT.search(content):
+            around = content[max(0, error.start - 12) : error.start + 12].decode("cp1252")
+            word = next(each for each in re.split(r'[\s,;|"]+', around) if not each.isascii())
+            reason = (
+                f"read as Windows-1252, of which Latin-1 is a part, as {word!r} in line {line}; else save it as UTF-8"
+            )
+            notes.append(Note("the file", "kept", reason))
+            return content.decode("cp1252")
         raise InputError(
             f"{path}: expected {what} in {'UTF-16, as its first bytes say' if wide else 'UTF-8'}, "
             f"received the byte 0x{content[error.start]:02x} in line {line}; save it as UTF-8"

@@ -160,6 +160,11 @@ def _called(day_first: bool) -> str:
     return "day" if day_first else "month"
 
 
+def other_option(day_first: bool) -> str:
+    """How people say that the other field is first."""
+    return "--month-first (day_first=False)" if day_first else "--day-first (day_first=True)"
+
+
 def order(day_first: bool) -> str:
     """The order of fields in words."""
     return "day/month/year" if day_first else "month/day/year"

@@ -80,7 +80,8 @@ def read(
             raise InputError("the data frame has no rows; expected at least one")
         return Frame(frame, [f"row {label}" for label in frame.index], "the data frame", ",", True, [])
     path = Path(source)
-    content = content_of(path)
+    notes: list[Note] = []
+    content = content_of(path, notes)
     head = head_of(path, content, header)
     columns = head.names if names is None else list(names)
     _unique(columns, path)
@@ -93,13 +94,12 @@ def read(
 
     lines = _lines(frame, head, b'"' in content)
     empty = frame.isna().all(axis=1).to_numpy()
-    notes = []
     positions = np.arange(len(frame))
     if head.comments:
         marked = _marked(content, head, lines)
         left = [Note(f"row {lines[index]}", "left out", "a comment") for index in np.flatnonzero(marked)]
         before = "the first line" if head.comments == 1 else f"the first {head.comments} lines"
-        notes = [Note(before, "left out", "comments before the table"), *left]
+        notes += [Note(before, "left out", "comments before the table"), *left]
         frame, lines, empty = frame[~marked].reset_index(drop=True), lines[~marked], empty[~marked]
         positions = positions[~marked]
     if empty.any():
@@ -235,6 +235,14 @@ def strings(column: pd.Series) -> np.ndarray:
     codes, uniques = pd.factorize(column)
     known = np.array([*(_written(value, column.name) for value in uniques), ""], dtype=object)
     return known[codes]  # a missing one has the code -1
+
+
+def stacked(frame: Frame, names: Sequence[str]) -> np.ndarray:
+    """Columns as strings, an object array (rows, columns)."""
+    values = np.empty((len(frame.names), len(names)), dtype=object)
+    for at, name in enumerate(names):
+        values[:, at] = strings(frame.values[name])
+    return values
 
 
 def sides(frame: Frame) -> np.ndarray | None:

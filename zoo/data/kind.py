@@ -273,6 +273,19 @@ class Kind(ABC):
 
         return flat(prepared)
 
+    def table_columns(self, part: Part, notes: Sequence[Note]) -> list[dict[str, Any]]:
+        """The columns of a table, in the order of the file, for people who check their data; none of other inputs.
+
+        Args:
+            part: the training part.
+            notes: on what was read.
+
+        Returns:
+            of each ``column``, its name, and ``read_as``, in words; of an input the share that is ``missing`` and what
+            stands in for that, ``filled``; of one that is left out the ``reason``.
+        """
+        return []
+
     # ---- the exported model ----
 
     @property

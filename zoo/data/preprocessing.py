@@ -1,7 +1,7 @@
 """What readers fit on the training part: Keras models from raw inputs to what a builder takes.
 
-Numbers and categories are fitted at once, by NumPy; the Keras model that holds them is built when it is needed. Texts
-are split into words by TensorFlow, and so need it at once.
+Numbers, dates and categories are fitted at once, by NumPy; the Keras model that holds them is built when it is needed,
+as are the words of texts in a table, which TensorFlow splits. Texts alone need it at once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from zoo.data.notes import Note
 if TYPE_CHECKING:
     import keras
 
+MOST_WORDS = 2000  # of a column of texts
+TEXTS_A_WORD = 2  # a word that fewer training texts have tells nothing about others
 UNVARYING = float(np.finfo(np.float32).max)  # the deviation of a column that has none: all float32 over it are 0 to 1
 
 
@@ -59,10 +61,11 @@ def unvarying(values: np.ndarray, names: Sequence[str]) -> list[Note]:
 
 
 def for_table(inputs: dict[str, np.ndarray], most: int) -> tuple[Unbuilt, list[int]]:
-    """Imputation, normalisation and categories, fitted on `inputs`.
+    """Imputation, normalisation, dates, categories and weights of words, fitted on `inputs`.
 
     Args:
-        inputs: ``numeric`` float32 and ``categorical`` strings, both (rows, columns), as `zoo.data.Part` has them.
+        inputs: ``numeric`` float32, ``categorical`` and ``texts`` strings, all (rows, columns), and ``dates`` float32
+            (rows, 2 x columns), as `zoo.data.Part` has them.
         most: so many categories of a column are kept, the most frequent.
 
     Returns:
@@ -85,24 +88,70 @@ def for_table(inputs: dict[str, np.ndarray], most: int) -> tuple[Unbuilt, list[i
             kept.append([str(name) for name in names[frequent]])
             dropped.append(len(names) - len(frequent))
         fitted["categorical"] = (kept,)
-    columns = {name: values.shape[1] for name, values in inputs.items()}
+    if "dates" in inputs:
+        fitted["dates"] = _dates(inputs["dates"])
+    widths = {name: values.shape[1] for name, values in inputs.items()}
 
     def build() -> keras.Model:
         import keras
 
+        from zoo.builders.columns import Calendar, WordCounts, WordWeights
         from zoo.builders.preprocessing import Categories, Numbers
 
-        ends, entries = [], {}
-        if "numeric" in fitted:
-            entries["numeric"] = keras.Input((columns["numeric"],), dtype="float32", name="numeric")
-            ends.append(Numbers(*fitted["numeric"], name="numbers")(entries["numeric"]))
-        if "categorical" in fitted:
-            entries["categorical"] = keras.Input((columns["categorical"],), dtype="string", name="categorical")
-            ends.append(Categories(*fitted["categorical"], name="categories")(entries["categorical"]))
+        if "texts" in inputs:
+            fitted["texts"] = _words(inputs["texts"])
+
+        def words(texts: Any, known: Sequence[Sequence[str]], weights: Sequence[Sequence[float]]) -> Any:
+            return WordWeights(weights, name="word_weights")(WordCounts(known, name="word_counts")(texts))
+
+        prepared = {
+            "numeric": lambda entry, *fit: Numbers(*fit, name="numbers")(entry),
+            "dates": lambda entry, *fit: Calendar(*fit, name="calendar")(entry),
+            "categorical": lambda entry, *fit: Categories(*fit, name="categories")(entry),
+            "texts": words,
+        }
+        floats = ("numeric", "dates")
+        entries = {
+            name: keras.Input((widths[name],), dtype="float32" if name in floats else "string", name=name)
+            for name in prepared
+            if name in fitted
+        }
+        ends = [prepared[name](entry, *fitted[name]) for name, entry in entries.items()]
         output = ends[0] if len(ends) == 1 else keras.layers.Concatenate(dtype="float32", name="features")(ends)
         return keras.Model(entries, output, name="preprocess")
 
     return Unbuilt(build), dropped
+
+
+def _dates(values: np.ndarray) -> tuple[list[int], list[int], list[int], list[int]]:
+    """First and last days of float32 (rows, 2 x columns); which columns have times of day, and missing ones."""
+    days, seconds = values[:, ::2], values[:, 1::2]
+    missing = np.isnan(days).any(axis=0)
+    clocks = np.flatnonzero((np.nan_to_num(seconds) > 0).any(axis=0)).tolist()
+    ends = (np.nanmin(days, axis=0), np.nanmax(days, axis=0))
+    firsts, lasts = (each.astype(np.int64).tolist() for each in ends)
+    return firsts, lasts, clocks, np.flatnonzero(missing).tolist()
+
+
+def _words(texts: np.ndarray) -> tuple[list[list[str]], list[list[float]]]:
+    """Words of each column of strings (rows, columns), the most frequent that several texts have; and their weights."""
+    import tensorflow as tf
+
+    from zoo.builders.preprocessing import spaced_words
+
+    words, weights = [], []
+    for column in texts.T:
+        counts: dict[bytes, int] = {}
+        for start in range(0, len(column), 4096):
+            split = tf.strings.split(spaced_words(tf.constant(column[start : start + 4096])))
+            for row in split.to_list():
+                for word in set(row):
+                    counts[word] = counts.get(word, 0) + 1
+        known = [word for word, count in counts.items() if count >= TEXTS_A_WORD] or list(counts)
+        known = sorted(known, key=lambda word: (-counts[word], word))[:MOST_WORDS]
+        words.append([word.decode("utf-8") for word in known])
+        weights.append([float(np.log((1 + len(column)) / (1 + counts[word])) + 1) for word in known])
+    return words, weights
 
 
 def for_sequences(rows: np.ndarray, length: int | None) -> Unbuilt:

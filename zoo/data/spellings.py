@@ -15,6 +15,7 @@ from zoo.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import tensorflow as tf
 
 WORDS = frozenset(  # for a missing number, in any case
     """unknown, missing, none, nil, n.a., n/a, na, nan, null, undefined, unavailable, unspecified, not available,
@@ -84,7 +85,7 @@ class Spelling(NamedTuple):
             return -value if parts.negative else value
         if _PLAIN.fullmatch(text.strip()) and not (self.decimal == "," and _fits(text.strip("+- "), ",", ".")):
             return float(text)
-        return float("nan") if _is_missing(text) else None
+        return float("nan") if is_missing(text) else None
 
     def read(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         """Float64 (rows,), NaN where missing; and bool (rows,), where a cell says no number."""
@@ -96,6 +97,43 @@ class Spelling(NamedTuple):
         parsed = [self.number(str(value)) for value in uniques]
         values = np.array([*(np.nan if value is None else value for value in parsed), np.nan], np.float64)
         return values[codes], np.array([*(value is None for value in parsed), False])[codes]
+
+    def graph(self, texts: tf.Tensor) -> tf.Tensor:
+        """`number` of each in the graph of a model: float32 (batch,) of strings (batch,); NaN for what is none."""
+        import tensorflow as tf
+
+        for pattern, plain in (
+            (r"[\s\x{a0}\x{2007}\x{2009}\x{202f}]+", " "),
+            ("\u2212", "-"),
+            ("\u2019", "'"),
+            ("^ | $", ""),
+        ):
+            texts = tf.strings.regex_replace(texts, pattern, plain)
+        pattern = self._regex()
+        fits = tf.strings.regex_full_match(texts, pattern)
+        plain = tf.strings.regex_full_match(texts, _PLAIN.pattern)
+        if self.decimal == ",":
+            plain &= ~tf.strings.regex_full_match(texts, f"[-+ ]*{_digits(',', '.')}")
+        digits = tf.strings.regex_replace(texts, f"^{pattern}$", r"\1")
+        digits = tf.strings.regex_replace(digits, f"[{self.thousands or ' '}]", "")
+        digits = tf.strings.regex_replace(digits, self.decimal if self.decimal == "," else "[.]", ".")
+        negative = tf.strings.regex_full_match(tf.strings.regex_replace(texts, "[0-9].*", ""), ".*[-(].*")
+        size = tf.strings.to_number(tf.where(fits, digits, "0"), tf.float64)  # wide: Python rounds once too
+        plainly = tf.strings.to_number(tf.where(plain & ~fits, texts, "nan"), tf.float64)
+        return tf.cast(tf.where(fits, tf.where(negative, -size, size), plainly), tf.float32)
+
+    def _regex(self) -> str:
+        """Of a number with sign, brackets and unit, in RE2; its first group is the digits."""
+        digits = _digits(self.decimal, self.thousands)
+        unit = f"(?:{_unit_pattern(self.unit)})?" if self.unit else ""
+        before = unit if _is_any(self.unit, CURRENCIES) else ""
+        inner = f"(?:[-+] ?{before} ?|{before} ?[-+]?)({digits})"
+        return f"(?:[(] ?)?{inner} ?{unit}(?: ?[)])?"
+
+    def strings(self, numbers: np.ndarray) -> np.ndarray:
+        """Strings (rows,) that `number` reads as these float32 numbers; empty for NaN."""
+        texts = ["" if np.isnan(value) else np.format_float_positional(value, trim="-") for value in numbers]
+        return np.array([text.replace(".", self.decimal) for text in texts], dtype=object)
 
 
 def are_patterns(value: Any) -> bool:
@@ -179,7 +217,7 @@ def _spelling_of(column: pd.Series, many: bool) -> _ColumnSpelling | None:
         many: whether there must be more than twenty different numbers.
     """
     texts = [(str(text), count) for text, count in column.value_counts().items()]
-    known = [(text, count) for text, count in texts if not _is_missing(text)]
+    known = [(text, count) for text, count in texts if not is_missing(text)]
     rows = sum(count for _, count in known)
     some = known[:LOOK]
     if 2 * sum(_parts(text) is not None for text, _ in some) < len(some):
@@ -231,6 +269,12 @@ def _bare(unit: str) -> str:
     return bare if len(bare) < 2 else bare.lower().removesuffix("s") if len(bare) > 2 else bare.lower()
 
 
+def _unit_pattern(unit: str) -> str:
+    """Of all units whose bare form is that of this one."""
+    bare = re.escape(_bare(unit))
+    return f"{bare}[.]*" if len(_bare(unit)) < 2 else f"(?i:{bare}{'s?' if len(_bare(unit)) > 1 else ''})[.]*"
+
+
 def _parts(text: str) -> _Parts | None:
     """Sign, digits and unit of what is written; None where it is no number."""
     bare = re.sub(r"\s+", " ", text.strip()).replace("\u2212", "-").replace("\u2019", "'")
@@ -249,10 +293,16 @@ def _is_any(unit: str, units: Sequence[str]) -> bool:
 
 
 def _fits(digits: str, decimal: str, thousands: str) -> bool:
-    point, between = re.escape(decimal), re.escape(thousands)
-    integer_part = rf"(?:[1-9]\d{{0,2}}(?:{between}\d{{3}})+|\d+)" if thousands else r"\d+"
-    return re.fullmatch(rf"{integer_part}(?:{point}\d*)?|{point}\d+", digits, re.ASCII) is not None
+    return re.fullmatch(_digits(decimal, thousands), digits, re.ASCII) is not None
 
 
-def _is_missing(text: str) -> bool:
+def _digits(decimal: str, thousands: str) -> str:
+    """Pattern of a number without sign."""
+    point = f"[{decimal}]"
+    integer_part = rf"(?:[1-9]\d{{0,2}}(?:[{thousands}]\d{{3}})+|\d+)" if thousands else r"\d+"
+    return rf"(?:{integer_part}(?:{point}\d*)?|{point}\d+)"
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell is empty, or a word that stands for a missing value."""
     return text.strip() in MISSING or text.strip().lower() in WORDS

@@ -11,6 +11,7 @@ from zoo.data.frames import FEW, Frame, as_numbers, listed, not_numbers, numbers
 from zoo.data.notes import Note
 from zoo.errors import InputError
 from zoo.tasks.classification import Classification, one_hot
+from zoo.tasks.multi_label import MultiLabel
 from zoo.tasks.registry import task_class
 from zoo.tasks.regression import Regression
 from zoo.tasks.task import Task
@@ -18,10 +19,19 @@ from zoo.tasks.task import Task
 CODES = 5  # rows a class, from which whole numbers without a gap are taken for classes however many they are
 AMOUNTS = 100  # so many different whole numbers may be classes, which is told
 NAMES = ("target", "label", "class", "y")  # taken, in this order, where none is named
+USUAL = (  # taken, with a note, where no column has one of those names
+    *("outcome", "survived", "income", "diagnosis", "species", "sentiment", "churn", "churned", "fraud", "is_fraud"),
+    *("default", "quality", "price", "saleprice", "medv", "salary", "labels", "targets", "ziel", "zielwert", "klasse"),
+)
 
 
-def target_columns(frame: Frame, target: str | Sequence[str] | None) -> list[str]:
-    """The columns that are named, or the one whose name says it.
+def target_columns(frame: Frame, target: str | Sequence[str] | None, notes: list[Note] | None = None) -> list[str]:
+    """The columns that are named, or the one whose name says it; of a file without names the last one.
+
+    Args:
+        frame: the table.
+        target: as the user says.
+        notes: those so far; a guess is added, and without them none is made.
 
     Raises:
         InputError: no such column.
@@ -35,6 +45,11 @@ def target_columns(frame: Frame, target: str | Sequence[str] | None) -> list[str
         return names
     lower = {name.lower(): name for name in reversed(frame.columns)}
     column = next((lower[name] for name in NAMES if name in lower), None)
+    if column is None and notes is not None:
+        column = next((lower[name] for name in USUAL if name in lower), None if frame.header else frame.columns[-1])
+        if column is not None:
+            why = "as its name says" if frame.header else "the last one of a file without names"
+            notes.append(Note(f"target {column}", "kept", f"predicted, {why}; --target COLUMN for another"))
     if column is None:
         raise InputError(
             f"{frame.where}: no column is named {', '.join(NAMES[:-1])} or {NAMES[-1]}; say which one is the target: "
@@ -126,7 +141,8 @@ def targets_of(
         columns: of the targets.
         task: name of a task; where None the one that they look like: one column of strings, bools or at most twenty
             different whole numbers are classes, as are more of them where they count from 0 or 1 and each is in five
-            rows; so are several columns of 0 and 1 with one 1 in each row. All else are numbers.
+            rows; so are several columns of 0 and 1 with one 1 in each row. Other columns of 0 and 1 are labels, and all
+            else are numbers.
         notes: those so far; a choice that could be another one is added.
 
     Raises:
@@ -163,8 +179,10 @@ def _guess(frame: Frame, raw: Targets) -> tuple[type[Task], str | None]:
         if one_hot(raw) is not None:
             reason = f"0 and 1, one 1 in each row: taken for {len(columns)} classes; --task regression for numbers"
             return Classification, reason
-        flags = np.isin(raw.numbers(), (0, 1)).all()
-        return Regression, "0 and 1, taken for numbers; --task multi_label for labels" if flags else None
+        if np.isin(raw.numbers(), (0, 1)).all():
+            reason = f"0 and 1: taken for {len(columns)} labels, each there or not; --task regression for numbers"
+            return MultiLabel, reason
+        return Regression, None
     values = numbers(frame, columns[0], strict=False)
     if values is None:
         return Classification, None

@@ -197,8 +197,7 @@ def _timed(frame: Frame, when: When, notes: list[Note], groups: np.ndarray | Non
         )
         if read.day_first is not None:
             when = when._replace(day_first=read.day_first)
-            other = "--month-first (day_first=False)" if read.day_first else "--day-first (day_first=True)"
-            reason = read.reason or f"either could be meant; for the other give {other}"
+            reason = read.reason or f"either could be meant; for the other give {dates.other_option(read.day_first)}"
             notes.append(Note(f"column {when.column}", "kept", f"dates as {dates.order(read.day_first)}: {reason}"))
         moments = read.moments.dt.tz_convert(None).to_numpy().astype("datetime64[ms]")
         seconds = np.where(np.isnat(moments), np.nan, moments.astype(np.int64) / 1000)

@@ -23,9 +23,10 @@ def inputs_of(folder: Path, card: dict[str, Any], servable: Servable) -> list[di
 
     Returns:
         for each input a dict with ``name``, its name in a request, ``type``, and perhaps ``example``, the value of a
-        training example. By type: ``image``; ``number`` and ``category`` have ``column``, the name in the table, and a
-        category the ``categories`` of training; ``text`` has ``words``, the vocabulary, and ``length``, the number of
-        words that are read; ``sequence`` has ``features``, ``length``, None for any, and ``shorter``, whether nulls
+        training example. By type: ``image``; ``number``, ``written``, ``date`` and ``category`` have ``column``, the
+        name in the table, a category the ``categories`` of training and a number that is a string a ``pattern`` of how
+        it is written; ``text`` has ``words``, the vocabulary, ``length``, the number of words that are read, and
+        ``column``, of a table; ``sequence`` has ``features``, ``length``, None for any, and ``shorter``, whether nulls
         may follow the last step; ``code`` has ``length``; ``numbers`` have ``shape``. Facts that the files lack are
         left out.
     """

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from zoo import InputError
 from zoo.data import tables, text
@@ -66,8 +71,7 @@ def test_the_same_table(tmp_path: Path, content: str, encoding: str, told: set[s
 @pytest.mark.parametrize(
     ("content", "encoding", "expected"),
     [
-        ("a,y\n1,ý\n", "latin-1", "Windows-1252 or latin-1, where that byte is 'ý'"),
-        ("a,y\n1,“x”\n", "cp1252", "Windows-1252 or latin-1, where that byte is '“'"),
+        ("a,y\n1,ý\x81\n", "latin-1", "received the byte 0xfd in line 2; save it as UTF-8"),
         ("a,y\n1,x\n", "utf-16-le", "UTF-16 without byte-order mark: save it as UTF-8"),
         ("a,a,y\n1,2,x\n", "utf-8", "two columns are named 'a'; expected each name once: rename or remove one"),
     ],
@@ -75,6 +79,17 @@ def test_the_same_table(tmp_path: Path, content: str, encoding: str, told: set[s
 def test_what_is_refused_names_the_remedy(tmp_path: Path, content: str, encoding: str, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         read_of(tmp_path, content, encoding)
+
+
+@pytest.mark.parametrize(("value", "encoding"), [("Größe", "latin-1"), ("“ja” 5 €", "cp1252"), ("é", "cp1252")])
+def test_what_spreadsheets_of_western_europe_save_is_read_and_said(tmp_path: Path, value: str, encoding: str) -> None:
+    rows = "".join(f"{at % 3};{value if at % 2 else 'x'}\n" for at in range(20))
+    (tmp_path / "t.csv").write_bytes(f"a;y\n{rows}".encode(encoding))
+    data = tables(tmp_path / "t.csv")
+    assert set(data.classes) == {value, "x"}
+    assert any("read as Windows-1252" in reason and value.split()[0] in reason for reason in reasons(data))
+    assert not data.kind.raw(tmp_path / "t.csv").errors
+    assert set(data.task.counts(data.kind.labelled(tmp_path / "t.csv", data.task)[0].targets)) == {value, "x"}
 
 
 def test_blanks_after_commas_are_stripped_in_training_and_prediction_alike(tmp_path: Path) -> None:
@@ -136,3 +151,36 @@ def test_decimal_commas_without_header(tmp_path: Path) -> None:
     assert data.input["separator"] == ";" and not data.input["header"] and data.classes == ("no", "yes")
     both = np.concatenate([part.inputs["numeric"] for part in data.parts.values()])
     assert sorted(map(tuple, both)) == sorted((float(a), float(b)) for a, b, _ in ROWS)
+
+
+@pytest.mark.parametrize("blank", [" ", "   "])
+def test_blanks_may_separate_numbers(tmp_path: Path, blank: str) -> None:
+    rows = [(f"{at % 7}.5", f"{at}", "xy"[at % 2]) for at in range(20)]
+    (tmp_path / "t.csv").write_text("\n".join(blank + blank.join(row) for row in [("a", "b", "label"), *rows]))
+    data = tables(tmp_path / "t.csv")
+    assert data.kind.raw(tmp_path / "t.csv").inputs["numeric"][:, 0].tolist() == [float(row[0]) for row in rows]
+    assert any("blanks, one or several" in reason for reason in reasons(data))
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(-99, 99) | st.none(), st.floats(-1e6, 1e6), CELLS), min_size=2, max_size=12),
+    st.sampled_from(",;\t|"),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_what_pandas_writes_is_read_as_pandas_reads_it(
+    rows: list[tuple[int | None, float, str]], separator: str, quoting: int, end: str
+) -> None:
+    rows = [(number, size, text.strip() or "x") for number, size, text in rows]
+    frame = pd.DataFrame([(f"n{at}", *row) for at, row in enumerate(rows)], columns=["name", "number", "size", "text"])
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place, "t.csv")
+        frame.to_csv(path, sep=separator, quoting=quoting, lineterminator=end, index=False, encoding="utf-8")
+        expected = pd.read_csv(path, sep=separator, keep_default_na=False, na_values=[""], dtype={"text": str})
+        found = read(path, text=["text"])
+    pd.testing.assert_frame_equal(found.values, expected, check_dtype=False)
+    assert found.columns == list(frame.columns) and found.separator == separator

@@ -24,7 +24,7 @@ from zoo.data.frames import read
         (b"a,a\n1,2\n", "two columns are named 'a'"),
         (b"a,b\n1,2,3\n", "expected 2 fields in each row, received 3"),
         (b"a,b\n" + b"1,2\n" * 100 + b"1,2,3\n", "Expected 2 fields in line 102, saw 3"),
-        (b"a,b\n1,\xe9\n", "0xe9 in line 2; save it as UTF-8"),
+        (b"a,b\n1,\xe9\x81\n", "0xe9 in line 2; save it as UTF-8"),
         (b"\x89PNG\r\n\x1a\n\0\0", "UTF-8"),
         (b"PK\x03\x04\0\0", "null byte"),
         (b"\x1f\x8b broken", "gzip"),

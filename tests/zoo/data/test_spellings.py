@@ -113,3 +113,19 @@ def test_a_number_is_read_as_it_was_written(value: float, pair: tuple[str, str],
     assert Spelling.of_pattern(spelling.pattern) == spelling
     assert spelling.number(f"{written(value, *pair)} {unit}") == value
     assert np.isnan(spelling.number("Unknown")) and spelling.number("about 7") is None
+
+
+@pytest.mark.parametrize("unit", ["", "kg", "$", "year", "%", "m"])
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_the_graph_of_a_model_reads_what_python_reads(pair: tuple[str, str], unit: str) -> None:
+    tf = pytest.importorskip("tensorflow")
+    cells = """1.234,56 kg|1,234.56|(5)|-$5|$-5|$ 5|- 5 kg|1234.5|1.234|12,5|unknown||5 KG|5 Kgs|5kg.|1e-3|1e5| 7 |kg 5
+        |5 $|\u22124|1'234.5|1\u2019234.5|1 234,5|1\xa0234,5|+3|.5|,5|1.|1,|5 lb|--5|-(5)|US$5|5 years|5 year|7 Years.
+        |3 m|3 M|1.2e3 kg|99 %|a|1.234.567,8|1,23,456""".replace("\n        ", "").split("|")
+    spelling = Spelling(*pair, unit)
+    expected = [float("nan") if (number := spelling.number(cell)) is None else number for cell in cells]
+    np.testing.assert_array_equal(spelling.graph(tf.constant(cells)), np.array(expected, np.float32))
+    numbers = np.array([1.5, -2e-7, 1.234, 1e20, 3.4e38, np.nan, -0.1, 1234], np.float32)
+    written = spelling.strings(numbers)
+    np.testing.assert_array_equal(spelling.graph(tf.constant(written.tolist())), numbers)
+    np.testing.assert_array_equal(np.array([spelling.number(each) for each in written], np.float32), numbers)

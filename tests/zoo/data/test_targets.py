@@ -107,11 +107,11 @@ def test_columns_that_exclude_each_other_are_classes(tmp_path: Path, flags: Sequ
         data.kind.labelled(tmp_path / "t.csv", data.task)
 
 
-def test_columns_of_flags_that_come_together_are_numbers_and_told() -> None:
+def test_columns_of_flags_that_come_together_are_labels_and_told() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.random(40), "u": rng.integers(2, size=40), "v": rng.integers(2, size=40)})
     data = tables(frame, target=["u", "v"])
-    assert data.task.name == "regression" and told(data) == "0 and 1, taken for numbers; --task multi_label for labels"
+    assert data.task.name == "multi_label" and "each there or not; --task regression for numbers" in told(data)
     with pytest.raises(InputError, match="received u, v; several are classes where they hold 0 and 1"):
         tables(frame, target=["u", "v"], task="classification")
 
@@ -152,3 +152,17 @@ def test_rows_whose_written_target_is_unknown_are_left_out(tmp_path: Path) -> No
     data = table(tmp_path, [f'"${number},000"' if number % 5 else "unknown" for number in range(1, 61)])
     assert data.task.name == "regression" and ("12 rows", "left out", "no target, as row 6") in data.intake
     assert len(data.kind.labelled(tmp_path / "t.csv", data.task)[0]) == 48
+
+
+def test_a_target_is_guessed_by_its_name_or_place_and_the_guess_is_said(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"Survived": [0, 1] * 10, "age": range(20, 40), "fare": [1.5, 2.5, 4.0, 8.0] * 5})
+    data = tables(frame)
+    assert data.input["target"] == ["Survived"]
+    assert "as its name says; --target COLUMN for another" in told(data)
+    frame["label"] = ["x", "y"] * 10
+    assert tables(frame).input["target"] == ["label"] and not told(tables(frame))
+    (tmp_path / "t.data.csv").write_text(
+        "".join(f"{at % 7},{at * 3 % 5},{'<=' if at % 2 else '>'}50K\n" for at in range(30))
+    )
+    data = tables(tmp_path / "t.data.csv")
+    assert data.classes == ("<=50K", ">50K") and "the last one of a file without names" in told(data)

@@ -36,7 +36,7 @@ def test_every_column_has_a_tensor_of_its_own_that_tensorflow_takes(names: list[
     cut = data.draw(st.integers(0, len(names)))
     kind = Tables(tuple(names[:cut]), tuple(names[cut:]))
     found = kind.columns_of_tensors()
-    assert [kind.groups[group][position] for group, position in found.values()] == names
+    assert [kind.groups[group].columns[position] for group, position in found.values()] == names
     assert len({name.lower() for name in found}) == len(names)
     for name in found:
         assert re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) and not keyword.iskeyword(name) and name != "self"

@@ -53,6 +53,17 @@ def rows(count: int = 40) -> pandas.DataFrame:
     return frame
 
 
+def rows_of_all_groups(count: int = 60) -> pandas.DataFrame:
+    rng = np.random.default_rng(3)
+    days = np.datetime64("2023-12-20") + rng.integers(0, 90, count).astype("timedelta64[D]")
+    frame = rows(count)
+    frame["price"] = [f"1.{at:03d},{at % 90 + 10} kg" if at % 9 else "unknown" for at in range(count)]
+    frame["day"] = [str(day) if at % 8 else "" for at, day in enumerate(days)]
+    frame["at"] = [f"{at % 12 + 1}/{at % 28 + 1}/2024 {at % 24:02d}:15" for at in range(count)]
+    frame["said"] = [f"{word} a film of them all, {at}" for at, word in enumerate(rng.choice(["good", "bad"], count))]
+    return frame
+
+
 def several_series(lengths: tuple[int, ...]) -> pandas.DataFrame:
     rng = np.random.default_rng(2)
     frames = [
@@ -71,6 +82,8 @@ def read(name: str, folder: Path) -> tuple[str, Data]:
             return "cnn", zoo.data.images(folder_of_images(folder / "images"))
         case "table":
             return "mlp", zoo.data.tables(rows(), target="kind")
+        case "table of all groups":
+            return "mlp", zoo.data.tables(rows_of_all_groups(), target="kind")
         case "text":
             texts = [f"{'good' if at % 2 else 'bad'} film number {at}!" for at in range(20)]
             frame = pandas.DataFrame({"text": texts, "label": [("no", "yes")[at % 2] for at in range(20)]})
@@ -86,7 +99,7 @@ def read(name: str, folder: Path) -> tuple[str, Data]:
     raise AssertionError(f"give an example of the kind {name}")
 
 
-NAMES = [*KINDS, "window", "windows of several series"]
+NAMES = [*KINDS, "table of all groups", "window", "windows of several series"]
 EACH = pytest.mark.parametrize("example", NAMES, indirect=True)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -150,8 +151,8 @@ def test_columns_are_found(tmp_path: Path) -> None:
         text(path, column="words")
     with pytest.raises(InputError, match="can't be both"):
         text(path, column="review", target="review")
-    with pytest.raises(InputError, match="--target COLUMN; there are id, review, sentiment, stars"):
-        text(frame.assign(stars=np.arange(40) % 5))
+    with pytest.raises(InputError, match="--target COLUMN; there are id, review, feeling, stars"):
+        text(frame.rename(columns={"sentiment": "feeling"}).assign(stars=np.arange(40) % 5))
     names, texts, errors = data.kind.raw(path)
     assert names[0] == "row 2" and texts[0] == "a warm, moving film, 0" and not errors
     part, _ = data.kind.labelled(path, data.task)
@@ -228,3 +229,21 @@ def test_rated_sentences_without_a_header() -> None:
     assert len(data.train) + len(data.validation) == 10_605
     assert data.train.targets.min() >= -4 and data.train.targets.max() <= 4
     assert "movie" in data.vocabulary[:100] and len(data.vocabulary) < 20_000
+
+
+def test_titles_and_bodies_are_joined_and_a_text_may_have_several_labels(tmp_path: Path) -> None:
+    kinds = ("kind and warm", "you idiot", "i will find you")
+    rows = [(f"note {at}", f"{kinds[at % 3]}, {at}", int(at % 3 > 0), int(at % 3 > 1)) for at in range(60)]
+    frame = pd.DataFrame(rows, columns=["title", "body", "toxic", "threat"])
+    frame.loc[3, "title"] = None
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    data = text(tmp_path / "t.csv", column=["title", "body"], target=["toxic", "threat"])
+    assert data.task.name == "multi_label" and data.classes == ("toxic", "threat")
+    kind = type(data.kind).from_card(json.loads(json.dumps(data.kind.to_card())))
+    assert kind.column == ("title", "body") and kind.target == ("toxic", "threat")
+    raw = kind.raw(tmp_path / "t.csv")
+    assert raw.inputs[0] == "note 0\nkind and warm, 0" and raw.inputs[3] == "kind and warm, 3" and not raw.errors
+    part, _ = kind.labelled(tmp_path / "t.csv", data.task)
+    assert part.targets[:3].tolist() == [[0, 0], [1, 0], [1, 1]]
+    checks = kind.card_checks({}, supervised=True)
+    assert checks["column"](["title", "body"]) and not checks["column"](["a", "a"]) and checks["column"](None)

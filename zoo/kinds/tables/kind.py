@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,18 +22,20 @@ from zoo.data.parts import Inputs, Part, chosen_inputs
 from zoo.data.spellings import Spelling, are_patterns, converted
 from zoo.data.targets import known_targets, with_targets
 from zoo.errors import InputError
-from zoo.kinds.tables.rows import Columns, digests_of, inputs_of, tensor_names
+from zoo.kinds.tables.categories import Categories
+from zoo.kinds.tables.dates import Dates, are_orders
+from zoo.kinds.tables.group import Group
+from zoo.kinds.tables.numbers import Numbers
+from zoo.kinds.tables.rows import digests_of, tensor_names
+from zoo.kinds.tables.texts import Texts
 from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
     import keras
-    import pandas as pd
     import tensorflow as tf
 
-MISSING_EVERY = 8  # one made-up value in so many is missing, in columns where training had missing ones
 UNSEEN_EVERY = 17  # one made-up value in so many is one that training had not
-LATER = ("stripped", "written", "spellings")  # fields of the kind that artifacts of 0.1.0 do not have
-UNSEEN = "\2 never seen"
+LATER = ("stripped", "written", "spellings", "dates", "orders", "texts")  # fields that artifacts of 0.1.0 do not have
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class Tables(Kind):
         stripped: whether blanks before and after strings are no part of them; in 0.1.0 they were.
         written: columns of numbers that are not written as "1234.56".
         spellings: of each of these a pattern that `zoo.data.spellings.Spelling` takes, as "1,234.56 $".
+        dates: columns of dates.
+        orders: ``day`` or ``month``, of each of these, which is first in 3/4/2024.
+        texts: columns of texts.
     """
 
     numeric: tuple[str, ...]
@@ -60,11 +66,17 @@ class Tables(Kind):
     stripped: bool = False
     written: tuple[str, ...] = ()
     spellings: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
+    orders: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
     name: ClassVar[str] = "table"
     plural: ClassVar[str] = "rows"
     title: ClassVar[str] = "tables"
-    takes: ClassVar[str] = "numeric float32 (batch, columns); categorical int32 (batch, columns), with categories.json"
+    takes: ClassVar[str] = (
+        "numeric float32 (batch, columns); dates float32 (batch, 2 x columns); categorical int32 (batch, columns), "
+        "with categories.json; words float32 (batch, words), with words.json"
+    )
     placeholder: ClassVar[str] = "ROWS.csv"
     tabular: ClassVar[bool] = True
 
@@ -120,24 +132,17 @@ class Tables(Kind):
         frame = self._frame(source)
         if self.stripped:
             frame = frames.stripped(frame, [name for name in frame.columns if name in self.columns])
-        frames.require(frame, [*self.numeric, *self.categorical], "a feature the model was trained on")
+        features = [name for group in self.groups.values() for name in group.columns]
+        frames.require(frame, features, "a feature the model was trained on")
         if labelled:
             for name in self.target:
                 if name in self.written and name in frame.columns:
                     frame = converted(frame, name, self._spellings[name])
             frame = with_targets(frame, self.target)
-        errors: dict[int, str] = {}
-        numbers = {}
-        for name in self.numeric:
-            column = frame.values[name]
-            values, bad = self._numbers(name, column)
-            with np.errstate(over="ignore"):
-                infinite = np.isinf(values.astype(np.float32))
-            for at in np.flatnonzero(bad | infinite):
-                expected = "a finite number" if infinite[at] else f"a number{self._like(name)}"
-                errors.setdefault(int(at), f"column {name!r}: expected {expected}, received {column.iloc[at]!r}")
-            numbers[name] = np.where(infinite, np.nan, values)
-        inputs = inputs_of(frame, Columns(list(self.numeric), list(self.categorical), numbers))
+        inputs, errors = {}, dict[int, str]()
+        for name, group in self.groups.items():
+            inputs[name], wrong = group.read(frame)
+            errors = wrong | errors
         if "numeric" in inputs:
             inputs["numeric"][list(errors)] = np.nan
         return frame.names, inputs, errors, frame
@@ -145,16 +150,6 @@ class Tables(Kind):
     @property
     def _spellings(self) -> dict[str, Spelling]:
         return {name: Spelling.of_pattern(each) for name, each in zip(self.written, self.spellings, strict=True)}
-
-    def _numbers(self, name: str, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        """Float64 (rows,), NaN where missing; and bool (rows,), where a cell has no number."""
-        if name in self.written:
-            return self._spellings[name].read(column)
-        values = frames.as_numbers(column)
-        return values, frames.not_numbers(column, values)
-
-    def _like(self, name: str) -> str:
-        return f" like {self._spellings[name].pattern}" if name in self.written else ""
 
     def _frame(self, source: Any) -> Frame:
         if isinstance(source, dict | list | tuple):
@@ -170,33 +165,51 @@ class Tables(Kind):
             width = len(head_of(Path(source), header=False).names)
             without = [name for name in self.columns if name not in self.target]
             names = without if width == len(without) else list(self.columns)
-        return frames.read(
-            source, header=self.header, text=[*self.categorical, *self.target, *self.written], names=names
-        )
+        literal = [*self.categorical, *self.target, *self.written, *self.dates, *self.texts]
+        return frames.read(source, header=self.header, text=literal, names=names)
 
     # ---- training ----
 
     def place(self, inputs: Inputs, at: tuple[int, ...]) -> tuple[str, Any]:
         """The column of a number."""
         row, column = at
-        if column >= len(self.numeric):  # an indicator or a category
+        if column >= len(self.numeric):  # an indicator, or of another group
             return super().place(inputs, at)
         return f"column {self.numeric[column]!r}", inputs["numeric"][row, column]
 
+    def table_columns(self, part: Part, notes: Sequence[Note]) -> list[dict[str, Any]]:
+        """See `Kind.table_columns`."""
+        left = {note.name.removeprefix("column "): note.reason for note in notes if note.action == "left out"}
+        rows = {name: {"read_as": "left out", "reason": left.get(name, "no input")} for name in self.columns}
+        rows |= {name: {"read_as": "target"} for name in self.target}
+        for key, group in self.groups.items():
+            missing = group.missing(part.inputs[key]).mean(axis=0)
+            for at, name in enumerate(group.columns):
+                read_as, filled = group.summary(part.inputs[key], at)
+                rows[name] = {"read_as": read_as, "missing": float(missing[at]), "filled": filled}
+        return [{"column": name} | row for name, row in rows.items()]
+
     # ---- the exported model ----
 
-    @property
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        """The columns, by the name of the array that holds them."""
-        return {"numeric": self.numeric, "categorical": self.categorical}
+    @cached_property
+    def groups(self) -> dict[str, Group]:
+        """The columns that are inputs, by the name of the array that holds them."""
+        groups: tuple[Group, ...] = (
+            Numbers(self.numeric, self._spellings),
+            Dates(self.dates, self.orders),
+            Categories(self.categorical),
+            Texts(self.texts),
+        )
+        return {group.name: group for group in groups if group.columns}
 
     def columns_of_tensors(self) -> dict[str, tuple[str, int]]:
         """Name of a tensor of a request -> the array that its column is in, and the position there."""
-        return tensor_names(self.groups)
+        return tensor_names({name: group.columns for name, group in self.groups.items()})
 
     def renamed(self) -> dict[str, str]:
         """Column -> name of its tensor, where the two differ."""
-        pairs = ((self.groups[group][at], name) for name, (group, at) in self.columns_of_tensors().items())
+        places = self.columns_of_tensors().items()
+        pairs = ((self.groups[group].columns[at], name) for name, (group, at) in places)
         return {column: name for column, name in pairs if column != name}
 
     def specification(self) -> tuple[dict[str, tf.TensorSpec], Callable[..., Any]]:
@@ -204,41 +217,33 @@ class Tables(Kind):
         import tensorflow as tf
 
         places = self.columns_of_tensors()
-        types = {"numeric": tf.float32, "categorical": tf.string}
-        specs = {name: tf.TensorSpec([None], types[group], name=name) for name, (group, _) in places.items()}
+        types = {
+            name: tf.string if self.groups[group].is_string(at) else tf.float32 for name, (group, at) in places.items()
+        }
+        specs = {name: tf.TensorSpec([None], dtype, name=name) for name, dtype in types.items()}
 
-        def stacked(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-            groups: dict[str, list[tf.Tensor]] = {}
+        def grouped(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+            columns: dict[str, list[tf.Tensor]] = {}
             for name, (group, _) in places.items():
-                groups.setdefault(group, []).append(tensors[name])
-            return {group: tf.stack(values, axis=1) for group, values in groups.items()}
+                columns.setdefault(group, []).append(tensors[name])
+            return {group: self.groups[group].from_tensors(each) for group, each in columns.items()}
 
-        return specs, stacked
+        return specs, grouped
 
     def feeds(self, inputs: Inputs) -> dict[str, Any]:
         """The columns one by one."""
-        return {name: inputs[group][:, position] for name, (group, position) in self.columns_of_tensors().items()}
+        places = self.columns_of_tensors().items()
+        return {name: self.groups[group].column(inputs[group], at) for name, (group, at) in places}
 
     def made_up(self, model: keras.Model, count: int, rng: np.random.Generator) -> Inputs:
-        """Numbers that vary as in training, missing ones in columns that had some; known categories."""
-        preprocess, inputs = self.preprocess_of(model), {}
-        if self.numeric:
-            numbers = preprocess.get_layer("numbers")
-            shape = (count, len(self.numeric))
-            values = np.array(numbers.means) + np.array(numbers.deviations) * rng.standard_normal(shape)
-            for column in numbers.indicators:
-                values[rng.integers(MISSING_EVERY, size=count) == 0, column] = np.nan
-            inputs["numeric"] = values.astype(np.float32)
-        if self.categorical:
-            columns = [rng.choice(np.array(names, object), count) for names in self._categories(model)]
-            inputs["categorical"] = np.stack(columns, axis=1)
-        return inputs
+        """Values as in training, missing ones in columns that had some."""
+        preprocess = self.preprocess_of(model)
+        return {name: group.made_up(preprocess, count, rng) for name, group in self.groups.items()}
 
     def with_unseen(self, inputs: Inputs) -> Inputs:
         """Some numbers are missing, and some categories new."""
-        gaps = {"numeric": np.nan, "categorical": UNSEEN}
         for at, (name, values) in enumerate(inputs.items()):
-            values.flat[at::UNSEEN_EVERY] = gaps[name]
+            values.flat[at::UNSEEN_EVERY] = self.groups[name].unseen()
         return inputs
 
     def restored(self, reconstructions: np.ndarray, inputs: np.ndarray | None, preprocess: Any) -> np.ndarray | None:
@@ -253,71 +258,52 @@ class Tables(Kind):
     # ---- formats without strings ----
 
     def tensors(self, model: keras.Model) -> dict[str, tuple[str, tuple[int | None, ...]]]:
-        """Numbers, and categories as whole numbers."""
-        types = {"numeric": "float32", "categorical": "int32"}
-        return {group: (types[group], (len(columns),)) for group, columns in self.groups.items() if columns}
+        """One of each group: numbers, dates as days and seconds, positions of categories, counts of words."""
+        preprocess = self.preprocess_of(model)
+        return {group.tensor: (group.dtype, (group.width(preprocess),)) for group in self.groups.values()}
 
     def meanings(self) -> dict[str, str]:
         """See `Kind.meanings`."""
-        numeric, categorical = map(", ".join, self.groups.values())
-        unknown = "positions in the lists of categories.json, -1 for another value"
-        return {"numeric": f"columns {numeric}; NaN where missing", "categorical": f"columns {categorical}; {unknown}"}
+        return {group.tensor: group.meaning() for group in self.groups.values()}
 
     def numbers(self, model: keras.Model, inputs: Inputs) -> dict[str, np.ndarray]:
-        """Numbers, and the position of each category among those of training, -1 for others."""
-        numbers = {"numeric": inputs["numeric"].astype(np.float32)} if "numeric" in inputs else {}
-        if "categorical" in inputs:
-            places = [{each: at for at, each in enumerate(names)} for names in self._categories(model)]
-            columns = zip(inputs["categorical"].T, places, strict=True)
-            ids = [[place.get(str(each), -1) for each in column] for column, place in columns]
-            numbers["categorical"] = np.array(ids, np.int32).T.reshape(-1, len(places))
-        return numbers
+        """See `Kind.numbers`."""
+        preprocess = self.preprocess_of(model)
+        return {group.tensor: group.numbers(preprocess, inputs[name]) for name, group in self.groups.items()}
 
     def prepare(self, preprocess: Any, tensors: Mapping[str, tf.Tensor]) -> Any:
-        """Scaled numbers, and a column of 0 and 1 for each category; all are 0 for -1."""
+        """Features of all groups, side by side."""
         import tensorflow as tf
 
-        parts = []
-        if "numeric" in tensors:
-            parts.append(preprocess.get_layer("numbers")(tensors["numeric"]))
-        if "categorical" in tensors:
-            ids = tensors["categorical"]
-            parts += [
-                tf.cast(tf.equal(ids[:, at : at + 1], tf.range(len(names))[None]), tf.float32)
-                for at, names in enumerate(preprocess.get_layer("categories").categories)
-            ]
+        parts = [group.prepare(preprocess, tensors[group.tensor]) for group in self.groups.values()]
         return tf.concat(parts, axis=1) if len(parts) > 1 else parts[0]
 
     def beside(self, model: keras.Model) -> dict[str, str]:
-        """The categories of each column, if there are any."""
-        if not self.categorical:
-            return {}
-        columns = dict(zip(self.categorical, self._categories(model), strict=True))
-        return {"categories.json": json.dumps(columns, indent=2, ensure_ascii=False)}
-
-    def _categories(self, model: keras.Model) -> list[list[str]]:
-        return self.preprocess_of(model).get_layer("categories").categories
+        """The categories and the words of each column, if there are any."""
+        preprocess, files = self.preprocess_of(model), {}
+        for group in self.groups.values():
+            if (strings := group.beside(preprocess)) is not None:
+                columns = dict(zip(group.columns, strings[1], strict=True))
+                files[strings[0]] = json.dumps(columns, indent=2, ensure_ascii=False)
+        return files
 
     # ---- requests ----
 
     def form(self, shapes: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Numbers and categories, in the order of the file; a category has those that training knew."""
-        categories = layers.get("Categories", {}).get("categories")
+        """A field a column, in the order of the file."""
         order = {column: at for at, column in enumerate(self.columns)}
         fields = []
-        for name, (group, position) in self.columns_of_tensors().items():
-            column = self.groups[group][position]
-            field = {"name": name, "column": column, "type": "number" if group == "numeric" else "category"}
-            if group == "categorical" and categories:
-                field["categories"] = categories[position]
-            fields.append(field)
+        for name, (group, at) in self.columns_of_tensors().items():
+            column = self.groups[group].columns[at]
+            fields.append({"name": name, "column": column} | self.groups[group].field(at, layers))
         return sorted(fields, key=lambda field: order.get(field["column"], len(order)))
 
     def example(self, part: Part) -> dict[str, Any]:
-        """The first row without a missing number."""
+        """The first row without a missing number or date."""
         at = np.zeros(1, np.int64)
-        if "numeric" in part.inputs:
-            at[0] = np.isnan(part.inputs["numeric"]).any(axis=1).argmin()
+        groups = [group.missing(part.inputs[name]) for name, group in self.groups.items() if group.dtype == "float32"]
+        if groups:
+            at[0] = np.concatenate(groups, axis=1).any(axis=1).argmin()
         return {name: values[0] for name, values in self.feeds(chosen_inputs(part.inputs, at)).items()}
 
     # ---- the card ----
@@ -329,10 +315,14 @@ class Tables(Kind):
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
         """See `Kind.card_checks`."""
-        some = are_names(said.get("numeric")) and are_names(said.get("categorical"))
+        groups = [said.get(name, []) for name in ("numeric", "categorical", "dates", "texts")]
+        some = all(map(are_names, groups))
         return {
-            "numeric": lambda value: are_names(value) and (not some or bool(said["numeric"] + said["categorical"])),
+            "numeric": lambda value: are_names(value) and (not some or any(groups)),
             "categorical": are_names,
+            "dates?": are_names,
+            "orders?": lambda value: are_orders(value) and len(value) == len(said.get("dates", ())),
+            "texts?": are_names,
             "target" if supervised else "target?": are_names,
             "columns" if said.get("header") is False else "columns?": are_names,
             "header?": is_flag,
@@ -343,10 +333,11 @@ class Tables(Kind):
         }
 
     def shapes(self, model: keras.Model) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
-        """The number of columns of both groups."""
+        """The width of each group."""
         from zoo.builders.models import entry_of
 
         entry = entry_of(model)
-        for group, columns in self.groups.items():
-            there = entry.get(group) if isinstance(entry, dict) else None
-            yield f"{group} columns", (len(columns),), (0 if there is None else there.shape[-1],)
+        for name in ("numeric", "categorical", *self.groups):
+            there = entry.get(name) if isinstance(entry, dict) else None
+            width = self.groups[name].size if name in self.groups else 0
+            yield f"{name} columns", (width,), (0 if there is None else there.shape[-1],)

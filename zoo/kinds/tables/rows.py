@@ -5,20 +5,10 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data import assembling, frames
-from zoo.data.frames import Frame
-
-
-class Columns(NamedTuple):
-    """Names of the features, and the numbers among them as float64 (rows,)."""
-
-    numeric: list[str]
-    categorical: list[str]
-    numbers: dict[str, np.ndarray]
+from zoo.data import assembling
 
 
 def tensor_names(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, int]]:
@@ -44,21 +34,7 @@ def tensor_names(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, in
     return places
 
 
-def inputs_of(frame: Frame, columns: Columns) -> dict[str, np.ndarray]:
-    """``numeric`` float32 (rows, columns) and ``categorical`` strings (rows, columns), where there are such."""
-    inputs = {}
-    count = len(frame.names)
-    if columns.numeric:
-        inputs["numeric"] = np.empty((count, len(columns.numeric)), dtype=np.float32)
-        for at, name in enumerate(columns.numeric):
-            inputs["numeric"][:, at] = columns.numbers[name]
-    if columns.categorical:
-        inputs["categorical"] = np.empty((count, len(columns.categorical)), dtype=object)
-        for at, name in enumerate(columns.categorical):
-            inputs["categorical"][:, at] = frames.strings(frame.values[name])
-    return inputs
-
-
 def digests_of(inputs: dict[str, np.ndarray]) -> list[str]:
     """Sha256 of each row."""
-    return assembling.row_digests(*(inputs[name] for name in ("numeric", "categorical") if name in inputs))
+    order = ("numeric", "categorical", "dates", "texts")
+    return assembling.row_digests(*(inputs[name] for name in order if name in inputs))

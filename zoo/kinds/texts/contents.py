@@ -19,6 +19,8 @@ from zoo.files import read_bytes
 from zoo.kinds.class_folders import Example, check_names, listed_files
 from zoo.tasks.classification import Classification
 
+Names = str | Sequence[str]  # of columns: one, or several
+
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")  # as IMDB has it
 
 
@@ -85,9 +87,11 @@ def content_of(path: Path) -> tuple[str, str | None]:
         return "", f"can't be read: {error.strerror}"
 
 
-def columns_of(frame: Frame, column: str | None, target: str | None, notes: list[Note]) -> tuple[str, str]:
+def columns_of(
+    frame: Frame, column: Names | None, target: Names | None, notes: list[Note]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Columns of the texts and of the targets: the named ones, or the likeliest ones."""
-    given = [str(name) for name in (column, target) if name is not None]
+    given = [*names_of(column), *names_of(target)]
     frames.require(frame, given, "text or target")
     others = [name for name in frame.columns if name not in (*given, frames.split_column(frame))]
     if column is None:
@@ -104,10 +108,26 @@ def columns_of(frame: Frame, column: str | None, target: str | None, notes: list
             notes.append(Note(f"column {left[0]}", "kept", "taken as the target: no other is left"))
             target = left[0]
         else:
-            target = targets.target_columns(frame, None)[0]
-    if str(column) == str(target):
-        raise InputError(f"{frame.where}: the column {column!r} can't be both text and target")
-    return str(column), str(target)
+            target = targets.target_columns(frame, None, notes)[0]
+    columns, target_names = names_of(column), names_of(target)
+    if both := set(columns) & set(target_names):
+        raise InputError(f"{frame.where}: the column {both.pop()!r} can't be both text and target")
+    return columns, target_names
+
+
+def names_of(columns: Names | None) -> tuple[str, ...]:
+    """Names of columns, of which one may come as such, and none as None."""
+    if columns is None:
+        return ()
+    return (str(columns),) if isinstance(columns, str | int) else tuple(map(str, columns))
+
+
+def joined(frame: Frame, columns: Names) -> np.ndarray:
+    """The texts of columns, one after the other, those that are missing left out: strings (rows,)."""
+    cells = [frames.strings(frame.values[name]) for name in names_of(columns)]
+    if len(cells) == 1:
+        return cells[0]
+    return np.array(["\n".join(filter(None, row)) for row in zip(*cells, strict=True)], dtype=object)
 
 
 def text_columns(values: Any, names: Sequence[str]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from zoo.data import assembling, frames, targets
-from zoo.data.card_checks import is_count, is_flag, is_name_or_none, is_text
+from zoo.data.card_checks import is_count, is_flag, is_name_or_names, is_text
 from zoo.data.csv_files import SUFFIXES, Head
 from zoo.data.file_tree import walk
 from zoo.data.kind import Kind, Raw
@@ -19,7 +19,17 @@ from zoo.data.look import Look
 from zoo.data.notes import Note
 from zoo.data.parts import Inputs, Part
 from zoo.errors import InputError
-from zoo.kinds.texts.contents import columns_of, content_of, digests_of, empty, from_folder, text_columns
+from zoo.kinds.texts.contents import (
+    Names,
+    columns_of,
+    content_of,
+    digests_of,
+    empty,
+    from_folder,
+    joined,
+    names_of,
+    text_columns,
+)
 from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -35,16 +45,16 @@ class Texts(Kind):
     """Texts.
 
     Attributes:
-        column: of the texts in a table; None of a folder.
-        target: the column that is predicted; None of a folder.
+        column: of the texts in a table, or several that are joined; None of a folder.
+        target: the column that is predicted, or several; None of a folder.
         separator: of the file, where it is a table.
         header: whether that names its columns.
         length: positions of words that a text has; longer ones are cut.
         vocabulary: the words; a word's number is its position. It is not in the card.
     """
 
-    column: str | None = None
-    target: str | None = None
+    column: Names | None = None
+    target: Names | None = None
     separator: str | None = None
     header: bool | None = None
     length: int = 1
@@ -112,14 +122,14 @@ class Texts(Kind):
         else:
             frame = frames.read(source, header=self.header, text=self._literal(task))
             where, notes = frame.where, list(frame.notes)
-            column, target = self.column, self.target
-            if column is None or target is None:  # trained on a folder
-                column, target = columns_of(frame, None, None, notes)
-            frames.require(frame, [column], "the texts")
-            frame = targets.with_targets(frame._replace(notes=notes), [target])
+            columns, names = names_of(self.column), names_of(self.target)
+            if not columns or not names:  # trained on a folder
+                columns, names = columns_of(frame, None, None, notes)
+            frames.require(frame, columns, "the texts")
+            frame = targets.with_targets(frame._replace(notes=notes), names)
             notes = frame.notes
-            values = targets.known_targets(frame, [target], task)
-            texts = frames.strings(frame.values[column])
+            values = targets.known_targets(frame, names, task)
+            texts = joined(frame, columns)
             rows = assembling.Rows(texts, values, frame.names, digests_of(texts))
             rows = rows.chosen(assembling.held_out_part(frames.sides(frame), len(rows.names)))
         nothing = empty(rows.inputs)
@@ -130,11 +140,9 @@ class Texts(Kind):
         return Part(rows.inputs, rows.targets, tuple(rows.names), tuple(rows.digests)), notes
 
     def _literal(self, task: Task) -> list[str]:
-        literal = (
-            bool(task.counts(np.zeros(0, np.int64))) and not task.several
-        )  # "01" and "true" are classes as written
-        names = [self.column, self.target if literal else None]
-        return [name for name in names if name is not None]
+        # "01" and "true" are classes as written.
+        literal = not task.several and bool(task.counts(np.zeros(0, np.int64)))
+        return [*names_of(self.column), *(names_of(self.target) if literal else ())]
 
     def _texts(self, source: Any, name: str) -> list[tuple[str, str, str | None]]:
         """Name, text and error of each."""
@@ -161,13 +169,13 @@ class Texts(Kind):
         return self._column(path) if path.name.lower().endswith(SUFFIXES) else [(str(path), *content_of(path))]
 
     def _column(self, source: Any) -> list[tuple[str, str, str | None]]:
-        column = self.column
-        frame = frames.read(source, header=self.header, text=[column] if column else [])
-        if column is None or (self.header is False and column not in frame.columns):
+        columns = names_of(self.column)
+        frame = frames.read(source, header=self.header, text=columns)
+        if not columns or (self.header is False and not set(columns) <= set(frame.columns)):
             words = text_columns(frame.values, frame.columns)
-            column = max(words, key=lambda name: words[name]) if words else column
-        frames.require(frame, [str(column)], "the texts")
-        texts = frames.strings(frame.values[column])
+            columns = (max(words, key=lambda name: words[name]),) if words else columns or ("text",)
+        frames.require(frame, columns, "the texts")
+        texts = joined(frame, columns)
         return [(name, content, None) for name, content in zip(frame.names, texts, strict=True)]
 
     # ---- training ----
@@ -247,7 +255,7 @@ class Texts(Kind):
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
         """See `Kind.card_checks`."""
-        checks = {"length": is_count, "column": is_name_or_none, "target": is_name_or_none}
+        checks = {"length": is_count, "column": is_name_or_names, "target": is_name_or_names}
         return checks | {"header?": is_flag, "separator?": is_text}
 
     def shapes(self, model: keras.Model) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:

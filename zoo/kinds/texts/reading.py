@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from zoo.data.notes import Note
 from zoo.data.parts import Part
 from zoo.data.preprocessing import for_text
 from zoo.errors import InputError
-from zoo.kinds.texts.contents import columns_of, digests_of, empty, from_folder
+from zoo.kinds.texts.contents import columns_of, digests_of, empty, from_folder, joined
 from zoo.kinds.texts.kind import Texts
 from zoo.tasks.classification import Classification
 from zoo.tasks.task import Task
@@ -25,8 +26,8 @@ LONGEST = 400  # words a text, by default
 def text(
     source: Any,
     *,
-    column: str | None = None,
-    target: str | None = None,
+    column: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
     task: str | None = None,
     length: int | None = None,
     vocabulary_size: int = 20_000,
@@ -46,8 +47,9 @@ def text(
 
     Args:
         source: the folder, the file or the data frame.
-        column: of the texts; the one with most words by default.
-        target: the column to predict; by default the one named target, label, class or y, or the only one left.
+        column: of the texts, or several, as title and body, which are joined; the one with most words by default.
+        target: the column to predict, or several of labels or numbers; by default the one named target, label, class
+            or y, or the only one left.
         task: "regression" for numbers; by default as `zoo.data.tables` finds it.
         length: ids a text; longer ones are cut, shorter ones filled with 0. By default the 95th percentile of the
             training texts' words, at most 400.
@@ -81,13 +83,15 @@ def text(
         frame = frames.without_unnamed(frames.read(source, header=header))
         notes: list[Note] = []
         columns = columns_of(frame, column, target, notes)
-        frame = targets.with_targets(frames.stripped(frame, columns[1:]), columns[1:])
+        frame = targets.with_targets(frames.stripped(frame, columns[1]), columns[1])
         where, notes = frame.where, [*frame.notes, *notes]
-        texts = frames.strings(frame.values[columns[0]])
-        values, wanted = targets.targets_of(frame, [columns[1]], task, notes)
+        texts = joined(frame, columns[0])
+        values, wanted = targets.targets_of(frame, columns[1], task, notes)
         rows = assembling.Rows(texts, values, frame.names, digests_of(texts))
         sides, groups = frames.sides(frame), None
-        kind = Texts(*columns, separator=frame.separator, header=frame.header)
+        kind = Texts(
+            *(each[0] if len(each) == 1 else each for each in columns), separator=frame.separator, header=frame.header
+        )
     rows, sides, groups = _without_empty(where, rows, sides, groups, wanted, notes)
     vocabulary: list[str] = []
 

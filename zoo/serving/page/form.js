@@ -37,9 +37,18 @@ const CONTROLS = {
     if (!input.only) box.append(other);
     return box;
   },
+  written: input => {
+    const value = input.example ?? "", placeholder = "missing";
+    return labelled(`${input.column}, as ${input.pattern}`, named(Object.assign(made("input"), {value, placeholder}), input));
+  },
+  date: input => {
+    const value = input.example ?? "", placeholder = "2024-03-31 18:05";
+    return labelled(`${input.column}, a date`, named(Object.assign(made("input"), {value, placeholder}), input));
+  },
   text: input => {
-    const field = Object.assign(made("textarea"), {value: input.example ?? "", rows: 5, required: true});
-    return wide(labelled("Text", named(field, input)));
+    const required = !input.column; // one column of several may be empty
+    const field = Object.assign(made("textarea"), {value: input.example ?? "", rows: 5, required});
+    return wide(labelled(input.column ?? "Text", named(field, input)));
   },
   sequence: input => {
     const many = input.features.length > 1, steps = [...input.example ?? []];
@@ -86,6 +95,8 @@ const VALUES = {
     }
     return value;
   },
+  written: (input, field, notes) => missing(input, field, notes),
+  date: (input, field, notes) => missing(input, field, notes),
   text: (input, field, notes) => {
     if (!input.words) return field.value;
     const words = spaced(field.value), known = new Set(input.words);
@@ -104,6 +115,11 @@ const VALUES = {
   numbers: (input, field) => JSON.parse(field.value),
   code: (input, field) => numbers(field.value.trim(), "code"),
 };
+
+function missing(input, field, notes) {
+  if (!field.value.trim()) notes.push(`${input.column} is missing`);
+  return field.value;
+}
 
 function numbers(text, where) {
   return text.split(/\s*[,;\t]\s*|\s+/).map(cell => {
