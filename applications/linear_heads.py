@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import InputError
 from zoo.evaluation.baselines import most_near, neighbours
 from zoo.evaluation.measures import binary_cross_entropy, cross_entropy
 from zoo.tasks.task import Task
@@ -75,15 +74,13 @@ def dense(task: Task, targets: np.ndarray) -> np.ndarray:
 
 
 def activation_of(task: Task) -> str:
-    """The activation of a head.
+    """The activation of a network's output."""
+    return task.arguments().get("output", "softmax")
 
-    Raises:
-        InputError: it is none that heads have.
-    """
-    activation = task.arguments().get("output", "softmax")
-    if activation not in ACTIVATIONS:
-        raise InputError(f"a head learns classes or numbers; for {task.name} train a network: zoo train cnn")
-    return activation
+
+def learns(task: Task) -> bool:
+    """Whether a head can learn a task."""
+    return activation_of(task) in ACTIVATIONS
 
 
 def head_of(
@@ -98,15 +95,12 @@ def head_of(
     """The head for a task: `fit` for classes, `fit_ridge` for numbers.
 
     Args:
-        task: of the targets.
+        task: of the targets, one that a head `learns`.
         embeddings: as `fit` takes them.
         targets: as `task.learnt` returns them.
         seed: of the folds.
         strength: inverse of the L2 penalty; chosen if None.
         units: as `fit` takes them.
-
-    Raises:
-        InputError: a task that no linear head learns.
     """
     if activation_of(task) == "linear":
         return fit_ridge(embeddings, targets, seed, strength, units=units)
@@ -134,21 +128,20 @@ def fit_ridge(
     """
     from sklearn.linear_model import Ridge, RidgeCV
     from sklearn.model_selection import GroupKFold
-    from sklearn.preprocessing import StandardScaler
 
     units = np.arange(len(targets)) if units is None else units
     folds = min(5, len(np.unique(units)))
     folds = folds if folds > 1 and strength is None else 0
-    scaler = StandardScaler()
-    rows = scaler.fit_transform(embeddings.astype(np.float64))
+    mean, deviation = middle_of(embeddings)
+    rows = (embeddings - mean) / deviation
     if folds:
         splits = list(GroupKFold(folds, shuffle=True, random_state=seed).split(rows, groups=units))
         choice = RidgeCV(1 / np.array(RIDGE_STRENGTHS), cv=splits, scoring="neg_mean_squared_error")
         strength = float(1 / choice.fit(rows, targets).alpha_)
     strength = DEFAULT_STRENGTH if strength is None else strength
     fitted = Ridge(1 / strength).fit(rows, targets)
-    kernel = np.atleast_2d(fitted.coef_).T / scaler.scale_[:, None]
-    bias = np.atleast_1d(fitted.intercept_) - scaler.mean_ @ kernel
+    kernel = np.atleast_2d(fitted.coef_).T / deviation[:, None]
+    bias = np.atleast_1d(fitted.intercept_) - mean @ kernel
     return Head(kernel.astype(np.float32), bias.astype(np.float32), "linear", strength, False, folds)
 
 
@@ -197,6 +190,15 @@ def fit(
     if weighted:
         bias = (bias + np.log(counts / counts.sum())).astype(np.float32)
     return Head(kernel, bias, "sigmoid" if several else "softmax", strength, weighted, folds)
+
+
+def middle_of(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of embeddings (examples, width) to standardise by, float64 (width,).
+
+    A deviation is at least a tenth of the mean one: what hardly varies here may vary elsewhere.
+    """
+    deviation = embeddings.std(axis=0, dtype=np.float64)
+    return embeddings.mean(axis=0, dtype=np.float64), np.maximum(deviation, 0.1 * deviation.mean())
 
 
 def estimator(several: bool, strength: float, weighted: bool) -> Any:

@@ -224,8 +224,7 @@ class BackboneTrials:
         """Standardised embeddings of one fold, computed once."""
         if (backbone, fold) not in self.standardized:
             embeddings, split = self._features(backbone)[1], self.splits[fold]
-            mean, deviation = embeddings[split[0]].mean(axis=0), embeddings[split[0]].std(axis=0)
-            deviation = np.maximum(deviation, 0.1 * deviation.mean())  # what hardly varies here may vary elsewhere
+            mean, deviation = linear_heads.middle_of(embeddings[split[0]])
             standardized = ((embeddings - mean) / deviation).astype(np.float32)
             fit_on, score_on = ((standardized[rows], self.targets[rows]) for rows in split)
             self.standardized[backbone, fold] = Standardized(fit_on, score_on, mean, deviation)

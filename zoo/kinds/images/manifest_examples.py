@@ -18,6 +18,7 @@ from zoo.tasks.task import Task
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 NO_LABEL = "no label in its row"
+NO_NUMBER = "no number in its row"
 
 
 def examples_of(
@@ -95,9 +96,10 @@ def _listed(
         file = columns.files.path(value)
         name = value if file == path.parent / value else _name_of(file, path.parent)
         values = () if numbers is None else numbers.rows.get(number)
-        if values is None:  # which a note counts
-            continue
-        found = () if values else columns.labels_of(row) if labels else (UNLABELLED,)
+        if numbers is not None:
+            found = None if values is None else ()
+        else:
+            found = columns.labels_of(row) if labels else (UNLABELLED,)
         split = columns.split_of(row)
         side = None if split is None else SPLITS.get(split.lower()) or side_of(split)
         if split is not None and side is None:
@@ -113,7 +115,7 @@ def _listed(
             continue
         seen[name] = (number, said)
         if found is None:
-            notes.append(Note(name, "left out", NO_LABEL))
+            notes.append(Note(name, "left out", NO_LABEL if numbers is None else NO_NUMBER))
         else:
             yield number, Example(file, name, found, side, group, numbers=values), value
 

@@ -46,7 +46,7 @@ def numbers_of(
         task: the class that a user names, or the task of a model; None for the one that the values look like, by
             `zoo.data.targets.likely_task`.
         spellings: as in `Numbers`, of a model.
-        notes: gets one on rows without a number, on how numbers are written, and on a choice that could be another one.
+        notes: gets one on how numbers are written, and one on a choice that could be another one.
 
     Raises:
         InputError: a cell that is no number, or the same number in all rows.
@@ -81,7 +81,7 @@ def numbers_of(
         if wanted.categorical:
             return None
         _, made = targets_of(frame, names, wanted.name)
-    notes += [*seen, *frame.notes]
+    notes += seen
     patterns = tuple(written[name].pattern if name in written else "" for name in names)
     told = raw.numbers().tolist()
     return Numbers(made, patterns, {lines[n]: tuple(each) for n, each in zip(frame.names, told, strict=True)})
