@@ -1,4 +1,4 @@
-"""A classifier of embeddings with one hidden layer, for many trainings of one network. Importing this imports Keras."""
+"""A head on embeddings with one hidden layer, for many trainings of one network. Importing this imports Keras."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class RegularizedDense(keras.layers.Dense):
 
 @dataclass(frozen=True)
 class DenseHead:
-    """A trained head from raw embeddings to probabilities.
+    """A trained head from raw embeddings to probabilities or numbers.
 
     Attributes:
-        network: standardised embeddings to probabilities, as `build` makes it.
+        network: standardised embeddings to outputs, as `build` makes it.
         mean: of the embeddings, float32 (width,).
         deviation: of the embeddings, float32 (width,).
     """
@@ -50,23 +50,23 @@ class DenseHead:
     mean: np.ndarray
     deviation: np.ndarray
 
-    def probabilities(self, embeddings: np.ndarray) -> np.ndarray:
-        """float32 (batch, classes) from float32 (batch, width)."""
+    def outputs(self, embeddings: np.ndarray) -> np.ndarray:
+        """float32 (batch, outputs) from float32 (batch, width)."""
         standardized = ((embeddings - self.mean) / self.deviation).astype(np.float32)
         return np.asarray(self.network(standardized, training=False))
 
 
-def build(*, width: int, units: int, classes: int, several: bool) -> keras.Model:
-    """An untrained network from standardised embeddings to probabilities.
+def build(*, width: int, units: int, outputs: int, activation: str) -> keras.Model:
+    """An untrained network from standardised embeddings to probabilities or numbers.
 
     Args:
         width: of the embeddings.
         units: of the hidden layer.
-        classes: of the output.
-        several: whether an example may have several labels.
+        outputs: classes, or numbers.
+        activation: of the output.
     """
     inputs = keras.Input((width,))
-    hidden, last = RegularizedDense(units, "relu"), RegularizedDense(classes, "sigmoid" if several else "softmax")
+    hidden, last = RegularizedDense(units, "relu"), RegularizedDense(outputs, activation)
     return keras.Model(inputs, last(hidden(inputs)), name="head")
 
 
@@ -78,7 +78,7 @@ def regularize(network: keras.Model, dropout: float, penalty: float) -> None:
 
 
 def classifier(extractor: Extractor, head: DenseHead) -> keras.Model:
-    """One model from pixels to probabilities: the backbone, then `head` as plain layers, with the standardisation.
+    """One model from pixels to what `head` gives: the backbone, then `head` as plain layers, with the standardisation.
 
     Args:
         extractor: has the backbone.

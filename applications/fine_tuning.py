@@ -1,4 +1,4 @@
-"""Fine-tuning: from a folder of images to an artifact that tells what they show."""
+"""Fine-tuning: from images with classes or numbers to an artifact that tells these of new ones."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from zoo.kinds.images.reading import masks as read_masks
 from zoo.kinds.recognising import open as open_data
 from zoo.progress import Stopwatch
 from zoo.settings import integer, suggestion
-from zoo.tasks.classification import Evaluation
-from zoo.tasks.terms import Exam
+from zoo.tasks.task import Task
+from zoo.tasks.terms import Exam, Scored
 
 if TYPE_CHECKING:
     import keras
@@ -63,7 +63,7 @@ class FineTuned:
     """
 
     artifact: Path
-    evaluation: Evaluation
+    evaluation: Scored
     data: Data
     notes: tuple[str, ...]
     seconds: dict[str, float]
@@ -84,14 +84,14 @@ def fine_tune(
     unfreeze: int | None = None,
     learning_rate: float | None = None,
     augment: Sequence[str] = ("flip", "crop"),
-    report: Callable[[Evaluation, Data, Sequence[str]], None] | None = None,
+    report: Callable[[Scored, Data, Sequence[str]], None] | None = None,
 ) -> FineTuned:
     """Fine-tune a pretrained image model on a folder and export it.
 
-    Every image goes through the frozen backbone once, and a logistic regression is fitted on the embeddings
-    (``quick``). ``balanced`` trains the last blocks too, and exports them if the log loss of an inner split of the
-    training part falls by more than one standard error and its accuracy does not fall. ``max`` exports the better of
-    both by that split.
+    Every image goes through the frozen backbone once, and a logistic regression, of numbers a ridge regression, is
+    fitted on the embeddings (``quick``). ``balanced`` trains the last blocks too, and exports them if the log loss, of
+    numbers the squared error, of an inner split of the training part falls by more than one standard error and its
+    accuracy or R² does not fall. ``max`` exports the better of both by that split.
 
     Of images beside masks, a U-Net learns the class of each pixel from the feature maps of the frozen backbone; see
     `applications.segmentation.pretrained_unet`.
@@ -155,9 +155,9 @@ def fine_tune(
     if parent is not None:
         data = _without_trained_on(data, parent, job)
     with watch.stage("head"):
-        head = linear_heads.fit(
-            embeddings_of(data.train, vectors), data.train.targets, seed, len(data.classes), units=data.train.together
-        )
+        rows = embeddings_of(data.train, vectors)
+        targets, scale = data.task.learnt(data.source, data.train.targets, rows, np.arange(len(rows)))
+        head = linear_heads.head_of(data.task, rows, targets, seed, units=data.train.together)
     if not head.folds:
         job.notes.append("too few images of a class for cross-validation: the head's strength is the default one")
     if head.weighted:
@@ -174,13 +174,13 @@ def fine_tune(
 
         model = None
         if effort != "quick":
-            model = _unfreeze(data, extractor, head, vectors, recipe, effort, job)
+            model = _unfreeze(data, extractor, head, rows, targets, recipe, effort, job)
+            model = model and in_unit(data.task, model, scale)
         with watch.stage("score"):
             held_out = embeddings_of(data.held_out, vectors)
-            baselines = linear_heads.baselines(
-                embeddings_of(data.train, vectors), data.task.hot(data.train.targets), held_out
-            )
-            outputs = head.probabilities(held_out)
+            baselines = linear_heads.baselines(data.task, rows, data.train.targets, held_out)
+            outputs = head.outputs(held_out)
+            outputs = outputs if scale is None else scale.restored(outputs, held_out)
             if model is not None:
                 baselines["a linear head on the frozen backbone"] = outputs
                 outputs = _scores(model, data.held_out, extractor)
@@ -191,8 +191,8 @@ def fine_tune(
         with watch.stage("export"), Gate() as gate:
             from applications.unfreezing import classifier
 
-            shipped = classifier(extractor, head) if model is None else model
-            card = _card(extractor, head, recipe, effort, model is not None)
+            shipped = in_unit(data.task, classifier(extractor, head), scale) if model is None else model
+            card = _card(data, extractor, head, recipe, effort, model is not None)
             card |= {"start": None if parent is None else str(parent.folder), "notes": job.notes}
             card["findings"] = [str(finding) for finding in findings]
             task = data.fitted_task
@@ -312,7 +312,7 @@ def embed_data(
         data = encoded(data)
         if data.task.pixelwise:
             raise InputError(
-                f"{data.source}: a head learns classes of whole images; for masks search {data.task.builder}"
+                f"{data.source}: a head learns classes or numbers of whole images; for masks search {data.task.builder}"
             )
         embed_again(data)
     else:
@@ -379,55 +379,82 @@ def _scores(model: keras.Model, part: Part, extractor: Extractor) -> np.ndarray:
     return outputs_of(model, part.inputs, input_kind(extractor))
 
 
-def input_kind(extractor: Extractor) -> Images:
-    """The kind of input that `extractor` takes."""
-    return Images((extractor.input_size, extractor.input_size), extractor.crop)
+def in_unit(task: Task, network: keras.Model, scale: Any) -> keras.Model:
+    """The model that answers in the unit of the targets.
+
+    Args:
+        task: of the targets.
+        network: from pixels to what is learnt.
+        scale: as `task.learnt` returns it.
+    """
+    return network if scale is None else task.inference_model(network, None, scale)
+
+
+def input_kind(extractor: Extractor, data: Data | None = None) -> Images:
+    """The kind of input that `extractor` takes; with how the numbers of `data` are written."""
+    spellings = () if data is None else data.kind.spellings
+    return Images((extractor.input_size, extractor.input_size), extractor.crop, spellings=spellings)
 
 
 def _unfreeze(
     data: Data,
     extractor: Extractor,
     head: linear_heads.Head,
-    vectors: dict[str, np.ndarray],
+    rows: np.ndarray,
+    targets: np.ndarray,
     recipe: Recipe,
     effort: str,
     job: Job,
 ) -> keras.Model | None:
-    """The classifier with its last blocks trained; None if the frozen backbone is better."""
-    from applications.unfreezing import Unfrozen, gains
+    """The network with its last blocks trained; None if the frozen backbone is better.
 
-    targets, rows = data.train.targets, embeddings_of(data.train, vectors)
-    hot = data.task.hot(targets)
-    outer = stratified(hot, data.train.together, 0.25, job.seed)
-    if not outer.any() or (hot[~outer].sum(axis=0) == 0).any():
+    Args:
+        data: has the task.
+        extractor: has the backbone.
+        head: fitted on the training part.
+        rows: embeddings of the training part.
+        targets: of the training part, as the head learns them.
+        recipe: of the training.
+        effort: as `fine_tune` takes it.
+        job: gets notes.
+    """
+    from applications.unfreezing import LOSSES, Unfrozen, gains
+
+    task = data.task
+    strata = task.inner_strata(data.train.targets)
+    outer = stratified(strata, data.train.together, 0.25, job.seed)
+    if not outer.any() or (strata[~outer].sum(axis=0) == 0).any():
         job.notes.append("the last blocks stay frozen: too few training images for an inner split")
         return None
     with job.watch.stage("views"):
-        unfrozen = Unfrozen(extractor, head, data.train.inputs, targets, recipe)
+        unfrozen = Unfrozen(extractor, head, data.train.inputs, linear_heads.dense(task, targets), recipe)
     job.notes.append(unfrozen.note)
     with job.watch.stage("unfreeze"):
         units = data.train.together
-        inner_head = linear_heads.fit(rows[~outer], targets[~outer], job.seed, len(data.classes), units=units[~outer])
-        before = inner_head.probabilities(rows[outer])
+        inner_head = linear_heads.head_of(task, rows[~outer], targets[~outer], job.seed, units=units[~outer])
+        before = inner_head.outputs(rows[outer])
         history, after = unfrozen.choose(inner_head, np.flatnonzero(~outer), np.flatnonzero(outer))
-        losses = [data.task.likelihoods(targets[outer], data.task.named(each)) for each in (before, after)]
-        gain, error = gains(*losses)
-        right = [float(data.task.right(targets[outer], data.task.named(p)).mean()) for p in (before, after)]
-        keep = gain > (error if effort == "balanced" else 0.0) and right[1] >= right[0] and history.best_epoch > 0
+        answers = [task.named(each) for each in (before, after)]
+        gain, error = gains(*(task.losses(targets[outer], each) for each in answers))
+        scores = [task.quality.score(task, targets[outer], each) for each in answers]
+        keep = gain > (error if effort == "balanced" else 0.0) and scores[1] >= scores[0] and history.best_epoch > 0
         job.notes.append(
-            f"training the last {recipe.blocks} blocks takes the inner split's log loss down by {gain:.3f} "
-            f"± {error:.3f} and its accuracy from {right[0]:.3f} to {right[1]:.3f} (epoch {history.best_epoch}): "
+            f"training the last {recipe.blocks} blocks takes the inner split's {LOSSES[head.activation].called} down "
+            f"by {gain:.3f} ± {error:.3f} and its {task.quality.name} from {scores[0]:.3f} to {scores[1]:.3f} "
+            f"(epoch {history.best_epoch}): "
             + ("shipped, trained so on all training images" if keep else "the frozen backbone is shipped")
         )
         return unfrozen.train(head, history.best_epoch) if keep else None
 
 
-def _card(extractor: Extractor, head: linear_heads.Head, recipe: Recipe, effort: str, unfrozen: bool) -> dict[str, Any]:
+def _card(
+    data: Data, extractor: Extractor, head: linear_heads.Head, recipe: Recipe, effort: str, unfrozen: bool
+) -> dict[str, Any]:
     weights = extractor.weights if extractor.weights in ("imagenet", None) else Path(extractor.weights).name
     return {
         "backbone": extractor.backbone,
         "weights": weights,
-        "input": input_kind(extractor).to_card(),
+        "input": input_kind(extractor, data).to_card(),
         "seed": extractor.seed,
         "effort": effort,
         "head": {"strength": head.strength, "folds": head.folds, "weighted": head.weighted},

@@ -10,23 +10,27 @@ import numpy as np
 
 from zoo.evaluation.baselines import most_near, neighbours
 from zoo.evaluation.measures import binary_cross_entropy, cross_entropy
+from zoo.tasks.task import Task
 
 # Inverse strengths of the L2 penalty on standardised embeddings: cross-validation chooses within this range for 10 to
 # 10,000 images.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+RIDGE_STRENGTHS = tuple(10.0**power for power in np.arange(-5, 1.5, 0.5))  # of a ridge regression, which fits faster
+DEFAULT_STRENGTH = 1e-2  # of either, where there are too few examples to choose by
+ACTIVATIONS = ("softmax", "sigmoid", "linear")
 IMBALANCE = 1.5  # ratio of the largest to the smallest class above which classes are weighted
 
 
 @dataclass(frozen=True)
 class Head:
-    """A linear layer from raw embeddings to probabilities; standardisation is folded into it.
+    """A linear layer from raw embeddings to probabilities or numbers; standardisation is folded into it.
 
     Attributes:
-        kernel: float32 (width, classes). bias: float32 (classes,).
-        activation: ``softmax``, or ``sigmoid`` for multi-label.
+        kernel: float32 (width, outputs). bias: float32 (outputs,).
+        activation: ``softmax``, ``sigmoid`` for multi-label, or ``linear`` for numbers.
         strength: inverse of the L2 penalty.
         weighted: whether rare classes had more weight in the fit.
-        folds: of the cross-validation that chose the strength; 0 if the classes are too small for it.
+        folds: of the cross-validation that chose the strength; 0 if there are too few examples for it.
     """
 
     kernel: np.ndarray
@@ -36,25 +40,109 @@ class Head:
     weighted: bool
     folds: int
 
-    def probabilities(self, embeddings: np.ndarray) -> np.ndarray:
-        """float32 (batch, classes) from float32 (batch, width)."""
+    def outputs(self, embeddings: np.ndarray) -> np.ndarray:
+        """Probabilities, or numbers as they were fitted: float32 (batch, outputs) from float32 (batch, width)."""
         logits = embeddings @ self.kernel + self.bias
+        if self.activation == "linear":
+            return logits
         if self.activation == "sigmoid":
             return 1 / (1 + np.exp(-logits))
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
 
 
-def baselines(embeddings: np.ndarray, hot: np.ndarray, queries: np.ndarray) -> dict[str, np.ndarray]:
-    """Outputs of simple models on embeddings: name -> float (queries, classes). There is one, nearest neighbours.
+def baselines(task: Task, embeddings: np.ndarray, targets: np.ndarray, queries: np.ndarray) -> dict[str, np.ndarray]:
+    """Outputs of simple models on embeddings: name -> float (queries, outputs).
+
+    They are nearest neighbours and, of numbers, the mean; evaluations of classes have the most frequent one anyway.
 
     Args:
+        task: of the targets.
         embeddings: float32 (examples, width), of the training part.
-        hot: (examples, classes) of 0 and 1, the classes of each example.
-        queries: float32 (queries, width), the embeddings to classify.
+        targets: of the same examples, as `task` encodes them.
+        queries: float32 (queries, width), the embeddings to answer for.
     """
+    outputs = {} if task.categorical else {"mean": np.repeat(task.constant(targets)[None], len(queries), axis=0)}
     sample = np.random.default_rng(0).permutation(len(embeddings))[: most_near(embeddings, queries)]
-    return {"nearest neighbours of the embeddings": neighbours(embeddings[sample], hot[sample], queries)}
+    near = neighbours(embeddings[sample], dense(task, targets[sample]), queries)
+    return outputs | {"nearest neighbours of the embeddings": near}
+
+
+def dense(task: Task, targets: np.ndarray) -> np.ndarray:
+    """Targets as outputs are, (examples, outputs): a class is a row of 0 and a 1."""
+    return np.eye(len(task.names), dtype=np.int64)[targets] if task.positions else targets
+
+
+def activation_of(task: Task) -> str:
+    """The activation of a network's output."""
+    return task.arguments().get("output", "softmax")
+
+
+def learns(task: Task) -> bool:
+    """Whether a head can learn a task."""
+    return activation_of(task) in ACTIVATIONS
+
+
+def head_of(
+    task: Task,
+    embeddings: np.ndarray,
+    targets: np.ndarray,
+    seed: int,
+    strength: float | None = None,
+    *,
+    units: np.ndarray | None = None,
+) -> Head:
+    """The head for a task: `fit` for classes, `fit_ridge` for numbers.
+
+    Args:
+        task: of the targets, one that a head `learns`.
+        embeddings: as `fit` takes them.
+        targets: as `task.learnt` returns them.
+        seed: of the folds.
+        strength: inverse of the L2 penalty; chosen if None.
+        units: as `fit` takes them.
+    """
+    if activation_of(task) == "linear":
+        return fit_ridge(embeddings, targets, seed, strength, units=units)
+    return fit(embeddings, targets, seed, len(task.names), strength, units=units)
+
+
+def fit_ridge(
+    embeddings: np.ndarray,
+    targets: np.ndarray,
+    seed: int,
+    strength: float | None = None,
+    *,
+    units: np.ndarray | None = None,
+) -> Head:
+    """Fit a ridge regression on standardised embeddings, its strength chosen by the squared error of five folds.
+
+    Args:
+        embeddings: float32 (examples, width).
+        targets: float32 (examples, values), of mean 0 and deviation 1 each: one strength serves all.
+        seed: of the folds.
+        strength: inverse of the L2 penalty; chosen if None.
+        units: as `fit` takes them.
+
+    Source: Hoerl and Kennard 1970, "Ridge Regression: Biased Estimation for Nonorthogonal Problems".
+    """
+    from sklearn.linear_model import Ridge, RidgeCV
+    from sklearn.model_selection import GroupKFold
+
+    units = np.arange(len(targets)) if units is None else units
+    folds = min(5, len(np.unique(units)))
+    folds = folds if folds > 1 and strength is None else 0
+    mean, deviation = middle_of(embeddings)
+    rows = (embeddings - mean) / deviation
+    if folds:
+        splits = list(GroupKFold(folds, shuffle=True, random_state=seed).split(rows, groups=units))
+        choice = RidgeCV(1 / np.array(RIDGE_STRENGTHS), cv=splits, scoring="neg_mean_squared_error")
+        strength = float(1 / choice.fit(rows, targets).alpha_)
+    strength = DEFAULT_STRENGTH if strength is None else strength
+    fitted = Ridge(1 / strength).fit(rows, targets)
+    kernel = np.atleast_2d(fitted.coef_).T / deviation[:, None]
+    bias = np.atleast_1d(fitted.intercept_) - mean @ kernel
+    return Head(kernel.astype(np.float32), bias.astype(np.float32), "linear", strength, False, folds)
 
 
 def fit(
@@ -93,7 +181,7 @@ def fit(
     folds = min(5, _fewest_units(targets if several else np.eye(num_classes)[targets], units, several))
     folds = folds if folds > 1 and strength is None else 0
     if strength is None:
-        strength = _choose(embeddings, targets, units, folds, weighted, several, seed) if folds else 1e-2
+        strength = _choose(embeddings, targets, units, folds, weighted, several, seed) if folds else DEFAULT_STRENGTH
     fitted = estimator(several, strength, weighted)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a label that every example has; a note of the intake says so
@@ -102,6 +190,15 @@ def fit(
     if weighted:
         bias = (bias + np.log(counts / counts.sum())).astype(np.float32)
     return Head(kernel, bias, "sigmoid" if several else "softmax", strength, weighted, folds)
+
+
+def middle_of(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of embeddings (examples, width) to standardise by, float64 (width,).
+
+    A deviation is at least a tenth of the mean one: what hardly varies here may vary elsewhere.
+    """
+    deviation = embeddings.std(axis=0, dtype=np.float64)
+    return embeddings.mean(axis=0, dtype=np.float64), np.maximum(deviation, 0.1 * deviation.mean())
 
 
 def estimator(several: bool, strength: float, weighted: bool) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from applications.linear_heads import learns
 from zoo.data.dataset import Data
 from zoo.data.parts import Files, Part, in_files
 from zoo.errors import InputError
@@ -17,16 +18,16 @@ def encoded(data: Data) -> Data:
     """Images in memory as PNG, without loss; those in files as they are.
 
     Args:
-        data: of images with classes or labels.
+        data: of images with classes, labels or numbers.
 
     Raises:
-        InputError: it has other inputs, or targets that are no classes.
+        InputError: it has other inputs, or targets that no head learns.
     """
     instead = f"zoo.train({data.kind.default_builder!r}, data) learns them"
     if not data.kind.pictures:
         raise InputError(f"{data.source}: fine-tuning takes images, received {data.kind.plural}; {instead}")
-    if not data.task.pixelwise and not data.task.counts(data.train.targets):
-        raise InputError(f"{data.source}: fine-tuning learns classes, received {data.task.name}; {instead}")
+    if not data.task.pixelwise and not learns(data.task):
+        raise InputError(f"{data.source}: fine-tuning learns classes and numbers, received {data.task.name}; {instead}")
     if in_files(data.train.inputs):
         return data
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,20 @@ MEMORY = 2 << 30  # bytes that cached views may take
 AUGMENTATIONS = (*PLAIN, "mixup")
 
 
+class Loss(NamedTuple):
+    """What is minimised: the name of Keras, and in words."""
+
+    name: str
+    called: str
+
+
+LOSSES = {  # by the activation of the head
+    "softmax": Loss("CategoricalCrossentropy", "log loss"),
+    "sigmoid": Loss("BinaryCrossentropy", "log loss"),
+    "linear": Loss("MeanSquaredError", "squared error, in squared deviations,"),
+}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to train the last blocks.
@@ -54,7 +68,7 @@ class Recipe:
 
 
 def classifier(extractor: Extractor, head: Head) -> keras.Model:
-    """One Keras model from pixels to probabilities: the backbone, then `head` as a Dense layer.
+    """One Keras model from pixels to what `head` gives: the backbone, then `head` as a Dense layer.
 
     Args:
         extractor: has the backbone.
@@ -72,6 +86,8 @@ def classifier(extractor: Extractor, head: Head) -> keras.Model:
 class Unfrozen:
     """The last blocks and the head as one model, and its inputs: outputs of the frozen blocks for augmented images.
 
+    Targets are as outputs are, float (images, outputs).
+
     The frozen blocks never change, so their outputs are computed once for a fixed number of augmented views of each
     image. If these don't fit in memory, they are computed in each epoch; `note` says which, and why.
     """
@@ -82,8 +98,8 @@ class Unfrozen:
         import keras
 
         self.extractor, self.recipe, self.files = extractor, recipe, files
-        self.several = head.activation == "sigmoid"
-        self.targets = (targets if self.several else np.eye(len(head.bias))[targets]).astype(np.float32)
+        self.targets = targets.astype(np.float32)
+        self.loss = LOSSES[head.activation].name
         counts = self.targets.sum(axis=0)
         self.class_weights = len(targets) / (len(counts) * counts) if head.weighted else None  # as scikit-learn's
         self.classifier = classifier(extractor, head)
@@ -116,7 +132,7 @@ class Unfrozen:
             outer: int64, positions of the images to score each epoch on.
 
         Returns:
-            the history, and the probabilities of `outer` at its best epoch.
+            the history, and the outputs for `outer` at its best epoch.
         """
         validation = (self._plain(outer), self.targets[outer])
         history = self._train(head, inner, validation, None)
@@ -137,7 +153,7 @@ class Unfrozen:
         return loop.fit(
             self.upper,
             batches,
-            loss=keras.losses.BinaryCrossentropy() if self.several else keras.losses.CategoricalCrossentropy(),
+            loss=keras.losses.get(self.loss),
             epochs=epochs,
             optimizer=optimizer("adam", self.recipe.learning_rate, steps=len(batches) * epochs, warm_up=0.1),
             validation=None if validation is None else Arrays(*validation, batch_size=BATCH),
@@ -200,7 +216,7 @@ def _batched(function: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, l
 
 
 def _augmentation(names: tuple[str, ...], seed: int) -> Callable[[np.ndarray, np.ndarray], tuple]:
-    """Images float32 0-255 and one-hot targets to their augmented versions."""
+    """Images float32 0-255 and targets, as outputs are, to their augmented versions."""
     import keras
 
     change = augmentation([name for name in names if name != "mixup"], seed)

@@ -94,7 +94,7 @@ def main() -> None:
     ours, older = [], []
     for number, (train, test) in enumerate(parts(targets, held_out)):
         head = linear_heads.fit(rows[train], targets[train], SEED, len(data.classes))
-        ours.append(float((head.probabilities(rows[test]).argmax(axis=1) == targets[test]).mean()))
+        ours.append(float((head.outputs(rows[test]).argmax(axis=1) == targets[test]).mean()))
         keras.utils.set_random_seed(number)
         sides = [(rows[side], targets[side]) for side in (train, test)]
         older.append(recipes.features_once(*sides, len(data.classes))[-1])

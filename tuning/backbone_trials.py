@@ -12,7 +12,7 @@ import numpy as np
 
 from applications import linear_heads
 from applications.features import Extractor, embed
-from applications.fine_tuning import Job, embed_data, embeddings_of, evaluate, extractor_of, input_kind
+from applications.fine_tuning import Job, embed_data, embeddings_of, evaluate, extractor_of, in_unit, input_kind
 from tuning.folds import check_folds, folds_of
 from tuning.initial_weights import InitialWeights
 from tuning.objectives import objective_of
@@ -27,8 +27,7 @@ from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
 from zoo.kinds.class_folders import Example
 from zoo.progress import Stopwatch
-from zoo.tasks.classification import Evaluation
-from zoo.tasks.terms import Outputs
+from zoo.tasks.terms import Outputs, Scored
 from zoo.training.batches import Arrays
 from zoo.training.checkpoints import Checkpoint
 from zoo.training.compiling import SessionCache, unoptimized
@@ -58,13 +57,13 @@ class Standardized(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """A fitted classifier of images, with its scores.
+    """A fitted model of images, with its scores.
 
     Attributes:
-        model: pixels to probabilities.
+        model: pixels to probabilities or numbers.
         data: the splits.
         card: how it was made.
-        outputs: probabilities of the held-out part, float32 (examples, classes).
+        outputs: of the held-out part, float32 (examples, outputs).
         evaluation: its scores.
         seed: of everything random.
         findings: problems that the scores show.
@@ -74,7 +73,7 @@ class TrainedClassifier:
     data: Data
     card: dict[str, Any]
     outputs: np.ndarray
-    evaluation: Evaluation
+    evaluation: Scored
     seed: int
     findings: tuple[Finding, ...]
 
@@ -128,7 +127,8 @@ class BackboneTrials:
         self.features: dict[str, tuple[Extractor, np.ndarray, np.ndarray]] = {}
         embeddings = embeddings_of(self.data.train, vectors), embeddings_of(self.data.held_out, vectors)
         self.features[BACKBONE] = extractor, *embeddings
-        self.targets = self.data.train.targets
+        every = np.arange(len(self.data.train))
+        self.targets, self.scale = self.task.learnt(self.data.source, self.data.train.targets, embeddings[0], every)
         if folds is None:  # with few images one of them is a per cent of the score, and a head is fitted at once
             folds = FOLDS if len(self.targets) < FEW and self._smallest_class() >= FOLDS else 0
         self.folds = folds
@@ -142,16 +142,16 @@ class BackboneTrials:
         return False
 
     def _smallest_class(self) -> int:
-        """Number of training images of the smallest class."""
-        return min(self.task.counts(self.targets).values())
+        """Number of training images of the smallest class, of all where there are none."""
+        return min(self.task.counts(self.data.train.targets).values(), default=len(self.data.train))
 
     def _splits(self, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
         if folds:
             check_folds(folds, len(self.targets))
             return folds_of(self.data, folds, self.seed)
-        hot = self.task.hot(self.targets)
-        held = stratified(hot, self.data.train.together, 0.25, self.seed)
-        if not held.any() or (hot[~held].sum(axis=0) == 0).any():
+        strata = self.task.inner_strata(self.data.train.targets)
+        held = stratified(strata, self.data.train.together, 0.25, self.seed)
+        if not held.any() or (strata[~held].sum(axis=0) == 0).any():
             raise InputError(f"{self.data.source}: too few training images of a class to choose by; add some")
         return [(np.flatnonzero(~held), np.flatnonzero(held))]
 
@@ -167,36 +167,40 @@ class BackboneTrials:
         """Run one trial; arguments as those of `tuning.builder_trials.BuilderTrials.run`."""
         results = []
         for fold, (_, score_on) in enumerate(self.splits):
-            probabilities, rows = self._probabilities(settings, fold, states, last, deadline, on_epoch)
-            score = self.objective.score(self.task, self.targets[score_on], self.task.named(probabilities))
+            outputs, rows = self._outputs(settings, fold, states, last, deadline, on_epoch)
+            score = self.objective.score(self.task, self.data.train.targets[score_on], self.task.named(outputs))
             results.append((score, rows))
         planned = min(last or self.epochs, self.epochs)
         late = deadline is not None and time.monotonic() > deadline
         return combine(results, planned, late and settings["model"].get("units", 0) > 0)
 
-    def _probabilities(
+    def _outputs(
         self, settings: Settings, fold: int, states: Path, last: int | None, deadline: float | None, on_epoch: OnEpoch
     ) -> tuple[np.ndarray, list[dict[str, float]]]:
-        """Probabilities of the examples to score on, and the training curve."""
+        """Outputs for the examples to score on, in the unit of the targets, and the training curve."""
         model = settings["model"]
         fit_on, score_on = self.splits[fold]
         extractor, embeddings, _ = self._features(model.get("backbone", BACKBONE))
         if model.get("units", 0) and not model.get("unfreeze", 0):
             dense, rows = self._dense_head(settings, fold, states, last, deadline, on_epoch)
-            return dense.probabilities(embeddings[score_on]), rows
+            return self._in_unit(dense.outputs(embeddings[score_on])), rows
         head = self._linear_head(embeddings, fit_on, model.get("strength"))
         if not model.get("unfreeze", 0):
-            return head.probabilities(embeddings[score_on]), []
+            return self._in_unit(head.outputs(embeddings[score_on])), []
         unfrozen = self._unfrozen(extractor, head, settings, last)
-        history, probabilities = unfrozen.choose(head, fit_on, score_on)
-        return probabilities, history.epochs
+        history, outputs = unfrozen.choose(head, fit_on, score_on)
+        return self._in_unit(outputs), history.epochs
+
+    def _in_unit(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs of a head in the unit of the targets."""
+        return outputs if self.scale is None else self.scale.restored(outputs, outputs)
 
     def _linear_head(
         self, embeddings: np.ndarray, fit_on: np.ndarray, strength: float | None = None
     ) -> linear_heads.Head:
         """A linear head fitted on the training examples at the positions `fit_on`."""
-        units, count = self.data.train.together[fit_on], len(self.data.classes)
-        return linear_heads.fit(embeddings[fit_on], self.targets[fit_on], self.seed, count, strength, units=units)
+        what = embeddings[fit_on], self.targets[fit_on], self.seed, strength
+        return linear_heads.head_of(self.task, *what, units=self.data.train.together[fit_on])
 
     def _features(self, backbone: str) -> tuple[Extractor, np.ndarray, np.ndarray]:
         """Extractor and embeddings of the training and the held-out part, computed once for each backbone."""
@@ -220,8 +224,7 @@ class BackboneTrials:
         """Standardised embeddings of one fold, computed once."""
         if (backbone, fold) not in self.standardized:
             embeddings, split = self._features(backbone)[1], self.splits[fold]
-            mean, deviation = embeddings[split[0]].mean(axis=0), embeddings[split[0]].std(axis=0)
-            deviation = np.maximum(deviation, 0.1 * deviation.mean())  # what hardly varies here may vary elsewhere
+            mean, deviation = linear_heads.middle_of(embeddings[split[0]])
             standardized = ((embeddings - mean) / deviation).astype(np.float32)
             fit_on, score_on = ((standardized[rows], self.targets[rows]) for rows in split)
             self.standardized[backbone, fold] = Standardized(fit_on, score_on, mean, deviation)
@@ -237,11 +240,11 @@ class BackboneTrials:
         model = settings["model"]
         backbone = model.get("backbone", BACKBONE)
         fit_on, score_on, mean, deviation = self._standardized(backbone, fold)
-        several = self.task.several
         penalty = 1 / (2 * model.get("strength", 1e-2) * len(fit_on[0]))  # that of logistic regression, a mean example
-        sizes = {"width": fit_on[0].shape[1], "units": model["units"], "classes": len(self.data.classes)}
+        sizes = {"width": fit_on[0].shape[1], "units": model["units"], "outputs": len(self.data.classes)}
+        activation = linear_heads.activation_of(self.task)
         name = f"{backbone} {model['units']}"
-        network = self.initial_weights.network(name, lambda: dense_heads.build(**sizes, several=several))
+        network = self.initial_weights.network(name, lambda: dense_heads.build(**sizes, activation=activation))
         dense_heads.regularize(network, model.get("dropout", 0.0), penalty)
         batches = Arrays(*fit_on, batch_size=BATCH, seed=self.seed)
         rate = settings["training"].get("learning_rate", 1e-3)
@@ -273,7 +276,8 @@ class BackboneTrials:
             tuple(training.get("augment", ())),
             self.seed,
         )
-        return Unfrozen(extractor, head, self.data.train.inputs, self.targets, recipe)
+        targets = linear_heads.dense(self.task, self.targets)
+        return Unfrozen(extractor, head, self.data.train.inputs, targets, recipe)
 
     def finish(self, settings: Settings, epochs: int, states: Path) -> tuple[TrainedClassifier, Outputs]:
         """The classifier of a trial, scored on the held-out part, and its outputs there.
@@ -289,25 +293,30 @@ class BackboneTrials:
             from applications import dense_heads
 
             dense, _ = self._dense_head(settings, 0, states, epochs, None, lambda *_: None)
-            model, outputs = dense_heads.classifier(extractor, dense), dense.probabilities(held_out)
+            model, outputs = dense_heads.classifier(extractor, dense), self._in_unit(dense.outputs(held_out))
+            model = in_unit(self.task, model, self.scale)
         else:
             from applications.unfreezing import classifier
 
             head = self._linear_head(embeddings, np.arange(len(embeddings)), arguments.get("strength"))
             head_card |= {"strength": head.strength, "folds": head.folds, "weighted": head.weighted}
-            outputs = head.probabilities(held_out)
+            outputs = self._in_unit(head.outputs(held_out))
             if unfreeze:
                 unfrozen = self._unfrozen(extractor, head, settings, None)
                 recipe = asdict(unfrozen.recipe)
                 inner_head = self._linear_head(embeddings, self.splits[0][0])
                 history, _ = unfrozen.choose(inner_head, *self.splits[0])
-                model = unfrozen.train(head, max(1, history.best_epoch))
+                model = in_unit(self.task, unfrozen.train(head, max(1, history.best_epoch)), self.scale)
                 outputs = outputs_of(model, self.data.held_out.inputs, input_kind(extractor))
             else:
-                model = classifier(extractor, head)
-        card = {"backbone": extractor.backbone, "weights": "imagenet", "input": input_kind(extractor).to_card()}
+                model = in_unit(self.task, classifier(extractor, head), self.scale)
+        card = {
+            "backbone": extractor.backbone,
+            "weights": "imagenet",
+            "input": input_kind(extractor, self.data).to_card(),
+        }
         card |= {"seed": self.seed, "effort": "search", "head": head_card, "unfrozen": recipe}
-        baselines = linear_heads.baselines(embeddings, self.task.hot(self.targets), held_out)
+        baselines = linear_heads.baselines(self.task, embeddings, self.data.train.targets, held_out)
         evaluation, findings = evaluate(self.data, outputs, baselines, head_card.get("weighted", False), self.seed)
         card["findings"] = [str(finding) for finding in findings]
         trained = TrainedClassifier(model, self.data, card, outputs, evaluation, self.seed, findings)

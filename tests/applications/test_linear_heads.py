@@ -20,7 +20,7 @@ def test_the_layer_gives_scikit_learns_probabilities(classes: int) -> None:
     rows, targets = examples(140, classes)
     head = linear_heads.fit(rows, targets, 0, classes)
     reference = linear_heads.estimator(False, head.strength, head.weighted).fit(rows, targets)
-    assert np.abs(head.probabilities(rows) - reference.predict_proba(rows)).max() < 1e-5
+    assert np.abs(head.outputs(rows) - reference.predict_proba(rows)).max() < 1e-5
 
 
 def test_several_labels_give_scikit_learns_probabilities() -> None:
@@ -29,7 +29,7 @@ def test_several_labels_give_scikit_learns_probabilities() -> None:
     head = linear_heads.fit(rows, hot, 0, 3)
     reference = linear_heads.estimator(True, head.strength, False).fit(rows, hot)
     assert head.activation == "sigmoid"
-    assert np.abs(head.probabilities(rows) - reference.predict_proba(rows)).max() < 1e-5
+    assert np.abs(head.outputs(rows) - reference.predict_proba(rows)).max() < 1e-5
 
 
 def test_the_keras_layer_carries_the_head() -> None:
@@ -41,7 +41,7 @@ def test_the_keras_layer_carries_the_head() -> None:
     layer = keras.layers.Dense(3, activation=head.activation)
     model = keras.Model(inputs, layer(inputs))
     layer.set_weights([head.kernel, head.bias])
-    assert np.abs(model.predict_on_batch(rows) - head.probabilities(rows)).max() < 1e-5
+    assert np.abs(model.predict_on_batch(rows) - head.outputs(rows)).max() < 1e-5
 
 
 def test_rare_classes_are_weighted_from_one_and_a_half_on() -> None:
@@ -69,7 +69,7 @@ def test_a_label_that_all_have_is_answered_so() -> None:
     rows, targets = examples(40, 2)
     hot = np.stack([np.ones(40, np.int64), targets], axis=1)
     head = linear_heads.fit(rows, hot, 0, 2)
-    assert (head.probabilities(rows)[:, 0] > 0.999).all()
+    assert (head.outputs(rows)[:, 0] > 0.999).all()
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
@@ -97,7 +97,7 @@ def test_copies_and_groups_in_one_fold_choose_a_penalty_for_new_examples(kind: s
     rng = np.random.default_rng(1)
     asked = np.arange(2000) % 2
     fresh = (rng.normal(size=(2000, 60)) + 0.25 * asked[:, None]).astype(np.float32)
-    losses = [cross_entropy(asked, head.probabilities(fresh)).mean() for head in (apart, together)]
+    losses = [cross_entropy(asked, head.outputs(fresh)).mean() for head in (apart, together)]
     assert losses[1] < 0.75 < losses[0]
 
 
@@ -123,7 +123,7 @@ def test_probabilities_of_weighted_classes_are_as_frequent_as_they_say(shares: t
     rows, targets = draw(2000)
     fresh, asked = draw(20_000)
     head = linear_heads.fit(rows, targets, 0, len(shares))
-    said = head.probabilities(fresh)
+    said = head.outputs(fresh)
     assert head.weighted and np.abs(said.mean(axis=0) - shares).max() < 0.02
     for low, high in ((0.02, 0.1), (0.1, 0.3), (0.5, 0.9)):  # calibrated in parts, not only on average
         inside = (said[:, -1] > low) & (said[:, -1] < high)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from applications.pixels import encoded
 from zoo import InputError
 from zoo.data import arrays
 from zoo.kinds.images import decoding
+from zoo.tasks.regression import Regression
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(60) % 3
@@ -52,10 +55,21 @@ def test_pairs_of_arrays_are_fine_tuned_as_keras_datasets_gives_them(tmp_path: P
             LABELS,
             "the arrays: fine-tuning takes images, received rows; zoo.train.'mlp', data",
         ),
-        (colours(), LABELS / 7, "the arrays: fine-tuning learns classes, received regression; zoo.train.'cnn', data"),
     ],
 )
 def test_other_data_are_refused_with_what_learns_them(inputs: np.ndarray, targets: np.ndarray, expected: str) -> None:
     for data in ((inputs, targets), arrays(inputs, targets)):
         with pytest.raises(InputError, match=expected):
             fine_tune(data)
+
+
+def test_tasks_that_no_head_learns_are_refused() -> None:
+    class Rates(Regression):
+        name: ClassVar[str] = "rates"
+
+        def arguments(self) -> dict[str, Any]:
+            return {"output": "softplus"}
+
+    data = arrays(colours(), LABELS / 7)
+    with pytest.raises(InputError, match="learns classes and numbers, received rates; zoo.train.'cnn', data"):
+        fine_tune(replace(data, task=Rates(data.task.names)))

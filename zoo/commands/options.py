@@ -161,8 +161,8 @@ READING = {
     ),
     "label_column": data_option(
         "--label-column",
-        help="Column of a manifest that holds the labels, or several of 0 and 1 with commas between. Give it where "
-        "there are other columns.",
+        help="Column of a manifest that holds the labels or numbers, or several of numbers or of 0 and 1 with commas "
+        "between. Give it where there are other columns.",
     ),
     "images": data_option(
         "--images",
@@ -186,7 +186,7 @@ READING = {
 }
 
 
-MANIFEST = ("path_column", "label_column", "images", "suffix")  # the names in READING that speak of manifests
+MANIFEST = ("task", "path_column", "label_column", "images", "suffix")  # the names in READING that speak of manifests
 
 
 def manifest_options(command: Callable[..., None]) -> Callable[..., None]:

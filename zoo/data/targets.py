@@ -152,7 +152,7 @@ def targets_of(
     wanted = None if task is None else task_class(task, from_columns=True)
     raw = Targets.of_frame(frame, columns)
     if wanted is None:
-        wanted, reason = _guess(frame, raw)
+        wanted, reason = likely_task(frame, raw)
         if reason and notes is not None:
             notes.append(Note(f"target {listed(columns)}", "kept", reason))
     made = wanted.of(raw)
@@ -172,8 +172,13 @@ def known_targets(frame: Frame, columns: Sequence[str], task: Task) -> np.ndarra
     return task.encode(Targets.of_frame(frame, columns))
 
 
-def _guess(frame: Frame, raw: Targets) -> tuple[type[Task], str | None]:
-    """The task that targets look like; and, where they may ask for another one, how to say so."""
+def likely_task(frame: Frame, raw: Targets) -> tuple[type[Task], str | None]:
+    """The task that targets look like; and, where they may ask for another one, how to say so.
+
+    Args:
+        frame: the rows, written numbers read as such.
+        raw: its targets.
+    """
     columns = raw.columns
     if len(columns) > 1:
         if one_hot(raw) is not None:

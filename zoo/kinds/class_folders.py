@@ -18,7 +18,7 @@ OUTSIDE = "outside the train, val and test folders"
 
 
 class Example(NamedTuple):
-    """One file, before the split."""
+    """One file, before the split. It has labels, or numbers in their place."""
 
     path: Path
     name: str
@@ -26,6 +26,7 @@ class Example(NamedTuple):
     split: str | None = None
     group: str | None = None
     digest: str = ""
+    numbers: tuple[float, ...] = ()
 
 
 def listed_files(root: Path, notes: list[Note], labels: bool = True, known: Collection[str] = ()) -> Iterator[Example]:

@@ -37,6 +37,7 @@ class Classification(Task):
 
     name: ClassVar[str] = "classification"
     outputs: ClassVar[tuple[str, ...]] = ("probabilities",)
+    categorical: ClassVar[bool] = True
     quality: ClassVar[Measure] = ACCURACY
     positions: ClassVar[bool] = True
 

@@ -62,6 +62,8 @@ class Task(ABC):
     """Its scores; a search optimises the first."""
     from_columns: ClassVar[bool] = True
     """Whether its targets can be columns of a table."""
+    categorical: ClassVar[bool] = False
+    """Whether targets are classes or labels by name, rather than numbers."""
     several: ClassVar[bool] = False
     """Whether an example may have no label, or several."""
     drawn: ClassVar[bool] = False

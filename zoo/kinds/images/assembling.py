@@ -22,7 +22,7 @@ from zoo.tasks.task import Task
 
 
 def without_contradictions(examples: list[Example], notes: list[Note], target: str = "label") -> list[Example]:
-    """Leave out contradictions: one content under two labels, or on both sides of a split.
+    """Leave out contradictions: one content under two labels or numbers, or on both sides of a split.
 
     Args:
         examples: with their labels.
@@ -33,7 +33,7 @@ def without_contradictions(examples: list[Example], notes: list[Note], target: s
     ordered = sorted(examples, key=lambda example: example.digest)
     for _, same in groupby(ordered, key=lambda example: example.digest):
         twins = list(same)
-        labels = {frozenset(example.labels) for example in twins}
+        labels = {(frozenset(example.labels), example.numbers) for example in twins}
         held_out = [example for example in twins if example.split in ("validation", "test")]
         for example in twins:
             others = ", ".join(twin.name for twin in twins if twin is not example)
@@ -100,16 +100,16 @@ def data_of(
     train, held_out = part("train"), part("validation")
     test = part("test")
     if train is None or (held_out is None and test is None):
-        wanted = "two or more in each class" if len(task.names) > 1 else "two or more that differ"
+        wanted = "two or more in each class" if len(task.counts(targets)) > 1 else "two or more that differ"
         raise InputError(
             f"{path}: {len(examples)} readable images are too few to hold any out; expected {wanted}{reasons(notes)}"
         )
     for name, count in task.counts(train.targets).items():
         if count == 1 and not task.several and len(task.names) > 1:  # one class: images without labels
             raise InputError(f"{path}: class {name!r} has {count} training image(s); expected at least two")
-    rows = [(e.name, e.digest, e.labels, side) for e, side in zip(examples, sides, strict=True)]
+    rows = [(e.name, e.digest, (*e.labels, *e.numbers), side) for e, side in zip(examples, sides, strict=True)]
     fingerprint = sha256(json.dumps([task.names, rows]).encode()).hexdigest()
-    intake = (*near_equal(task.names), *sorted(notes))
+    intake = (*near_equal(task.counts(targets)), *sorted(notes))
     return Data(train, held_out, test, task, None, fingerprint, path, intake, kind)
 
 

@@ -15,10 +15,14 @@ import numpy as np
 from zoo.data.notes import Note
 from zoo.errors import InputError
 from zoo.files import read_bytes
+from zoo.kinds.array_targets import Columns
 from zoo.kinds.class_folders import Example, listed_files
 from zoo.kinds.images import decoding, exportable
 from zoo.kinds.images.manifest_columns import Naming
 from zoo.kinds.images.manifest_examples import SUFFIXES, examples_of
+from zoo.kinds.images.manifest_numbers import Numbers
+from zoo.tasks.task import Task
+from zoo.tasks.terms import Written
 
 RARE = 0.01  # share of the files up to which a format is noted as odd
 UNREAD = "read here and by zoo serve, not by the exported model alone; make it PNG where that matters"
@@ -32,7 +36,9 @@ def labelled(
     labels: bool = True,
     known: Collection[str] = (),
     naming: Naming | None = None,
-) -> tuple[list[Example], list[Note]]:
+    task: type[Task] | Task | None = None,
+    spellings: Sequence[str] = (),
+) -> tuple[list[Example], list[Note], Numbers | None]:
     """Images with their labels, before any split; forms and errors as `images`.
 
     Args:
@@ -42,27 +48,36 @@ def labelled(
         labels: False for images without, as in `images`.
         known: classes of a model, which folders may be named after.
         naming: what the user says of a manifest.
+        task: the class of a task that a user names, or the task of a model; None for the one that fits.
+        spellings: how a model's numbers are written, as in `Images`.
 
     Returns:
-        files with the header of an image, by name; and notes on the others.
+        files with the header of an image, by name; notes on the others; and the numbers of a manifest, None where it
+        has classes.
     """
     if multi_label and not labels:
         raise InputError("expected multi_label or labels=False, received both; images without labels have not several")
     path = Path(path)
     notes: list[Note] = []
+    numbers = None
     if path.is_dir():
+        if task is not None and not task.categorical:
+            raise InputError(
+                f"{path} is a folder, whose images have classes; the numbers of {task.name} are in a manifest (.csv, "
+                ".jsonl)"
+            )
         if naming:
             raise InputError(f"{path} is a folder; columns, images and suffix are those of a manifest (.csv, .jsonl)")
         listed = list(listed_files(path, notes, labels, known))
     elif path.suffix.lower() in SUFFIXES and path.is_file():
         how = {"labels": labels, "multi_label": multi_label, "naming": naming, "known": known}
-        listed = examples_of(path, notes, **how)
+        listed, numbers = examples_of(path, notes, task=task, spellings=spellings, **how)
     elif path.exists():
         raise InputError(f"{path} is a file: expected a folder of images, or a manifest (.csv, .jsonl)")
     else:
         raise InputError(f"{path} does not exist: expected a folder of images, or a manifest (.csv, .jsonl)")
     examples = readable(listed, notes)
-    return examples, notes + (emptied(listed, examples) if labels else [])
+    return examples, notes + (emptied(listed, examples) if labels else []), numbers
 
 
 def emptied(before: Iterable[Example], after: Iterable[Example]) -> list[Note]:
@@ -143,3 +158,18 @@ class LabelSets(NamedTuple):
             raise InputError(f"{self.where}: the model does not know the label {unknown[0]!r}; expected one of {known}")
         hot = [[name in each for name in self.columns] for each in self.labels]
         return np.array(hot, np.float64).reshape(-1, len(self.columns))
+
+
+def written(examples: Sequence[Example], where: str, task: Task) -> Written:
+    """The targets of images as a manifest or folders have them.
+
+    Args:
+        examples: with labels, or with numbers.
+        where: the manifest or folder.
+        task: of the targets.
+    """
+    names = [example.name for example in examples]
+    if task.categorical:
+        return LabelSets([example.labels for example in examples], names, where, task.names)
+    values = np.array([example.numbers for example in examples], np.float64).reshape(-1, len(task.names))
+    return Columns(values, task.names, names, where)

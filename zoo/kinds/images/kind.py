@@ -19,13 +19,15 @@ from zoo.data.kind import BATCH, Decoded, Kind, Raw, TooLargeError, spread
 from zoo.data.look import Look
 from zoo.data.notes import Note
 from zoo.data.parts import Files, Inputs, Part, count, in_files
+from zoo.data.spellings import are_patterns
 from zoo.data.targets import Targets
 from zoo.errors import InputError
 from zoo.files import digest, read_bytes
+from zoo.kinds.array_targets import Columns
 from zoo.kinds.class_folders import UNLABELLED
 from zoo.kinds.images import decoding, exportable, idx, masks
-from zoo.kinds.images.folders import LabelSets, labelled
-from zoo.kinds.images.manifest_columns import are_images
+from zoo.kinds.images.folders import LabelSets, labelled, written
+from zoo.kinds.images.manifest_columns import Naming, are_images
 from zoo.kinds.images.manifest_examples import SUFFIXES
 from zoo.kinds.images.manifests import JSON_LINES
 from zoo.kinds.images.sources import expanded
@@ -51,12 +53,14 @@ class Images(Kind):
             then gets the proportions of `size`.
         channels: 1 or 3.
         pixels: the meaning of a pixel, in words.
+        spellings: of each column of numbers in a manifest, as `zoo.kinds.images.manifest_numbers.Numbers` has them.
     """
 
     size: tuple[int, int] | None = None
     crop: float | None = 1.0
     channels: int = 3
     pixels: str = "RGB, 0-255"
+    spellings: tuple[str, ...] = ()
 
     name: ClassVar[str] = "images"
     plural: ClassVar[str] = "images"
@@ -97,7 +101,7 @@ class Images(Kind):
         # A first row of names over a column of numbers without one, an index, is not seen as a header everywhere.
         names, *rows = [look.head.names, *look.head.rows] if look.head.header else look.head.rows
         rows = [dict(zip(names, row, strict=False)) for row in rows]
-        plain = not set(look.options) - {"labels", "seed"}
+        plain = not set(look.options) - {"labels", "task", "seed"}
         return cls.name if plain and are_images(look.path, rows) else None
 
     def raw(self, source: Any, *, every: bool = False) -> Raw:
@@ -130,20 +134,25 @@ class Images(Kind):
             task: of the model.
 
         Raises:
-            InputError: a label that the model does not know, or not one label an image.
+            InputError: a label that the model does not know, not one label an image, or no column of its numbers.
         """
         if idx.holds(Path(source)):
             return _idx_part(Path(source), self, task), []
         if task.pixelwise:
             examples, by_name, notes = masks.labelled(source)
         else:
-            examples, notes = labelled(source, multi_label=task.several, known=task.names)
+            how = {"known": task.names} if task.categorical else {"naming": Naming(label_column=task.names)}
+            how |= {"task": task, "spellings": self.spellings}
+            examples, notes, _ = labelled(source, multi_label=task.several, **how)
         splits = {example.split for example in examples}
         part = next((split for split in ("test", "validation") if split in splits), None)
         examples = [example for example in examples if part is None or example.split == part]
         names, digests = tuple(e.name for e in examples), tuple(e.digest for e in examples)
-        raw = LabelSets([example.labels for example in examples], names, str(source), task.names)
-        targets = task.encode(masks.Masks([by_name[n] for n in names], names, str(source)) if task.pixelwise else raw)
+        targets = task.encode(
+            masks.Masks([by_name[n] for n in names], names, str(source))
+            if task.pixelwise
+            else written(examples, str(source), task)
+        )
         return Part(Files(example.path for example in examples), targets, names, digests), notes
 
     def sources(self, paths: Sequence[str]) -> Iterator[Any]:
@@ -188,9 +197,11 @@ class Images(Kind):
                 raw = masks.Masks([masks.read_mask(root / label, root) for label in labels], names, str(source))
             except (decoding.DecodeError, OSError):  # one is gone, or is another now
                 return None
-        else:
+        elif task.categorical:
             sets = [tuple(filter(None, label.split(";"))) if task.several else (label,) for label in labels]
             raw = LabelSets(sets, names, str(source), task.names)
+        else:
+            raw = Columns(np.array([label.split(";") for label in labels], object), task.names, names, str(source))
         targets = task.encode(raw)
         return Part(Files(file for file, _ in there), targets, names, tuple(row["sha256"] for _, row in there))
 
@@ -205,13 +216,14 @@ class Images(Kind):
         if path.is_file() and path.suffix.lower() not in SUFFIXES:
             raise InputError(f"{path}: expected a folder of images, or a manifest (.csv, .jsonl)")
         classes = tuple(names) != (UNLABELLED,)
-        examples, notes = labelled(path, labels=classes, known=names)
+        examples, notes, numbers = labelled(path, labels=classes, known=names)
         if classes and not examples:
             classes = False  # none of them is in the folder of a class
-            examples, notes = labelled(path, labels=False)
+            examples, notes, numbers = labelled(path, labels=False)
         if not examples:
             raise InputError(f"{path}: expected images, found none that can be read")
         raw = Raw([each.name for each in examples], Files(each.path for each in examples), {})
+        classes = classes and numbers is None
         return raw, [";".join(each.labels) for each in examples] if classes else None, notes
 
     def resized_image(self, item: Any, size: tuple[int, int]) -> np.ndarray:
@@ -423,7 +435,8 @@ class Images(Kind):
 
     def to_card(self) -> dict[str, Any]:
         """Empty before the size is known."""
-        return {} if self.size is None else super().to_card()
+        said = {} if self.size is None else super().to_card()
+        return said if self.spellings else {name: value for name, value in said.items() if name != "spellings"}
 
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
@@ -432,6 +445,7 @@ class Images(Kind):
             "size": is_size,
             "crop": lambda value: value is None or is_share(value),
             "channels?": lambda value: value in (1, 3),
+            "spellings?": lambda value: isinstance(value, list) and are_patterns([each for each in value if each]),
         }
 
 

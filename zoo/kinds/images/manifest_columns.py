@@ -30,7 +30,7 @@ class Naming:
     """What a user says of a manifest; None or empty for what is to be seen from it.
 
     Attributes:
-        path_column, label_column: names of columns; several of labels with commas between, or a sequence.
+        path_column, label_column: names of columns; several of labels or numbers with commas between, or a sequence.
         images: folder of the files.
         suffix: of the files, where the paths have none.
     """
@@ -59,11 +59,12 @@ class Columns(NamedTuple):
 
     Attributes:
         path: of the files.
-        labels: one of labels, several of 0 and 1, or none.
+        labels: one of labels or numbers, several of 0 and 1 or of numbers, or none.
         split: of the part; None without.
         group: of the group; None without.
         files: where the files are.
-        exclusive: whether of `labels` just one is 1 in a row, so that they are classes.
+        flags: whether `labels` are several of 0 and 1.
+        exclusive: whether of these just one is 1 in a row, so that they are classes.
         guessed: roles that were not to be seen from the names ``path``, ``label``, ``split`` and ``group``.
     """
 
@@ -72,6 +73,7 @@ class Columns(NamedTuple):
     split: str | None
     group: str | None
     files: Files
+    flags: bool = False
     exclusive: bool = True
     guessed: Mapping[str, str] = field(default_factory=dict)  # type: ignore[assignment]
 
@@ -134,10 +136,11 @@ def columns_of(
     group = "group" if "group" in names else None
     others = [name for name in names if name not in (path, split, group)]
     found = _label_columns(manifest, rows, naming, others, known) if labels else ()
-    exclusive = len(found) < 2 or _exclude(rows, found)
+    flags = len(found) > 1 and all(is_flag(rows, name) for name in found)
+    exclusive = not flags or _exclude(rows, found)
     roles = {"path": path, "split": split} | ({"label": ", ".join(found)} if found else {})
     guessed = {role: name for role, name in roles.items() if name is not None and name != role}
-    return Columns(path, found, split, group, files, exclusive, guessed)
+    return Columns(path, found, split, group, files, flags, exclusive, guessed)
 
 
 def are_images(manifest: Path, rows: Sequence[Row]) -> bool:
@@ -191,8 +194,6 @@ def _label_columns(
     manifest: Path, rows: Sequence[Row], naming: Naming, others: list[str], known: Collection[str]
 ) -> tuple[str, ...]:
     if given := naming.label_columns:
-        if len(given) > 1 and (odd := next((name for name in given if not _is_flag(rows, name)), None)):
-            raise InputError(f"{manifest}: several columns of labels are 0 and 1 each; {odd!r} has other values")
         return tuple(given)
     if known:
         holding = [name for name in others if {text(row.get(name)) for row in rows if row.get(name)} <= set(known)]
@@ -209,13 +210,13 @@ def _label_columns(
     left = [name for name in others if not _counts(rows, name)]
     if len(left) == 1:
         return (left[0],)
-    flags = [name for name in left if _is_flag(rows, name)]
+    flags = [name for name in left if is_flag(rows, name)]
     if len(flags) > 1 and (len(flags) == len(left) or _exclude(rows, flags)):
         return tuple(flags)
     raise InputError(
         f"{manifest}: expected a column of labels, as label; there are {_listed(others) or 'none'}; name it with "
-        "--label-column (label_column=), several columns of 0 and 1 with commas between, or read the images without "
-        "labels (--no-labels, labels=False)"
+        "--label-column (label_column=), several columns of numbers or of 0 and 1 with commas between, or read the "
+        "images without labels (--no-labels, labels=False)"
     )
 
 
@@ -228,7 +229,8 @@ def _is_split(name: str, rows: Sequence[Row]) -> bool:
     return name.lower() in SPLITS and all(side_of(value) is not None for value in values)
 
 
-def _is_flag(rows: Sequence[Row], name: str) -> bool:
+def is_flag(rows: Sequence[Row], name: str) -> bool:
+    """Whether a column holds 0 and 1."""
     values = {text(row.get(name)).lower() for row in rows}
     return values <= {"0", "1", "0.0", "1.0", "true", "false"}
 

@@ -15,7 +15,7 @@ from zoo.errors import InputError
 from zoo.kinds.class_folders import LOOSE, Example, check_names
 from zoo.kinds.images import decoding
 from zoo.kinds.images.assembling import data_of, reasons, without_contradictions
-from zoo.kinds.images.folders import LabelSets, decodable, emptied, labelled
+from zoo.kinds.images.folders import decodable, emptied, labelled, written
 from zoo.kinds.images.idx import SHAPES, parts, read_part
 from zoo.kinds.images.kind import Images
 from zoo.kinds.images.manifest_columns import Naming
@@ -23,7 +23,9 @@ from zoo.kinds.images.masks import Masks, classes, holds
 from zoo.kinds.images.masks import labelled as pairs
 from zoo.tasks.classification import Classification
 from zoo.tasks.multi_label import MultiLabel
+from zoo.tasks.registry import task_class
 from zoo.tasks.segmentation import Segmentation
+from zoo.tasks.task import Task
 
 WITHOUT_LABELS = "; or, for autoencoders and GANs, read it without labels (labels=False, --no-labels)"
 Verify = Callable[[Sequence[Example]], Mapping[str, str]]
@@ -37,6 +39,7 @@ def images(
     verify: Verify | None = None,
     multi_label: bool = False,
     labels: bool = True,
+    task: str | None = None,
     path_column: str | None = None,
     label_column: str | Sequence[str] | None = None,
     images: str | Path | None = None,
@@ -47,7 +50,8 @@ def images(
     Three forms are recognised: a folder with one sub-folder a class; a folder with ``train/`` and ``val/`` and/or
     ``test/`` of such; a CSV (with a header) or JSON Lines manifest with ``path``, ``label`` and, if wanted, ``split``
     and ``group``, paths being relative to it. Several labels in a manifest are separated by ``;`` (a list in JSON)
-    and make the task multi-label. Nothing in the folder is changed.
+    and make the task multi-label. Numbers in the place of labels, one column or several, are read as those of tables
+    are, see `zoo.data.tables`, and make it regression. Nothing in the folder is changed.
 
     Parts may have other names (``training_set``, ``02_test``), and so may the columns of a manifest: that of the paths
     is the one whose values are files that are there, as they are, with a suffix, in a folder beside the manifest, or
@@ -65,14 +69,15 @@ def images(
         labels: False for models that learn from images alone: every image below the folder or in the manifest is of
             one class, `UNLABELLED`. Only train, val and test folders at the top, and ``split`` and ``group`` in a
             manifest, keep their meaning.
+        task: name of a task, as "regression" for numbers; by default the one that labels look like.
         path_column: of a manifest, the column of the paths.
-        label_column: of a manifest, the column of the labels, or several of 0 and 1.
+        label_column: of a manifest, the column of the labels or numbers, or several of numbers or of 0 and 1.
         images: folder of the files that a manifest lists.
         suffix: of these files, as ``.jpg``, where the manifest leaves it out.
 
     Raises:
-        InputError: no such path, nothing readable, fewer than two classes, too few images to hold any out, or
-            `multi_label` without `labels`.
+        InputError: no such path, nothing readable, fewer than two classes, the same number in all rows, too few images
+            to hold any out, no such task, or `multi_label` without `labels`.
     """
     if not 0 < validation < 1:
         raise InputError(f"expected a validation share between 0 and 1, received {validation}")
@@ -83,24 +88,30 @@ def images(
             "of every pixel; without labels (labels=False, --no-labels) all of them are images"
         )
     naming = Naming(path_column, label_column, images, suffix)
-    examples, notes = labelled(path, multi_label=multi_label, labels=labels, naming=naming)
+    wanted = None if task is None else task_class(task, from_columns=True)
+    multi_label = multi_label or (wanted is not None and wanted.several)
+    how = {"multi_label": multi_label, "labels": labels, "naming": naming, "task": wanted}
+    examples, notes, numbers = labelled(path, **how)
     listed = examples
-    _check(path, examples, multi_label, labels, notes)  # before the long part
+
+    def check() -> Task:
+        _check(path, examples, labels, notes)
+        return _classes(path, examples, multi_label, labels, notes) if numbers is None else numbers.task
+
+    check()  # before the long part
     failures = (verify or decodable)(examples)
     notes += [Note(name, "left out", reason) for name, reason in failures.items()]
     examples = [example for example in examples if example.name not in failures]
     examples = without_contradictions(examples, notes)
     if labels:
         notes += emptied(listed, examples)
-    task = _check(path, examples, multi_label, labels, notes)
-    targets = task.encode(LabelSets([e.labels for e in examples], [e.name for e in examples], str(path), task.names))
-    return data_of(path, examples, targets, task, notes, Images(), validation, seed)
+    made = check()
+    kind = Images(spellings=numbers.spellings if numbers is not None and any(numbers.spellings) else ())
+    return data_of(path, examples, made.encode(written(examples, str(path), made)), made, notes, kind, validation, seed)
 
 
-def _check(path: Path, examples: list[Example], multi_label: bool, labels: bool, notes: list[Note]) -> Classification:
-    """The task of the images; an InputError where they can't be learnt from."""
-    several = multi_label or any(len(example.labels) != 1 for example in examples)
-    classes = tuple(sorted({label for example in examples for label in example.labels}))
+def _check(path: Path, examples: list[Example], labels: bool, notes: list[Note]) -> None:
+    """Raise an InputError where images can't be learnt from."""
     learnt = [example for example in examples if example.split in (None, "train")]
     if not labels and len(examples) < 2:
         raise InputError(f"{path}: expected two images or more, found {len(examples) or 'none'}{reasons(notes)}")
@@ -110,11 +121,6 @@ def _check(path: Path, examples: list[Example], multi_label: bool, labels: bool,
         loose = any(note.reason == LOOSE and Path(note.name).suffix.lower() in decoding.EXTENSIONS for note in notes)
         hint = WITHOUT_LABELS if loose else ""
         raise InputError(f"{path}: expected images in one folder a class, found none{reasons(notes)}{hint}")
-    if len(classes) < 2 and labels and not several:
-        raise InputError(
-            f"{path}: expected at least two classes, found only {classes[0] if classes else 'none'}; "
-            f"put the images of each class in a folder of its own{reasons(notes)}{WITHOUT_LABELS}"
-        )
     given = [example for example in examples if example.split]
     if given and len(given) < len(examples):
         missing = next(example for example in examples if not example.split)
@@ -126,6 +132,17 @@ def _check(path: Path, examples: list[Example], multi_label: bool, labels: bool,
     torn = next((group for group, sides in groups.items() if len(sides) > 1), None)
     if torn:
         raise InputError(f"{path}: group {torn!r} is in {' and '.join(sorted(groups[torn]))}; put it in one")
+
+
+def _classes(path: Path, examples: list[Example], multi_label: bool, labels: bool, notes: list[Note]) -> Classification:
+    """The task of images with classes; an InputError where these can't be learnt."""
+    several = multi_label or any(len(example.labels) != 1 for example in examples)
+    classes = tuple(sorted({label for example in examples for label in example.labels}))
+    if len(classes) < 2 and labels and not several:
+        raise InputError(
+            f"{path}: expected at least two classes, found only {classes[0] if classes else 'none'}; "
+            f"put the images of each class in a folder of its own{reasons(notes)}{WITHOUT_LABELS}"
+        )
     check_names(path, classes)
     return (MultiLabel if several else Classification)(classes)
 
