@@ -46,7 +46,7 @@ def test_a_number_is_told_in_its_unit_from_the_bytes_of_a_file(manifest: Path) -
     assert scores["baselines"].keys() == {"mean", "nearest neighbours of the embeddings"}
     assert scores["baselines"]["mean"]["r2"] < 0.05
     predictor = zoo.load("saved/a")
-    held_out = {row["name"]: row for row in map(lambda row: row.cells(), predictor.evaluate(manifest).rows)}
+    held_out = {row["name"]: row for row in (row.cells() for row in predictor.evaluate(manifest).rows)}
     name, row = next(iter(held_out.items()))
     (answer,) = predictor.predict(Path(name))
     np.testing.assert_allclose(
