@@ -75,9 +75,7 @@ def test_last_blocks_learn_numbers_where_that_helps(manifest: Path) -> None:
     assert "its r2 from" in note and done.evaluation.r2 > 0.5
     kept = "shipped, trained so" in note
     assert ("a linear head on the frozen backbone" in done.evaluation.baselines) == kept
-    assert zoo.load(done.artifact).evaluate(manifest).evaluation.r2 == pytest.approx(
-        done.evaluation.r2, abs=1e-4
-    )
+    assert zoo.load(done.artifact).evaluate(manifest).evaluation.r2 == pytest.approx(done.evaluation.r2, abs=1e-4)
 
 
 @pytest.mark.slow
