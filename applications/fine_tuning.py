@@ -159,7 +159,9 @@ def fine_tune(
         targets, scale = data.task.learnt(data.source, data.train.targets, rows, np.arange(len(rows)))
         head = linear_heads.head_of(data.task, rows, targets, seed, units=data.train.together)
     if not head.folds:
-        job.notes.append("too few images of a class for cross-validation: the head's strength is the default one")
+        job.notes.append(
+            "too few images, or too few of a class, for cross-validation: the head's strength is the default one"
+        )
     if head.weighted:
         counts = np.bincount(data.train.targets)
         job.notes.append(

@@ -83,8 +83,8 @@ def numbers_of(
         _, made = targets_of(frame, names, wanted.name)
     notes += seen
     patterns = tuple(written[name].pattern if name in written else "" for name in names)
-    told = raw.numbers().tolist()
-    return Numbers(made, patterns, {lines[n]: tuple(each) for n, each in zip(frame.names, told, strict=True)})
+    by_row = zip(frame.names, raw.numbers().tolist(), strict=True)
+    return Numbers(made, patterns, {lines[name]: tuple(each) for name, each in by_row})
 
 
 def _cell(value: Any) -> Any:

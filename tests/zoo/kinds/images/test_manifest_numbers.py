@@ -89,7 +89,7 @@ def test_copies_stay_on_one_side_and_contradict_by_their_numbers(pictures: Path)
     for index in range(20):
         Image.new("RGB", (12, 12), (10 * (index // 2), 0, 0)).save(pictures / "photos" / f"{index:02}.png")
     data = open_data(written([f"{9 if index == 1 else index // 2}.5" for index in range(COUNT)]))
-    assert sum(note.action == "left out" and "another label" in note.reason for note in data.intake) == 2
+    assert sum(note.action == "left out" and "another number" in note.reason for note in data.intake) == 2
     train, held_out = (set(part.digests) for part in (data.train, data.validation))
     assert not train & held_out
 
