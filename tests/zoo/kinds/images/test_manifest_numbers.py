@@ -94,6 +94,11 @@ def test_copies_stay_on_one_side_and_contradict_by_their_numbers(pictures: Path)
     assert not train & held_out
 
 
+def test_of_ten_pictures_two_are_held_out(pictures: Path) -> None:
+    data = open_data(written([f"{index}.5" for index in range(10)]))
+    assert (len(data.train), len(data.validation)) == (8, 2)
+
+
 def test_json_lines_hold_numbers_as_they_are(pictures: Path) -> None:
     rows = [{"path": f"photos/{index:02}.png", "label": index / 8} for index in range(COUNT)]
     Path("m.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -102,7 +107,9 @@ def test_json_lines_hold_numbers_as_they_are(pictures: Path) -> None:
     assert images("lists.jsonl").task.name == "multi_label"
 
 
-@pytest.mark.parametrize(("cells", "words"), [(["3.5"] * COUNT, "3.5 in every row"), (["1.5", "2.5"], "too few")])
+@pytest.mark.parametrize(
+    ("cells", "words"), [(["3.5"] * COUNT, "3.5 in every row"), (["old", "new"], "expected a finite number")]
+)
 def test_what_can_not_be_learnt_is_refused(pictures: Path, cells: list[str], words: str) -> None:
     with pytest.raises(InputError, match=words):
         images(written(cells), task="regression")
