@@ -49,14 +49,13 @@ def test_a_number_is_told_in_its_unit_from_the_bytes_of_a_file(manifest: Path) -
     row = predictor.evaluate(manifest).rows[0].cells()
     name = row["name"]
     (answer,) = predictor.predict(Path(name))
-    np.testing.assert_allclose(
-        answer.answer["prediction"], [row["predicted age"], row["predicted height"]], rtol=1e-4, atol=1e-4
-    )
+    numbers = answer.answer["prediction"]
+    assert numbers == pytest.approx({"age": row["predicted age"], "height": row["predicted height"]}, rel=1e-4)
     assert predictor.card["parity"]["largest_difference"] <= 1e-5
     with process("saved/a") as (_, client, _):
         status, said = client("/v1/models/a:predict", {"instances": [b64(Path(name).read_bytes())]})
         assert status == 200, said
-        np.testing.assert_allclose(np.ravel(said["predictions"][0]), answer.answer["prediction"], rtol=1e-4)
+        assert said["predictions"][0] == pytest.approx([numbers["age"], numbers["height"]], rel=1e-4)
 
 
 def test_one_model_starts_from_another(manifest: Path) -> None:
