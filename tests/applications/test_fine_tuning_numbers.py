@@ -36,6 +36,7 @@ def manifest(workplace: Path) -> Path:
     return workplace / "m.csv"
 
 
+@pytest.mark.slow
 def test_a_number_is_told_in_its_unit_from_the_bytes_of_a_file(manifest: Path) -> None:
     done = command(
         "finetune", manifest, "--label-column", "age,height", "--input-size", SMALL, "--out", "saved/a", "--json"
@@ -58,6 +59,7 @@ def test_a_number_is_told_in_its_unit_from_the_bytes_of_a_file(manifest: Path) -
         assert said["predictions"][0] == pytest.approx([numbers["age"], numbers["height"]], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_one_model_starts_from_another(manifest: Path) -> None:
     how = {"out": "saved/a", "input_size": SMALL, "weights": None}
     first = fine_tune(images(manifest, label_column="age"), **how)
