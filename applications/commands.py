@@ -91,8 +91,8 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
     """Fine-tune a pretrained model on the images in PATH, score it, and export it ready to serve.
 
     PATH is a folder with one sub-folder a class, or with train/, val/ and test/ of such, or a manifest, a table with
-    a column of paths and one of labels. Or it has images/ beside masks/, and a U-Net on the pretrained model learns
-    the class of each pixel. It is only read. Scores are on images held out from all training.
+    a column of paths and one of labels or numbers. Or it has images/ beside masks/, and a U-Net on the pretrained
+    model learns the class of each pixel. It is only read. Scores are on images held out from all training.
 
     \b
     zoo finetune photos/

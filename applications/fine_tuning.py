@@ -38,7 +38,7 @@ from zoo.kinds.recognising import open as open_data
 from zoo.progress import Stopwatch
 from zoo.settings import integer, suggestion
 from zoo.tasks.task import Task
-from zoo.tasks.terms import Exam, Scored
+from zoo.tasks.terms import Exam
 
 if TYPE_CHECKING:
     import keras
@@ -55,7 +55,7 @@ class FineTuned:
 
     Attributes:
         artifact: the version folder; `zoo.load` opens it.
-        evaluation: scores of the exported model on the held-out part.
+        evaluation: scores of the exported model on the held-out part, as its task has them.
         data: the splits, and the notes on files that were left out.
         notes: decisions of the run, in words.
         seconds: duration of each stage.
@@ -63,7 +63,7 @@ class FineTuned:
     """
 
     artifact: Path
-    evaluation: Scored
+    evaluation: Any
     data: Data
     notes: tuple[str, ...]
     seconds: dict[str, float]
@@ -84,7 +84,7 @@ def fine_tune(
     unfreeze: int | None = None,
     learning_rate: float | None = None,
     augment: Sequence[str] = ("flip", "crop"),
-    report: Callable[[Scored, Data, Sequence[str]], None] | None = None,
+    report: Callable[[Any, Data, Sequence[str]], None] | None = None,
 ) -> FineTuned:
     """Fine-tune a pretrained image model on a folder and export it.
 
@@ -159,7 +159,9 @@ def fine_tune(
         targets, scale = data.task.learnt(data.source, data.train.targets, rows, np.arange(len(rows)))
         head = linear_heads.head_of(data.task, rows, targets, seed, units=data.train.together)
     if not head.folds:
-        job.notes.append("too few images of a class for cross-validation: the head's strength is the default one")
+        job.notes.append(
+            "too few images, or too few of a class, for cross-validation: the head's strength is the default one"
+        )
     if head.weighted:
         counts = np.bincount(data.train.targets)
         job.notes.append(

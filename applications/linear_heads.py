@@ -198,7 +198,8 @@ def middle_of(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     A deviation is at least a tenth of the mean one: what hardly varies here may vary elsewhere.
     """
     deviation = embeddings.std(axis=0, dtype=np.float64)
-    return embeddings.mean(axis=0, dtype=np.float64), np.maximum(deviation, 0.1 * deviation.mean())
+    least = 0.1 * deviation.mean() or 1.0  # 1 where all embeddings are the same
+    return embeddings.mean(axis=0, dtype=np.float64), np.maximum(deviation, least)
 
 
 def estimator(several: bool, strength: float, weighted: bool) -> Any:

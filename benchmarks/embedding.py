@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--images", type=int, default=5000)
     options = parser.parse_args()
-    photos, _ = labelled(options.photos)
+    photos, *_ = labelled(options.photos)
     many = [photos[i % len(photos)]._replace(digest=str(i), name=str(i)) for i in range(options.images)]
 
     started = time.perf_counter()

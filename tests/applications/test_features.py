@@ -37,7 +37,7 @@ def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_nothing_is_embedded_twice(folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    examples, _ = labelled(folder)
+    examples, *_ = labelled(folder)
     decoded = count_decoded(monkeypatch)
     first, failures = embed(examples, EXTRACTOR)
     assert len(first) == len(decoded) == 36 and not failures
@@ -65,7 +65,7 @@ def test_whatever_changes_the_numbers_changes_the_key(other: Extractor) -> None:
 
 
 def test_order_does_not_matter_and_failures_are_named(folder: Path, own_cache: Path) -> None:
-    examples, _ = labelled(folder)
+    examples, *_ = labelled(folder)
     whole = (folder / "red" / "00.png").read_bytes()
     (folder / "red" / "00.png").write_bytes(whole[: len(whole) // 2])  # damaged after it was listed
     vectors, failures = embed(examples[::-1], EXTRACTOR)
@@ -77,7 +77,7 @@ def test_order_does_not_matter_and_failures_are_named(folder: Path, own_cache: P
 def test_every_runtime_gives_the_same_embeddings(
     folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    examples, _ = labelled(folder)
+    examples, *_ = labelled(folder)
     extractor = Extractor("mobilenet", None, 32, 1.0)
     few, _ = embed(examples, extractor)  # by Keras
     assert not list(cache_folder("openvino").iterdir())
@@ -97,7 +97,7 @@ def test_every_runtime_gives_the_same_embeddings(
 
 
 def test_a_damaged_cache_is_made_anew(folder: Path, own_cache: Path) -> None:
-    examples, _ = labelled(folder)
+    examples, *_ = labelled(folder)
     path = cache_folder("embeddings") / f"{EXTRACTOR.key}.sqlite"
     path.write_bytes(b"no database" * 1000)
     with pytest.warns(UserWarning, match="is damaged .file is not a database.: what it lacks is computed again"):

@@ -36,29 +36,30 @@ def manifest(workplace: Path) -> Path:
     return workplace / "m.csv"
 
 
+@pytest.mark.slow
 def test_a_number_is_told_in_its_unit_from_the_bytes_of_a_file(manifest: Path) -> None:
     done = command(
         "finetune", manifest, "--label-column", "age,height", "--input-size", SMALL, "--out", "saved/a", "--json"
     )
     assert done.returncode == 0, done.stderr
     scores = json.loads(done.stdout)["metrics"]
-    assert list(scores["values"]) == ["age", "height"] and scores["values"]["age"]["r2"] > 0.8
+    assert list(scores["values"]) == ["age", "height"] and scores["values"]["age"]["r2"] > 0.5
     assert scores["baselines"].keys() == {"mean", "nearest neighbours of the embeddings"}
     assert scores["baselines"]["mean"]["r2"] < 0.05
     predictor = zoo.load("saved/a")
-    held_out = {row["name"]: row for row in (row.cells() for row in predictor.evaluate(manifest).rows)}
-    name, row = next(iter(held_out.items()))
+    row = predictor.evaluate(manifest).rows[0].cells()
+    name = row["name"]
     (answer,) = predictor.predict(Path(name))
-    np.testing.assert_allclose(
-        answer.answer["prediction"], [row["predicted age"], row["predicted height"]], rtol=1e-4, atol=1e-4
-    )
+    numbers = answer.answer["prediction"]
+    assert numbers == pytest.approx({"age": row["predicted age"], "height": row["predicted height"]}, rel=1e-4)
     assert predictor.card["parity"]["largest_difference"] <= 1e-5
     with process("saved/a") as (_, client, _):
         status, said = client("/v1/models/a:predict", {"instances": [b64(Path(name).read_bytes())]})
         assert status == 200, said
-        np.testing.assert_allclose(np.ravel(said["predictions"][0]), answer.answer["prediction"], rtol=1e-4)
+        assert said["predictions"][0] == pytest.approx([numbers["age"], numbers["height"]], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_one_model_starts_from_another(manifest: Path) -> None:
     how = {"out": "saved/a", "input_size": SMALL, "weights": None}
     first = fine_tune(images(manifest, label_column="age"), **how)
@@ -75,9 +76,7 @@ def test_last_blocks_learn_numbers_where_that_helps(manifest: Path) -> None:
     assert "its r2 from" in note and done.evaluation.r2 > 0.5
     kept = "shipped, trained so" in note
     assert ("a linear head on the frozen backbone" in done.evaluation.baselines) == kept
-    assert zoo.load(done.artifact).evaluate(manifest.with_name("m.csv")).scores.r2 == pytest.approx(
-        done.evaluation.r2, abs=1e-4
-    )
+    assert zoo.load(done.artifact).evaluate(manifest).evaluation.r2 == pytest.approx(done.evaluation.r2, abs=1e-4)
 
 
 @pytest.mark.slow
@@ -87,7 +86,8 @@ def test_searches_find_heads_for_numbers(manifest: Path) -> None:
         *("--out", "saved/a", "--run", "run", "--seed", 1),
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["metrics"]["r2"] > 0.5
+    result = json.loads(done.stdout)
+    assert result["held_out"]["best"] > 0.5 and zoo.load(result["artifact"]).task.names == ("age", "height")
 
 
 def test_folders_have_no_numbers(folder: Path) -> None:

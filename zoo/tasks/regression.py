@@ -89,8 +89,9 @@ class Regression(Task):
         return replace(self, deviations=tuple(targets.std(axis=0, dtype=np.float64).tolist()))
 
     def strata(self, targets: np.ndarray) -> np.ndarray | None:
-        """Tenths of the first value."""
-        edges = np.quantile(targets[:, 0], np.linspace(0, 1, BINS + 1)[1:-1])
+        """Tenths of the first value; of ten examples or fewer, parts of five, of which one can be held out."""
+        bins = BINS if len(targets) > BINS else max(1, len(targets) // 5)
+        edges = np.quantile(targets[:, 0], np.linspace(0, 1, bins + 1)[1:-1])
         tenths = np.unique(np.digitize(targets[:, 0], np.unique(edges)), return_inverse=True)[1]
         return np.eye(tenths.max() + 1, dtype=np.int8)[tenths]
 

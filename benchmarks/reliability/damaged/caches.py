@@ -27,7 +27,7 @@ def caches(work: Path) -> Row:
         path = work / "photos" / ("one" if at % 2 else "two") / f"{at}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
-    examples, _ = labelled(work / "photos")
+    examples, *_ = labelled(work / "photos")
     extractor = Extractor("efficientnet_lite0", "imagenet", 32, 1.0)
     expected, _ = embed(examples, extractor)
     path = cache_folder("embeddings") / f"{extractor.key}.sqlite"

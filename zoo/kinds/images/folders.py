@@ -36,7 +36,8 @@ def labelled(
     labels: bool = True,
     known: Collection[str] = (),
     naming: Naming | None = None,
-    task: type[Task] | Task | None = None,
+    task: type[Task] | None = None,
+    fitted: Task | None = None,
     spellings: Sequence[str] = (),
 ) -> tuple[list[Example], list[Note], Numbers | None]:
     """Images with their labels, before any split; forms and errors as `images`.
@@ -48,8 +49,9 @@ def labelled(
         labels: False for images without, as in `images`.
         known: classes of a model, which folders may be named after.
         naming: what the user says of a manifest.
-        task: the class of a task that a user names, or the task of a model; None for the one that fits.
-        spellings: how a model's numbers are written, as in `Images`.
+        task: that a user names; None for the one that fits.
+        fitted: the task of a model; None without a model.
+        spellings: how numbers of this model are written, as in `Images`.
 
     Returns:
         files with the header of an image, by name; notes on the others; and the numbers of a manifest, None where it
@@ -61,9 +63,10 @@ def labelled(
     notes: list[Note] = []
     numbers = None
     if path.is_dir():
-        if task is not None and not task.categorical:
+        wanted = task if fitted is None else fitted
+        if wanted is not None and not wanted.categorical:
             raise InputError(
-                f"{path} is a folder, whose images have classes; the numbers of {task.name} are in a manifest (.csv, "
+                f"{path} is a folder, whose images have classes; the numbers of {wanted.name} are in a manifest (.csv, "
                 ".jsonl)"
             )
         if naming:
@@ -71,7 +74,7 @@ def labelled(
         listed = list(listed_files(path, notes, labels, known))
     elif path.suffix.lower() in SUFFIXES and path.is_file():
         how = {"labels": labels, "multi_label": multi_label, "naming": naming, "known": known}
-        listed, numbers = examples_of(path, notes, task=task, spellings=spellings, **how)
+        listed, numbers = examples_of(path, notes, task=task, fitted=fitted, spellings=spellings, **how)
     elif path.exists():
         raise InputError(f"{path} is a file: expected a folder of images, or a manifest (.csv, .jsonl)")
     else:

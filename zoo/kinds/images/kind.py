@@ -142,7 +142,7 @@ class Images(Kind):
             examples, by_name, notes = masks.labelled(source)
         else:
             how = {"known": task.names} if task.categorical else {"naming": Naming(label_column=task.names)}
-            how |= {"task": task, "spellings": self.spellings}
+            how |= {"fitted": task, "spellings": self.spellings}
             examples, notes, _ = labelled(source, multi_label=task.several, **how)
         splits = {example.split for example in examples}
         part = next((split for split in ("test", "validation") if split in splits), None)

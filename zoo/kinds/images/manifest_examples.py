@@ -29,7 +29,8 @@ def examples_of(
     multi_label: bool = False,
     naming: Naming | None = None,
     known: Collection[str] = (),
-    task: type[Task] | Task | None = None,
+    task: type[Task] | None = None,
+    fitted: Task | None = None,
     spellings: Sequence[str] = (),
 ) -> tuple[list[Example], Numbers | None]:
     """The images that a manifest lists, and the numbers that they are labelled with; None where these are classes.
@@ -43,6 +44,7 @@ def examples_of(
         naming: what the user says of its columns and files.
         known: classes of a model.
         task: as `numbers_of` takes it.
+        fitted: as `numbers_of` takes it.
         spellings: as `numbers_of` takes them.
 
     Raises:
@@ -55,8 +57,9 @@ def examples_of(
     columns = columns_of(path, [row for _, row in rows], naming, labels, known)
     _check_rows(path, rows, columns)
     numbers = None
-    if columns.labels and not multi_label and (task is None or not task.categorical):
-        numbers = numbers_of(path, rows, columns, task, spellings, notes)
+    wanted = task if fitted is None else fitted
+    if columns.labels and not multi_label and (wanted is None or not wanted.categorical):
+        numbers = numbers_of(path, rows, columns, task, fitted, spellings, notes)
     if numbers is None and len(columns.labels) > 1 and not columns.flags:
         odd = next(name for name in columns.labels if not is_flag([row for _, row in rows], name))
         raise InputError(f"{path}: several columns of labels are numbers, or 0 and 1 each; {odd!r} has other values")

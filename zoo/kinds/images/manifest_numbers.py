@@ -33,7 +33,8 @@ def numbers_of(
     path: Any,
     rows: Sequence[tuple[int, Row]],
     columns: Columns,
-    task: type[Task] | Task | None,
+    task: type[Task] | None,
+    fitted: Task | None,
     spellings: Sequence[str],
     notes: list[Note],
 ) -> Numbers | None:
@@ -43,9 +44,9 @@ def numbers_of(
         path: of the manifest.
         rows: all of them, with their lines.
         columns: of the manifest.
-        task: the class that a user names, or the task of a model; None for the one that the values look like, by
-            `zoo.data.targets.likely_task`.
-        spellings: as in `Numbers`, of a model.
+        task: that a user names; None for the one that the values look like, by `zoo.data.targets.likely_task`.
+        fitted: the task of a model whose numbers they are; None without a model.
+        spellings: as in `Numbers`, of this model.
         notes: gets one on how numbers are written, and one on a choice that could be another one.
 
     Raises:
@@ -53,7 +54,7 @@ def numbers_of(
     """
     names = list(columns.labels)
     cells = {name: [_cell(row.get(name)) for _, row in rows] for name in names}
-    if task is None and (columns.flags or not _may_be_numbers(cells)):
+    if task is None and fitted is None and (columns.flags or not _may_be_numbers(cells)):
         return None
     import pandas as pd
 
@@ -61,7 +62,7 @@ def numbers_of(
     frame = Frame(values, [f"row {number}" for number, _ in rows], str(path), ",", True, [])
     seen: list[Note] = []
     written: dict[str, Spelling] = {}
-    if isinstance(task, Task):
+    if fitted is not None:
         for name, pattern in zip(names, spellings, strict=False):
             if pattern:
                 frame = converted(frame, name, Spelling.of_pattern(pattern))
@@ -71,9 +72,9 @@ def numbers_of(
     lines = dict(zip(frame.names, (number for number, _ in rows), strict=True))
     frame = with_targets(frame, names)
     raw = Targets.of_frame(frame, names)
-    if isinstance(task, Task):
-        task.encode(raw)  # which names the row of what is no number
-        made = task
+    if fitted is not None:
+        fitted.encode(raw)  # which names the row of what is no number
+        made = fitted
     else:
         wanted, reason = likely_task(frame, raw) if task is None else (task, None)
         if reason:
@@ -83,8 +84,8 @@ def numbers_of(
         _, made = targets_of(frame, names, wanted.name)
     notes += seen
     patterns = tuple(written[name].pattern if name in written else "" for name in names)
-    told = raw.numbers().tolist()
-    return Numbers(made, patterns, {lines[n]: tuple(each) for n, each in zip(frame.names, told, strict=True)})
+    by_row = zip(frame.names, raw.numbers().tolist(), strict=True)
+    return Numbers(made, patterns, {lines[name]: tuple(each) for name, each in by_row})
 
 
 def _cell(value: Any) -> Any:

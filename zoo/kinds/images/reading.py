@@ -102,7 +102,7 @@ def images(
     failures = (verify or decodable)(examples)
     notes += [Note(name, "left out", reason) for name, reason in failures.items()]
     examples = [example for example in examples if example.name not in failures]
-    examples = without_contradictions(examples, notes)
+    examples = without_contradictions(examples, notes, "label" if numbers is None else "number")
     if labels:
         notes += emptied(listed, examples)
     made = check()

@@ -89,9 +89,14 @@ def test_copies_stay_on_one_side_and_contradict_by_their_numbers(pictures: Path)
     for index in range(20):
         Image.new("RGB", (12, 12), (10 * (index // 2), 0, 0)).save(pictures / "photos" / f"{index:02}.png")
     data = open_data(written([f"{9 if index == 1 else index // 2}.5" for index in range(COUNT)]))
-    assert sum(note.action == "left out" and "another label" in note.reason for note in data.intake) == 2
+    assert sum(note.action == "left out" and "another number" in note.reason for note in data.intake) == 2
     train, held_out = (set(part.digests) for part in (data.train, data.validation))
     assert not train & held_out
+
+
+def test_of_ten_pictures_two_are_held_out(pictures: Path) -> None:
+    data = open_data(written([f"{index}.5" for index in range(10)]))
+    assert (len(data.train), len(data.validation)) == (8, 2)
 
 
 def test_json_lines_hold_numbers_as_they_are(pictures: Path) -> None:
@@ -102,7 +107,9 @@ def test_json_lines_hold_numbers_as_they_are(pictures: Path) -> None:
     assert images("lists.jsonl").task.name == "multi_label"
 
 
-@pytest.mark.parametrize(("cells", "words"), [(["3.5"] * COUNT, "3.5 in every row"), (["1.5", "2.5"], "too few")])
+@pytest.mark.parametrize(
+    ("cells", "words"), [(["3.5"] * COUNT, "3.5 in every row"), (["old", "new"], "expected a finite number")]
+)
 def test_what_can_not_be_learnt_is_refused(pictures: Path, cells: list[str], words: str) -> None:
     with pytest.raises(InputError, match=words):
         images(written(cells), task="regression")
