@@ -103,7 +103,7 @@ class Images(Kind):
         # A first row of names over a column of numbers without one, an index, is not seen as a header everywhere.
         names, *rows = [look.head.names, *look.head.rows] if look.head.header else look.head.rows
         rows = [dict(zip(names, row, strict=False)) for row in rows]
-        plain = not set(look.options) - {"labels", "task", "seed"}
+        plain = not set(look.options) - {"labels", "task", "seed", "bits"}
         return cls.name if plain and are_images(look.path, rows) else None
 
     def raw(self, source: Any, *, every: bool = False) -> Raw:
