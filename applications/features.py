@@ -51,6 +51,7 @@ class Extractor:
         input_size: side of the square that images are resized to, in pixels.
         crop: share of the centre square to crop to, in (0, 1].
         seed: of random weights.
+        bits: that the samples of 16-bit grey images have.
     """
 
     backbone: str
@@ -58,6 +59,7 @@ class Extractor:
     input_size: int
     crop: float
     seed: int = 0
+    bits: int = 16
 
     @cached_property
     def key(self) -> str:
@@ -67,6 +69,7 @@ class Extractor:
         else:
             origin = f"seed {self.seed}" if self.weights is None else digest(self.weights)
         parts = [self.backbone, origin, self.input_size, self.crop, decoding.VERSION]
+        parts += [self.bits] if self.bits < 16 else []
         return f"{self.backbone}-{sha256(repr(parts).encode()).hexdigest()[:16]}"
 
     @property
@@ -123,7 +126,7 @@ def embed(images: Sequence[Image], extractor: Extractor) -> tuple[dict[str, np.n
         if new:
             runtime = extractor.runtime(len(new))
             size = (extractor.input_size, extractor.input_size)
-            decoded = _decoded(list(new.values()), size, extractor.crop, failures)
+            decoded = _decoded(list(new.values()), size, extractor, failures)
             pending: list[str] = []
 
             def pixels() -> Iterator[np.ndarray]:
@@ -149,13 +152,13 @@ def embed(images: Sequence[Image], extractor: Extractor) -> tuple[dict[str, np.n
 
 
 def _decoded(
-    images: Sequence[Image], size: tuple[int, int], crop: float, failures: dict[str, str]
+    images: Sequence[Image], size: tuple[int, int], extractor: Extractor, failures: dict[str, str]
 ) -> Iterator[tuple[Image, np.ndarray]]:
     """Pixels of each image in order, decoded ahead on every core; `failures` gets those that can't be decoded."""
 
     def decode(image: Image) -> np.ndarray | decoding.DecodeError:
         try:
-            return decoding.decode(image.path, size, crop)
+            return decoding.decode(image.path, size, extractor.crop, extractor.bits)
         except decoding.DecodeError as error:
             return error
 

@@ -316,6 +316,7 @@ def embed_data(
             raise InputError(
                 f"{data.source}: a head learns classes or numbers of whole images; for masks search {data.task.builder}"
             )
+        extractor = replace(extractor, bits=data.kind.bits)
         embed_again(data)
     else:
         with job.watch.stage("read"):
@@ -395,7 +396,8 @@ def in_unit(task: Task, network: keras.Model, scale: Any) -> keras.Model:
 def input_kind(extractor: Extractor, data: Data | None = None) -> Images:
     """The kind of input that `extractor` takes; with how the numbers of `data` are written."""
     spellings = () if data is None else data.kind.spellings
-    return Images((extractor.input_size, extractor.input_size), extractor.crop, spellings=spellings)
+    size = (extractor.input_size, extractor.input_size)
+    return Images(size, extractor.crop, spellings=spellings, bits=extractor.bits)
 
 
 def _unfreeze(

@@ -177,7 +177,7 @@ class Unfrozen:
 
     def _pixels(self) -> np.ndarray:
         size = (self.extractor.input_size,) * 2
-        return np.stack([decoding.decode(file, size, self.extractor.crop) for file in self.files])
+        return np.stack([decoding.decode(file, size, self.extractor.crop, self.extractor.bits) for file in self.files])
 
     def _plain(self, indices: np.ndarray) -> np.ndarray:
         return self.plain[indices] if self.cached else self._below(self.pixels[indices], "freezing")

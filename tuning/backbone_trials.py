@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -206,8 +206,9 @@ class BackboneTrials:
         """Extractor and embeddings of the training and the held-out part, computed once for each backbone."""
         if backbone not in self.features:
             extractor = extractor_of(backbone, "imagenet", self.input_size, None, self.seed)
+            extractor = replace(extractor, bits=self.data.kind.bits)
             if self.uncropped:  # small pictures are not cropped, for any backbone
-                extractor = Extractor(backbone, "imagenet", extractor.input_size, 1.0, self.seed)
+                extractor = replace(extractor, crop=1.0)
 
             def examples(part: Part) -> list[Example]:
                 files = zip(part.inputs, part.names, part.digests, strict=True)

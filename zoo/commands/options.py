@@ -176,6 +176,11 @@ READING = {
         help="Suffix of the images that a manifest lists without one, as .jpg. Give it where files differ in nothing "
         "else.",
     ),
+    "bits": data_option(
+        "--bits",
+        type=click.IntRange(8, 16),
+        help="Bits that samples of 16-bit grey images have. Give it where zoo check says that they are nearly black.",
+    ),
     "labels": data_option(
         "--no-labels",
         "labels",
@@ -186,7 +191,7 @@ READING = {
 }
 
 
-MANIFEST = ("task", "path_column", "label_column", "images", "suffix")  # the names in READING that speak of manifests
+MANIFEST = ("task", "path_column", "label_column", "images", "suffix", "bits")  # in READING, of images
 
 
 def manifest_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -133,6 +133,12 @@ def chosen(frame: Frame, rows: np.ndarray) -> Frame:
     )
 
 
+def are_days(frame: Frame, name: str) -> bool:
+    """Whether a column holds dates without times of day alone."""
+    known = frame.values[name].dropna()
+    return bool(len(known)) and dates.holds(known) and not bool(known.astype(str).str.contains(":").any())
+
+
 def is_clock(frame: Frame, name: str) -> bool:
     """Whether a column holds times of day alone: 17:24, 18.00.00, 5:30 PM, or whole hours by its name."""
     import pandas as pd
@@ -161,8 +167,8 @@ def _with_clock(frame: Frame, when: When, groups: np.ndarray | None) -> When:
     return when._replace(clock=clocks[0]) if len(clocks) == 1 else when
 
 
-def _joined(frame: Frame, when: When) -> Frame:
-    """Times of day behind the dates, in their column."""
+def joined(frame: Frame, when: When) -> Frame:
+    """Times of day behind the dates, in their column; theirs is left out."""
     import pandas as pd
 
     days, clock = frame.values[when.column], frame.values[when.clock]
@@ -187,7 +193,7 @@ def _timed(frame: Frame, when: When, notes: list[Note], groups: np.ndarray | Non
     import pandas as pd
 
     if when.clock is not None:
-        frame = _joined(frame, when)
+        frame = joined(frame, when)
     column = frame.values[when.column]
     if pd.api.types.is_numeric_dtype(column):
         seconds = column.to_numpy(np.float64, na_value=np.nan)

@@ -243,7 +243,7 @@ def test_refusals_show_the_call_that_works() -> None:
     [
         ((ROWS, LABELS), {"target": "a"}, "arrays take no option 'target'; they take classes, task, kind"),
         (frame(), {"target": "price", "classes": ["a"]}, "read as a table, which takes no option 'classes'"),
-        (frame(), {}, "no column is named target"),
+        (frame().rename(columns={"price": "cost"}), {}, "no column is named target"),
         ((frame(), "weight"), {}, "the data frame: no column 'weight' for target; there are size, age"),
         ((frame(), frame()["price"]), {}, "'price' is among features and targets"),
         ((frame(), LABELS[:-1]), {}, "expected as many targets as rows, received 59 and 60"),

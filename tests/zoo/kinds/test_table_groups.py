@@ -133,3 +133,21 @@ def test_check_shows_each_column_and_what_training_refuses(tmp_path: Path) -> No
     frame.to_csv(tmp_path / "t.csv", index=False)
     shown = command("check", tmp_path / "t.csv")
     assert shown.returncode == 2 and "new" in shown.stderr
+
+
+@pytest.mark.parametrize("clock", ["{:02d}:30", "{}:30:00 AM"])
+def test_a_column_of_times_of_day_is_joined_to_the_dates(tmp_path: Path, clock: str) -> None:
+    frame = visits(30)
+    hours = np.arange(len(frame)) % (11 if "AM" in clock else 24) + ("AM" in clock)
+    frame["Time"] = [clock.format(hour) for hour in hours]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    data = tables(tmp_path / "t.csv")
+    assert data.input["dates"] == ["day"] and data.input["clocks"] == ["Time"]
+    assert "joined to the dates in 'day'" in reasons(data, "Time")
+    kind = type(data.kind).from_card(json.loads(json.dumps(data.kind.to_card())))
+    raw = kind.raw(tmp_path / "t.csv")
+    np.testing.assert_array_equal(raw.inputs["dates"][:, 1], hours * 3600 + 1800)
+    one = kind.raw({"day": "2023-01-02 05:30", "noise": 1})
+    assert one.inputs["dates"][0, 1] == 5 * 3600 + 1800 and list(kind.feeds(one.inputs)["day"]) == [
+        "2023-01-02T05:30:00"
+    ]

@@ -4,7 +4,8 @@
 integer arithmetic that both can follow. In this order:
 
 1. the first frame of an animation, on its whole canvas;
-2. the high byte of 16-bit samples, which is also what Pillow and libpng do;
+2. the high byte of 16-bit samples, which is also what Pillow and libpng do; of grey ones the high byte of as many bits
+   as they have, if that is said;
 3. CMYK to RGB as ``(255 - ink) * (255 - black) // 255``; a JPEG without an Adobe marker stores inks, with one their
    inverse. Colour profiles are not applied;
 4. alpha, or a transparent colour, composited on white: ``(colour * a + 255 * (255 - a) + 127) // 255``;
@@ -112,7 +113,7 @@ def probe(source: bytes | str | Path) -> Probe:
     return Probe(str(image.format), *image.size)
 
 
-def decode(source: Source, size: tuple[int, int], crop: float | None = 1.0) -> np.ndarray:
+def decode(source: Source, size: tuple[int, int], crop: float | None = 1.0, bits: int = 16) -> np.ndarray:
     """Decode an image, crop its centre and resize it. May be called from threads.
 
     Args:
@@ -121,6 +122,8 @@ def decode(source: Source, size: tuple[int, int], crop: float | None = 1.0) -> n
         size: height and width of the result.
         crop: how much of the largest centred box with the proportions of `size` is kept, in (0, 1]; None for the whole
             image, which then gets other proportions.
+        bits: that the samples of 16-bit grey images have, 8 to 16: with 12 the sample 4095 is white, and so are others
+            above it.
 
     Returns:
         uint8 (height, width, 3), RGB, 0-255.
@@ -133,7 +136,7 @@ def decode(source: Source, size: tuple[int, int], crop: float | None = 1.0) -> n
     image = _image(source)
     try:
         image.load()
-        pixels = _rgb(image)
+        pixels = _rgb(image, bits)
     except Exception as error:
         raise _damaged(image.format, error) from error
     turn = _TRANSPOSE.get(orientation(_exif(image)))
@@ -260,6 +263,21 @@ def _correct_transparency(image: ImageFile.ImageFile) -> None:
     image.info["transparency"] *= {"L;2": 85, "L;4": 17}.get(raw, 1)
 
 
+def bits_of(source: bytes | str | Path) -> int | None:
+    """How many bits the brightest sample of a 16-bit grey image takes; None for other images.
+
+    Raises:
+        DecodeError: as `decode`.
+    """
+    image = opened(source)
+    if not image.mode.startswith("I;16"):
+        return None
+    try:
+        return int(np.asarray(image).max()).bit_length()
+    except Exception as error:
+        raise _damaged(image.format, error) from error
+
+
 def _damaged(name: str | None, error: Exception) -> DecodeError:
     if isinstance(error, DecodeError):
         return error
@@ -276,12 +294,12 @@ def _from_array(array: np.ndarray) -> Image.Image:
     return Image.fromarray(array[..., 0] if array.shape[2:] == (1,) else np.ascontiguousarray(array))
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _rgb(image: Image.Image, bits: int) -> Image.Image:
     """The loaded image as RGB: rules 2 to 4."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(np.minimum(np.asarray(image) >> (bits - 8), 255).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise DecodeError("32-bit samples, which have no fixed range: save it with 8 or 16 bits")
     if image.mode == "CMYK":

@@ -10,6 +10,7 @@ multiplication by its reciprocal (`divide_no_nan` does not), and sums are comput
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
@@ -23,7 +24,7 @@ Read = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 @tf.autograph.experimental.do_not_convert  # nothing to convert
-def decode_batch(image_bytes: tf.Tensor, size: tuple[int, int], crop: float | None = 1.0) -> tf.Tensor:
+def decode_batch(image_bytes: tf.Tensor, size: tuple[int, int], crop: float | None = 1.0, bits: int = 16) -> tf.Tensor:
     """Decode a batch of encoded images, as `zoo.kinds.images.decoding.decode` does each.
 
     Args:
@@ -31,6 +32,7 @@ def decode_batch(image_bytes: tf.Tensor, size: tuple[int, int], crop: float | No
         size: height and width of the result, known when the graph is built.
         crop: how much of the largest centred box with the proportions of `size` is kept, in (0, 1]; None for the whole
             image.
+        bits: that the samples of 16-bit grey images have.
 
     Returns:
         uint8 (batch, height, width, 3), RGB, 0-255.
@@ -40,18 +42,18 @@ def decode_batch(image_bytes: tf.Tensor, size: tuple[int, int], crop: float | No
         tf.errors.InvalidArgumentError: when it runs; one of the images can't be read, or not exactly as
             `decoding.decode` does: 16-bit BMP, compressed BMP, animated WebP, another format.
     """
-    return decode_sized(image_bytes, size, crop)[0]
+    return decode_sized(image_bytes, size, crop, bits)[0]
 
 
 @tf.autograph.experimental.do_not_convert
 def decode_sized(
-    image_bytes: tf.Tensor, size: tuple[int, int], crop: float | None = 1.0
+    image_bytes: tf.Tensor, size: tuple[int, int], crop: float | None = 1.0, bits: int = 16
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """As `decode_batch`, and height and width of each image, upright, before it was resized: int32 (batch, 2)."""
     decoding.check(size, crop)
     with tf.device("/CPU:0"):  # the decoding operations are there, and so are the exact double-precision ones
         return tf.map_fn(
-            lambda encoded: _decode(encoded, size, crop),
+            lambda encoded: _decode(encoded, size, crop, bits),
             image_bytes,
             fn_output_signature=(tf.TensorSpec((*size, 3), tf.uint8), tf.TensorSpec((2,), tf.int32)),
             parallel_iterations=10,
@@ -64,7 +66,7 @@ def grey(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.bitwise.right_shift(weighted + 0x8000, 16), tf.uint8)
 
 
-def _decode(encoded: tf.Tensor, size: tuple[int, int], crop: float | None) -> tuple[tf.Tensor, tf.Tensor]:
+def _decode(encoded: tf.Tensor, size: tuple[int, int], crop: float | None, bits: int) -> tuple[tf.Tensor, tf.Tensor]:
     data = tf.concat([tf.io.decode_raw(encoded, tf.uint8), [0]], 0)  # the 0 is what `_uint` reads past the end
     starts = {
         _jpeg: (b"\xff\xd8\xff",),
@@ -78,7 +80,8 @@ def _decode(encoded: tf.Tensor, size: tuple[int, int], crop: float | None) -> tu
         for magics in starts.values()
     ]
     known = _require(tf.reduce_any(matches), "not a JPEG, PNG, GIF, BMP or WebP image: bring it to PNG first")
-    branches = [lambda read=read: _read(read, encoded, data) for read in starts]
+    readers = [functools.partial(_png, bits=bits) if read is _png else read for read in starts]
+    branches = [lambda read=read: _read(read, encoded, data) for read in readers]
     with tf.control_dependencies([known]):
         pixels, at, length = tf.switch_case(tf.argmax(matches, output_type=tf.int32), branches)
     pixels = tf.ensure_shape(_upright(pixels, data, at, length), (None, None, 3))
@@ -120,7 +123,7 @@ def _jpeg(encoded: tf.Tensor, data: tf.Tensor) -> Read:
     return pixels, at + 4, tf.where(is_exif, _uint(data, at + 2, 2, big=True) - 2, 0)
 
 
-def _png(encoded: tf.Tensor, data: tf.Tensor) -> Read:
+def _png(encoded: tf.Tensor, data: tf.Tensor, bits: int = 16) -> Read:
     depth, colour = _uint(data, 24, 1), _uint(data, 25, 1)
 
     def find(*names: bytes) -> tf.Tensor:
@@ -140,8 +143,20 @@ def _png(encoded: tf.Tensor, data: tf.Tensor) -> Read:
             lambda: _on_white(tf.io.decode_png(encoded, channels=4)),
             lambda: tf.io.decode_png(encoded, channels=3),
         )
+        if bits < 16:
+            pixels = tf.cond(
+                ~keyed & (colour == 0) & (depth == 16),
+                lambda: _high_byte(tf.io.decode_png(encoded, channels=1, dtype=tf.uint16), bits),
+                lambda: pixels,
+            )
     at = find(b"eXIf")
     return pixels, at + 8, _uint(data, at, 4, big=True)  # a length of 0 past the end
+
+
+def _high_byte(samples: tf.Tensor, bits: int) -> tf.Tensor:
+    """Uint8 (height, width, 3) of uint16 (height, width, 1) samples that have so many bits."""
+    bright = tf.minimum(tf.bitwise.right_shift(tf.cast(samples, tf.int32), bits - 8), 255)
+    return tf.tile(tf.cast(bright, tf.uint8), (1, 1, 3))
 
 
 def _gif(encoded: tf.Tensor, data: tf.Tensor) -> Read:

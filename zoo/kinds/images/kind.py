@@ -53,6 +53,7 @@ class Images(Kind):
             then gets the proportions of `size`.
         channels: 1 or 3.
         pixels: the meaning of a pixel, in words.
+        bits: that the samples of 16-bit grey images have, as `zoo.kinds.images.decoding.decode` takes it.
         spellings: of each column of numbers in a manifest, as `zoo.kinds.images.manifest_numbers.Numbers` has them.
     """
 
@@ -61,6 +62,7 @@ class Images(Kind):
     channels: int = 3
     pixels: str = "RGB, 0-255"
     spellings: tuple[str, ...] = ()
+    bits: int = 16
 
     name: ClassVar[str] = "images"
     plural: ClassVar[str] = "images"
@@ -101,7 +103,7 @@ class Images(Kind):
         # A first row of names over a column of numbers without one, an index, is not seen as a header everywhere.
         names, *rows = [look.head.names, *look.head.rows] if look.head.header else look.head.rows
         rows = [dict(zip(names, row, strict=False)) for row in rows]
-        plain = not set(look.options) - {"labels", "task", "seed"}
+        plain = not set(look.options) - {"labels", "task", "seed", "bits"}
         return cls.name if plain and are_images(look.path, rows) else None
 
     def raw(self, source: Any, *, every: bool = False) -> Raw:
@@ -232,12 +234,12 @@ class Images(Kind):
         Raises:
             DecodeError: it can't be read.
         """
-        return decoding.decode(item, size, None)
+        return decoding.decode(item, size, None, self.bits)
 
     def _decoded(self, item: Any) -> np.ndarray:
         if isinstance(item, str):  # why there is no image
             raise decoding.DecodeError(item)
-        pixels = decoding.decode(item, self.size, self.crop)
+        pixels = decoding.decode(item, self.size, self.crop, self.bits)
         return decoding.grey(pixels) if self.channels == 1 else pixels
 
     def _none(self) -> np.ndarray:
@@ -290,7 +292,9 @@ class Images(Kind):
 
         from zoo.kinds.images.signatures import pixels_of
 
-        return {BYTES: tf.TensorSpec([None], tf.string, name=BYTES)}, pixels_of(self.size, self.crop, self.channels)
+        return {BYTES: tf.TensorSpec([None], tf.string, name=BYTES)}, pixels_of(
+            self.size, self.crop, self.channels, self.bits
+        )
 
     def reading(self, asks: Sequence[str]) -> Callable[..., tuple[Any, dict[str, Any]]]:
         """See `Kind.reading`: ``size``, height and width of each image, int32 (batch, 2)."""
@@ -298,7 +302,7 @@ class Images(Kind):
             return super().reading(asks)
         from zoo.kinds.images.signatures import sized_pixels_of
 
-        read = sized_pixels_of(self.size, self.crop, self.channels)
+        read = sized_pixels_of(self.size, self.crop, self.channels, self.bits)
 
         def both(**tensors: Any) -> tuple[Any, dict[str, Any]]:
             pixels, size = read(**tensors)
@@ -412,7 +416,7 @@ class Images(Kind):
 
     def numbered(self, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Uint8 pixels (height, width, channels)."""
-        pixels = _readable_or_refused(values[BYTES], self.size, self.crop)
+        pixels = _readable_or_refused(values[BYTES], self.size, self.crop, self.bits)
         return {"pixels": decoding.grey(pixels) if self.channels == 1 else pixels}
 
     def passed(self, values: Mapping[str, Any], asks: Sequence[str]) -> dict[str, np.ndarray]:
@@ -436,7 +440,8 @@ class Images(Kind):
     def to_card(self) -> dict[str, Any]:
         """Empty before the size is known."""
         said = {} if self.size is None else super().to_card()
-        return said if self.spellings else {name: value for name, value in said.items() if name != "spellings"}
+        plain = {"spellings": [], "bits": 16}  # of 0.1.0, whose cards do not have them
+        return {name: value for name, value in said.items() if name not in plain or value != plain[name]}
 
     @classmethod
     def card_checks(cls, said: Mapping[str, Any], supervised: bool) -> dict[str, Callable[[Any], bool]]:
@@ -444,6 +449,7 @@ class Images(Kind):
         return {
             "size": is_size,
             "crop": lambda value: value is None or is_share(value),
+            "bits?": lambda value: value in range(8, 17),
             "channels?": lambda value: value in (1, 3),
             "spellings?": lambda value: isinstance(value, list) and are_patterns([each for each in value if each]),
         }
@@ -465,9 +471,9 @@ def _idx_part(folder: Path, kind: Images, task: Task | None = None) -> Part:
     return Part(pixels, targets, names, tuple(assembling.row_digests(pixels)))
 
 
-def _readable_or_refused(encoded: bytes, size: tuple[int, int], crop: float | None) -> np.ndarray:
+def _readable_or_refused(encoded: bytes, size: tuple[int, int], crop: float | None, bits: int = 16) -> np.ndarray:
     try:
-        return decoding.decode(encoded, size, crop)
+        return decoding.decode(encoded, size, crop, bits)
     except decoding.DecodeError as error:
         raise InputError(f"{BYTES}: {error}") from error
 

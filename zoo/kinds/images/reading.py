@@ -27,6 +27,8 @@ from zoo.tasks.registry import task_class
 from zoo.tasks.segmentation import Segmentation
 from zoo.tasks.task import Task
 
+SOME = 32  # images whose samples are looked at
+DARK = 12  # bits that 16-bit samples have where they come from cameras and scanners
 WITHOUT_LABELS = "; or, for autoencoders and GANs, read it without labels (labels=False, --no-labels)"
 Verify = Callable[[Sequence[Example]], Mapping[str, str]]
 
@@ -44,6 +46,7 @@ def images(
     label_column: str | Sequence[str] | None = None,
     images: str | Path | None = None,
     suffix: str | None = None,
+    bits: int = 16,
 ) -> Data:
     """Read images, labelled or not.
 
@@ -74,6 +77,7 @@ def images(
         label_column: of a manifest, the column of the labels or numbers, or several of numbers or of 0 and 1.
         images: folder of the files that a manifest lists.
         suffix: of these files, as ``.jpg``, where the manifest leaves it out.
+        bits: that the samples of 16-bit grey images have, 8 to 16; cameras and scanners often fill 10 or 12 of them.
 
     Raises:
         InputError: no such path, nothing readable, fewer than two classes, the same number in all rows, too few images
@@ -106,8 +110,22 @@ def images(
     if labels:
         notes += emptied(listed, examples)
     made = check()
-    kind = Images(spellings=numbers.spellings if numbers is not None and any(numbers.spellings) else ())
+    _note_bits(examples, bits, notes)
+    kind = Images(spellings=numbers.spellings if numbers is not None and any(numbers.spellings) else (), bits=bits)
     return data_of(path, examples, made.encode(written(examples, str(path), made)), made, notes, kind, validation, seed)
+
+
+def _note_bits(examples: Sequence[Example], bits: int, notes: list[Note]) -> None:
+    """Note that 16-bit images do not fill their bits, or more than those that are said."""
+    some = [(each.name, count) for each in examples[:SOME] if (count := decoding.bits_of(each.path)) is not None]
+    if not some:
+        return
+    name, most = max(some, key=lambda pair: pair[1])
+    if most <= DARK and most < bits:
+        brightest = f"the brightest samples have {most} of {bits} bits, as {name}"
+        notes.append(Note("16-bit images", "kept", f"nearly black: {brightest}; --bits {max(most, 8)} scales them"))
+    elif most > bits:
+        notes.append(Note("16-bit images", "kept", f"samples of more than {bits} bits are white, as in {name}"))
 
 
 def _check(path: Path, examples: list[Example], labels: bool, notes: list[Note]) -> None:

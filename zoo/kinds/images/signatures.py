@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def pixels_of(size: tuple[int, int], crop: float | None, channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
+def pixels_of(
+    size: tuple[int, int], crop: float | None, channels: int, bits: int = 16
+) -> Callable[[tf.Tensor], tf.Tensor]:
     """Decoding, from ``image_bytes`` to float32 pixels 0-255."""
-    read = sized_pixels_of(size, crop, channels)
+    read = sized_pixels_of(size, crop, channels, bits)
     return lambda image_bytes: read(image_bytes=image_bytes)[0]
 
 
 @functools.cache
 def sized_pixels_of(
-    size: tuple[int, int], crop: float | None, channels: int
+    size: tuple[int, int], crop: float | None, channels: int, bits: int = 16
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     """Decoding to pixels, and height and width of each image, int32 (batch, 2). Traced once, as that takes seconds."""
     import tensorflow as tf
@@ -31,7 +33,7 @@ def sized_pixels_of(
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def pixels(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        decoded, full_size = decode_sized(image_bytes, size, crop)
+        decoded, full_size = decode_sized(image_bytes, size, crop, bits)
         return tf.cast(grey(decoded) if channels == 1 else decoded, tf.float32), full_size
 
     with tf.init_scope():  # part of no other function

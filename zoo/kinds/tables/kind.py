@@ -21,6 +21,7 @@ from zoo.data.notes import Note
 from zoo.data.parts import Inputs, Part, chosen_inputs
 from zoo.data.spellings import Spelling, are_patterns, converted
 from zoo.data.targets import known_targets, with_targets
+from zoo.data.times import When, joined
 from zoo.errors import InputError
 from zoo.kinds.tables.categories import Categories
 from zoo.kinds.tables.dates import Dates, are_orders
@@ -35,7 +36,15 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 UNSEEN_EVERY = 17  # one made-up value in so many is one that training had not
-LATER = ("stripped", "written", "spellings", "dates", "orders", "texts")  # fields that artifacts of 0.1.0 do not have
+LATER = (
+    "stripped",
+    "written",
+    "spellings",
+    "dates",
+    "orders",
+    "clocks",
+    "texts",
+)  # fields that artifacts of 0.1.0 do not have
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ class Tables(Kind):
         spellings: of each of these a pattern that `zoo.data.spellings.Spelling` takes, as "1,234.56 $".
         dates: columns of dates.
         orders: ``day`` or ``month``, of each of these, which is first in 3/4/2024.
+        clocks: columns of times of day that are joined to `dates`, one for each of these, empty for none.
         texts: columns of texts.
     """
 
@@ -68,6 +78,7 @@ class Tables(Kind):
     spellings: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
     orders: tuple[str, ...] = ()
+    clocks: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
 
     name: ClassVar[str] = "table"
@@ -134,6 +145,9 @@ class Tables(Kind):
             frame = frames.stripped(frame, [name for name in frame.columns if name in self.columns])
         features = [name for group in self.groups.values() for name in group.columns]
         frames.require(frame, features, "a feature the model was trained on")
+        for day, clock in zip(self.dates, self.clocks, strict=False):
+            if clock and clock in frame.columns:  # a request may have both in one
+                frame = joined(frame, When(day, clock))
         if labelled:
             for name in self.target:
                 if name in self.written and name in frame.columns:
@@ -165,7 +179,7 @@ class Tables(Kind):
             width = len(head_of(Path(source), header=False).names)
             without = [name for name in self.columns if name not in self.target]
             names = without if width == len(without) else list(self.columns)
-        literal = [*self.categorical, *self.target, *self.written, *self.dates, *self.texts]
+        literal = [*self.categorical, *self.target, *self.written, *self.dates, *self.clocks, *self.texts]
         return frames.read(source, header=self.header, text=literal, names=names)
 
     # ---- training ----
@@ -322,6 +336,9 @@ class Tables(Kind):
             "categorical": are_names,
             "dates?": are_names,
             "orders?": lambda value: are_orders(value) and len(value) == len(said.get("dates", ())),
+            "clocks?": lambda value: (
+                isinstance(value, list) and all(map(is_text, value)) and len(value) == len(said.get("dates", ()))
+            ),
             "texts?": are_names,
             "target" if supervised else "target?": are_names,
             "columns" if said.get("header") is False else "columns?": are_names,

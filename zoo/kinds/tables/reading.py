@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo.data import assembling, date_strings, dates, frames
+from zoo.data import assembling, date_strings, dates, frames, times
 from zoo.data.dataset import Data
 from zoo.data.frames import Frame
 from zoo.data.notes import Note
@@ -88,6 +88,8 @@ def tables(
     sides = frames.sides(frame)
     train = _training(sides, len(frame.names))
     values, wanted = targets_of(frame, targets, task, notes)
+    clocks, frame = _with_clocks(frame, features, notes)
+    features = [name for name in features if name in frame.columns]
     columns = _useful(frame, every, features, train, day_first, notes)
     kind = Tables(
         numeric=tuple(columns.numeric),
@@ -95,12 +97,13 @@ def tables(
         target=tuple(targets),
         separator=frame.separator,
         header=frame.header,
-        columns=tuple(frame.columns),
+        columns=tuple(every.columns),
         stripped=True,
         written=tuple(spellings),
         spellings=tuple(spelling.pattern for spelling in spellings.values()),
         dates=tuple(columns.dates),
         orders=tuple(columns.dates.values()),
+        clocks=tuple(clocks.get(name, "") for name in columns.dates) if clocks.keys() & columns.dates.keys() else (),
         texts=tuple(columns.texts),
     )
     inputs = {name: each.of(frame) for name, each in kind.groups.items()}
@@ -238,6 +241,16 @@ def _order(frame: Frame, name: str, day_first: bool | None, notes: list[Note]) -
         reason = f"{reason}; as {dates.order(read.day_first)}: {how}"
     notes.append(Note(f"column {name}", "kept", reason))
     return "day" if read.day_first else "month"
+
+
+def _with_clocks(frame: Frame, features: Sequence[str], notes: list[Note]) -> tuple[dict[str, str], Frame]:
+    """The column of times of day that belongs to one of dates, and the table with both in one, if there is one each."""
+    days = [name for name in features if times.are_days(frame, name)]
+    clocks = [name for name in features if name not in days and times.is_clock(frame, name)]
+    if len(days) != 1 or len(clocks) != 1:
+        return {}, frame
+    notes.append(Note(f"column {clocks[0]}", "kept", f"times of day, joined to the dates in {days[0]!r}"))
+    return {days[0]: clocks[0]}, times.joined(frame, times.When(days[0], clocks[0]))
 
 
 def _days(days: np.ndarray, name: str, notes: list[Note]) -> np.ndarray | None:
