@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from zoo.data import assembling, frames
-from zoo.data.card_checks import are_names, is_flag, is_text
+from zoo.data.card_checks import are_limits, are_names, is_flag, is_text
 from zoo.data.csv_files import head_of
 from zoo.data.frames import Frame
 from zoo.data.kind import Kind, Raw
@@ -20,6 +20,7 @@ from zoo.data.notes import Note
 from zoo.data.parts import Inputs, Part, chosen_inputs
 from zoo.data.spellings import Spelling, are_patterns, converted
 from zoo.data.targets import known_targets, with_targets
+from zoo.data.unseen import KnownCategories, Limits, TrainingValues, limits_of, ranges_of
 from zoo.errors import InputError
 from zoo.kinds.tables.rows import Columns, digests_of, inputs_of, tensor_names
 from zoo.tasks.task import Task
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
 
 MISSING_EVERY = 8  # one made-up value in so many is missing, in columns where training had missing ones
 UNSEEN_EVERY = 17  # one made-up value in so many is one that training had not
-LATER = ("stripped", "written", "spellings")  # fields of the kind that artifacts of 0.1.0 do not have
+LATER = (
+    "stripped",
+    "written",
+    "spellings",
+    "lowest",
+    "highest",
+)  # fields of the kind that artifacts of 0.1.0 do not have
 UNSEEN = "\2 never seen"
 
 
@@ -49,6 +56,7 @@ class Tables(Kind):
         stripped: whether blanks before and after strings are no part of them; in 0.1.0 they were.
         written: columns of numbers that are not written as "1234.56".
         spellings: of each of these a pattern that `zoo.data.spellings.Spelling` takes, as "1,234.56 $".
+        lowest, highest: the smallest and the largest number of each column of numbers in the training part.
     """
 
     numeric: tuple[str, ...]
@@ -60,6 +68,8 @@ class Tables(Kind):
     stripped: bool = False
     written: tuple[str, ...] = ()
     spellings: tuple[str, ...] = ()
+    lowest: Limits = ()
+    highest: Limits = ()
 
     name: ClassVar[str] = "table"
     plural: ClassVar[str] = "rows"
@@ -175,6 +185,14 @@ class Tables(Kind):
         )
 
     # ---- training ----
+
+    def completed(self, part: Part, input_size: int | None, source: Any) -> Self:
+        """With the range of each column of numbers."""
+        kind = super().completed(part, input_size, source)
+        if not self.numeric:
+            return kind
+        lowest, highest = limits_of(part.inputs["numeric"])
+        return replace(kind, lowest=lowest, highest=highest)
 
     def place(self, inputs: Inputs, at: tuple[int, ...]) -> tuple[str, Any]:
         """The column of a number."""
@@ -313,6 +331,16 @@ class Tables(Kind):
             fields.append(field)
         return sorted(fields, key=lambda field: order.get(field["column"], len(order)))
 
+    def training_values(self, layers: Mapping[str, Mapping[str, Any]]) -> list[TrainingValues]:
+        """Ranges of numbers, and categories."""
+        names: dict[str, list[str]] = {"numeric": [], "categorical": []}
+        for name, (group, _) in self.columns_of_tensors().items():
+            names[group].append(name)
+        numbers = ranges_of([(name, None) for name in names["numeric"]], self.numeric, self.lowest, self.highest)
+        known = layers.get("Categories", {}).get("categories", ())
+        columns = zip(names["categorical"], self.categorical, known, strict=False)
+        return numbers + [KnownCategories(tensor, column, frozenset(each)) for tensor, column, each in columns]
+
     def example(self, part: Part) -> dict[str, Any]:
         """The first row without a missing number."""
         at = np.zeros(1, np.int64)
@@ -339,6 +367,8 @@ class Tables(Kind):
             "stripped?": is_flag,
             "written?": are_names,
             "spellings?": lambda value: are_patterns(value) and len(value) == len(said.get("written", ())),
+            "lowest?": lambda value: are_limits(value, len(said["numeric"])),
+            "highest?": lambda value: are_limits(value, len(said["numeric"])),
             "separator?": is_text,
         }
 
