@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import zoo
 from support.places import ROOT
 from support.servers import served
-from zoo.cli import main
+from zoo.commands.predictions import predict
 from zoo.serving.model_manager import ModelManager
 
 NEW = {"weekday": ["Sunday", "Monday", "Saturday", "Sunday"], "heat": [20, 1000, 10, 30]}
@@ -49,12 +49,12 @@ def test_predictions_and_scores_say_it(visits: Path, tmp_path: Path) -> None:
 
 def test_the_command_says_it(visits: Path, tmp_path: Path) -> None:
     pd.DataFrame(NEW).to_csv(tmp_path / "new.csv", index=False)
-    command = ["predict", str(visits), str(tmp_path / "new.csv")]
-    lines = CliRunner().invoke(main, command).output.splitlines()
+    arguments = [str(visits), str(tmp_path / "new.csv")]
+    lines = CliRunner().invoke(predict, arguments).output.splitlines()
     assert " ".join(" ".join(lines).split()).endswith(f"{HEAT} {DAY}")
-    rows = json.loads(CliRunner().invoke(main, [*command, "--json"]).output)
+    rows = json.loads(CliRunner().invoke(predict, [*arguments, "--json"]).output)
     assert rows[1]["notes"] == ["column 'heat': a number far outside the training range (0 to 39), 1000"]
-    CliRunner().invoke(main, [*command, "--csv", str(tmp_path / "answers.csv")])
+    CliRunner().invoke(predict, [*arguments, "--csv", str(tmp_path / "answers.csv")])
     assert list(pd.read_csv(tmp_path / "answers.csv")) == ["name", "label", "probability", "error"]
 
 

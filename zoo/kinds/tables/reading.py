@@ -10,6 +10,7 @@ import numpy as np
 from zoo.data import assembling, frames
 from zoo.data.dataset import Data
 from zoo.data.frames import Frame
+from zoo.data.later import later_sides
 from zoo.data.notes import Note
 from zoo.data.parts import Part
 from zoo.data.preprocessing import for_table, unvarying
@@ -30,6 +31,8 @@ def tables(
     target: str | Sequence[str] | None = None,
     task: str | None = None,
     group: str | None = None,
+    later: str | None = None,
+    day_first: bool | None = None,
     header: bool | None = None,
     seed: int = 0,
     validation: float = 0.2,
@@ -50,6 +53,9 @@ def tables(
         task: by default strings, bools and up to 20 different whole numbers are classes, and other numbers are
             predicted as such; "multi_label" takes several columns of 0 and 1.
         group: a column whose equal values stay on one side of the split; it is no feature.
+        later: a column of dates or of numbers that grow with time; the latest rows are held out rather than random
+            ones, rows of one day on one side. It is a feature like the others.
+        day_first: whether days come before months in `later`, where its dates leave a choice.
         header: whether the file names its columns; seen from the first row by default. If not, they are "0", "1", ...
         seed: of the split.
         validation: share held out where no split is given, in (0, 1).
@@ -63,6 +69,8 @@ def tables(
             with one row, nothing to learn from, or fewer than 10 rows.
     """
     assembling.check_share(validation)
+    if group is not None and later is not None:
+        raise InputError("a group may be of several days: expected group or later, not both")
     frame = frames.without_unnamed(frames.read(source, header=header))
     frame = frames.stripped(frame, frame.columns)
     targets = target_columns(frame, target)
@@ -77,6 +85,8 @@ def tables(
     if len(frame.names) < FEWEST:
         raise InputError(f"{frame.where}: expected at least {FEWEST} rows, received {len(frame.names)}")
     sides = frames.sides(frame)
+    if later is not None:
+        sides = later_sides(frame, later, validation, notes, day_first=day_first)
     train = _training(sides, len(frame.names))
     values, wanted = targets_of(frame, targets, task, notes)
     columns = _useful(frame, every, features, train, notes)
