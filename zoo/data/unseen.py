@@ -172,7 +172,7 @@ def ranges_of(
 
 
 def unseen_of(known: Iterable[TrainingValues], tensors: Mapping[str, Any]) -> dict[int, tuple[Unseen, ...]]:
-    """Position of an input -> its values that training never had.
+    """Position of an input -> its values that training never had, in the order of the inputs.
 
     Args:
         known: as `zoo.data.kind.Kind.training_values` gives it.
@@ -182,7 +182,7 @@ def unseen_of(known: Iterable[TrainingValues], tensors: Mapping[str, Any]) -> di
     for each in known:
         for at, value in each.unseen(tensors[each.tensor]).items() if each.tensor in tensors else ():
             by_position[at] = (*by_position.get(at, ()), value)
-    return by_position
+    return dict(sorted(by_position.items()))
 
 
 def counted(unseen: Iterable[Sequence[Unseen]], total: int, plural: str) -> list[Note]:
