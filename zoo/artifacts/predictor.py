@@ -14,10 +14,12 @@ import numpy as np
 
 from zoo.artifacts import checksums, provenance
 from zoo.artifacts.card import check_model, read
+from zoo.artifacts.layers import layers_of
 from zoo.builders.loading import UnknownLayersError, loaded, unknown
 from zoo.data.kind import Kind
 from zoo.data.notes import Note
 from zoo.data.parts import Inputs, chosen_inputs, count, in_files
+from zoo.data.unseen import TrainingValues, Unseen, counted, unseen_of
 from zoo.errors import InputError, Notice
 from zoo.evaluation.findings import Finding
 from zoo.files import atomic_file
@@ -41,11 +43,18 @@ class Prediction:
         name: the file, or ``input 0`` and so on for images in memory.
         answer: values of the task by name, as JSON holds them; empty if `error` is set.
         error: why the input could not be read; None if it could.
+        unseen: its values that training never had.
     """
 
     name: str
     answer: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+    unseen: tuple[Unseen, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What should be known about the answer: values that training never had, in words."""
+        return [str(each) for each in self.unseen]
 
     @property
     def label(self) -> str | None:
@@ -169,8 +178,11 @@ class Predictor:
             request = self.kind.request(chosen_inputs(inputs, positions), self.task.asks) if len(positions) else {}
             rows = forms.as_json(self.task, outputs, request) if len(positions) else ()
             answers |= dict(zip(positions.tolist(), rows, strict=True))
+        unseen = self._unseen(inputs)
         return [
-            Prediction(name, error=errors[at]) if at in errors else Prediction(name, answers[at])
+            Prediction(name, error=errors[at])
+            if at in errors
+            else Prediction(name, answers[at], unseen=unseen.get(at, ()))
             for at, name in enumerate(names)
         ]
 
@@ -182,7 +194,8 @@ class Predictor:
         """Score the model on labelled examples, by the definitions of scikit-learn.
 
         Of a path with parts, the held-out part is scored (test before validation), else all examples. Examples that
-        the model was trained on are left out, with a note; a note also says if they are not known.
+        the model was trained on are left out, with a note; a note also says if they are not known, and of each column
+        how many examples have a value that training never had.
 
         Args:
             path: as `zoo.data.open` takes it; one class is enough.
@@ -205,6 +218,7 @@ class Predictor:
             reasons = sorted({note.reason for note in notes})
             raise InputError(f"{path}: no labelled example to score; {'; '.join(reasons[:3]) or 'it has none'}")
         part = part.chosen(answered)
+        notes += counted(self._unseen(part.inputs).values(), len(part), self.kind.plural)
         weighted = self.card.get("training", {}).get("class_weights")
         exam = Exam(str(path), part.targets, outputs, part.digests, weighted=weighted, series=part.series)
         scores = self.task.evaluate(exam)
@@ -227,6 +241,15 @@ class Predictor:
     @cached_property
     def _training(self) -> tuple[set[str], str | None]:
         return provenance.trained_on(self.folder, self.card.get("start") is not None)
+
+    @cached_property
+    def _training_values(self) -> list[TrainingValues]:
+        return self.kind.training_values(layers_of(self.folder))
+
+    def _unseen(self, inputs: Inputs) -> dict[int, tuple[Unseen, ...]]:
+        """Position of an input -> its values that training never had."""
+        known = self._training_values
+        return unseen_of(known, self.kind.feeds(inputs)) if known else {}
 
     @cached_property
     def _ask(self) -> Callable[[Any], dict[str, np.ndarray]]:

@@ -122,6 +122,12 @@ READING = {
         help="Column whose equal values stay on one side of the split. Give it where rows belong together, as those of "
         "one patient do: otherwise scores come out too good.",
     ),
+    "later": data_option(
+        "--later",
+        metavar="COLUMN",
+        help="Column of dates of a table: the latest rows are held out rather than random ones. Give it where the "
+        "model will be asked about days to come: random rows of the same days make scores too good.",
+    ),
     "series": data_option(
         "--series",
         help="Column that says which sequence a row belongs to. Give it where a table holds many sequences, or with "

@@ -99,6 +99,8 @@ def predict(
         say_json(tables.prediction_rows(results, top))
     elif not csv_path:
         tables.show_predictions(results, predictor.task, top)
+    if not as_json:
+        tables.show_unseen(results, predictor.kind.plural)
     if out and not as_json:
         say(f"{count:,} files in {out}")
     if all(result.error for result in results):

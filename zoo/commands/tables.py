@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from zoo.data.notes import alike
+from zoo.data.unseen import counted
 from zoo.evaluation.tables import Line, Shown
 from zoo.evaluation.tables import Table as Block
 from zoo.kinds.registry import kind_of
@@ -171,6 +172,13 @@ def show_predictions(results: Sequence[Prediction], task: Task, top: int) -> Non
     CONSOLE.print(table)
 
 
+def show_unseen(results: Sequence[Prediction], plural: str) -> None:
+    """Print a line for each column that has values which training never had."""
+    answered = [result.unseen for result in results if not result.error]
+    for note in counted(answered, len(answered), plural):
+        CONSOLE.print(f"[yellow]{literal(note.name)}[/]: {literal(note.reason)}")
+
+
 def prediction_rows(results: Iterable[Prediction], top: int) -> list[dict[str, Any]]:
     """Objects for JSON, one an input."""
     rows = []
@@ -180,6 +188,8 @@ def prediction_rows(results: Iterable[Prediction], top: int) -> list[dict[str, A
             row["probabilities"] = dict(list(result.probabilities.items())[:top])
         if result.values is not None:
             row["values"] = row.pop("prediction")
+        if result.notes:
+            row["notes"] = result.notes
         rows.append(row)
     return rows
 

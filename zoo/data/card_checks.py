@@ -42,6 +42,18 @@ def is_size(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(is_count, value))
 
 
+def are_limits(value: Any, count: int) -> bool:
+    """A list of so many finite numbers; None stands for a column without any."""
+    return (
+        isinstance(value, list)
+        and len(value) == count
+        and all(
+            each is None or (isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each))
+            for each in value
+        )
+    )
+
+
 def is_flag(value: Any) -> bool:
     """True or false."""
     return isinstance(value, bool)

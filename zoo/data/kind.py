@@ -16,6 +16,7 @@ import numpy as np
 
 from zoo.data.notes import Note
 from zoo.data.parts import Inputs, Part, chosen_inputs, count
+from zoo.data.unseen import TrainingValues
 from zoo.errors import InputError
 from zoo.tasks.classification import Classification
 
@@ -477,6 +478,14 @@ class Kind(ABC):
             of each field its ``name``, that of the tensor, its ``type``, one that the page knows, and what that needs.
         """
         return [{"name": name, "type": "numbers", "shape": list(shape)} for name, shape in shapes.items()]
+
+    def training_values(self, layers: Mapping[str, Mapping[str, Any]]) -> list[TrainingValues]:
+        """What training had of the tensors of a request, so that values that it never had can be said.
+
+        Args:
+            layers: as `form` takes them; empty where the saved model is not there.
+        """
+        return []
 
     def example(self, part: Part) -> dict[str, Any] | None:
         """The tensors of one training example, by name; None where it is a file."""

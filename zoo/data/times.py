@@ -79,6 +79,15 @@ def of(frame: Frame, when: When, notes: list[Note], groups: np.ndarray | None = 
     return _timed(frame, when, notes, groups, None)
 
 
+def moments(frame: Frame, column: str, notes: list[Note], *, day_first: bool | None = None) -> np.ndarray:
+    """Float64 (rows,): the numbers of a column as they are, or its dates in seconds, as `found` has them.
+
+    Raises:
+        InputError: as `found`.
+    """
+    return _timed(frame, When(column), notes, None, day_first).seconds
+
+
 def in_order(timed: Timed, notes: list[Note], *, strict: bool = True, steps_noted: bool = True) -> Timed:
     """The rows from the first to the last time. What was moved, and steps that differ, are noted.
 

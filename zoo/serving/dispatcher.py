@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi import Request
 
+from zoo.data.unseen import counted
 from zoo.serving.model_manager import ModelManager, Version
 from zoo.serving.monitoring import Metrics
 from zoo.serving.request_errors import RequestError, bad_request, check_count, too_large
@@ -42,6 +43,18 @@ class Limits:
 
     request: int = 16 * 2**20
     queue: int = 256
+
+
+class Answered(NamedTuple):
+    """The answers to a request.
+
+    Attributes:
+        answers: one an example, in order.
+        notes: what should be known about them: values that training never had, in words.
+    """
+
+    answers: list[dict[str, Any]]
+    notes: list[str]
 
 
 class Dispatcher:
@@ -156,7 +169,7 @@ class Dispatcher:
 
     async def answers(
         self, version: Version, signature: str, rows: Sequence[dict[str, Any]], facts: dict[str, Any]
-    ) -> list[dict[str, Any]]:
+    ) -> Answered:
         """Answers to `rows`, in their order; one bad example makes all fail. `ModelManager.using` holds `version`."""
         loop, servable = asyncio.get_running_loop(), version.servable
         facts["examples"] = len(rows)
@@ -165,6 +178,7 @@ class Dispatcher:
             checked = await _all(
                 [loop.run_in_executor(self.threads, servable.row, signature, fields) for fields in rows], len(rows)
             )
+            unseen = await self.threaded(version.unseen, [row for _, row in checked]) if version.training_values else {}
             positions_by_key: dict[Any, list[int]] = {}
             for at, (key, _) in enumerate(checked):
                 positions_by_key.setdefault(key, []).append(at)
@@ -174,7 +188,10 @@ class Dispatcher:
                 for at, answer in zip(positions, batch, strict=True):
                     answers[at] = answer
         self.metrics.examples.labels(facts["model"]).inc(len(rows))
-        return answers
+        if unseen:
+            facts["unseen"] = len(unseen)
+        notes = [f"{note.name}: {note.reason}" for note in counted(unseen.values(), len(rows), version.kind.plural)]
+        return Answered(answers, notes)
 
 
 async def _all(futures: Sequence[Awaitable[Any]], count: int) -> list[Any]:

@@ -168,9 +168,8 @@ class Predictions(grpc.GenericRpcHandler):
         if not set(wanted) <= set(signature.outputs):
             raise bad_request(f"expected outputs out of {', '.join(signature.outputs)}")
         columns = await self.dispatcher.threaded(tensors.columns, request.inputs)
-        answers = await self.dispatcher.answers(
-            model_version, name, rows_of(columns, self.dispatcher.limits.queue), facts
-        )
+        rows = rows_of(columns, self.dispatcher.limits.queue)
+        answers = (await self.dispatcher.answers(model_version, name, rows, facts)).answers  # no place for notes
         reply = predict_pb2.PredictResponse()
         reply.model_spec.name, reply.model_spec.signature_name = request.model_spec.name, name
         reply.model_spec.version.value = model_version.number

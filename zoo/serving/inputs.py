@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from zoo.artifacts import example
 from zoo.artifacts.card import requested_kind
+from zoo.artifacts.layers import layers_of
 from zoo.serving.servables import DEFAULT, Servable
 
 
@@ -32,25 +30,5 @@ def inputs_of(folder: Path, card: dict[str, Any], servable: Servable) -> list[di
     """
     shapes = {name: tensor.shape[1:] for name, tensor in servable.signatures[DEFAULT].inputs.items()}
     values = example.read(folder) or {}
-    fields = requested_kind(card).form(shapes, _layers(folder / "model.keras"))
+    fields = requested_kind(card).form(shapes, layers_of(folder))
     return [each | ({"example": values[each["name"]]} if each["name"] in values else {}) for each in fields]
-
-
-def _layers(path: Path) -> dict[str, dict[str, Any]]:
-    """Class name -> arguments of the layers in a Keras file, read without Keras."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            return dict(_configs(json.loads(file.read("config.json"))))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # a version can be served without the Keras file
-        return {}
-
-
-def _configs(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    if isinstance(config, list):
-        for each in config:
-            yield from _configs(each)
-    elif isinstance(config, dict):
-        if isinstance(config.get("config"), dict):
-            yield str(config.get("class_name")), config["config"]
-        for each in config.values():
-            yield from _configs(each)

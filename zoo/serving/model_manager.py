@@ -11,6 +11,8 @@ from typing import Any
 
 from zoo.artifacts import artifact
 from zoo.artifacts import card as cards
+from zoo.artifacts.layers import layers_of
+from zoo.data.unseen import Unseen, unseen_of
 from zoo.errors import InputError
 from zoo.serving.batching import Batcher
 from zoo.serving.inputs import inputs_of
@@ -36,7 +38,20 @@ class Version:
         self.servable = servable
         self.card = cards.read(folder, ("card.json",))
         self.inputs = inputs_of(folder, self.card, servable)
+        self.kind = cards.requested_kind(self.card)
+        self.training_values = self.kind.training_values(layers_of(folder))
         self.batcher = Batcher(servable.run, batch, servable.lanes, on_batch)
+
+    def unseen(self, rows: Sequence[Any]) -> dict[int, tuple[Unseen, ...]]:
+        """Position of an example -> its values that training never had.
+
+        Args:
+            rows: as `zoo.serving.servables.Servable.row` gives them.
+        """
+        by_row = [row for row in rows if isinstance(row, dict)]
+        if not self.training_values or len(by_row) < len(rows):
+            return {}
+        return unseen_of(self.training_values, {name: [row[name] for row in rows] for name in by_row[0]})
 
 
 class Model:

@@ -184,9 +184,17 @@ def _object(value: Any, what: str) -> dict[str, Any]:
 
 
 def reply(
-    request: ParsedRequest, answers: Sequence[Mapping[str, Any]], signature: Signature, name: str, version: int
+    request: ParsedRequest,
+    answers: Sequence[Mapping[str, Any]],
+    signature: Signature,
+    name: str,
+    version: int,
+    notes: Sequence[str] = (),
 ) -> tuple[bytes, int | None]:
-    """The body of the reply, and the length of its JSON; None if all of it is JSON."""
+    """The body of the reply, and the length of its JSON; None if all of it is JSON.
+
+    Notes are a parameter, a line each: the protocol has single values there.
+    """
     outputs, tail = [], b""
     for key, binary in request.outputs.items():
         kind = _TYPES[signature.outputs[key].dtype]
@@ -209,7 +217,9 @@ def reply(
         else:
             described["data"] = data
         outputs.append(described)
-    message = {"model_name": name, "model_version": str(version), "outputs": outputs}
+    message: dict[str, Any] = {"model_name": name, "model_version": str(version), "outputs": outputs}
+    if notes:
+        message["parameters"] = {"notes": "\n".join(notes)}
     if request.id is not None:
         message["id"] = request.id
     head = json.dumps(message, ensure_ascii=False, allow_nan=False).encode()

@@ -92,8 +92,9 @@ def _add_model_routes(router: APIRouter, dispatcher: Dispatcher) -> None:
                     parsed = tf_rest.ParsedRequest(DEFAULT, [{IMAGE: body}], True)
                 else:
                     parsed = await dispatcher.read(body, lambda value: tf_rest.parse(value, signatures, queue))
-                answers = await dispatcher.answers(loaded, parsed.signature, parsed.rows, facts)
-            return _json(tf_rest.reply(parsed, answers, signatures[parsed.signature]))
+                answers, notes = await dispatcher.answers(loaded, parsed.signature, parsed.rows, facts)
+            reply = tf_rest.reply(parsed, answers, signatures[parsed.signature])
+            return _json(reply | ({"notes": notes} if notes else {}))
 
     async def infer(request: Request, name: str, version: str | None) -> Response:
         facts = request.state.facts
@@ -106,9 +107,9 @@ def _add_model_routes(router: APIRouter, dispatcher: Dispatcher) -> None:
                 parsed = await dispatcher.read(
                     text, lambda value: open_inference.parse(value, binary, signatures, queue)
                 )
-                answers = await dispatcher.answers(loaded, parsed.signature, parsed.rows, facts)
+                answers, notes = await dispatcher.answers(loaded, parsed.signature, parsed.rows, facts)
             signature = signatures[parsed.signature]
-            content, length = open_inference.reply(parsed, answers, signature, name, loaded.number)
+            content, length = open_inference.reply(parsed, answers, signature, name, loaded.number, notes)
         headers = {} if length is None else {"Inference-Header-Content-Length": str(length)}
         media = "application/json" if length is None else "application/octet-stream"
         return Response(content, media_type=media, headers=headers)

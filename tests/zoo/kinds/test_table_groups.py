@@ -13,6 +13,7 @@ import pytest
 import zoo
 from support.programs import alone, command
 from zoo.data import tables
+from zoo.data.unseen import unseen_of
 
 
 def visits(days: int = 120, form: str = "%Y-%m-%d", first: str = "2023-01-02") -> pandas.DataFrame:
@@ -151,3 +152,30 @@ def test_a_column_of_times_of_day_is_joined_to_the_dates(tmp_path: Path, clock: 
     assert one.inputs["dates"][0, 1] == 5 * 3600 + 1800 and list(kind.feeds(one.inputs)["day"]) == [
         "2023-01-02T05:30:00"
     ]
+
+
+def test_what_training_never_had_is_said_for_each_group(tmp_path: Path) -> None:
+    frame = visits()
+    rng = np.random.default_rng(0)
+    frame["price"] = [f"{at},5 €" for at in rng.integers(100, 200, len(frame))]
+    frame["said"] = [
+        f"a {'warm and sunny' if at % 2 else 'cold and grey'} day, number {at}" for at in range(len(frame))
+    ]
+    data = tables(frame)
+    kind = data.kind.completed(data.train, None, frame)
+    calendar = data.preprocess.get_layer("calendar").get_config()
+    layers = {"Calendar": calendar, "WordCounts": data.preprocess.get_layer("word_counts").get_config()}
+    rows = [
+        {"day": "2023-02-01", "noise": 0, "said": "a warm day", "price": "120,5 €"},
+        {"day": "2031-02-01", "noise": 99, "said": "nothing known here", "price": "9999,5 €"},
+        {"day": "", "noise": None, "said": "", "price": ""},
+    ]
+    found = unseen_of(kind.training_values(layers), kind.feeds(kind.raw(rows).inputs))
+    assert list(found) == [1]
+    assert {each.where for each in found[1]} == {
+        "column 'noise'",
+        "column 'price'",
+        "column 'day'",
+        "words of column 'said'",
+    }
+    assert "2031-02-01" in {each.value for each in found[1]}

@@ -214,7 +214,7 @@ def test_folders_that_hold_no_texts(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found none"):
         text(tmp_path)
     root = folder(tmp_path / "reviews", ("",))
-    with pytest.raises(InputError, match="leave out column and target"):
+    with pytest.raises(InputError, match="leave out column, target and later"):
         text(root, target="pos")
     (root / "lonely").mkdir()
     (root / "lonely" / "one.txt").write_text("alone")

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from zoo.data.card_checks import are_names, is_count, is_flag, is_name_or_none, is_text
+from zoo.data.card_checks import are_limits, are_names, is_count, is_flag, is_name_or_none, is_text
 from zoo.data.kind import STEPS, Kind
-from zoo.data.parts import Inputs
+from zoo.data.parts import Inputs, Part
 from zoo.data.times import When
+from zoo.data.unseen import Limits, TrainingValues, limits_of, ranges_of
 
 if TYPE_CHECKING:
     import keras
 
 WHEN = {"time": None, "clock": None, "day_first": False}  # fields that make a `When`, and what most tables have
-RARE = ("clock", "day_first", "fill", "known")
+RARE = ("clock", "day_first", "fill", "known", "lowest", "highest")
 
 
 def when_of(when: When) -> dict[str, Any]:
@@ -32,16 +33,25 @@ class Steps(Kind):
     Attributes:
         features: their names.
         length: steps of an input; None where inputs differ, and rows of NaN follow a shorter one.
+        lowest, highest: the smallest and the largest number of each feature in the training part.
     """
 
     features: tuple[str, ...]
     length: int | None
+    lowest: Limits = field(default=(), kw_only=True)
+    highest: Limits = field(default=(), kw_only=True)
 
     name: ClassVar[str] = "sequence"
     title: ClassVar[str] = "sequences, series"
     takes: ClassVar[str] = "sequence float32 (batch, length, features), rows of NaN after the end"
     placeholder: ClassVar[str] = "SERIES"
     default_builder: ClassVar[str] = "lstm"
+
+    def completed(self, part: Part, input_size: int | None, source: Any) -> Self:
+        """With the range of each feature."""
+        kind = super().completed(part, input_size, source)
+        lowest, highest = limits_of(part.inputs)
+        return replace(kind, lowest=lowest, highest=highest)
 
     def place(self, inputs: Inputs, at: tuple[int, ...]) -> tuple[str, Any]:
         """The feature and the step of a number."""
@@ -90,6 +100,11 @@ class Steps(Kind):
         shown = {"features": list(self.labels), "length": length, "shorter": self.length is None}
         return [{"name": self.name, "type": "sequence"} | shown]
 
+    def training_values(self, layers: Mapping[str, Mapping[str, Any]]) -> list[TrainingValues]:
+        """Ranges of the features."""
+        places = [(self.name, at) for at in range(len(self.features))]
+        return ranges_of(places, self.labels, self.lowest, self.highest)
+
     @property
     def when(self) -> When:
         """How a table says when its rows were."""
@@ -111,6 +126,8 @@ class Steps(Kind):
             "day_first?": is_flag,
             "header?": is_flag,
             "separator?": is_text,
+            "lowest?": lambda value: are_limits(value, len(said["features"])),
+            "highest?": lambda value: are_limits(value, len(said["features"])),
         }
 
     def shapes(self, model: keras.Model) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:

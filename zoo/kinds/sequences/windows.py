@@ -14,6 +14,7 @@ from zoo.data.frames import Frame
 from zoo.data.kind import Raw
 from zoo.data.notes import Note
 from zoo.data.parts import Inputs, Part
+from zoo.data.unseen import TrainingValues
 from zoo.errors import InputError
 from zoo.evaluation.units import Units
 from zoo.kinds.sequences import series
@@ -130,6 +131,10 @@ class Panel(Series):
     several: int = 1
 
     fits_int8: ClassVar[bool] = False  # whole numbers of a byte do not hold the units of series of all sizes
+
+    def training_values(self, layers: Mapping[str, Mapping[str, Any]]) -> list[TrainingValues]:
+        """Nothing: a window is scaled by its own past, so that no level is new to the model."""
+        return []
 
     def labelled(self, source: Any, task: Task) -> tuple[Part, list[Note]]:
         """All windows of each series, or those of its held-out part."""

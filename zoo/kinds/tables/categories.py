@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.data import frames
 from zoo.data.frames import Frame
+from zoo.data.unseen import KnownCategories, TrainingValues
 from zoo.kinds.tables.group import Group
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Categories(Group):
         """With the categories that training knew."""
         known = layers.get("Categories", {}).get("categories")
         return {"type": "category"} | ({"categories": known[at]} if known else {})
+
+    def training_values(self, tensor: str, at: int, layers: Mapping[str, Mapping[str, Any]]) -> TrainingValues | None:
+        """The categories."""
+        known = layers.get("Categories", {}).get("categories")
+        return KnownCategories(tensor, self.columns[at], frozenset(known[at])) if known else None
 
     def made_up(self, preprocess: Any, count: int, rng: np.random.Generator) -> np.ndarray:
         """Known categories."""

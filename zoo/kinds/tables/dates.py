@@ -11,6 +11,7 @@ import numpy as np
 from zoo.data import date_strings, frames
 from zoo.data.frames import Frame
 from zoo.data.spellings import is_missing
+from zoo.data.unseen import TrainingValues, Unseen, text_of
 from zoo.kinds.tables.group import Group
 from zoo.kinds.tables.numbers import MISSING_EVERY
 
@@ -23,6 +24,33 @@ ORDERS = ("day", "month")
 def are_orders(value: Any) -> bool:
     """Whether a card says orders of days and months."""
     return isinstance(value, list) and all(each in ORDERS for each in value)
+
+
+@dataclass(frozen=True)
+class KnownDays(TrainingValues):
+    """The days of a column of dates.
+
+    Attributes:
+        tensor: strings (rows,).
+        column: its name.
+        first, last: days since 1970-01-01, of the training part.
+        day_first: whether 3/4/2024 is in April.
+    """
+
+    tensor: str
+    column: str
+    first: int
+    last: int
+    day_first: bool
+
+    def unseen(self, values: Any) -> dict[int, Unseen]:
+        """See `TrainingValues.unseen`: days before the first and after the last."""
+        days = date_strings.moments([text_of(value) for value in values], self.day_first)[:, :1]
+        ends = date_strings.strings(np.array([[self.first, 0], [self.last, 0]], np.float32))
+        what = "a day outside those of training ({} to {})".format(*ends)
+        rows = np.flatnonzero((days[:, 0] < self.first) | (days[:, 0] > self.last))
+        shown = date_strings.strings(np.concatenate([days, np.zeros_like(days)], axis=1))
+        return {int(at): Unseen(f"column {self.column!r}", what, shown[at]) for at in rows}
 
 
 @dataclass(frozen=True)
@@ -78,6 +106,14 @@ class Dates(Group):
     def field(self, at: int, layers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """See `Group.field`."""
         return {"type": "date"}
+
+    def training_values(self, tensor: str, at: int, layers: Mapping[str, Mapping[str, Any]]) -> TrainingValues | None:
+        """The first and the last day."""
+        layer = layers.get("Calendar")
+        if layer is None:
+            return None
+        ends = layer["firsts"][at], layer["lasts"][at]
+        return KnownDays(tensor, self.columns[at], *ends, self.orders[at] == "day")
 
     def made_up(self, preprocess: Any, count: int, rng: np.random.Generator) -> np.ndarray:
         """Dates between the first and the last of training, some missing where some were."""

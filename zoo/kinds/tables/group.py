@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from zoo.data.frames import Frame
+from zoo.data.unseen import TrainingValues
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ class Group(ABC):
     @abstractmethod
     def field(self, at: int, layers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """The control of a column on a page: its ``type``, and what is known of the values."""
+
+    @abstractmethod
+    def training_values(self, tensor: str, at: int, layers: Mapping[str, Mapping[str, Any]]) -> TrainingValues | None:
+        """What training had of a column, whose tensor has that name; None where it is not known."""
 
     # ---- checks of exports ----
 

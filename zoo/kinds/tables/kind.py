@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from zoo.data import assembling, frames
-from zoo.data.card_checks import are_names, is_flag, is_text
+from zoo.data.card_checks import are_limits, are_names, is_flag, is_text
 from zoo.data.csv_files import head_of
 from zoo.data.frames import Frame
 from zoo.data.kind import Kind, Raw
@@ -22,6 +22,7 @@ from zoo.data.parts import Inputs, Part, chosen_inputs
 from zoo.data.spellings import Spelling, are_patterns, converted
 from zoo.data.targets import known_targets, with_targets
 from zoo.data.times import When, joined
+from zoo.data.unseen import Limits, TrainingValues, limits_of
 from zoo.errors import InputError
 from zoo.kinds.tables.categories import Categories
 from zoo.kinds.tables.dates import Dates, are_orders
@@ -44,6 +45,8 @@ LATER = (
     "orders",
     "clocks",
     "texts",
+    "lowest",
+    "highest",
 )  # fields that artifacts of 0.1.0 do not have
 
 
@@ -65,6 +68,7 @@ class Tables(Kind):
         orders: ``day`` or ``month``, of each of these, which is first in 3/4/2024.
         clocks: columns of times of day that are joined to `dates`, one for each of these, empty for none.
         texts: columns of texts.
+        lowest, highest: the smallest and the largest number of each column of numbers in the training part.
     """
 
     numeric: tuple[str, ...]
@@ -80,6 +84,8 @@ class Tables(Kind):
     orders: tuple[str, ...] = ()
     clocks: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    lowest: Limits = ()
+    highest: Limits = ()
 
     name: ClassVar[str] = "table"
     plural: ClassVar[str] = "rows"
@@ -184,6 +190,14 @@ class Tables(Kind):
 
     # ---- training ----
 
+    def completed(self, part: Part, input_size: int | None, source: Any) -> Self:
+        """With the range of each column of numbers."""
+        kind = super().completed(part, input_size, source)
+        if not self.numeric:
+            return kind
+        lowest, highest = limits_of(part.inputs["numeric"])
+        return replace(kind, lowest=lowest, highest=highest)
+
     def place(self, inputs: Inputs, at: tuple[int, ...]) -> tuple[str, Any]:
         """The column of a number."""
         row, column = at
@@ -209,7 +223,7 @@ class Tables(Kind):
     def groups(self) -> dict[str, Group]:
         """The columns that are inputs, by the name of the array that holds them."""
         groups: tuple[Group, ...] = (
-            Numbers(self.numeric, self._spellings),
+            Numbers(self.numeric, self._spellings, self.lowest, self.highest),
             Dates(self.dates, self.orders),
             Categories(self.categorical),
             Texts(self.texts),
@@ -312,6 +326,12 @@ class Tables(Kind):
             fields.append({"name": name, "column": column} | self.groups[group].field(at, layers))
         return sorted(fields, key=lambda field: order.get(field["column"], len(order)))
 
+    def training_values(self, layers: Mapping[str, Mapping[str, Any]]) -> list[TrainingValues]:
+        """Of each column the range, the categories or the words."""
+        places = self.columns_of_tensors().items()
+        known = (self.groups[group].training_values(name, at, layers) for name, (group, at) in places)
+        return [each for each in known if each is not None]
+
     def example(self, part: Part) -> dict[str, Any]:
         """The first row without a missing number or date."""
         at = np.zeros(1, np.int64)
@@ -346,6 +366,8 @@ class Tables(Kind):
             "stripped?": is_flag,
             "written?": are_names,
             "spellings?": lambda value: are_patterns(value) and len(value) == len(said.get("written", ())),
+            "lowest?": lambda value: are_limits(value, len(said["numeric"])),
+            "highest?": lambda value: are_limits(value, len(said["numeric"])),
             "separator?": is_text,
         }
 

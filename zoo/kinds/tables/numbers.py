@@ -11,6 +11,7 @@ import numpy as np
 from zoo.data import frames
 from zoo.data.frames import Frame
 from zoo.data.spellings import Spelling
+from zoo.data.unseen import KnownRange, Limits, TrainingValues, Unseen, text_of
 from zoo.kinds.tables.group import Group
 
 if TYPE_CHECKING:
@@ -20,15 +21,30 @@ if TYPE_CHECKING:
 MISSING_EVERY = 8  # one made-up value in so many is missing, in columns where training had missing ones
 
 
+@dataclass(frozen=True, kw_only=True)
+class SpelledRange(KnownRange):
+    """The same of numbers in strings."""
+
+    spelling: Spelling
+
+    def unseen(self, values: Any) -> dict[int, Unseen]:
+        """See `TrainingValues.unseen`."""
+        numbers = (self.spelling.number(text_of(value)) for value in values)
+        return super().unseen([np.nan if number is None else number for number in numbers])
+
+
 @dataclass(frozen=True)
 class Numbers(Group):
     """Numbers, float32 (rows, columns); NaN where missing.
 
     Attributes:
         spellings: of columns that are not written as "1234.56".
+        lowest, highest: of each column, the smallest and the largest number of the training part; empty if not known.
     """
 
     spellings: Mapping[str, Spelling]
+    lowest: Limits = ()
+    highest: Limits = ()
 
     name: ClassVar[str] = "numeric"
     layer: ClassVar[str] = "numbers"
@@ -87,6 +103,15 @@ class Numbers(Group):
         """See `Group.field`."""
         spelling = self.spellings.get(self.columns[at])
         return {"type": "number"} if spelling is None else {"type": "written", "pattern": spelling.pattern}
+
+    def training_values(self, tensor: str, at: int, layers: Mapping[str, Mapping[str, Any]]) -> TrainingValues | None:
+        """The range."""
+        if not self.lowest or self.lowest[at] is None:
+            return None
+        column, limits = self.columns[at], (self.lowest[at], self.highest[at])
+        if not self.is_string(at):
+            return KnownRange(tensor, column, *limits)
+        return SpelledRange(tensor, column, *limits, spelling=self.spellings[column])
 
     def made_up(self, preprocess: Any, count: int, rng: np.random.Generator) -> np.ndarray:
         """Numbers that vary as in training, missing ones in columns that had some."""

@@ -11,6 +11,7 @@ import numpy as np
 from zoo.data import assembling, date_strings, dates, frames, times
 from zoo.data.dataset import Data
 from zoo.data.frames import Frame
+from zoo.data.later import later_sides
 from zoo.data.notes import Note
 from zoo.data.parts import Part
 from zoo.data.preprocessing import for_table, unvarying
@@ -33,9 +34,10 @@ def tables(
     target: str | Sequence[str] | None = None,
     task: str | None = None,
     group: str | None = None,
+    later: str | None = None,
+    day_first: bool | None = None,
     header: bool | None = None,
     seed: int = 0,
-    day_first: bool | None = None,
     validation: float = 0.2,
 ) -> Data:
     """Read a table.
@@ -57,6 +59,8 @@ def tables(
         task: by default strings, bools and up to 20 different whole numbers are classes, and other numbers are
             predicted as such; "multi_label" takes several columns of 0 and 1.
         group: a column whose equal values stay on one side of the split; it is no feature.
+        later: a column of dates or of numbers that grow with time; the latest rows are held out rather than random
+            ones, rows of one day on one side. It is a feature like the others.
         header: whether the file names its columns; seen from the first row by default. If not, they are "0", "1", ...
         seed: of the split.
         day_first: whether 3/4/2024 is in April; by default the dates of a column decide.
@@ -72,6 +76,8 @@ def tables(
             with one row, nothing to learn from, or fewer than 10 rows.
     """
     assembling.check_share(validation)
+    if group is not None and later is not None:
+        raise InputError("a group may be of several days: expected group or later, not both")
     frame = frames.without_unnamed(frames.read(source, header=header))
     frame = frames.stripped(frame, frame.columns)
     notes: list[Note] = []
@@ -86,6 +92,8 @@ def tables(
     if len(frame.names) < FEWEST:
         raise InputError(f"{frame.where}: expected at least {FEWEST} rows, received {len(frame.names)}")
     sides = frames.sides(frame)
+    if later is not None:
+        sides = later_sides(frame, later, validation, notes, day_first=day_first)
     train = _training(sides, len(frame.names))
     values, wanted = targets_of(frame, targets, task, notes)
     clocks, frame = _with_clocks(frame, features, notes)

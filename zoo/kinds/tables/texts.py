@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.data import frames
 from zoo.data.frames import Frame
+from zoo.data.unseen import KnownWords, TrainingValues
 from zoo.kinds.tables.group import Group
 
 MADE_UP = 20  # words of a made-up text at most
@@ -42,6 +43,11 @@ class Texts(Group):
         """With the words that are weighed."""
         known = layers.get("WordCounts", {}).get("words")
         return {"type": "text"} | ({"words": known[at]} if known else {})
+
+    def training_values(self, tensor: str, at: int, layers: Mapping[str, Mapping[str, Any]]) -> TrainingValues | None:
+        """The words."""
+        known = layers.get("WordCounts", {}).get("words")
+        return KnownWords(tensor, frozenset(known[at]), column=self.columns[at]) if known else None
 
     def made_up(self, preprocess: Any, count: int, rng: np.random.Generator) -> np.ndarray:
         """Known words, the frequent ones, which come first, more often."""

@@ -18,6 +18,7 @@ from zoo.data.kind import Kind, Raw
 from zoo.data.look import Look
 from zoo.data.notes import Note
 from zoo.data.parts import Inputs, Part
+from zoo.data.unseen import KnownWords, TrainingValues
 from zoo.errors import InputError
 from zoo.kinds.texts.contents import (
     Names,
@@ -249,6 +250,11 @@ class Texts(Kind):
         words = layers.get("TextVectorization", {})
         known = {"words": words.get("vocabulary"), "length": words.get("output_sequence_length")}
         return [{"name": "text", "type": "text"} | {key: value for key, value in known.items() if value}]
+
+    def training_values(self, layers: Mapping[str, Mapping[str, Any]]) -> list[TrainingValues]:
+        """The vocabulary."""
+        words = layers.get("TextVectorization", {}).get("vocabulary")
+        return [KnownWords("text", frozenset(words), self.length)] if words else []
 
     # ---- the card ----
 

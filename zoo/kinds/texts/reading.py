@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.data import assembling, frames, targets
 from zoo.data.dataset import Data
+from zoo.data.later import later_sides
 from zoo.data.notes import Note
 from zoo.data.parts import Part
 from zoo.data.preprocessing import for_text
@@ -31,6 +32,8 @@ def text(
     task: str | None = None,
     length: int | None = None,
     vocabulary_size: int = 20_000,
+    later: str | None = None,
+    day_first: bool | None = None,
     header: bool | None = None,
     seed: int = 0,
     validation: float = 0.2,
@@ -54,6 +57,9 @@ def text(
         length: ids a text; longer ones are cut, shorter ones filled with 0. By default the 95th percentile of the
             training texts' words, at most 400.
         vocabulary_size: the most frequent words of the training part, padding and the unknown included.
+        later: of a table, a column of dates or of numbers that grow with time; the latest rows are held out rather
+            than random ones, rows of one day on one side.
+        day_first: whether days come before months in `later`, where its dates leave a choice.
         header: whether a file names its columns; seen from the first row by default. If not, they are "0", "1", ...
         seed: of the split.
         validation: share held out where no split is given, in (0, 1).
@@ -70,9 +76,9 @@ def text(
             f"expected length of 1 and vocabulary_size of 3 at least, received {length}, {vocabulary_size}"
         )
     if isinstance(source, str | Path) and Path(source).is_dir():
-        if column is not None or target is not None:
+        if column is not None or target is not None or later is not None:
             raise InputError(
-                f"{source} is a folder of texts: its sub-folders are the classes; leave out column and target"
+                f"{source} is a folder of texts: its sub-folders are the classes; leave out column, target and later"
             )
         if task not in (None, Classification.name):
             raise InputError(f"{source} is a folder of texts, whose task is classification; received {task!r}")
@@ -89,6 +95,8 @@ def text(
         values, wanted = targets.targets_of(frame, columns[1], task, notes)
         rows = assembling.Rows(texts, values, frame.names, digests_of(texts))
         sides, groups = frames.sides(frame), None
+        if later is not None:
+            sides = later_sides(frame, later, validation, notes, day_first=day_first)
         kind = Texts(
             *(each[0] if len(each) == 1 else each for each in columns), separator=frame.separator, header=frame.header
         )

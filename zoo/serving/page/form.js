@@ -79,21 +79,16 @@ const CONTROLS = {
   },
 };
 
-// The value of a control as JSON has it. What should be known about it goes into `notes`.
+// The value of a control as JSON has it. What the server does not say about it goes into `notes`.
 const VALUES = {
   number: (input, field, notes) => {
     if (field.value !== "") return field.valueAsNumber;
     notes.push(`${input.column} is missing: the mean of training stands in for it`);
     return null;
   },
-  category: (input, field, notes) => {
+  category: (input, field) => {
     const other = field.closest("div").querySelector("input");
-    const value = field.value === "other" ? other.value : field.value.slice(1);
-    if (input.categories && !input.categories.includes(value)) {
-      const what = value ? `: “${value}” was never seen` : " is missing, which was never so";
-      notes.push(`${input.column}${what} in training`);
-    }
-    return value;
+    return field.value === "other" ? other.value : field.value.slice(1);
   },
   written: (input, field, notes) => missing(input, field, notes),
   date: (input, field, notes) => missing(input, field, notes),

@@ -51,10 +51,10 @@ async function predict(body, headers, source, notes = []) {
   clear();
   $("answer").setAttribute("aria-busy", "true");
   try {
-    const prediction = (await ask(`${path()}:predict`, {method: "POST", body, headers})).predictions[0];
+    const said = await ask(`${path()}:predict`, {method: "POST", body, headers}), prediction = said.predictions[0];
     if (mine !== latest) return; // another request was made meanwhile
     answer(model, Array.isArray(prediction) ? {prediction} : prediction);
-    $("notes").replaceChildren(...notes.map(each => made("li", each)));
+    $("notes").replaceChildren(...[...notes, ...said.notes ?? []].map(each => made("li", each)));
     $("time").textContent = `${Math.round(performance.now() - started)} ms`;
     $("json").textContent = cut(JSON.stringify(prediction, null, 1));
     copies(headers, source);
