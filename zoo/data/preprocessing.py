@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 MOST_WORDS = 2000  # of a column of texts
+MOST_COUNTS = 100_000_000  # of words in all rows of a column, 400 MB: of very many rows fewer words are kept
 TEXTS_A_WORD = 2  # a word that fewer training texts have tells nothing about others
 UNVARYING = float(np.finfo(np.float32).max)  # the deviation of a column that has none: all float32 over it are 0 to 1
 
@@ -139,6 +140,7 @@ def _words(texts: np.ndarray) -> tuple[list[list[str]], list[list[float]]]:
 
     from zoo.builders.preprocessing import spaced_words
 
+    most = min(MOST_WORDS, max(MOST_COUNTS // len(texts), 1))
     words, weights = [], []
     for column in texts.T:
         counts: dict[bytes, int] = {}
@@ -148,7 +150,7 @@ def _words(texts: np.ndarray) -> tuple[list[list[str]], list[list[float]]]:
                 for word in set(row):
                     counts[word] = counts.get(word, 0) + 1
         known = [word for word, count in counts.items() if count >= TEXTS_A_WORD] or list(counts)
-        known = sorted(known, key=lambda word: (-counts[word], word))[:MOST_WORDS]
+        known = sorted(known, key=lambda word: (-counts[word], word))[:most]
         words.append([word.decode("utf-8") for word in known])
         weights.append([float(np.log((1 + len(column)) / (1 + counts[word])) + 1) for word in known])
     return words, weights
