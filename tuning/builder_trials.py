@@ -90,6 +90,8 @@ class BuilderTrials:
 
     def is_default(self, settings: Settings) -> bool:
         """Whether these settings are the defaults of the builder and of `zoo.train`."""
+        if settings == self.defaults:
+            return True
         parameters = inspect.signature(self.build).parameters
 
         def resolved(training: dict[str, Any]) -> TrainingSettings:

@@ -149,7 +149,7 @@ def tune(path: str, model: str | None, disk: int | None, as_json: bool, **option
     counts = ("trials", "folds", "epochs", "seed", "workers", "keep")
     early = ("method", "budget", "objective", "oracle", "role", "run", *counts)
     check_arguments(**{name: options[name] for name in early})
-    if model is not None or options["space"] is not None:
+    if (model is not None and ":" not in model) or options["space"] is not None:
         space_of(model, options["space"])
 
     if model == "fine_tune":

@@ -24,6 +24,7 @@ from zoo.settings import integer, suggestion
 
 if TYPE_CHECKING:
     import keras
+    import keras_tuner
 
 BUDGET = "10m"  # if neither a budget nor a number of trials is given
 METHODS = ("random", "grid", "bayesian", "hyperband")
@@ -32,7 +33,7 @@ Role = Literal["chief", "worker"]
 
 def search(
     data: Any,
-    model: str | Callable[..., keras.Model] | None = None,
+    model: str | Callable[..., keras.Model] | keras_tuner.HyperModel | None = None,
     *,
     space: Callable[[Any], dict[str, dict[str, Any]]] | str | None = None,
     method: Literal["random", "grid", "bayesian", "hyperband"] = "random",
@@ -62,7 +63,9 @@ def search(
     Args:
         data: a path, the `Data` of a reader, or what is in memory, as `zoo.data.open` takes it.
         model: a name in `zoo.builders.BUILDERS`, a function of input shape and number of outputs, or ``fine_tune``:
-            the head of a pretrained backbone, on embeddings that are computed once; chosen by the data if None.
+            the head of a pretrained backbone, on embeddings that are computed once; chosen by the data if None. Or,
+            as Keras Tuner takes it, a function from `hp` to a model, or a `keras_tuner.HyperModel`, itself or as
+            ``FILE.py:NAME``: it is trained with the optimizer and the loss that it is compiled with.
         space: a function from Keras Tuner's `hp` to ``{"model": {...}, "training": {...}}``, or ``FILE.py:function``;
             that of `tuning.spaces` if None.
         method: random, grid, bayesian or hyperband.
@@ -133,7 +136,8 @@ def search(
                 chief_address, pool = address, None
                 if workers > 1:
                     chief_address = address or ("127.0.0.1", chief.free_port())
-                    job = {"data": data, "model": model, "space": portable(space), "method": method, "trials": trials}
+                    job = {"data": data, "model": portable(model), "space": portable(space)}
+                    job |= {"method": method, "trials": trials}
                     pool = worker_pool.WorkerPool(job | {"options": options, "folder": folder}, workers, folder)
                 study.run(local_oracle, folder, seconds, default, watch, chief_address, pool)
         finally:

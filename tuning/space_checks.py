@@ -15,6 +15,10 @@ from zoo.training.own_code import import_file
 RESERVED = ("data", "builder", "model", "seed", "run", "epochs", "callbacks", "validation", "tensorboard")
 
 
+class OwnSettings(dict[str, Any]):
+    """Settings that a model of Keras Tuner's convention brings itself: there is no argument to check."""
+
+
 def space_of(model_name: str, space: Callable[..., Settings] | str | None = None) -> Callable[..., Settings]:
     """The search space of the builder `model_name`, or of ``fine_tune``; or `space`, a function or FILE.py:function.
 
@@ -27,7 +31,8 @@ def space_of(model_name: str, space: Callable[..., Settings] | str | None = None
         if model_name not in SPACES:
             raise InputError(
                 f"expected a model with a search space, one of {', '.join(SPACES)}; received {model_name!r}"
-                f"{suggestion(model_name, SPACES)}; or give a space of your own as FILE.py:function"
+                f"{suggestion(model_name, SPACES)}; or give a space of your own as FILE.py:function, or a model that "
+                "draws its values, as FILE.py:build_model, whose first argument is hp"
             )
         return SPACES[model_name]
     path, _, name = space.rpartition(":") if isinstance(space, str) else ("", "", "")
@@ -53,6 +58,8 @@ def check(settings: Any, model: Callable[..., Any] | None, training: Callable[..
     Raises:
         InputError: anything but a dict each for ``model`` and ``training``, or an argument that can't be set.
     """
+    if isinstance(settings, OwnSettings):
+        return
     expected = f'{name}: expected a space to return {{"model": {{...}}, "training": {{...}}}}, received'
     halves = {"model": model, "training": training}
     if not isinstance(settings, dict):

@@ -38,9 +38,16 @@ class Search:
     ) -> None:
         import keras_tuner
 
-        from tuning.space_checks import check, space_of
+        from tuning.hypermodels import HyperModelBuilder, is_hypermodel, of_file
+        from tuning.space_checks import OwnSettings, check, space_of
         from tuning.tuner import reason_of
 
+        model = of_file(model) if isinstance(model, str) and ":" in model else model
+        if is_hypermodel(model):
+            if space is not None:
+                raise InputError("a model that takes hp has its own space; leave space out")
+            model = HyperModelBuilder(model)
+            space = model.space
         self.space = space_of(model if isinstance(model, str) else model.__name__, space)
         self.method, self.trials, self.seed = method, trials, options["seed"]
         if model == FINE_TUNE:
@@ -58,6 +65,8 @@ class Search:
         except Exception as error:
             raise InputError(f"the space {name} fails for its default values: {reason_of(error)}") from error
         check(settings, self.problem.build, self.problem.trains, name=name)
+        if isinstance(settings, OwnSettings):  # its default values are the default configuration
+            self.problem.defaults = settings
         self.values = dict(hp.values) if self.problem.is_default(settings) else {}
         if not hp.space:
             raise InputError(f"the space {name} draws nothing: expected it to ask hp for a value")
