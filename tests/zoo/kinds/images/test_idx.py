@@ -112,12 +112,8 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
         assert str(path) in str(error)
 
 
-def test_fashion_mnist_is_read_in_seconds() -> None:
-    import time
-
-    start = time.perf_counter()
+def test_fashion_mnist_is_read() -> None:
     data = open_data(shared("fashion-mnist"))
-    assert time.perf_counter() - start < 10
     assert len(data.train) + len(data.intake) == 60_000 and len(data.test) == 10_000
     assert np.bincount(data.test.targets).tolist() == [1000] * 10
     assert not set(data.train.digests) & set(data.test.digests)
