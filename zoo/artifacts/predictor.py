@@ -190,7 +190,7 @@ class Predictor:
         """`predict` for each of several files or folders."""
         return [each for source in self.kind.sources(paths) for each in self.predict(source)]
 
-    def evaluate(self, path: str | Path) -> EvaluationReport:
+    def evaluate(self, path: str | Path, **naming: Any) -> EvaluationReport:
         """Score the model on labelled examples, by the definitions of scikit-learn.
 
         Of a path with parts, the held-out part is scored (test before validation), else all examples. Examples that
@@ -199,11 +199,12 @@ class Predictor:
 
         Args:
             path: as `zoo.data.open` takes it; one class is enough.
+            naming: of a manifest of images path_column, label_column, images and suffix, as `zoo.data.images` has them.
 
         Raises:
             InputError: there is nothing to score, or a label is unknown to the model.
         """
-        part, notes = self.kind.labelled(path, self.task)
+        part, notes = (self.kind.named(**naming) if naming else self.kind).labelled(path, self.task)
         trained = self.trained_on()
         if self.doubt:
             notes.insert(0, Note("training examples", "kept", f"those of {path} can't be left out: {self.doubt}"))

@@ -200,6 +200,13 @@ READING = {
 MANIFEST = ("task", "path_column", "label_column", "images", "suffix", "bits")  # in READING, of images
 
 
+def naming_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options on the columns and files of a manifest."""
+    for name in ("suffix", "images", "label_column", "path_column"):
+        command = READING[name](command)
+    return command
+
+
 def manifest_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options on how to read a manifest of images."""
     for name in reversed(MANIFEST):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.commands.options import ARTIFACT, IMPORT, JSON, OUTPUT, output_option
+from zoo.commands.options import ARTIFACT, IMPORT, JSON, OUTPUT, naming_options, output_option
 from zoo.terminal import say, say_json
 
 
@@ -23,9 +23,12 @@ from zoo.terminal import say, say_json
     help="File of a picture of the photos that are most wrong, with what is true and what was predicted; its suffix "
     "says the format, as .png. Give it where each pixel has a class.",
 )
+@naming_options
 @IMPORT
 @JSON
-def evaluate(artifact: str, path: str, csv_path: str | None, picture: str | None, as_json: bool) -> None:
+def evaluate(
+    artifact: str, path: str, csv_path: str | None, picture: str | None, as_json: bool, **naming: str | None
+) -> None:
     """Score ARTIFACT on the labelled examples in PATH.
 
     If PATH has train, val and test parts, the held-out one is scored, else all of it. Examples that the model was
@@ -34,7 +37,8 @@ def evaluate(artifact: str, path: str, csv_path: str | None, picture: str | None
     from zoo.artifacts import artifact as artifacts
     from zoo.commands import tables
 
-    report = artifacts.load(artifact, "evaluate").evaluate(path)
+    given = {name: value for name, value in naming.items() if value is not None}
+    report = artifacts.load(artifact, "evaluate").evaluate(path, **given)
     if csv_path:
         report.save(csv_path)
     if picture:

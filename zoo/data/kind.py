@@ -146,6 +146,15 @@ class Kind(ABC):
             InputError: there is nothing to score, or the model does not know a target.
         """
 
+    def named(self, **naming: Any) -> Self:
+        """The kind for sources to score whose columns a user names, as `zoo.data.images` takes them.
+
+        Raises:
+            InputError: there is nothing to name.
+        """
+        names = ", ".join(naming)
+        raise InputError(f"{names}: expected a model of images, as these are of a manifest; it takes {self.plural}")
+
     def sources(self, paths: Sequence[str]) -> Iterator[Any]:
         """The sources that `raw` is called with for several paths of a command."""
         yield from paths

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -54,6 +54,7 @@ class Images(Kind):
         channels: 1 or 3.
         pixels: the meaning of a pixel, in words.
         bits: that the samples of 16-bit grey images have, as `zoo.kinds.images.decoding.decode` takes it.
+        naming: what a user says of the manifest to score. It is not in the card.
         spellings: of each column of numbers in a manifest, as `zoo.kinds.images.manifest_numbers.Numbers` has them.
     """
 
@@ -63,6 +64,7 @@ class Images(Kind):
     pixels: str = "RGB, 0-255"
     spellings: tuple[str, ...] = ()
     bits: int = 16
+    naming: Naming | None = field(default=None, repr=False, compare=False)
 
     name: ClassVar[str] = "images"
     plural: ClassVar[str] = "images"
@@ -143,8 +145,11 @@ class Images(Kind):
         if task.pixelwise:
             examples, by_name, notes = masks.labelled(source)
         else:
-            how = {"known": task.names} if task.categorical else {"naming": Naming(label_column=task.names)}
-            how |= {"fitted": task, "spellings": self.spellings}
+            how = {"known": task.names} if task.categorical else {}
+            naming = self.naming or Naming()
+            if not task.categorical and naming.label_column is None:
+                naming = replace(naming, label_column=task.names)
+            how |= {"naming": naming, "fitted": task, "spellings": self.spellings}
             examples, notes, _ = labelled(source, multi_label=task.several, **how)
         splits = {example.split for example in examples}
         part = next((split for split in ("test", "validation") if split in splits), None)
@@ -156,6 +161,10 @@ class Images(Kind):
             else written(examples, str(source), task)
         )
         return Part(Files(example.path for example in examples), targets, names, digests), notes
+
+    def named(self, **naming: Any) -> Self:
+        """See `Kind.named`."""
+        return replace(self, naming=Naming(**naming))
 
     def sources(self, paths: Sequence[str]) -> Iterator[Any]:
         """All at once."""

@@ -11,6 +11,7 @@ from support.programs import command
 from zoo import InputError
 from zoo.data import Data, images
 from zoo.data import open as open_data
+from zoo.kinds import Tables
 
 COUNT = 8
 
@@ -169,3 +170,16 @@ def test_a_table_beside_images_stays_a_table(pictures: Path) -> None:
     lines = [f"a{i},{i * 3 % 5},{i * 7 % 4},{('x', 'y')[i % 2]}" for i in range(12)]
     Path("t.csv").write_text("\n".join(["name,age,size,target", *lines]))
     assert open_data("t.csv").kind.name == "table"
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_what_is_named_for_training_can_be_named_for_scoring(pictures: Path, numbers: bool) -> None:
+    manifest = written("x{i},a{i},{i}.5,{label}", "code,what,age,kind")
+    naming = {"path_column": "what", "label_column": "age" if numbers else "kind", "images": "photos", "suffix": ".png"}
+    data = images(manifest, **naming)
+    kind = data.kind.completed(data.train, 8, manifest)
+    part, _ = kind.named(**naming).labelled(manifest, data.task)
+    assert len(part) == COUNT and set(data.train.digests) <= set(part.digests)
+    assert type(kind).from_card(kind.named(**naming).to_card()) == kind  # it is no part of the model
+    with pytest.raises(InputError, match="path_column: expected a model of images.*; it takes rows"):
+        Tables(("a",), ()).named(path_column="what")
