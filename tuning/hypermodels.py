@@ -79,8 +79,8 @@ class HyperModelBuilder:
     def _built(self, hp: HyperParameters) -> keras.Model:
         import keras
 
-        asked = inspect.signature(self.build).parameters
-        model = self.build(hp, **{name: value for name, value in self.shapes.items() if name in asked})
+        parameters = inspect.signature(self.build).parameters
+        model = self.build(hp, **{name: value for name, value in self.shapes.items() if name in parameters})
         if not isinstance(model, keras.Model):
             raise InputError(f"{self.__name__}: expected it to return a Keras model, received {model!r}")
         if not model.built and "input_shape" in self.shapes:

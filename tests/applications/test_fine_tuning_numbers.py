@@ -107,10 +107,10 @@ def test_ridge_is_that_of_scikit_learn_and_keeps_copies_in_one_fold() -> None:
     reference = Ridge(1 / head.strength).fit((rows - mean) / deviation, targets)
     np.testing.assert_allclose(head.outputs(rows), reference.predict((rows - mean) / deviation), atol=1e-4)
     noise = rng.normal(size=(40, 60)).astype(np.float32)
-    told = rng.normal(size=(40, 1)).astype(np.float32)
+    numbers = rng.normal(size=(40, 1)).astype(np.float32)
     twice, units = np.tile(noise, (5, 1)), np.tile(np.arange(40), 5)
-    apart = linear_heads.fit_ridge(twice, np.tile(told, (5, 1)), 0)
-    together = linear_heads.fit_ridge(twice, np.tile(told, (5, 1)), 0, units=units)
+    apart = linear_heads.fit_ridge(twice, np.tile(numbers, (5, 1)), 0)
+    together = linear_heads.fit_ridge(twice, np.tile(numbers, (5, 1)), 0, units=units)
     assert together.strength < apart.strength
     assert linear_heads.fit_ridge(rows[:1], targets[:1], 0).folds == 0
 

@@ -95,9 +95,9 @@ def test_copies_and_groups_in_one_fold_choose_a_penalty_for_new_examples(kind: s
     apart, together = linear_heads.fit(rows, targets, 0, 2), linear_heads.fit(rows, targets, 0, 2, units=units)
     assert apart.strength == max(linear_heads.STRENGTHS) and together.strength <= 1e-2
     rng = np.random.default_rng(1)
-    asked = np.arange(2000) % 2
-    fresh = (rng.normal(size=(2000, 60)) + 0.25 * asked[:, None]).astype(np.float32)
-    losses = [cross_entropy(asked, head.outputs(fresh)).mean() for head in (apart, together)]
+    truth = np.arange(2000) % 2
+    queries = (rng.normal(size=(2000, 60)) + 0.25 * truth[:, None]).astype(np.float32)
+    losses = [cross_entropy(truth, head.outputs(queries)).mean() for head in (apart, together)]
     assert losses[1] < 0.75 < losses[0]
 
 
@@ -121,13 +121,13 @@ def test_probabilities_of_weighted_classes_are_as_frequent_as_they_say(shares: t
         return (centres[targets] + rng.normal(size=(count, 6))).astype(np.float32), targets
 
     rows, targets = draw(2000)
-    fresh, asked = draw(20_000)
+    queries, truth = draw(20_000)
     head = linear_heads.fit(rows, targets, 0, len(shares))
-    said = head.outputs(fresh)
+    said = head.outputs(queries)
     assert head.weighted and np.abs(said.mean(axis=0) - shares).max() < 0.02
     for low, high in ((0.02, 0.1), (0.1, 0.3), (0.5, 0.9)):  # calibrated in parts, not only on average
         inside = (said[:, -1] > low) & (said[:, -1] < high)
-        assert said[inside, -1].mean() == pytest.approx((asked[inside] == len(shares) - 1).mean(), abs=0.05)
-    weighted = linear_heads.estimator(False, head.strength, True).fit(rows, targets).predict_proba(fresh)
-    losses = [cross_entropy(asked, each).mean() for each in (said, weighted)]
+        assert said[inside, -1].mean() == pytest.approx((truth[inside] == len(shares) - 1).mean(), abs=0.05)
+    weighted = linear_heads.estimator(False, head.strength, True).fit(rows, targets).predict_proba(queries)
+    losses = [cross_entropy(truth, each).mean() for each in (said, weighted)]
     assert losses[0] < losses[1] - 0.02

@@ -142,7 +142,7 @@ class WordCounts(keras.layers.Layer):
         return (*input_shape[:-1], sum(map(len, self.words)))
 
     def compute_output_spec(self, values: Any) -> keras.KerasTensor:
-        """Told rather than traced: strings have no symbolic operations."""
+        """Given rather than traced: strings have no symbolic operations."""
         return keras.KerasTensor(self.compute_output_shape(values.shape), dtype="float32")
 
     def get_config(self) -> dict[str, Any]:

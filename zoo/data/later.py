@@ -1,4 +1,4 @@
-"""Splits by time: the latest rows are held out, as a model is asked about what comes after its training."""
+"""Splits by time: the latest rows are held out, as a model predicts what comes after its training."""
 
 from __future__ import annotations
 

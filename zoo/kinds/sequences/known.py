@@ -53,7 +53,7 @@ def to_ask(frame: Frame, target: str, known: Sequence[str], horizon: int, *, las
     if last and there - count < horizon:
         raise ShortError(
             f"{frame.where}: expected {horizon} rows after the last one with {target!r}, which have {', '.join(known)} "
-            f"alone: the model was told that these are known ahead; received {there - count}"
+            f"alone: the model takes these as known ahead; received {there - count}"
         )
     stop = min(count, there - horizon)
     later = _later(frame, known, horizon, stop + horizon)

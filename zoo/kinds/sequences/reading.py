@@ -73,7 +73,7 @@ def sequences(
         fill: of a forecast, how rows for missing times and cells without a value are filled: previous, by the value
             before, or zero. By default a missing value is refused, and steps that differ are noted.
         known: of a forecast, the features whose values are known ahead, as holidays or prices; several in a list, or
-            with commas between. A file to be asked has them in `horizon` further rows, which have no target.
+            with commas between. A file to predict from has them in `horizon` further rows, which have no target.
         seed: of the split of sequences.
         validation: share held out where no split is given, in (0, 1).
 

@@ -156,13 +156,13 @@ class Panel(Series):
         names, inputs, errors = [], [], {}
         for name, table in self._tables(source, [], strict=every).items():
             try:
-                asked = series.windows_to_ask(table, self.columns, last=not every)
+                windows = series.windows_to_ask(table, self.columns, last=not every)
             except ShortError as error:
                 filler = np.full((1, self.window, len(self.features)), np.nan, np.float32)
-                asked = [""], filler, {0: str(error)}
-            errors |= {len(names) + at: reason for at, reason in asked[2].items()}
-            names += [f"{name} {each}".rstrip() for each in asked[0]]
-            inputs.append(asked[1])
+                windows = [""], filler, {0: str(error)}
+            errors |= {len(names) + at: reason for at, reason in windows[2].items()}
+            names += [f"{name} {each}".rstrip() for each in windows[0]]
+            inputs.append(windows[1])
         return Raw(names, np.concatenate(inputs), errors)
 
     def _tables(self, source: Any, notes: list[Note], *, strict: bool = True) -> dict[str, Frame]:

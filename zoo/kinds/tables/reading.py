@@ -254,8 +254,10 @@ def _order(frame: Frame, name: str, day_first: bool | None, notes: list[Note]) -
 def _with_clocks(frame: Frame, features: Sequence[str], notes: list[Note]) -> tuple[dict[str, str], Frame]:
     """The column of times of day that belongs to one of dates, and the table with both in one, if there is one each."""
     days = [name for name in features if times.are_days(frame, name)]
+    if len(days) != 1:
+        return {}, frame
     clocks = [name for name in features if name not in days and times.is_clock(frame, name)]
-    if len(days) != 1 or len(clocks) != 1:
+    if len(clocks) != 1:
         return {}, frame
     notes.append(Note(f"column {clocks[0]}", "kept", f"times of day, joined to the dates in {days[0]!r}"))
     return {days[0]: clocks[0]}, times.joined(frame, times.When(days[0], clocks[0]))
