@@ -171,8 +171,9 @@ def numbers(frame: Frame, name: str, strict: bool = True) -> np.ndarray | None:
     if api.types.is_bool_dtype(column):
         return None
     values = as_numbers(column)
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind not in "fiuO":
-        return None  # dates, complex numbers
+    of_no_number = isinstance(column.dtype, np.dtype) and column.dtype.kind not in "fiuO"
+    if of_no_number or api.types.is_datetime64_any_dtype(column):
+        return None  # dates, with a time zone or without, complex numbers
     if not api.types.is_numeric_dtype(column):
         if column.dtype == object and _holds_bools(column):
             return None

@@ -116,6 +116,15 @@ def test_a_model_of_dates_texts_and_written_numbers_takes_rows_as_they_are_writt
     )
 
 
+def test_signs_are_no_texts_and_times_with_a_zone_are_dates() -> None:
+    frame = visits()
+    frame["signs"] = ["-- .. ,, ;; " + "." * at for at in range(len(frame))]
+    frame["day"] = pandas.to_datetime(frame["day"]).dt.tz_localize("UTC")
+    data = tables(frame)
+    assert data.input["dates"] == ["day"] and "texts" not in data.input and "identifier" in reasons(data, "signs")
+    np.testing.assert_array_equal(data.train.inputs["dates"], tables(visits()).train.inputs["dates"])
+
+
 def test_check_shows_each_column_and_what_training_refuses(tmp_path: Path) -> None:
     frame = visits()
     frame["id"] = [f"R{at:05d}x" for at in range(len(frame))]

@@ -17,6 +17,7 @@ from zoo.data.parts import Part
 from zoo.data.preprocessing import for_table, unvarying
 from zoo.data.spellings import is_missing, with_numbers
 from zoo.data.targets import target_columns, targets_of, with_targets
+from zoo.data.unseen import words_of
 from zoo.errors import InputError
 from zoo.kinds.tables.kind import Tables
 from zoo.kinds.tables.rows import digests_of
@@ -196,7 +197,7 @@ def _useful(
             elif different == 1 and len(known) == len(written):
                 leave_out(name, f"the same value in every row, {known[0]!r}")
             elif different == len(known) or different > max(frames.FEW, IDENTIFIES * len(known)):
-                if np.mean([len(text.split()) for text in known[:1000]]) >= WORDS:
+                if np.mean([len(words_of(text)) for text in known[:1000]]) >= WORDS:
                     columns.texts.append(name)
                     reason = f"text, whose words are weighed; --text {name} learns from it alone, in the order of words"
                     notes.append(Note(f"column {name}", "kept", reason))
