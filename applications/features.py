@@ -21,7 +21,7 @@ from applications import efficientnet_lite, weights
 from applications.embedding_cache import EmbeddingCache
 from zoo import progress
 from zoo.artifacts import checksums, runtimes
-from zoo.builders.loading import UNIT
+from zoo.builders.loading import last_layer
 from zoo.errors import Notice
 from zoo.files import cache_folder, digest
 from zoo.kinds.images import decoding
@@ -85,8 +85,7 @@ class Extractor:
 
         if self.weights is not None and Path(self.weights).suffix == ".keras":  # an artifact, without its head
             model = keras.models.load_model(self.weights, safe_mode=True)
-            head = next(layer for layer in reversed(model.layers) if layer.name != UNIT)
-            return keras.Model(model.inputs[0], head.input, name=self.backbone)
+            return keras.Model(model.inputs[0], last_layer(model).input, name=self.backbone)
         if self.weights is None:
             keras.utils.set_random_seed(self.seed)
         is_available, how = available(self.backbone, self.input_size)

@@ -154,7 +154,8 @@ class BuilderTrials:
             score_on = self.splits[fold][1]
             score = self.objective.score(self.task, self.data.train.targets[score_on], answers)
             results.append((score, history.epochs))
-        planned = min(last or self.epochs, self.epochs)
+        epochs = settings["training"].get("epochs", self.epochs)  # a model of one's own may draw them
+        planned = min(last or epochs, epochs)
         return combine(results, planned, deadline is not None and time.monotonic() > deadline)
 
     def _train(
@@ -168,19 +169,32 @@ class BuilderTrials:
     ) -> tuple[keras.Model, Any, Outputs]:
         # Keras draws its seeds from `random`; setting TensorFlow's seed would discard every compiled kernel.
         random.seed(self.seed)
+        fit_on, score_on = self.splits[fold]
         training = self._settings(settings["training"])
         arguments, shape = dict(settings["model"]), self.job.inputs.shape[1:]
+        states.mkdir(parents=True, exist_ok=True)
+        split = self.inner_splits[fold] if self.plan.outside else self.inner_splits[fold]._replace(validation=None)
+        if settings["training"].get("fit"):
+            network, history = self.build.fitted(
+                arguments["values"],
+                split,
+                epochs=min(last or self.epochs, self.epochs),
+                checkpoint=Checkpoint(states / f"state_{fold}_{last or self.epochs}.npz"),
+                on_epoch=on_epoch,
+                deadline=deadline,
+            )
+            own_code.check(network)
+            job = self.jobs[fold]._replace(network=network)
+            return network, history, self._answers(job, job.inputs[score_on], score_on)
         network = self.initial_weights.network(
             json.dumps([arguments, training.precision], sort_keys=True, default=str),
             lambda: self._built(shape, arguments, training.precision),
         )
         job = self.jobs[fold]._replace(network=network)
-        fit_on, score_on = self.splits[fold]
-        states.mkdir(parents=True, exist_ok=True)
         history = learn(
             job,
             network,
-            self.inner_splits[fold] if self.plan.outside else self.inner_splits[fold]._replace(validation=None),
+            split,
             training.completed(job, len(fit_on)),
             self.seed,
             stop_at=last,
@@ -199,9 +213,9 @@ class BuilderTrials:
         return network
 
     def _settings(self, training: dict[str, Any]) -> TrainingSettings:
-        """Training settings from arguments of `zoo.train`; the number of epochs is that of the search."""
+        """Training settings from arguments of `zoo.train`; the number of epochs is by default that of the search."""
         values = {field.name: training[field.name] for field in fields(TrainingSettings) if field.name in training}
-        return TrainingSettings(**values | {"epochs": self.epochs})
+        return TrainingSettings(**{"epochs": self.epochs} | values)
 
     def _completed(self, training: dict[str, Any]) -> TrainingSettings:
         """Training settings with the defaults for the first split."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import random
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from tuning.output_layers import answering, ends_in_logits
 from tuning.space_checks import OwnSettings
-from zoo.errors import InputError
+from zoo.errors import InputError, Notice
 from zoo.training.given import optimizer_config
 from zoo.training.own_code import import_file
 
@@ -15,8 +20,11 @@ if TYPE_CHECKING:
     import keras
     from keras_tuner import HyperModel, HyperParameters
 
-FIT = ("batch_size", "epochs", "shuffle", "verbose", "callbacks", "validation_data")  # arguments that a fit may have
-SHAPES = ("input_shape", "num_outputs")  # arguments that a function may ask for
+    from zoo.training.checkpoints import Checkpoint
+    from zoo.training.learning import InnerSplit
+    from zoo.training.loop import History
+
+ROWS = 32  # examples that a `fit` of one's own is tried on
 
 
 def is_hypermodel(model: Any) -> bool:
@@ -46,91 +54,168 @@ class HyperModelBuilder:
     """A builder for trials, called as those of the zoo are, and its space.
 
     What a model was compiled with, optimizer and loss, is what it is trained with; metrics are those of the search.
+    Trials go through the training loop of the project. Where a `HyperModel.fit` does more than to choose the size of
+    the batches and the number of epochs, or where a model was compiled with what the loop has not, they are trained by
+    their own `fit`.
 
     Args:
         model: a function from `hp` to a Keras model, or a `keras_tuner.HyperModel`. The function may have arguments
-            ``input_shape``, that of one prepared input, and ``num_outputs``.
+            ``input_shape``, that of one prepared input, ``num_outputs``, and for texts ``vocabulary_size``.
+        seed: of the initial weights.
+
+    Attributes:
+        examples: prepared inputs and targets that a `fit` of one's own is tried on; None until they are known.
     """
 
-    def __init__(self, model: Callable[..., keras.Model] | HyperModel) -> None:
-        self.model = model
+    def __init__(self, model: Callable[..., keras.Model] | HyperModel, seed: int = 0) -> None:
+        self.model, self.seed = model, seed
         self.build = model.build if callable(getattr(model, "build", None)) else model
         self.__name__ = getattr(model, "__name__", None) or type(model).__name__
-        self.shapes: dict[str, Any] = {}
+        self.examples: tuple[np.ndarray, np.ndarray] | None = None
+        self.output, self.given = "softmax", dict[str, Any]()
+        self._told = False
+        self._latest: tuple[dict[str, Any], keras.Model, Any] | None = None
 
     def __call__(
-        self, input_shape: tuple[int, ...], num_outputs: int, *, values: Mapping[str, Any] | None = None
+        self,
+        input_shape: tuple[int, ...],
+        num_outputs: int,
+        *,
+        output: str = "softmax",
+        values: Mapping[str, Any] | None = None,
+        **given: Any,
     ) -> keras.Model:
-        """The model of some values, by default those of the space."""
-        from keras_tuner import HyperParameters
+        """The model of some values, by default those of the space, with outputs as tasks have them."""
+        self.output, self.given = output, {"input_shape": input_shape, "num_outputs": num_outputs, **given}
+        return answering(self._of_values(values or {}), num_outputs, output)
 
-        self.shapes = dict(zip(SHAPES, (input_shape, num_outputs), strict=True))
-        hp = HyperParameters()
-        hp.values = dict(values or {})
+    def declare(self, hp: HyperParameters) -> keras.Model:
+        """Let `build` draw its values, which tells Keras Tuner the space; `fit` draws its own in a trial."""
         return self._built(hp)
 
     def space(self, hp: HyperParameters) -> OwnSettings:
         """Settings of a trial: the values that the model draws, and how it is trained."""
+        random.seed(self.seed)  # as before each trial: its network has the weights that this one has
         model = self._built(hp)
-        training = self._compiled(model) | self._fit(hp, model)
+        after, training = random.getstate(), self._training(model)
         values = {name: value for name, value in hp.values.items() if not name.startswith("tuner/")}
+        fit = self._fit(hp, model)
+        values |= {name: value for name, value in hp.values.items() if not name.startswith("tuner/")}
+        own = "fit" in fit or (model.compiled and not training)
+        training = {"fit": True} if own else training | fit
+        self._latest = None if own else (values, model, after)
+        if own and not self._told:
+            self._told = True
+            warnings.warn(
+                f"{self.__name__}: trials are trained by their own fit, as the training loop here does not do all that "
+                "it does; one that is cut begins anew",
+                Notice,
+                stacklevel=2,
+            )
         return OwnSettings(model={"values": values}, training=training)
+
+    def fitted(
+        self,
+        values: Mapping[str, Any],
+        split: InnerSplit,
+        *,
+        epochs: int,
+        checkpoint: Checkpoint,
+        on_epoch: Callable[[int, int, float], None],
+        deadline: float | None,
+    ) -> tuple[keras.Model, History]:
+        """A network that is trained by its own `fit`, and the history; see `tuning.own_fit.fit`."""
+        from keras_tuner import HyperParameters
+
+        from tuning import own_fit
+
+        self._latest = None
+        random.seed(self.seed)
+        model, hp = self._of_values(values), HyperParameters()
+        hp.values = dict(values)
+        if not model.compiled:
+            raise InputError(f"{self.__name__}: expected a compiled model, as its own fit trains it; compile it")
+        fit = getattr(self.model, "fit", None) or _plain_fit
+        network = lambda: answering(model, self.given["num_outputs"], self.output)  # noqa: E731 - after the training
+        how = {"epochs": epochs, "checkpoint": checkpoint, "on_epoch": on_epoch, "deadline": deadline}
+        examples = split.train if split.positions is None else tuple(each[split.positions] for each in split.train)
+        return own_fit.fit(fit, hp, model, network, examples, split.validation, seed=self.seed, **how)
+
+    def _of_values(self, values: Mapping[str, Any]) -> keras.Model:
+        from keras_tuner import HyperParameters
+
+        if self._latest is not None and self._latest[0] == values:
+            _, model, state = self._latest
+            self._latest = None
+            random.setstate(state)
+            return model
+        hp = HyperParameters()
+        hp.values = dict(values)
+        return self._built(hp)
 
     def _built(self, hp: HyperParameters) -> keras.Model:
         import keras
 
         parameters = inspect.signature(self.build).parameters
-        model = self.build(hp, **{name: value for name, value in self.shapes.items() if name in parameters})
+        model = self.build(hp, **{name: value for name, value in self.given.items() if name in parameters})
         if not isinstance(model, keras.Model):
             raise InputError(f"{self.__name__}: expected it to return a Keras model, received {model!r}")
-        if not model.built and "input_shape" in self.shapes:
-            model.build((None, *self.shapes["input_shape"]))
-        for several, names in (("inputs", model.inputs), ("outputs", model.outputs)):
-            if len(names) != 1:
-                raise InputError(f"{self.__name__}: expected a model with one of {several}, received {len(names)}")
+        if not model.built and "input_shape" in self.given:
+            model.build((None, *self.given["input_shape"]))
+        for several in ("inputs", "outputs"):
+            if len(names := getattr(model, several, [model])) != 1:
+                raise InputError(
+                    f"{self.__name__}: expected a model with one of {several}, received {len(names)}; the data have "
+                    "one target, and an exported model answers for it alone"
+                )
         return model
 
-    def _compiled(self, model: keras.Model) -> dict[str, Any]:
+    def _training(self, model: keras.Model) -> dict[str, Any]:
+        """Settings of training from what the model is compiled with; none where the loop can't take it."""
+        import keras
+
         if not model.compiled:
             return {}
         loss = model.loss
         if isinstance(loss, list | tuple | dict) and len(loss) == 1:
             (loss,) = loss.values() if isinstance(loss, dict) else loss
-        return {"optimizer": optimizer_config(model.optimizer), "loss": loss}
+        if not isinstance(loss, str | keras.losses.Loss | None) and keras.losses.get(loss.__name__) is loss:
+            loss = loss.__name__
+        if ends_in_logits(model):  # `answering` adds what turns them into probabilities
+            if type(model).train_step is not keras.Model.train_step:
+                return {}
+            loss = type(loss).from_config(loss.get_config() | {"from_logits": False})
+        try:
+            weights = model.get_compile_config().get("loss_weights")
+            optimizer = optimizer_config(model.optimizer)
+        except InputError:
+            return {}
+        return {} if weights else {"optimizer": optimizer, "loss": loss}
 
     def _fit(self, hp: HyperParameters, model: keras.Model) -> dict[str, Any]:
-        """What a `HyperModel.fit` of one's own sets: the size of the batches."""
+        """What a `HyperModel.fit` of one's own sets; ``{"fit": True}`` if that is more than the loop takes."""
         import keras_tuner
+
+        from tuning.own_fit import FitRecorder, targets_for
 
         fit = getattr(type(self.model), "fit", None)
         if fit is None or fit is keras_tuner.HyperModel.fit:
             return {}
-        recorded = _Recorder(model)
+        if self.examples is None or not model.compiled:
+            return {"fit": True}
+        inputs, targets = (each[:ROWS] for each in self.examples)
+        given = inputs.astype(np.float32), targets_for(model, targets)
+        recorder = FitRecorder(model, *given)
         try:
-            self.model.fit(hp, recorded, None, None, validation_data=None, epochs=1, callbacks=[])
+            self.model.fit(hp, recorder, *given, **recorder.given)
         except Exception as error:  # whatever a user's own fit does with its arrays
-            raise InputError(
-                f"{self.__name__}.fit can't be used: {type(error).__name__}: {error}; expected it to end in "
-                "model.fit(*args, batch_size=..., **kwargs)"
-            ) from error
-        other = {name for name, value in recorded.how.items() if name not in FIT or (name == "epochs" and value != 1)}
-        if other:
-            raise InputError(
-                f"{self.__name__}.fit: expected it to set batch_size alone, received {other.pop()!r}; the search sets "
-                "the rest, as epochs="
-            )
-        return {"batch_size": recorded.how["batch_size"]} if recorded.how.get("batch_size") else {}
+            if not recorder.calls:
+                raise InputError(
+                    f"{self.__name__}.fit can't be used: {type(error).__name__}: {error}; expected what Keras Tuner "
+                    "takes, fit(self, hp, model, x, y, validation_data, **kwargs)"
+                ) from error
+        return recorder.settings()
 
 
-class _Recorder:
-    """A model for `HyperModel.fit` that is not trained: it remembers what its `fit` is called with."""
-
-    def __init__(self, model: keras.Model) -> None:
-        self._model, self.how = model, dict[str, Any]()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def fit(self, *_: Any, **how: Any) -> None:
-        """Remember the arguments by name."""
-        self.how = how
+def _plain_fit(hp: HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+    return model.fit(*args, **kwargs)

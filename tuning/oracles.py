@@ -239,7 +239,7 @@ def oracle_of(
     """
     kinds: dict[str, Any] = {"random": RandomOracle, "grid": GridOracle, "bayesian": BayesianOracle}
     kinds["hyperband"] = HyperbandOracle
-    options: dict[str, Any] = {"objective": objective, "seed": seed + 1}  # for Keras Tuner 0 means no seed
+    options: dict[str, Any] = {"objective": objective, "seed": seed or 1}  # for Keras Tuner 0 means no seed
     if method == "hyperband":
         if epochs < 3:
             raise InputError(f"hyperband ends bad trials early: expected epochs of at least 3, received {epochs}")

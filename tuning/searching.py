@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -11,7 +12,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuning.objectives import check_objective
+from tuning.keras_tuner_names import method_name, renamed
+from tuning.objectives import objective_name
 from tuning.results import SearchResult
 from tuning.study import FINE_TUNE, Search, open_folder, portable, run_folder
 from zoo.artifacts import artifact
@@ -39,7 +41,7 @@ def search(
     method: Literal["random", "grid", "bayesian", "hyperband"] = "random",
     budget: str | float | None = None,
     trials: int | None = None,
-    objective: str | None = None,
+    objective: str | keras_tuner.Objective | keras.metrics.Metric | None = None,
     folds: int | None = None,
     epochs: int | None = None,
     input_size: int | None = None,
@@ -53,6 +55,7 @@ def search(
     oracle: str | None = None,
     role: Role = "chief",
     live: bool = False,
+    **keras_tuner_names: Any,
 ) -> SearchResult | Any:  # a worker returns None; other callers need no check for it
     """Search hyperparameters, and export the best model.
 
@@ -68,11 +71,12 @@ def search(
             ``FILE.py:NAME``: it is trained with the optimizer and the loss that it is compiled with.
         space: a function from Keras Tuner's `hp` to ``{"model": {...}, "training": {...}}``, or ``FILE.py:function``;
             that of `tuning.spaces` if None.
-        method: random, grid, bayesian or hyperband.
+        method: random, grid, bayesian or hyperband; or a tuner of Keras Tuner, as `keras_tuner.RandomSearch`.
         budget: time for the trials, as "90s", "10m", "1h30m" or seconds; ten minutes if neither this nor `trials` is
             given.
         trials: number of trials besides the default configuration, at most.
-        objective: a name in `tuning.OBJECTIVES`; that of the task if None.
+        objective: a name in `tuning.OBJECTIVES`, or as Keras has it, ``val_accuracy``, ``val_loss``, a metric or a
+            `keras_tuner.Objective`; that of the task if None.
         folds: of cross-validation; 0 for one inner split. If None, 5 for heads on fewer than 1,000 images, else 0.
         epochs: of a trial, at most; the default of `zoo.train` if None.
         input_size: side of the images in pixels, if they are read from files.
@@ -86,6 +90,8 @@ def search(
         oracle: HOST:PORT of the chief, if workers run on other machines.
         role: of this process in such a search.
         live: whether to show a table of the trials on a terminal.
+        keras_tuner_names: arguments by their names in Keras Tuner: ``max_trials``, ``max_epochs``, ``directory`` and
+            ``project_name`` for the run, ``overwrite``; for others the error says what does the same here.
 
     Returns:
         the result; None in a worker.
@@ -94,6 +100,11 @@ def search(
         InputError: wrong data or arguments, a budget shorter than one trial, or a `run` of another search.
         JobError: the export differs from the model, or workers can't run.
     """
+    changed, overwrite = renamed(keras_tuner_names, {"trials": trials, "epochs": epochs, "run": run})
+    trials, epochs, run = (
+        changed.get(name, own) for name, own in (("trials", trials), ("epochs", epochs), ("run", run))
+    )
+    method, objective = method_name(method), objective_name(objective)
     if budget is None and trials is None:
         budget = BUDGET
     seed = integer("seed", seed)
@@ -115,6 +126,9 @@ def search(
         study.work(folder, None if seconds is None else time.monotonic() + seconds)
         return None
     with locked(folder):
+        if overwrite and (folder / "search.json").is_file():
+            for child in [each for each in folder.iterdir() if each.name != ".lock"]:
+                shutil.rmtree(child) if child.is_dir() else child.unlink()
         open_folder(folder, study.identity)
         try:
             default = study.default(folder, seconds)
@@ -189,8 +203,7 @@ def check_arguments(
         )
     if budget is not None:
         seconds_of(budget)
-    if objective is not None:
-        check_objective(objective)
+    objective_name(objective)
     if oracle is None and role == "worker":
         raise InputError("a worker needs the address of its chief; give it with --oracle HOST:PORT")
     if oracle is not None:

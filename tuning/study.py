@@ -46,7 +46,7 @@ class Search:
         if is_hypermodel(model):
             if space is not None:
                 raise InputError("a model that takes hp has its own space; leave space out")
-            model = HyperModelBuilder(model)
+            model = HyperModelBuilder(model, options["seed"])
             space = model.space
         self.space = space_of(model if isinstance(model, str) else model.__name__, space)
         self.method, self.trials, self.seed = method, trials, options["seed"]
@@ -58,6 +58,9 @@ class Search:
             from tuning.builder_trials import BuilderTrials
 
             self.problem = BuilderTrials(model, data, **options)
+        self.declares = None  # what tells Keras Tuner the space, if it is not the space itself
+        if isinstance(model, HyperModelBuilder):
+            self.declares, model.examples = model.declare, self.problem.inner_splits[0].train
         hp = keras_tuner.HyperParameters()
         name = getattr(self.space, "__name__", "the space")
         try:
@@ -92,7 +95,8 @@ class Search:
         objective = keras_tuner.Objective(measure.name, measure.direction)
         oracle = oracle_of(self.method, objective, seed=self.seed, trials=self.trials, epochs=self.problem.epochs)
         oracle.keep, oracle.disk = keep, disk
-        oracle.already_tried = (self.values,) if self.values else ()
+        if self.declares is None:  # a model of Keras Tuner is tried in the order that it has there
+            oracle.already_tried = (self.values,) if self.values else ()
         state = folder / "search" / "oracle.json"
         if state.is_file():
             oracle.seconds = state_files.read(state)["seconds"]
@@ -147,10 +151,13 @@ class Search:
             oracle.deadline = time.monotonic() + budget - oracle.seconds - default.seconds
         if watch is not None:
             oracle.on_trial_end = lambda trial: watch.ended(trial_result(trial, folder))
+        from tuning.tuner import settings_key
+
         tuner = self._tuner(oracle, folder, watch if address is None else None)
         if self.values:  # the default values of the space are the default configuration, which was tried
-            key = json.dumps([self.space_defaults(), None], sort_keys=True, default=str)
-            tuner.tried[key] = Outcome(default.score, default.spread, default.epochs, default.curve)
+            tuner.tried[settings_key(self.space_defaults(), None)] = Outcome(
+                default.score, default.spread, default.epochs, default.curve
+            )
         if address is None:
             tuner.search()
             return
@@ -183,7 +190,7 @@ class Search:
     def _tuner(self, oracle: Any, folder: Path, watch: Any) -> Any:
         from tuning.tuner import Tuner
 
-        return Tuner(self.problem, self.space, oracle, folder, watch)
+        return Tuner(self.problem, self.space, oracle, folder, watch, self.declares)
 
 
 def result_of(number: int, outcome: Outcome, values: dict[str, Any], seconds: float) -> TrialResult:

@@ -20,7 +20,7 @@ from tuning import state_files
 from tuning.keras_tuner_internals import Trial, TunerInternals
 from tuning.oracles import REASON
 from tuning.outcome import OnEpoch, Outcome, OutOfTime
-from tuning.space_checks import check
+from tuning.space_checks import OwnSettings, check
 from zoo import progress
 from zoo.errors import InputError, JobError
 from zoo.tasks.terms import Measure
@@ -68,6 +68,7 @@ class Tuner(TunerInternals, BaseTuner):
         oracle: one of `tuning.oracles`.
         run: folder of the search.
         watch: shows trials; None for no display.
+        declares: a function of `hp` that draws the values of the space, if it is not `space`.
 
     Attributes:
         tried: outcomes by settings, so that different hyperparameters with the same settings are tried once.
@@ -80,13 +81,14 @@ class Tuner(TunerInternals, BaseTuner):
         oracle: keras_tuner.Oracle,
         run: Path,
         watch: Watch | None = None,
+        declares: Callable[[Any], Any] | None = None,
     ) -> None:
         self.problem, self.space, self.watch = problem, space, watch
         self.deadline = oracle.deadline
         self._idle, self._done = False, 0
         self.tried: dict[str, Outcome] = {}
         with contextlib.redirect_stdout(None):  # Keras Tuner prints the folder that it continues from
-            super().__init__(oracle, hypermodel=self._settings, directory=str(run), project_name="search")
+            super().__init__(oracle, hypermodel=declares or self._settings, directory=str(run), project_name="search")
         if self.is_worker:
             from tuning.chief import RetryingStub
 
@@ -150,7 +152,7 @@ class Tuner(TunerInternals, BaseTuner):
     def _outcome(self, trial: Trial, folder: Path, on_epoch: OnEpoch) -> Outcome:
         hp = trial.hyperparameters
         settings, last = self._settings(hp), hp.values.get("tuner/epochs")
-        key = json.dumps([settings, last], sort_keys=True, default=str)
+        key = settings_key(settings, last)
         if key in self.tried:  # different hyperparameters may have the same settings, as a dropout that is not used
             return self.tried[key]
         parent = hp.values.get("tuner/trial_id")
@@ -193,6 +195,12 @@ class Tuner(TunerInternals, BaseTuner):
         """Continue from the oracle's state."""
         if not self.is_worker:
             self.oracle.reload()
+
+
+def settings_key(settings: Settings, last: int | None) -> str:
+    """A text that is equal for equal settings and last epochs; of a model of one's own its values say all."""
+    said = settings["model"] if isinstance(settings, OwnSettings) else settings
+    return json.dumps([said, last], sort_keys=True, default=str)
 
 
 def reason_of(error: BaseException) -> str:

@@ -226,4 +226,4 @@ def generated(generator: keras.Model, codes: np.ndarray, label: Any, num_classes
     if labels.dtype.kind not in "iu" or (len(labels) and not 0 <= labels.min() <= labels.max() < num_classes):
         raise ValueError(f"expected a label from 0 to {num_classes - 1}, received {label!r}")
     both = {"codes": codes, "labels": labels.astype(np.int32)}
-    return apply(lambda batch: generator([batch["codes"], batch["labels"]]), both, BATCH)
+    return apply(lambda batch: generator([batch["codes"], batch["labels"]], training=False), both, BATCH)

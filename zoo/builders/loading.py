@@ -13,7 +13,15 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     import keras
 
-UNIT = "unit_of_the_target"  # name of the layer that converts outputs to that unit
+# Names of layers that are added to a network: they convert outputs to the unit of the target, turn logits into
+# probabilities, and give each of two classes its own.
+UNIT = "unit_of_the_target"
+PROBABILITIES, OTHER, BOTH = "probabilities", "probability_of_the_first", "probability_of_both"
+
+
+def last_layer(model: keras.Model) -> keras.layers.Layer:
+    """The last layer of a network, without those that were added behind it."""
+    return next(layer for layer in reversed(model.layers) if layer.name not in (UNIT, PROBABILITIES, OTHER, BOTH))
 
 
 def loaded(path: Path) -> keras.Model:

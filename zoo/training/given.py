@@ -97,11 +97,22 @@ def optimizer_config(optimizer: Any) -> dict[str, Any]:
     return plain(config)
 
 
-def optimizer_of(config: Mapping[str, Any]) -> keras.optimizers.Optimizer:
-    """A new optimizer of a configuration by `optimizer_config`."""
+def optimizer_of(config: Mapping[str, Any], *, shared: bool = False) -> keras.optimizers.Optimizer:
+    """A new optimizer of a configuration by `optimizer_config`.
+
+    Args:
+        config: by `optimizer_config`.
+        shared: whether compiled functions serve trainings with other learning rates: the rate is a
+            `zoo.training.schedules.Schedule`, which callbacks can't set.
+    """
     import keras
 
-    return keras.saving.deserialize_keras_object(copy.deepcopy(dict(config)))  # `optimizers.deserialize` lacks Lamb
+    config = copy.deepcopy(dict(config))
+    if shared and isinstance(rate := config["config"].get("learning_rate"), float):
+        from zoo.training.schedules import Schedule
+
+        config["config"]["learning_rate"] = keras.saving.serialize_keras_object(Schedule("constant", rate, 1))
+    return keras.saving.deserialize_keras_object(config)  # `optimizers.deserialize` lacks Lamb
 
 
 def check_rule(optimizer: str, rule: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:

@@ -70,7 +70,7 @@ def learn(job: Job, network: keras.Model, split: InnerSplit, settings: Settings,
     steps = len(batches) * settings.epochs
     optimizer: Any
     if not settings.by_name:
-        optimizer = given.optimizer_of(settings.optimizer)
+        optimizer = given.optimizer_of(settings.optimizer, shared=options.get("reuse") is not None)
     elif plan.optimizers is None:
         optimizer = optimizer_of(settings.optimizer, steps=steps, **settings.rule)
     else:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from zoo.builders.loading import UNIT
+from zoo.builders.loading import last_layer
 from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -69,5 +69,4 @@ def _with_embedding(model: keras.Model) -> keras.Model:
     """`model` with a second output, what its last layer takes."""
     import keras
 
-    last = next(layer for layer in reversed(model.layers) if layer.name != UNIT)
-    return keras.Model(model.inputs, [model.output, last.input])
+    return keras.Model(model.inputs, [model.output, last_layer(model).input])
