@@ -61,10 +61,6 @@ def test_a_function_of_hp_is_searched_and_trained_as_it_is_compiled(cancer: zoo.
     model = zoo.load(tmp_path / "out")
     answers = model.predict(frame)  # one probability became two, in the right order
     assert np.mean([int(each.label) for each in answers] == frame["target"]) > 0.9
-    assert command("verify", tmp_path / "out").returncode == 0
-
-    again = tuning.search(cancer, models.dense, trials=4, epochs=4, out=tmp_path / "again", run=tmp_path / "run")
-    assert trial_rows(again) == trial_rows(found)
 
 
 @pytest.mark.usefixtures("unexported")
@@ -78,7 +74,8 @@ def test_conditional_scopes_shapes_and_logits(digits: zoo.data.Data, tmp_path: P
 
 def test_a_model_that_is_not_compiled_is_trained_as_ours(digits: zoo.data.Data, tmp_path: Path) -> None:
     def plain(hp: keras_tuner.HyperParameters) -> keras.Model:
-        return keras.Sequential([layers.Flatten(), layers.Dense(hp.Choice("n", [10]), "softmax")])
+        scaled = [layers.Rescaling(1 / 255), layers.Flatten()]
+        return keras.Sequential([*scaled, layers.Dense(hp.Choice("n", [10]), "softmax")])
 
     problem = BuilderTrials(HyperModelBuilder(plain), digits, epochs=2)
     settings = problem.build.space(keras_tuner.HyperParameters())
@@ -86,6 +83,7 @@ def test_a_model_that_is_not_compiled_is_trained_as_ours(digits: zoo.data.Data, 
     assert problem.run(settings, states=tmp_path / "states").score > 0.2
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_fit_that_sets_sizes_goes_through_the_loop_and_one_that_does_more_is_called(
     digits: zoo.data.Data, tmp_path: Path
 ) -> None:
@@ -95,7 +93,7 @@ def test_a_fit_that_sets_sizes_goes_through_the_loop_and_one_that_does_more_is_c
     assert {each.values["shuffle"] for each in trials} == {True, False}
     for trial in trials:  # rows of Keras' own fit have its metrics
         assert ("val_accuracy" in trial.curve[0]) == (not trial.values["shuffle"])
-    assert found.best.score > 0.4 and zoo.load(tmp_path / "out").card["parity"]["passed"]
+    assert found.best.score > 0.4
 
 
 @pytest.mark.usefixtures("unexported")
@@ -316,6 +314,7 @@ def test_each_that_people_write_becomes_a_served_artifact(name: str, workplace: 
     with served(ModelManager({"made": found.artifact}, runtime="saved_model")) as ask:
         status, answer = ask("/v1/models/made:predict", example)
     assert status == 200 and answer["predictions"], answer
+    assert command("verify", found.artifact).returncode == 0
 
 
 @pytest.mark.slow
