@@ -2,8 +2,9 @@
 
 python benchmarks/tune_vs_keras_tuner.py [--photos FOLDER] [--trials N] [--repeats N]
 
-Three searches: every trial has another architecture (perceptrons on digits); trials differ in how they train alone;
-heads of a pretrained backbone on embeddings of FOLDER, cached for both. Keras Tuner runs as its guide has it:
+Five searches: every trial has another architecture (perceptrons on digits); trials differ in how they train alone; the
+same two as functions `build_model(hp)` that both take; heads of a pretrained backbone on embeddings of FOLDER, cached
+for both. Keras Tuner runs as its guide has it:
 `kt.RandomSearch`, a function that builds and compiles, `search(x, y, epochs, validation_data)`. Neither's time has
 reading or export in it. The medians of the repeats are compared, the order of the two alternates.
 """
@@ -45,6 +46,33 @@ def rates(hp: Any) -> Settings:
     return {"model": {"units": (64, 64), "dropout": 0.1}, "training": {"learning_rate": rate}}
 
 
+def layered(hp: Any) -> Any:
+    """As Keras Tuner's guide has it: a loop of layers, a rate."""
+    import keras
+
+    model = keras.Sequential()
+    for number in range(hp.Int("num_layers", 1, 3)):
+        activation = hp.Choice("activation", ["relu", "tanh"])
+        model.add(keras.layers.Dense(hp.Int(f"units_{number}", 32, 512, step=32), activation))
+    if hp.Boolean("dropout"):
+        model.add(keras.layers.Dropout(0.25))
+    model.add(keras.layers.Dense(10, "softmax"))
+    rate = hp.Float("lr", 1e-4, 1e-2, sampling="log", default=1e-3)
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def rated(hp: Any) -> Any:
+    """One network, another rate in each trial."""
+    import keras
+
+    model = keras.Sequential([keras.layers.Dense(64, "relu"), keras.layers.Dense(64, "relu")])
+    model.add(keras.layers.Dense(10, "softmax"))
+    rate = hp.Float("lr", 1e-4, 1e-2, sampling="log", default=1e-3)
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
 def main() -> None:
     """Run both on all three, and print trials per minute, their ratio, and the best scores."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -56,6 +84,8 @@ def main() -> None:
         rows = {"digits": _digits(), "photos": arguments.photos}
         cases = [("every trial another architecture", "mlp", architectures, rows["digits"])]
         cases.append(("trials that differ in training", "mlp", rates, rows["digits"]))
+        cases.append(("build_model(hp), another architecture in each trial", layered, None, rows["digits"]))
+        cases.append(("build_model(hp), another rate in each trial", rated, None, rows["digits"]))
         if Path(arguments.photos).is_dir():
             from tuning.spaces import fine_tune
 
@@ -75,7 +105,9 @@ def _digits() -> Any:
     return zoo.data.arrays(inputs.astype("float32"), targets)
 
 
-def _case(name: str, model: str, space: Callable[[Any], Settings], data: Any, arguments: Any, folder: Path) -> Any:
+def _case(
+    name: str, model: Any, space: Callable[[Any], Settings] | None, data: Any, arguments: Any, folder: Path
+) -> Any:
     from tuning.study import Search
 
     options = {"objective": "accuracy", "folds": 0, "epochs": EPOCHS, "input_size": None, "seed": 0}
@@ -85,9 +117,9 @@ def _case(name: str, model: str, space: Callable[[Any], Settings], data: Any, ar
     for repeat in range(arguments.repeats):
         runs = [("ours", _ours), ("Keras Tuner", _rival)]
         for who, run in runs if repeat % 2 == 0 else runs[::-1]:
-            place = folder / f"{model}-{space.__name__}-{who}-{repeat}"
+            place = folder / f"{getattr(model, '__name__', model)}-{getattr(space, '__name__', '')}-{who}-{repeat}"
             started = time.perf_counter()
-            best[who] = run(search, arguments.trials, place)
+            best[who] = run(search, arguments.trials, place, model)
             seconds[who].append(time.perf_counter() - started)
     each = {who: median(times) / arguments.trials for who, times in seconds.items()}
     ratio = each["Keras Tuner"] / each["ours"]
@@ -98,16 +130,16 @@ def _case(name: str, model: str, space: Callable[[Any], Settings], data: Any, ar
     return {"seconds a trial": each, "ratio": ratio, "best": best}
 
 
-def _ours(search: Any, trials: int, place: Path) -> float:
+def _ours(search: Any, trials: int, place: Path, model: Any) -> float:
     from tuning.tuner import Tuner
 
     search.problem.reuse = type(search.problem.reuse)()  # nothing compiled is carried over
     oracle = search.oracle(place)
-    Tuner(search.problem, search.space, oracle, place).search()
+    Tuner(search.problem, search.space, oracle, place, None, search.declares).search()
     return max(trial.score for trial in oracle.trials.values())
 
 
-def _rival(search: Any, trials: int, place: Path) -> float:
+def _rival(search: Any, trials: int, place: Path, model: Any) -> float:
     import keras
     import keras_tuner as kt
 
@@ -142,7 +174,7 @@ def _rival(search: Any, trials: int, place: Path) -> float:
 
     objective = kt.Objective("val_accuracy", "max")
     how = {"objective": objective, "max_trials": trials, "seed": 1, "directory": str(place), "overwrite": True}
-    tuner = kt.RandomSearch(build, **how)
+    tuner = kt.RandomSearch(model if callable(model) else build, **how)
     tuner.search(*train, epochs=EPOCHS, batch_size=32, validation_data=held, verbose=0)
     return max(trial.score for trial in tuner.oracle.trials.values() if trial.score is not None)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuning.output_layers import answering, ends_in_logits
+from tuning.output_layers import answering, ends_in_logits, is_sequences
 from tuning.space_checks import OwnSettings
 from zoo.errors import InputError, Notice
 from zoo.training.given import optimizer_config
@@ -86,8 +86,16 @@ class HyperModelBuilder:
         **given: Any,
     ) -> keras.Model:
         """The model of some values, by default those of the space, with outputs as tasks have them."""
+        from keras_tuner.errors import FailedTrialError
+
         self.output, self.given = output, {"input_shape": input_shape, "num_outputs": num_outputs, **given}
-        return answering(self._of_values(values or {}), num_outputs, output)
+        try:
+            model = self._of_values(values or {})
+        except FailedTrialError as error:  # a trial would have been refused before, when its values were drawn
+            raise InputError(
+                f"{self.__name__} refuses its default values: {error}; give defaults that it takes"
+            ) from error
+        return answering(model, num_outputs, output)
 
     def declare(self, hp: HyperParameters) -> keras.Model:
         """Let `build` draw its values, which tells Keras Tuner the space; `fit` draws its own in a trial."""
@@ -155,9 +163,16 @@ class HyperModelBuilder:
 
     def _built(self, hp: HyperParameters) -> keras.Model:
         import keras
+        from keras_tuner.errors import FailedTrialError
 
         parameters = inspect.signature(self.build).parameters
-        model = self.build(hp, **{name: value for name, value in self.given.items() if name in parameters})
+        try:
+            model = self.build(hp, **{name: value for name, value in self.given.items() if name in parameters})
+        except FailedTrialError:
+            raise
+        except Exception as error:  # whatever a user's own function raises
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise InputError(f"{self.__name__} fails: {reason}; mend it") from error
         if not isinstance(model, keras.Model):
             raise InputError(f"{self.__name__}: expected it to return a Keras model, received {model!r}")
         if not model.built and "input_shape" in self.given:
@@ -181,9 +196,11 @@ class HyperModelBuilder:
             (loss,) = loss.values() if isinstance(loss, dict) else loss
         if not isinstance(loss, str | keras.losses.Loss | None) and keras.losses.get(loss.__name__) is loss:
             loss = loss.__name__
+        if type(model).train_step is not keras.Model.train_step and (
+            ends_in_logits(model) or is_sequences(model) or model.output_shape[-1] == 1
+        ):
+            return {}  # the network that answers would not have its step
         if ends_in_logits(model):  # `answering` adds what turns them into probabilities
-            if type(model).train_step is not keras.Model.train_step:
-                return {}
             loss = type(loss).from_config(loss.get_config() | {"from_logits": False})
         try:
             weights = model.get_compile_config().get("loss_weights")
@@ -196,7 +213,7 @@ class HyperModelBuilder:
         """What a `HyperModel.fit` of one's own sets; ``{"fit": True}`` if that is more than the loop takes."""
         import keras_tuner
 
-        from tuning.own_fit import FitRecorder, targets_for
+        from tuning.own_fit import FitRecorder, inputs_for, targets_for
 
         fit = getattr(type(self.model), "fit", None)
         if fit is None or fit is keras_tuner.HyperModel.fit:
@@ -204,7 +221,7 @@ class HyperModelBuilder:
         if self.examples is None or not model.compiled:
             return {"fit": True}
         inputs, targets = (each[:ROWS] for each in self.examples)
-        given = inputs.astype(np.float32), targets_for(model, targets)
+        given = inputs_for(inputs), targets_for(model, targets)
         recorder = FitRecorder(model, *given)
         try:
             self.model.fit(hp, recorder, *given, **recorder.given)

@@ -18,6 +18,12 @@ from zoo.training.loop import History, broken_weights
 Examples = tuple[np.ndarray, np.ndarray]
 
 
+def inputs_for(inputs: np.ndarray) -> np.ndarray:
+    """Prepared inputs as float32, steps of NaN after the end of a sequence as 0."""
+    inputs = inputs.astype(np.float32)
+    return np.where(np.isnan(inputs), np.float32(0), inputs) if inputs.ndim == 3 else inputs
+
+
 def targets_for(model: keras.Model, targets: np.ndarray) -> np.ndarray:
     """Targets as the loss that a model is compiled with takes them.
 
@@ -133,10 +139,10 @@ def fit(
     watch = _Watch(model, epochs, on_epoch, deadline)
     given = {"epochs": epochs, "callbacks": [watch], "verbose": 0}
     if validation is not None:
-        given["validation_data"] = (validation[0].astype(np.float32), targets_for(model, validation[1]))
+        given["validation_data"] = (inputs_for(validation[0]), targets_for(model, validation[1]))
     complete = True
     try:
-        fit(hp, model, examples[0].astype(np.float32), targets_for(model, examples[1]), **given)
+        fit(hp, model, inputs_for(examples[0]), targets_for(model, examples[1]), **given)
     except _OutOfTime:
         complete = False
     best = watch.restore(complete)

@@ -85,6 +85,16 @@ def recurrent(hp: keras_tuner.HyperParameters, input_shape: Any, num_outputs: in
     return model
 
 
+class RecurrentFit(keras_tuner.HyperModel):
+    """`recurrent` with a fit that reverses the sequences too."""
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        return recurrent(hp, (None, 12), 9)
+
+    def fit(self, hp: keras_tuner.HyperParameters, model: keras.Model, x: Any, y: Any, **kwargs: Any) -> Any:
+        return model.fit(np.concatenate([x, x[:, ::-1]]), np.concatenate([y, y]), **kwargs)
+
+
 def two_outputs(hp: keras_tuner.HyperParameters) -> keras.Model:
     """A diagnosis, and the inputs again."""
     entry = keras.Input((30,))

@@ -19,6 +19,7 @@ from sklearn.datasets import load_breast_cancer
 import tuning
 import zoo
 from support import hypermodels as models
+from support.pictures import b64, encoded
 from support.programs import command
 from support.searches import Cut, trial_rows
 from support.servers import served
@@ -297,6 +298,7 @@ PEOPLE = {
     "noisy": (models.Noisy(), lambda _: models.digits()),
     "residual": (models.residual, lambda _: models.digits_in_colour()),
     "recurrent": (models.recurrent, models.vowels),
+    "recurrent fit": (models.RecurrentFit(), models.vowels),
     "refusing": (models.refusing, lambda _: models.cancer()),
     "preprocessing": (models.preprocessing, lambda _: models.fashion()),
 }
@@ -306,11 +308,14 @@ PEOPLE = {
 @pytest.mark.filterwarnings("ignore::zoo.errors.Notice")
 @pytest.mark.parametrize("name", PEOPLE)
 def test_each_that_people_write_becomes_a_served_artifact(name: str, workplace: Path) -> None:
-    model, data = PEOPLE[name]
+    model, data = PEOPLE[name][0], PEOPLE[name][1](workplace)
     trials = 1 if name == "residual" else 3
-    found = tuning.search(data(workplace), model, trials=trials, epochs=1 if name == "residual" else 3, out="made")
+    found = tuning.search(data, model, trials=trials, epochs=1 if name == "residual" else 3, out="made")
     assert found.best.score is not None
-    example = json.loads((found.artifact / "example.json").read_text())
+    if data.kind.name == "images":
+        example = {"instances": [b64(encoded(data.held_out.inputs[0].squeeze()))]}
+    else:
+        example = json.loads((found.artifact / "example.json").read_text())
     with served(ModelManager({"made": found.artifact}, runtime="saved_model")) as ask:
         status, answer = ask("/v1/models/made:predict", example)
     assert status == 200 and answer["predictions"], answer
