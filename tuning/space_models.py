@@ -296,8 +296,7 @@ class _Batches(keras.utils.PyDataset):
 
     def __init__(self, batches: Arrays, first: int) -> None:
         super().__init__()
-        self.batches, self.number = batches, first
-        self.order = batches.order(first)
+        self.batches, self.next, self.order = batches, first, batches.order(first)
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -305,10 +304,10 @@ class _Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         return self.batches.batch(self.order, index)
 
-    def on_epoch_end(self) -> None:
-        """Begin the next epoch, in an order of its own."""
-        self.number += 1
-        self.order = self.batches.order(self.number)
+    def on_epoch_begin(self) -> None:
+        """Take the order of the next epoch."""
+        self.order = self.batches.order(self.next)
+        self.next += 1
 
 
 def _metrics(task: Any, network: keras.Model) -> list[str]:
