@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -73,9 +74,10 @@ def fixed(hp: Any, **training: Any) -> dict[str, dict[str, Any]]:
 
 
 def values(name: str) -> keras_tuner.HyperParameters:
-    """Values of a space, with those of `FIXED`."""
+    """Values of a space that are not searched: those of `FIXED`, and large batches, which are few steps."""
     hp = keras_tuner.HyperParameters()
-    for key, value in FIXED.get(name, {}).items():
+    large = {} if name in (*QUICK, "fine_tune") else {"batch_size": 64}
+    for key, value in (large | FIXED.get(name, {})).items():
         hp.Fixed(key, value)
     return hp
 
@@ -87,6 +89,15 @@ def size(name: str) -> dict[str, int]:
 def random_search(model: Any, folder: Path, trials: int = 2, **options: Any) -> Any:
     given = {"objective": model.objective, "max_trials": trials, "directory": folder, "project_name": "random"}
     return keras_tuner.RandomSearch(model, **given | {"seed": 0} | options)
+
+
+@pytest.fixture
+def frozen() -> Iterator[None]:
+    """Keras Tuner collects garbage before each trial, which takes longer the more modules are loaded."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @contextmanager
@@ -103,7 +114,7 @@ def eagerly() -> Iterator[None]:
     "name", [each if each in QUICK else pytest.param(each, marks=pytest.mark.slow) for each in SPACES]
 )
 def test_tuners_of_keras_tuner_search_every_space(
-    name: str, data_for: Callable[[str], Any], tmp_path: Path, recwarn: pytest.WarningsRecorder
+    name: str, data_for: Callable[[str], Any], tmp_path: Path, recwarn: pytest.WarningsRecorder, frozen: None
 ) -> None:
     model = tuning.hypermodel(name, data_for(name), epochs=2, **size(name))
     band = keras_tuner.Hyperband(
