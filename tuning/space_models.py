@@ -17,11 +17,12 @@ import keras_tuner
 import numpy as np
 
 from applications.dense_heads import DenseHead
-from tuning.backbone_trials import BACKBONE, BATCH, BackboneTrials
+from tuning.backbone_trials import BACKBONE, BATCH, BackboneTrials, training
 from tuning.builder_trials import BuilderTrials
 from tuning.space_checks import check, space_of
 from tuning.study import FINE_TUNE
 from zoo.artifacts import artifact
+from zoo.builders.registry import builder as builder_of
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.files import locked, remove_run, run_folder
@@ -30,6 +31,7 @@ from zoo.settings import integer
 from zoo.training.batches import Arrays
 from zoo.training.learning import InnerSplit, batches_of, rule_of
 from zoo.training.loop import History
+from zoo.training.run import train
 from zoo.training.settings import Settings as TrainingSettings
 
 Settings = dict[str, dict[str, Any]]
@@ -81,12 +83,14 @@ def hypermodel(
     """
     seed, epochs = integer("seed", seed), None if epochs is None else integer("epochs", epochs, 1)
     function = space_of(model if isinstance(model, str) else getattr(model, "__name__", repr(model)), space)
+    builder = None if model == FINE_TUNE else builder_of(model) if isinstance(model, str) else model
+    _check(function, function(keras_tuner.HyperParameters()), builder, training if builder is None else train)
     if not isinstance(data, Data | str | PathLike):
         data = open_data(data, seed=seed)
     given: dict[str, Any] = {"epochs": epochs, "input_size": input_size, "seed": seed}
-    if model == FINE_TUNE:
+    if builder is None:
         return HeadModel(BackboneTrials(data, folds=0, **given), function)
-    return BuilderModel(BuilderTrials(model, data, **given), function)
+    return BuilderModel(BuilderTrials(builder, data, **given), function)
 
 
 class SpaceModel(keras_tuner.HyperModel):
@@ -111,7 +115,6 @@ class SpaceModel(keras_tuner.HyperModel):
         self.objective = keras_tuner.Objective("val_loss", "min")
         self._made: WeakKeyDictionary[keras.Model, tuple[Settings, int]] = WeakKeyDictionary()
         self._curves: dict[str, tuple[list[dict[str, float]], int]] = {}  # settings -> rows, steps an epoch
-        self.settings(keras_tuner.HyperParameters())
 
     def settings(self, hp: keras_tuner.HyperParameters) -> Settings:
         """What the space says for these values.
@@ -120,7 +123,7 @@ class SpaceModel(keras_tuner.HyperModel):
             InputError: the space returns what can't be used.
         """
         settings = self.space(hp)
-        check(settings, self.trials.build, self.trials.trains, name=getattr(self.space, "__name__", "the space"))
+        _check(self.space, settings, self.trials.build, self.trials.trains)
         return settings
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -128,9 +131,7 @@ class SpaceModel(keras_tuner.HyperModel):
         settings = self.settings(hp)
         keras.utils.set_random_seed(self.trials.seed)
         network, steps = self.compiled(settings)
-        if (
-            not network.optimizer.built
-        ):  # its state is in the weights that a tuner keeps, with the place in the schedule
+        if not network.optimizer.built:  # a tuner keeps its state, and so the place in the schedule, with the weights
             network.optimizer.build(network.trainable_variables)
         self._made[network] = settings, steps
         return network
@@ -237,7 +238,8 @@ class BuilderModel(SpaceModel):
             added["callbacks"] = [*(given.get("callbacks") or []), stop]
         if not isinstance(given.get("x"), np.ndarray | dict) or given.get("y") is None:
             return added
-        how = replace(how, batch_size=given.get("batch_size") or how.batch_size)
+        weighted = how.class_weights and given.get("class_weight") is None
+        how = replace(how, batch_size=given.get("batch_size") or how.batch_size, class_weights=weighted)
         job, split = self.trials.jobs[0], InnerSplit((given["x"], given["y"]), None)
         batches = batches_of(job, model, split, how, self.trials.seed, given.get("sample_weight"))
         if batches.augment is None and self.validation is not None:
@@ -308,6 +310,10 @@ class _Batches(keras.utils.PyDataset):
         """Take the order of the next epoch."""
         self.order = self.batches.order(self.next)
         self.next += 1
+
+
+def _check(space: Space, settings: Any, builder: Callable[..., Any] | None, trains: Callable[..., Any]) -> None:
+    check(settings, builder, trains, name=getattr(space, "__name__", "the space"))
 
 
 def _metrics(task: Any, network: keras.Model) -> list[str]:

@@ -227,16 +227,15 @@ def test_no_held_out_example_is_learnt_from_or_chosen_by() -> None:
 
 
 def test_equal_values_have_equal_initial_weights_and_trainings() -> None:
-    model = tuning.hypermodel("mlp", blobs(), epochs=2)
-    hp = keras_tuner.HyperParameters()
-    networks = [model.build(hp), model.build(hp)]
+    model, hp = tuning.hypermodel("mlp", blobs(), epochs=2), keras_tuner.HyperParameters()
+    weights = []
     for _ in range(2):
-        for one, other in zip(*(network.get_weights() for network in networks), strict=True):
-            np.testing.assert_array_equal(one, other)
-        networks = [model.build(hp) for _ in range(2)]
-        for network in networks:
-            keras.utils.set_random_seed(0)
-            model.fit(hp, network, *model.train, epochs=2, verbose=0)
+        network = model.build(hp)
+        weights.append([network.get_weights()])
+        model.fit(hp, network, *model.train, epochs=2, verbose=0)
+        weights[-1].append(network.get_weights())
+    for one, other in zip(*map(keras.tree.flatten, weights), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def flat(network: Any) -> np.ndarray:
@@ -351,7 +350,7 @@ def test_what_can_not_be_searched_is_refused(folder: Path) -> None:
     assert "did you mean mlp?" in message(tuning.hypermodel, "mpl", data)
     assert "expected a model with a search space" in message(tuning.hypermodel, 3, data)
     assert "epochs of at least 1" in message(tuning.hypermodel, "mlp", data, epochs=0)
-    wrong = message(tuning.hypermodel, "mlp", data, space=lambda hp: {"model": {"unit": 3}, "training": {}})
+    wrong = message(tuning.hypermodel, "mlp", "no such file", space=lambda hp: {"model": {"unit": 3}, "training": {}})
     assert "did you mean units?" in wrong
     other = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
     assert "tuner.get_best_models()[0]" in message(tuning.hypermodel("mlp", data).export, other, "saved_models/x")
