@@ -41,7 +41,7 @@ class DenseHead:
     """A trained head from raw embeddings to probabilities or numbers.
 
     Attributes:
-        network: standardised embeddings to outputs, as `build` makes it.
+        network: standardised embeddings to outputs, as `build` or `plain` makes it.
         mean: of the embeddings, float32 (width,).
         deviation: of the embeddings, float32 (width,).
     """
@@ -77,6 +77,29 @@ def regularize(network: keras.Model, dropout: float, penalty: float) -> None:
     network.layers[-1].rate.assign(dropout)
 
 
+def plain(
+    *, width: int, units: int, outputs: int, activation: str, dropout: float = 0.0, penalty: float = 0.0
+) -> keras.Model:
+    """As `build`, of Keras' own layers, with dropout and penalty as constants; and without a hidden layer for 0 units.
+
+    Args:
+        width: of the embeddings.
+        units: of the hidden layer; 0 for none.
+        outputs: classes, or numbers.
+        activation: of the output.
+        dropout: before the output, in [0, 1).
+        penalty: on the sum of squares of all kernels.
+    """
+    layers: list[keras.layers.Layer] = [keras.Input((width,))]
+    if units:
+        layers.append(keras.layers.Dense(units, "relu", kernel_regularizer=keras.regularizers.L2(penalty)))
+    layers += [
+        keras.layers.Dropout(dropout),
+        keras.layers.Dense(outputs, activation, kernel_regularizer=keras.regularizers.L2(penalty)),
+    ]
+    return keras.Sequential(layers, name="head")
+
+
 def classifier(extractor: Extractor, head: DenseHead) -> keras.Model:
     """One model from pixels to what `head` gives: the backbone, then `head` as plain layers, with the standardisation.
 
@@ -84,10 +107,13 @@ def classifier(extractor: Extractor, head: DenseHead) -> keras.Model:
         extractor: has the backbone.
         head: trained; its weights are copied.
     """
-    backbone, (hidden, last) = extractor.keras_model, head.network.layers[1:]
-    layers = [keras.layers.Dense(layer.units, layer.activation) for layer in (hidden, last)]
-    plain = keras.Sequential([keras.Input((len(head.mean),)), *layers], name="predictions")
-    kernel = np.asarray(hidden.kernel) / head.deviation[:, None]
-    layers[0].set_weights([kernel, np.asarray(hidden.bias) - head.mean @ kernel])
-    layers[1].set_weights([np.asarray(last.kernel), np.asarray(last.bias)])
-    return keras.Model(backbone.input, plain(backbone.output), name=f"{extractor.backbone}_classifier")
+    backbone = extractor.keras_model
+    trained = [layer for layer in head.network.layers if isinstance(layer, keras.layers.Dense)]
+    layers = [keras.layers.Dense(layer.units, layer.activation) for layer in trained]
+    answers = keras.Sequential([keras.Input((len(head.mean),)), *layers], name="predictions")
+    weights = [(np.asarray(layer.kernel), np.asarray(layer.bias)) for layer in trained]
+    kernel, bias = weights[0][0] / head.deviation[:, None], weights[0][1]
+    weights[0] = kernel, bias - head.mean @ kernel
+    for layer, values in zip(layers, weights, strict=True):
+        layer.set_weights(values)
+    return keras.Model(backbone.input, answers(backbone.output), name=f"{extractor.backbone}_classifier")

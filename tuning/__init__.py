@@ -14,10 +14,12 @@ if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checke
     from tuning.objectives import OBJECTIVES as OBJECTIVES
     from tuning.results import SearchResult as SearchResult
     from tuning.searching import search as search
+    from tuning.space_models import hypermodel as hypermodel
 
 _PUBLIC = {
     "OBJECTIVES": "tuning.objectives",
     "SearchResult": "tuning.results",
+    "hypermodel": "tuning.space_models",
     "search": "tuning.searching",
     "spaces": "tuning.spaces",
 }

@@ -221,7 +221,7 @@ class BackboneTrials:
             self.features[backbone] = extractor, *(embeddings_of(part, vectors) for part in parts)
         return self.features[backbone]
 
-    def _standardized(self, backbone: str, fold: int) -> Standardized:
+    def standardized_on(self, backbone: str = BACKBONE, fold: int = 0) -> Standardized:
         """Standardised embeddings of one fold, computed once."""
         if (backbone, fold) not in self.standardized:
             embeddings, split = self._features(backbone)[1], self.splits[fold]
@@ -240,21 +240,18 @@ class BackboneTrials:
         random.seed(self.seed)
         model = settings["model"]
         backbone = model.get("backbone", BACKBONE)
-        fit_on, score_on, mean, deviation = self._standardized(backbone, fold)
-        penalty = 1 / (2 * model.get("strength", 1e-2) * len(fit_on[0]))  # that of logistic regression, a mean example
-        sizes = {"width": fit_on[0].shape[1], "units": model["units"], "outputs": len(self.data.classes)}
-        activation = linear_heads.activation_of(self.task)
+        fit_on, score_on, mean, deviation = self.standardized_on(backbone, fold)
         name = f"{backbone} {model['units']}"
-        network = self.initial_weights.network(name, lambda: dense_heads.build(**sizes, activation=activation))
-        dense_heads.regularize(network, model.get("dropout", 0.0), penalty)
+        sizes = self._sizes(model, fold)
+        network = self.initial_weights.network(name, lambda: dense_heads.build(**sizes))
+        dense_heads.regularize(network, **self._penalties(model, fold))
         batches = Arrays(*fit_on, batch_size=BATCH, seed=self.seed)
-        rate = settings["training"].get("learning_rate", 1e-3)
         states.mkdir(parents=True, exist_ok=True)
         history = fit(
             network,
             batches,
             epochs=self.epochs,
-            optimizer=optimizer("adam", rate, steps=len(batches) * self.epochs),
+            optimizer=self.optimizer(settings["training"], len(batches)),
             loss=self.task.plan(network).loss,
             validation=Arrays(*score_on, batch_size=1024),
             patience=max(5, self.epochs // 3),
@@ -265,6 +262,27 @@ class BackboneTrials:
             reuse=self.reuse,
         )
         return dense_heads.DenseHead(network, mean, deviation), history.epochs
+
+    def _sizes(self, arguments: dict[str, Any], fold: int = 0) -> dict[str, Any]:
+        """Arguments of a head on standardised embeddings."""
+        width = len(self.standardized_on(arguments.get("backbone", BACKBONE), fold).mean)
+        sizes = {"width": width, "units": arguments.get("units", 0), "outputs": len(self.data.classes)}
+        return sizes | {"activation": linear_heads.activation_of(self.task)}
+
+    def _penalties(self, arguments: dict[str, Any], fold: int = 0) -> dict[str, float]:
+        """Dropout, and the penalty of logistic regression, a mean example."""
+        penalty = 1 / (2 * arguments.get("strength", 1e-2) * len(self.splits[fold][0]))
+        return {"dropout": arguments.get("dropout", 0.0), "penalty": penalty}
+
+    def head(self, arguments: dict[str, Any]) -> keras.Model:
+        """A new head on the standardised embeddings of the first split, of Keras' own layers."""
+        from applications import dense_heads
+
+        return dense_heads.plain(**self._sizes(arguments), **self._penalties(arguments))
+
+    def optimizer(self, training: dict[str, Any], steps: int) -> keras.optimizers.Optimizer:
+        """The optimizer of a head that trains `steps` batches an epoch."""
+        return optimizer("adam", training.get("learning_rate", 1e-3), steps=steps * self.epochs)
 
     def _unfrozen(self, extractor: Extractor, head: linear_heads.Head, settings: Settings, last: int | None) -> Any:
         from applications.unfreezing import Recipe, Unfrozen
@@ -287,38 +305,51 @@ class BackboneTrials:
         split. The last blocks are trained as in the trial.
         """
         arguments = settings["model"]
-        extractor, embeddings, held_out = self._features(arguments.get("backbone", BACKBONE))
-        head_card: dict[str, Any] = {"units": arguments.get("units", 0)}
         unfreeze, recipe = arguments.get("unfreeze", 0), None
         if arguments.get("units", 0) and not unfreeze:
-            from applications import dense_heads
+            return self.scored(self._dense_head(settings, 0, states, epochs, None, lambda *_: None)[0], settings)
+        from applications.unfreezing import classifier
 
-            dense, _ = self._dense_head(settings, 0, states, epochs, None, lambda *_: None)
-            model, outputs = dense_heads.classifier(extractor, dense), self._in_unit(dense.outputs(held_out))
-            model = in_unit(self.task, model, self.scale)
+        extractor, embeddings, held_out = self._features(arguments.get("backbone", BACKBONE))
+        head = self._linear_head(embeddings, np.arange(len(embeddings)), arguments.get("strength"))
+        head_card = {"units": arguments.get("units", 0), "strength": head.strength}
+        head_card |= {"folds": head.folds, "weighted": head.weighted}
+        if unfreeze:
+            unfrozen = self._unfrozen(extractor, head, settings, None)
+            recipe = asdict(unfrozen.recipe)
+            inner_head = self._linear_head(embeddings, self.splits[0][0])
+            history, _ = unfrozen.choose(inner_head, *self.splits[0])
+            model = in_unit(self.task, unfrozen.train(head, max(1, history.best_epoch)), self.scale)
+            outputs = outputs_of(model, self.data.held_out.inputs, input_kind(extractor))
         else:
-            from applications.unfreezing import classifier
-
-            head = self._linear_head(embeddings, np.arange(len(embeddings)), arguments.get("strength"))
-            head_card |= {"strength": head.strength, "folds": head.folds, "weighted": head.weighted}
+            model = in_unit(self.task, classifier(extractor, head), self.scale)
             outputs = self._in_unit(head.outputs(held_out))
-            if unfreeze:
-                unfrozen = self._unfrozen(extractor, head, settings, None)
-                recipe = asdict(unfrozen.recipe)
-                inner_head = self._linear_head(embeddings, self.splits[0][0])
-                history, _ = unfrozen.choose(inner_head, *self.splits[0])
-                model = in_unit(self.task, unfrozen.train(head, max(1, history.best_epoch)), self.scale)
-                outputs = outputs_of(model, self.data.held_out.inputs, input_kind(extractor))
-            else:
-                model = in_unit(self.task, classifier(extractor, head), self.scale)
+        return self._evaluated(model, outputs, extractor, {"head": head_card, "unfrozen": recipe})
+
+    def scored(self, dense: DenseHead, settings: Settings) -> tuple[TrainedClassifier, Outputs]:
+        """The classifier of a trained head, as `finish` returns it."""
+        from applications import dense_heads
+
+        extractor, _, held_out = self._features(settings["model"].get("backbone", BACKBONE))
+        model = in_unit(self.task, dense_heads.classifier(extractor, dense), self.scale)
+        head = {name: value for name, value in settings["model"].items() if name in ("strength", "dropout")}
+        card = {"head": {"units": settings["model"].get("units", 0)} | head, "unfrozen": None}
+        return self._evaluated(model, self._in_unit(dense.outputs(held_out)), extractor, card)
+
+    def _evaluated(
+        self, model: keras.Model, outputs: np.ndarray, extractor: Extractor, facts: dict[str, Any]
+    ) -> tuple[TrainedClassifier, Outputs]:
+        """The classifier with its scores beside simple models."""
+        _, embeddings, held_out = self._features(extractor.backbone)
         card = {
             "backbone": extractor.backbone,
             "weights": "imagenet",
             "input": input_kind(extractor, self.data).to_card(),
         }
-        card |= {"seed": self.seed, "effort": "search", "head": head_card, "unfrozen": recipe}
+        card |= {"seed": self.seed, "effort": "search"} | facts
         baselines = linear_heads.baselines(self.task, embeddings, self.data.train.targets, held_out)
-        evaluation, findings = evaluate(self.data, outputs, baselines, head_card.get("weighted", False), self.seed)
+        weighted = facts["head"].get("weighted", False)
+        evaluation, findings = evaluate(self.data, outputs, baselines, weighted, self.seed)
         card["findings"] = [str(finding) for finding in findings]
         trained = TrainedClassifier(model, self.data, card, outputs, evaluation, self.seed, findings)
         return trained, self.task.named(outputs)

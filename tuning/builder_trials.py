@@ -27,6 +27,7 @@ from zoo.training.checkpoints import Checkpoint
 from zoo.training.compiling import SessionCache, unoptimized
 from zoo.training.inputs import prepared_inputs
 from zoo.training.learning import InnerSplit, inner_split, learn
+from zoo.training.loop import History
 from zoo.training.optimizers import OPTIMIZERS
 from zoo.training.preparing import Job, build, is_users_own, prepare
 from zoo.training.run import Trained, baselines_of, evaluate_trained, exam_of, train
@@ -81,8 +82,8 @@ class BuilderTrials:
         self.splits = self._splits()
         self.jobs = [self.job.on(chosen) for chosen, _ in self.splits]
         self.inner_splits = [InnerSplit.of(job, *split) for job, split in zip(self.jobs, self.splits, strict=True)]
-        self.epochs = epochs  # `_completed` reads it, and replaces None by the default
-        self.epochs = self._completed({}).epochs
+        self.epochs = epochs  # `completed` reads it, and replaces None by the default
+        self.epochs = self.completed({}).epochs
         images = self.job.inputs.ndim == 4
         self.graphs = nullcontext if images or keras.backend.backend() != "tensorflow" else unoptimized
         self.baselines: dict[str, np.ndarray] | None = None  # outputs of simple models, computed by `finish`
@@ -95,7 +96,7 @@ class BuilderTrials:
         parameters = inspect.signature(self.build).parameters
 
         def resolved(training: dict[str, Any]) -> TrainingSettings:
-            how = self._completed(training)
+            how = self.completed(training)
             return replace(how, learning_rate=how.learning_rate or OPTIMIZERS[how.optimizer])
 
         def plain(value: Any) -> Any:
@@ -150,13 +151,18 @@ class BuilderTrials:
         """
         results = []
         for fold in range(len(self.splits)):
-            network, history, answers = self._train(settings, fold, states, last, deadline, on_epoch)
-            score_on = self.splits[fold][1]
-            score = self.objective.score(self.task, self.data.train.targets[score_on], answers)
-            results.append((score, history.epochs))
+            network, history = self._train(settings, fold, states, last, deadline, on_epoch)
+            results.append((self.score(network, fold), history.epochs))
         epochs = settings["training"].get("epochs", self.epochs)  # a model of one's own may draw them
         planned = min(last or epochs, epochs)
         return combine(results, planned, deadline is not None and time.monotonic() > deadline)
+
+    def score(self, network: keras.Model, fold: int = 0) -> float:
+        """The objective of a trained network on the examples of a fold that score it."""
+        score_on = self.splits[fold][1]
+        job = self.jobs[fold]._replace(network=network)
+        answers = self._answers(job, job.inputs[score_on], score_on)
+        return self.objective.score(self.task, self.data.train.targets[score_on], answers)
 
     def _train(
         self,
@@ -166,12 +172,11 @@ class BuilderTrials:
         last: int | None,
         deadline: float | None,
         on_epoch: OnEpoch,
-    ) -> tuple[keras.Model, Any, Outputs]:
+    ) -> tuple[keras.Model, Any]:
         # Keras draws its seeds from `random`; setting TensorFlow's seed would discard every compiled kernel.
         random.seed(self.seed)
-        fit_on, score_on = self.splits[fold]
         training = self._settings(settings["training"])
-        arguments, shape = dict(settings["model"]), self.job.inputs.shape[1:]
+        arguments = dict(settings["model"])
         states.mkdir(parents=True, exist_ok=True)
         split = self.inner_splits[fold] if self.plan.outside else self.inner_splits[fold]._replace(validation=None)
         if settings["training"].get("fit"):
@@ -184,18 +189,17 @@ class BuilderTrials:
                 deadline=deadline,
             )
             own_code.check(network)
-            job = self.jobs[fold]._replace(network=network)
-            return network, history, self._answers(job, job.inputs[score_on], score_on)
+            return network, history
         network = self.initial_weights.network(
             json.dumps([arguments, training.precision], sort_keys=True, default=str),
-            lambda: self._built(shape, arguments, training.precision),
+            lambda: self.built(arguments, training.precision),
         )
         job = self.jobs[fold]._replace(network=network)
         history = learn(
             job,
             network,
             split,
-            training.completed(job, len(fit_on)),
+            training.completed(job, len(self.splits[fold][0])),
             self.seed,
             stop_at=last,
             checkpoint=Checkpoint(states / f"state_{fold}.npz"),
@@ -204,10 +208,11 @@ class BuilderTrials:
             reuse=self.reuse,
             metrics=[],
         )
-        return network, history, self._answers(job, job.inputs[score_on], score_on)
+        return network, history
 
-    def _built(self, shape: tuple[int, ...], arguments: dict[str, Any], precision: str) -> keras.Model:
-        network, _ = build(self.build, self.data, shape, arguments, precision)
+    def built(self, arguments: dict[str, Any], precision: str = "float32") -> keras.Model:
+        """A new network; arguments of the builder that the data decide are added to `arguments`."""
+        network, _ = build(self.build, self.data, self.job.inputs.shape[1:], arguments, precision)
         if is_users_own(self.build):
             own_code.check(getattr(network, "generator", network))
         return network
@@ -217,9 +222,10 @@ class BuilderTrials:
         values = {field.name: training[field.name] for field in fields(TrainingSettings) if field.name in training}
         return TrainingSettings(**{"epochs": self.epochs} | values)
 
-    def _completed(self, training: dict[str, Any]) -> TrainingSettings:
-        """Training settings with the defaults for the first split."""
-        return self._settings(training).completed(self.job, len(self.splits[0][0]))
+    def completed(self, training: dict[str, Any], network: keras.Model | None = None) -> TrainingSettings:
+        """Training settings with the defaults for the first split, and for `network`; None for that of defaults."""
+        job = self.job if network is None else self.job._replace(network=network)
+        return self._settings(training).completed(job, len(self.splits[0][0]))
 
     def _answers(self, job: Job, inputs: np.ndarray, positions: np.ndarray | None = None) -> Outputs:
         """Outputs of the network of `job` for prepared `inputs`, as the objective takes them.
@@ -255,10 +261,14 @@ class BuilderTrials:
             epochs: trained by the trial.
             states: folder of its checkpoints.
         """
-        network, history, _ = self._train(settings, 0, states, epochs or None, None, lambda *_: None)
-        choosing, training = self.splits[0][1], self._completed(settings["training"])
+        return self.scored(*self._train(settings, 0, states, epochs or None, None, lambda *_: None), settings)
+
+    def scored(self, network: keras.Model, history: History, settings: Settings) -> tuple[Trained, Outputs]:
+        """The result for a trained network of these settings, as `finish` returns it."""
+        choosing, training = self.splits[0][1], self.completed(settings["training"])
         card = {"builder": self.name, "kind": self.task.family, "model": dict(settings["model"]), "seed": self.seed}
-        card |= {"training": training.to_dict() | {"validation": len(choosing) / len(self.data.train)}}
+        how = {"fit": "its own"} if settings["training"].get("fit") else training.to_dict()
+        card |= {"training": how | {"validation": len(choosing) / len(self.data.train)}}
         card |= self.task.options()
         held_out = prepared_inputs(self.data, self.data.held_out)
         if self.baselines is None:

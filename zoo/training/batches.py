@@ -72,12 +72,16 @@ class Arrays:
     def epoch(self, number: int) -> Iterator[tuple[Any, ...]]:
         """Batches of epoch `number` as NumPy arrays."""
         order = self.order(number)
-        for start in range(0, self.count, self.batch_size):
-            positions = order[start : start + self.batch_size]
-            inputs, targets, *rest = (chosen_inputs(column, positions) for column in self.columns)
-            if self.augment is not None:
-                inputs, targets = augmented(self.augment, inputs.astype(np.float32), targets, self.moves)
-            yield (inputs, targets, *rest)
+        for index in range(len(self)):
+            yield self.batch(order, index)
+
+    def batch(self, order: np.ndarray, index: int) -> tuple[Any, ...]:
+        """The batch at `index` of an epoch in this order, as NumPy arrays."""
+        positions = order[index * self.batch_size : (index + 1) * self.batch_size]
+        inputs, targets, *rest = (chosen_inputs(column, positions) for column in self.columns)
+        if self.augment is not None:
+            inputs, targets = augmented(self.augment, inputs.astype(np.float32), targets, self.moves)
+        return (inputs, targets, *rest)
 
 
 def check_finite(columns: Sequence[Any], part: str = "") -> None:

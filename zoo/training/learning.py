@@ -57,32 +57,9 @@ def learn(job: Job, network: keras.Model, split: InnerSplit, settings: Settings,
         JobError: the loss is no longer finite.
     """
     plan = job.task.plan(network)
-    batches = Arrays(
-        *split.train,
-        job.task.weights(split.train[1]) if settings.class_weights else None,
-        batch_size=settings.batch_size * plan.multiple,
-        seed=seed,
-        augment=augmentation(settings.augment, seed) if settings.augment else None,
-        chosen=split.positions,
-        moves=plan.moves,
-        drop_remainder=not plan.outside,
-    )
-    steps = len(batches) * settings.epochs
-    optimizer: Any
-    if not settings.by_name:
-        optimizer = given.optimizer_of(settings.optimizer, shared=options.get("reuse") is not None)
-    elif plan.optimizers is None:
-        optimizer = optimizer_of(settings.optimizer, steps=steps, **settings.rule)
-    else:
-
-        def make(each: int, rate: float, betas: tuple[float, float]) -> keras.optimizers.Optimizer:
-            rule = settings.rule | {"learning_rate": rate, "betas": betas}
-            return optimizer_of(settings.optimizer, steps=steps * each, **rule)
-
-        optimizer = plan.optimizers(make, settings.learning_rate)
-    loss: Any = plan.loss
-    if settings.loss is not None:
-        loss = given.fit_loss(settings.loss, job.task.positions)
+    batches = batches_of(job, network, split, settings, seed)
+    shared = options.get("reuse") is not None
+    optimizer, loss = rule_of(job, network, settings, len(batches) * settings.epochs, shared=shared)
     options.setdefault("metrics", list(plan.metrics))
     try:
         return fit(
@@ -97,6 +74,65 @@ def learn(job: Job, network: keras.Model, split: InnerSplit, settings: Settings,
         )
     except FloatingPointError as error:
         raise JobError(str(error)) from error
+
+
+def batches_of(
+    job: Job,
+    network: keras.Model,
+    split: InnerSplit,
+    settings: Settings,
+    seed: int,
+    weights: np.ndarray | None = None,
+) -> Arrays:
+    """The batches that `network` learns from.
+
+    Args:
+        job: as `learn` takes it.
+        network: as `learn` takes it.
+        split: as `learn` takes it.
+        settings: completed.
+        seed: of the order, and of the augmentation.
+        weights: of the examples, float32 (examples,); if None, those of the classes where the settings ask for them.
+    """
+    plan = job.task.plan(network)
+    if weights is None and settings.class_weights:
+        weights = job.task.weights(split.train[1])
+    return Arrays(
+        *split.train,
+        weights,
+        batch_size=settings.batch_size * plan.multiple,
+        seed=seed,
+        augment=augmentation(settings.augment, seed) if settings.augment else None,
+        chosen=split.positions,
+        moves=plan.moves,
+        drop_remainder=not plan.outside,
+    )
+
+
+def rule_of(job: Job, network: keras.Model, settings: Settings, steps: int, *, shared: bool = False) -> tuple[Any, Any]:
+    """The optimizer of `network`, or several, and its loss; None for a network with a loss of its own.
+
+    Args:
+        job: as `learn` takes it.
+        network: as `learn` takes it.
+        settings: completed.
+        steps: batches in the whole training.
+        shared: as `zoo.training.given.optimizer_of` takes it.
+    """
+    plan = job.task.plan(network)
+    optimizer: Any
+    if not settings.by_name:
+        optimizer = given.optimizer_of(settings.optimizer, shared=shared)
+    elif plan.optimizers is None:
+        optimizer = optimizer_of(settings.optimizer, steps=steps, **settings.rule)
+    else:
+
+        def make(each: int, rate: float, betas: tuple[float, float]) -> keras.optimizers.Optimizer:
+            rule = settings.rule | {"learning_rate": rate, "betas": betas}
+            return optimizer_of(settings.optimizer, steps=steps * each, **rule)
+
+        optimizer = plan.optimizers(make, settings.learning_rate)
+    return optimizer, plan.loss if settings.loss is None else given.fit_loss(settings.loss, job.task.positions)
 
 
 def _scored(inputs: np.ndarray, targets: np.ndarray) -> Arrays:

@@ -91,7 +91,8 @@ class Trained:
         with locked(run):
             self.data.save(run)
             write_history(self.history, run / "history.csv")
-            learning_curves(self.history, run / "history.png")
+            if self.history.epochs:
+                learning_curves(self.history, run / "history.png")
             judges.keep(self.data, self.evaluation, run, train)
             if pictures := self._pictures():
                 sheets.rows(*pictures.values(), path=run / "worst.png", labels=tuple(pictures))
