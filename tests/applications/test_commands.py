@@ -89,8 +89,8 @@ def test_from_a_folder_to_predictions(workplace: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_machines_read(workplace: Path, folder: Path) -> None:
-    first = command("finetune", folder, *SMALL, "--json")
+def test_what_machines_read(tiny: str, workplace: Path, folder: Path) -> None:
+    first = command("finetune", folder, "--backbone", tiny, "--weights", "random", "--json")
     assert json.loads(first.stdout)["metrics"]["examples"] == 6
     again = command("finetune", folder, "--json", "--from", "photos")
     assert again.returncode == 0, again.stderr
