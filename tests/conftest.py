@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
-from support import backbones
+from support import backbones, forks
 from support.pictures import photo
 
 # Begun first, the longest one at the head, so that no worker is alone with one of them at the end.
@@ -38,10 +38,8 @@ LONG = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files come first, in the order of `LONG`, the others stay as they are."""
-    places = {
-        Path(__file__).with_name(name.split("/")[0]).joinpath(*name.split("/")[1:]): at for at, name in enumerate(LONG)
-    }
-    items.sort(key=lambda item: places.get(item.path, len(places)))
+    places = {f"tests/{name}": at for at, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(places)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,6 +48,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["ZOO_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_gates() -> Iterator[None]:
+    """Gates in this process load no TensorFlow of their own; those of processes that a test starts do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.artifacts.gate.Gate.__init__", forks.gate)
+        yield
 
 
 @pytest.fixture

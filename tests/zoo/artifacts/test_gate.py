@@ -17,6 +17,7 @@ from PIL import Image
 
 import zoo
 from applications import fine_tune
+from support import forks
 from support.image_files import FILES, bmp, encode, picture
 from support.pictures import photo
 from support.places import KEPT, ROOT
@@ -31,6 +32,12 @@ from zoo.files import cache_folder
 from zoo.formats import verifying, writing
 from zoo.kinds.codes import Codes
 from zoo.kinds.images import decoding, exportable
+
+
+@pytest.fixture(autouse=True)
+def own_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gates load their own TensorFlow, as those of users do."""
+    monkeypatch.setattr(Gate, "__init__", forks.OWN)
 
 
 def unread() -> dict[str, bytes]:

@@ -121,7 +121,8 @@ def test_sequences_have_the_length_that_the_model_takes(workplace: Path) -> None
     uneven = zoo.data.arrays(values, np.arange(60) % 2)
     folder = zoo.train("lstm", uneven, model={"units": (4,)}, epochs=1).export("uneven")
     assert np.isfinite(replayed(folder, "uneven")[1]["probabilities"]).all()
-    folder = zoo.train("sequence_autoencoder", uneven, model={"latent_dim": 3, "units": 4}, epochs=1).export("walks")
+    model = {"latent_dim": 3, "units": 4}
+    folder = zoo.train("sequence_autoencoder", uneven, model=model, epochs=1, false_alarms=0.2).export("walks")
     assert np.isfinite(replayed(folder, "walks")[1]["score"]).all()
     time = np.arange(300)
     waves = pandas.DataFrame({"hour": time, "value": 20 + 5 * np.sin(time / 4)})
