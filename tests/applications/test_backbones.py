@@ -40,9 +40,7 @@ def marked(names):
 
 
 EVERY, EVERY_KERAS = marked(BACKBONES), marked(KERAS_ROWS)
-FAMILIES = [
-    pytest.param(name, marks=() if name == "mobilenet" else pytest.mark.slow) for name in SMALLEST if name in KERAS_ROWS
-]
+FAMILIES = marked(name for name in SMALLEST if name in KERAS_ROWS)
 
 
 @pytest.fixture

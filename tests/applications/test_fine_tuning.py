@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from applications import FineTuned, fine_tune
 from applications.backbones import BACKBONES
 from applications.features import Extractor
 from applications.fine_tuning import Job, embed_data, evaluate
+from support import forks
 from support.pictures import photo
 from support.places import shared
 from zoo import InputError, JobError
@@ -106,8 +105,7 @@ def test_tensorflow_alone_gives_the_scores_that_are_in_the_card(done: FineTuned,
         "print(json.dumps([[l.decode() for l in answer['label'].numpy()], answer['probabilities'].numpy().tolist(),"
         " list(wide)]))"
     )
-    arguments = [sys.executable, "-I", "-c", code, str(moved), *[str(Path(f).resolve()) for f in files]]
-    output = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+    output = forks.run(code, str(moved), *[str(Path(f).resolve()) for f in files])
     labels, probabilities, shape = json.loads(output.splitlines()[-1])
     expected = zoo.load(done.artifact).predict(files)
     assert labels == [e.label for e in expected] == [Path(f).parent.name for f in files]

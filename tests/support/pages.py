@@ -25,7 +25,7 @@ from support.programs import command, foreign
 
 README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
-DIGITS = 150  # images of the sample that are kept of 1,797
+DIGITS = 300  # images of the sample that are kept of 1,797
 _BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>not run|run with|file): (?P<value>.+?) -->\n+)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,

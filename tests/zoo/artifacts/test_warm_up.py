@@ -82,6 +82,7 @@ def test_images_of_an_autoencoder_and_codes_of_a_generator(variational: Path, co
     assert answers[1]["pixels"].shape == (32, 8, 8, 1) and answers[1]["image_bytes"][0].startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_rows_of_a_table_vary_as_those_of_training(workplace: Path) -> None:
     rng = np.random.default_rng(0)
     frame = pandas.DataFrame({"age (years)": rng.normal(40, 5, 200), "fare": rng.normal(1000, 1, 200)})

@@ -121,6 +121,7 @@ def outputs(model: Any, batch: np.ndarray) -> np.ndarray:
 
 
 every_builder = pytest.mark.parametrize("name", BUILDERS)
+sizes = pytest.mark.parametrize("size", [pytest.param("default", marks=pytest.mark.slow), "tiny"])
 every_form = pytest.mark.parametrize("form", forms(), ids=lambda form: f"{form.name}-{'-'.join(form.axes)}")
 
 
@@ -211,7 +212,7 @@ def test_a_task_stands_for_its_activation_and_warns(name: str, task: str) -> Non
 
 
 @every_form
-@pytest.mark.parametrize("size", ["default", pytest.param("tiny", marks=pytest.mark.slow)])
+@sizes
 def test_ten_steps_lower_the_loss_on_a_fixed_batch(form: Form, size: str) -> None:
     import keras
 
@@ -237,7 +238,7 @@ def test_saved_and_loaded_it_gives_the_same(form: Form, size: str, tmp_path: Pat
 
 
 @every_form
-@pytest.mark.parametrize("size", ["default", "tiny"])
+@sizes
 def test_the_saved_model_gives_the_same_for_any_batch(form: Form, size: str, tmp_path: Path) -> None:
     import keras
 

@@ -110,6 +110,7 @@ def test_it_is_served_under_the_names_of_its_tensors(artifact: Path, table: Path
             by_grpc(request)
 
 
+@pytest.mark.slow
 def test_autoencoders_over_such_a_table(table: Path, workplace: Path) -> None:
     data = zoo.data.open(table, target="verdict")
     model = {"latent_dim": 2, "units": (8,)}

@@ -186,6 +186,7 @@ def test_windows_that_do_not_vary() -> None:
     assert (promo == promo[0]).all() and promo[0] != 0
 
 
+@pytest.mark.slow
 def test_an_autoencoder_takes_windows_in_their_own_unit(tmp_path: Path) -> None:
     data = sequences(shops(), series="shop", target="sales", window=7, horizon=1)
     model = {"latent_dim": 2, "units": 4}
