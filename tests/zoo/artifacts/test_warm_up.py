@@ -12,6 +12,7 @@ import pandas
 import pytest
 
 import zoo
+from support import forks
 from zoo.artifacts.card import requested_kind
 from zoo.data import sequences, tables, text
 from zoo.data.parts import Inputs
@@ -205,9 +206,7 @@ def test_a_moved_artifact_opens_with_tensorflow_alone(
     inputs = requested_kind(asked.card, asked.model).feeds(made_up(asked.card, asked.model, 8, seed=3))
     given = {k: np.array(v, "S") if isinstance(v, list) or v.dtype == object else v for k, v in inputs.items()}
     np.savez(tmp_path / "asked.npz", **given)
-    command = [sys.executable, "-I", "-c", ALONE, str(moved), str(tmp_path / "asked.npz"), str(tmp_path / "said.npz")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    forks.run(ALONE, str(moved), str(tmp_path / "asked.npz"), str(tmp_path / "said.npz"))
     import tensorflow as tf
 
     here = tf.saved_model.load(str(folder)).signatures["serving_default"]

@@ -347,7 +347,8 @@ def test_it_learns_masks_and_generates_under_jax() -> None:
     if os.environ.get("KERAS_BACKEND") == "jax":
         pytest.skip("this is the run under jax")
     files = [__file__, str(Path(__file__).with_name("test_composites.py"))]
-    chosen = "(lower_the_loss and not default) or padding_changes_nothing or images_from_a_seed"
+    learns = "(ten_steps and tiny and (gru or perceptron)) or test_steps_lower"
+    chosen = f"{learns} or padding_changes_nothing or images_from_a_seed"
     command = [sys.executable, "-m", "pytest", "-x", "-m", "not slow", "-k", chosen, "-p", "no:cacheprovider", *files]
     result = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True, timeout=1800
