@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -10,7 +11,35 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
+from support import backbones, forks
 from support.pictures import photo
+
+# Begun first, the longest one at the head, so that no worker is alone with one of them at the end.
+LONG = (
+    "test_docs.py",
+    "applications/test_fine_tuning.py",
+    "zoo/tasks/test_generative.py",
+    "tuning/test_kinds.py",
+    "tuning/test_searching.py",
+    "zoo/formats/test_contract.py",
+    "zoo/builders/test_contract.py",
+    "applications/test_commands.py",
+    "tuning/test_workers.py",
+    "applications/test_backbones.py",
+    "zoo/serving/test_server.py",
+    "zoo/formats/test_exporting.py",
+    "zoo/artifacts/test_generative.py",
+    "applications/test_fine_tuning_numbers.py",
+    "zoo/builders/test_composites.py",
+    "zoo/commands/test_segmentation.py",
+    "test_packaging.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files come first, in the order of `LONG`, the others stay as they are."""
+    places = {f"tests/{name}": at for at, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(places)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,6 +48,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["ZOO_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_gates() -> Iterator[None]:
+    """Gates in this process load no TensorFlow of their own; those of processes that a test starts do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.artifacts.gate.Gate.__init__", forks.gate)
+        yield
 
 
 @pytest.fixture
@@ -36,6 +73,16 @@ def folder(tmp_path: Path) -> Path:
         for index in range(12):
             photo(root / name / f"{index:02d}.png", 2 - colour, 100 * colour + index)
     return root
+
+
+@pytest.fixture
+def tiny() -> Iterator[str]:
+    """The name of a backbone of a few layers, for fine-tunes in this process that are about something else."""
+    from applications.backbone_table import BACKBONES
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKBONES, backbones.NAME, backbones.ROW)
+        yield backbones.NAME
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ import pytest
 from support.pages import PAGES, README, anchors, blocks, links, reading
 from support.places import ROOT
 
-SLOW = {"README", "exporting", "fine-tuning", "generative", "house", "searching", "segmentation", "serving", "training"}
+SLOW = {"README", "data", "exporting", "fine-tuning", "generative", "house", "predicting", "searching", "segmentation"}
+SLOW |= {"serving", "training"}
 LINES = 150  # of the README
 IDS = [page.stem for page in PAGES]
 

@@ -352,12 +352,18 @@ print(applications.fine_tune("photos").evaluation.accuracy + 1, tuning.search("c
 """
 
 
+@pytest.fixture(scope="module")
+def types(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a type checker keeps of the files that it has seen."""
+    return tmp_path_factory.mktemp("types")
+
+
 @pytest.mark.parametrize("wrong", [False, True])
-def test_a_program_that_uses_the_packages_passes_a_type_checker(tmp_path: Path, wrong: bool) -> None:
+def test_a_program_that_uses_the_packages_passes_a_type_checker(tmp_path: Path, types: Path, wrong: bool) -> None:
     assert all((ROOT / package / "py.typed").is_file() for package in PACKAGES)
     program = tmp_path / "program.py"
     program.write_text(PROGRAM + ("zoo.train('mlp', 'cancer.csv', epochs='three')\n" if wrong else ""))
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(program)]
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(types), str(program)]
     checked = subprocess.run(
         command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"MYPYPATH": str(ROOT)}
     )

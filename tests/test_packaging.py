@@ -64,8 +64,11 @@ def test_the_demo_runs_from_another_folder(installed: Path, tmp_path: Path) -> N
     found = subprocess.run(where, cwd=place, env=clean, capture_output=True, text=True).stdout
     assert Path(found.strip()).is_relative_to(installed)
     zoo("sample", "digits", "demo/digits")
-    for digit in range(3, 10):  # three classes show as much
-        shutil.rmtree(place / "demo" / "digits" / str(digit))
+    for file in (place / "demo" / "digits").rglob("*.png"):  # a few of three classes show as much
+        if int(file.parent.name) > 2 or int(file.stem) >= 200:
+            file.unlink()
+    for digit in range(3, 10):
+        (place / "demo" / "digits" / str(digit)).rmdir()
     assert "the export answers as the model does" in zoo("finetune", "demo/digits", "--input-size", "32")
     assert "accuracy" in zoo("evaluate", "saved_models/digits", "demo/digits", "--csv", "demo/scores.csv")
     assert (place / "demo" / "scores.csv").is_file()

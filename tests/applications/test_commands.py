@@ -35,7 +35,7 @@ def test_help_teaches() -> None:
     assert result.returncode == 0
     for verb in ("sample", "check", "finetune", "evaluate", "predict", "backbones"):
         assert verb in result.stdout
-        page = zoo(verb, "--help")
+        page = command(verb, "--help")
         assert page.returncode == 0 and "Usage: zoo " + verb in page.stdout
 
 
@@ -89,8 +89,8 @@ def test_from_a_folder_to_predictions(workplace: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_machines_read(workplace: Path, folder: Path) -> None:
-    first = command("finetune", folder, *SMALL, "--json")
+def test_what_machines_read(tiny: str, workplace: Path, folder: Path) -> None:
+    first = command("finetune", folder, "--backbone", tiny, "--weights", "random", "--json")
     assert json.loads(first.stdout)["metrics"]["examples"] == 6
     again = command("finetune", folder, "--json", "--from", "photos")
     assert again.returncode == 0, again.stderr
@@ -128,8 +128,8 @@ def test_wrong_use_ends_in_one_line_and_code_2(workplace: Path, arguments: list[
         photo(workplace / "two" / name / "0.png", colour, colour)
         for index in range(3):
             photo(workplace / "good" / name / f"{index}.png", colour, 10 * colour + index)
-    result = zoo(*arguments)
-    assert result.returncode == 2
+    result = command(*arguments)
+    assert result.returncode == 2 and foreign(result.stderr) == []
     assert expected in result.stderr and "Traceback" not in result.stderr
     assert not (workplace / "saved_models").exists()
 
@@ -143,6 +143,7 @@ def test_weights_that_are_not_here_are_a_failed_job_that_names_the_way(workplace
     assert message.startswith("zoo: ") and "efficientnet_lite0" in message and str(workplace) in message
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(workplace: Path, folder: Path) -> None:
     code = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from applications import FineTuned, fine_tune
 from applications.backbones import BACKBONES
 from applications.features import Extractor
 from applications.fine_tuning import Job, embed_data, evaluate
+from support import forks
 from support.pictures import photo
 from support.places import shared
 from zoo import InputError, JobError
@@ -106,8 +105,7 @@ def test_tensorflow_alone_gives_the_scores_that_are_in_the_card(done: FineTuned,
         "print(json.dumps([[l.decode() for l in answer['label'].numpy()], answer['probabilities'].numpy().tolist(),"
         " list(wide)]))"
     )
-    arguments = [sys.executable, "-I", "-c", code, str(moved), *[str(Path(f).resolve()) for f in files]]
-    output = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+    output = forks.run(code, str(moved), *[str(Path(f).resolve()) for f in files])
     labels, probabilities, shape = json.loads(output.splitlines()[-1])
     expected = zoo.load(done.artifact).predict(files)
     assert labels == [e.label for e in expected] == [Path(f).parent.name for f in files]
@@ -181,7 +179,7 @@ def test_the_same_seed_gives_the_same_weights(
 
 @pytest.mark.slow
 def test_an_export_that_differs_publishes_nothing(
-    folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: str, folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = saved_model.saved_model
 
@@ -193,7 +191,7 @@ def test_an_export_that_differs_publishes_nothing(
 
     monkeypatch.setattr(saved_model, "saved_model", broken)
     with pytest.raises(JobError, match="no version was published") as caught:
-        fine_tune(folder, input_size=SMALL, out="saved_models/broken")
+        fine_tune(folder, tiny, weights=None, out="saved_models/broken")
     assert not artifact.versions(Path("saved_models/broken"))
     assert not list(Path("saved_models/broken").iterdir())
     run = next(Path(".runs").iterdir())
@@ -204,7 +202,7 @@ def test_an_export_that_differs_publishes_nothing(
 
 @pytest.mark.slow
 def test_an_export_that_can_not_be_run_leaves_the_model_in_the_run_folder(
-    folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: str, folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = saved_model.saved_model
 
@@ -214,27 +212,27 @@ def test_an_export_that_can_not_be_run_leaves_the_model_in_the_run_folder(
 
     monkeypatch.setattr(saved_model, "saved_model", truncated)
     with pytest.raises(JobError, match="can't be run"):
-        fine_tune(folder, input_size=SMALL, out="saved_models/broken")
+        fine_tune(folder, tiny, weights=None, out="saved_models/broken")
     assert not list(Path("saved_models/broken").iterdir())
     assert (next(Path(".runs").iterdir()) / "model.keras").stat().st_size > 0
     monkeypatch.undo()
     monkeypatch.chdir(workplace)
     data = images(folder, validation=0.5, seed=9)  # data that is read already is taken as it is
-    repaired = fine_tune(data, input_size=SMALL, out="saved_models/broken")
+    repaired = fine_tune(data, tiny, weights=None, out="saved_models/broken")
     assert repaired.artifact == Path("saved_models/broken/1")
     assert repaired.data.held_out.names == data.validation.names
     assert not (repaired.artifact / "run" / "model.keras").exists()
 
 
 @pytest.mark.slow
-def test_several_labels_from_a_manifest(folder: Path, workplace: Path) -> None:
+def test_several_labels_from_a_manifest(tiny: str, folder: Path, workplace: Path) -> None:
     rows = ["path,label"]
     for path in sorted(folder.rglob("*.png")):
         warm = {"red": "red;warm", "grün": "grün", "blue sky": ""}[path.parent.name]
         rows.append(f"{path.relative_to(folder.parent).as_posix()},{warm}")
     manifest = folder.parent / "list.csv"
     manifest.write_text("\n".join(rows), encoding="utf-8")
-    result = fine_tune(manifest, input_size=SMALL)
+    result = fine_tune(manifest, tiny, weights=None)
     assert result.data.classes == ("grün", "red", "warm")
     assert result.evaluation.accuracy == 1.0 > result.evaluation.baseline
     assert zoo.load("list").predict(folder / "red" / "00.png")[0].label == "red;warm"
@@ -245,9 +243,9 @@ def test_several_labels_from_a_manifest(folder: Path, workplace: Path) -> None:
 @pytest.mark.numerical
 @pytest.mark.slow
 def test_unfreezing_ships_what_the_inner_split_prefers_and_starts_from_ones_own_model(
-    folder: Path, workplace: Path
+    tiny: str, folder: Path, workplace: Path
 ) -> None:
-    result = fine_tune(folder, input_size=SMALL, effort="balanced", epochs=3, augment=("flip", "mixup"))
+    result = fine_tune(folder, tiny, weights=None, effort="balanced", epochs=3, augment=("flip", "mixup"))
     assert any("log loss" in note for note in result.notes) and any("cached below" in note for note in result.notes)
     again = fine_tune(folder, start=result.artifact, out="saved_models/again")
     assert again.evaluation.accuracy >= 0.9
@@ -256,19 +254,21 @@ def test_unfreezing_ships_what_the_inner_split_prefers_and_starts_from_ones_own_
 
 
 @pytest.mark.slow
-def test_images_that_are_not_augmented_have_one_view(folder: Path, workplace: Path, published: list[tuple]) -> None:
-    result = fine_tune(folder, input_size=SMALL, effort="max", epochs=1, augment=())
+def test_images_that_are_not_augmented_have_one_view(
+    tiny: str, folder: Path, workplace: Path, published: list[tuple]
+) -> None:
+    result = fine_tune(folder, tiny, weights=None, effort="max", epochs=1, augment=())
     assert any("images as they are, cached below" in note for note in result.notes)
 
 
 @pytest.mark.slow
 def test_views_that_do_not_fit_in_memory_are_made_anew(
-    folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch, published: list[tuple]
+    tiny: str, folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch, published: list[tuple]
 ) -> None:
     from applications import unfreezing
 
     monkeypatch.setattr(unfreezing, "MEMORY", 1000)
-    result = fine_tune(folder, input_size=SMALL, effort="max", epochs=1)
+    result = fine_tune(folder, tiny, weights=None, effort="max", epochs=1)
     assert any("anew in each epoch" in note for note in result.notes)
 
 
@@ -323,13 +323,14 @@ def test_what_the_export_can_not_read_is_told_before_training(tmp_path: Path, wo
 
 @pytest.mark.slow
 def test_what_the_first_model_was_trained_on_is_not_scored_by_the_second(
-    done: FineTuned, folder: Path, workplace: Path
+    tiny: str, folder: Path, workplace: Path
 ) -> None:
-    again = fine_tune(done.data.source, start=done.artifact, seed=1, out="saved_models/again")
-    assert not set(again.data.held_out.digests) & set(done.data.train.digests)
+    first = fine_tune(folder, tiny, weights=None, out="saved_models/first")
+    again = fine_tune(folder, start=first.artifact, seed=1, out="saved_models/again")
+    assert not set(again.data.held_out.digests) & set(first.data.train.digests)
     trained = zoo.load("again").trained_on()
-    assert set(done.data.train.digests) <= trained and set(again.data.train.digests) <= trained
-    assert json.loads((again.artifact / "card.json").read_text())["start"] == str(done.artifact)
+    assert set(first.data.train.digests) <= trained and set(again.data.train.digests) <= trained
+    assert json.loads((again.artifact / "card.json").read_text())["start"] == str(first.artifact)
 
 
 @pytest.mark.parametrize("given", [True, pytest.param(False, marks=pytest.mark.slow)])

@@ -37,10 +37,9 @@ def manifest(workplace: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_number_is_told_in_its_unit_from_the_bytes_of_a_file(manifest: Path) -> None:
-    done = command(
-        "finetune", manifest, "--label-column", "age,height", "--input-size", SMALL, "--out", "saved/a", "--json"
-    )
+def test_a_number_is_told_in_its_unit_from_the_bytes_of_a_file(tiny: str, manifest: Path) -> None:
+    network = ("--backbone", tiny, "--weights", "random")
+    done = command("finetune", manifest, "--label-column", "age,height", *network, "--out", "saved/a", "--json")
     assert done.returncode == 0, done.stderr
     scores = json.loads(done.stdout)["metrics"]
     assert list(scores["values"]) == ["age", "height"] and scores["values"]["age"]["r2"] > 0.5
@@ -60,18 +59,18 @@ def test_a_number_is_told_in_its_unit_from_the_bytes_of_a_file(manifest: Path) -
 
 
 @pytest.mark.slow
-def test_one_model_starts_from_another(manifest: Path) -> None:
-    how = {"out": "saved/a", "input_size": SMALL, "weights": None}
-    first = fine_tune(images(manifest, label_column="age"), **how)
+def test_one_model_starts_from_another(tiny: str, manifest: Path) -> None:
+    first = fine_tune(images(manifest, label_column="age"), tiny, weights=None, out="saved/a")
     again = fine_tune(images(manifest, label_column="height"), start=first.artifact, out="saved/b")
     kernel = zoo.load(again.artifact).model.layers[-2].get_weights()[0]
     assert again.data.classes == ("height",) and kernel.shape[1] == 1
 
 
 @pytest.mark.slow
-def test_last_blocks_learn_numbers_where_that_helps(manifest: Path) -> None:
+def test_last_blocks_learn_numbers_where_that_helps(tiny: str, manifest: Path) -> None:
     data = images(manifest, label_column="age,height")
-    done = fine_tune(data, input_size=SMALL, effort="max", epochs=3, augment=("flip", "mixup"), out="saved/a")
+    how = {"effort": "max", "epochs": 3, "augment": ("flip", "mixup"), "out": "saved/a"}
+    done = fine_tune(data, tiny, weights=None, **how)
     (note,) = [note for note in done.notes if "squared error" in note]
     assert "its r2 from" in note and done.evaluation.r2 > 0.5
     kept = "shipped, trained so" in note

@@ -37,9 +37,10 @@ def test_pixels_are_kept(channels: int) -> None:
         np.testing.assert_array_equal(decoding.decode(file, (10, 10)), np.broadcast_to(pixels, (10, 10, 3)))
 
 
-def test_pairs_of_arrays_are_fine_tuned_as_keras_datasets_gives_them(tmp_path: Path) -> None:
+def test_pairs_of_arrays_are_fine_tuned_as_keras_datasets_gives_them(tiny: str, tmp_path: Path) -> None:
     pixels, hot = colours() / 255, np.eye(3)[LABELS]
-    done = fine_tune(((pixels[:45], hot[:45]), (pixels[45:], hot[45:])), input_size=32, out=tmp_path / "colours")
+    pairs = (pixels[:45], hot[:45]), (pixels[45:], hot[45:])
+    done = fine_tune(pairs, tiny, weights=None, out=tmp_path / "colours")
     assert len(done.data.train) == 45 and len(done.data.test) == 15 and done.evaluation.accuracy > 0.9
     predictor = zoo.load(done.artifact)
     answers = predictor.predict((pixels[45:] * 255).round().astype(np.uint8))

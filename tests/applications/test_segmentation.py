@@ -1,5 +1,6 @@
 """Fine-tuning for masks: a U-Net on the feature maps of a frozen backbone."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import zoo
 from applications import fine_tune
 from applications.segmentation import STRIDES, encoder, pretrained_unet
 from support.masks import write
+from support.programs import command
 from zoo.errors import InputError
 
 
@@ -55,18 +57,32 @@ def test_shapes_that_the_backbone_does_not_take(shape: tuple[int, ...], reason: 
 
 
 @pytest.mark.slow
-def test_a_folder_of_masks_becomes_an_artifact(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_of_masks_becomes_an_artifact(tiny: str, folder: Path, tmp_path: Path) -> None:
     shown = []
     given = {"input_size": 32, "epochs": 2, "weights": None, "out": tmp_path / "blots"}
-    made = fine_tune(folder, report=lambda *what: shown.append(what), **given)
+    made = fine_tune(zoo.data.masks(folder), tiny, report=lambda *what: shown.append(what), **given)
     assert made.evaluation.examples == len(made.data.held_out) and len(shown) == 1 and "train" in made.seconds
     artifact = zoo.load(made.artifact)
     assert artifact.card["parity"]["passed"] and artifact.card["builder"] == "pretrained_unet"
-    assert artifact.card["model"] == {"backbone": "efficientnet_lite0", "weights": None}
+    assert artifact.card["model"] == {"backbone": tiny, "weights": None}
     (answer,) = artifact.predict(folder / "images" / "000.png")
     assert answer.mask.ndim == 2 and set(np.unique(answer.mask)) <= {0, 1}
-    again = fine_tune(zoo.data.masks(folder), **given | {"out": tmp_path / "again"})
-    assert again.evaluation == made.evaluation  # the same seed, the same weights
+    options = (
+        "--backbone",
+        tiny,
+        "--weights",
+        "random",
+        "--input-size",
+        32,
+        "--epochs",
+        2,
+        "--out",
+        tmp_path / "again",
+    )
+    again = command("finetune", folder, *options)
+    assert again.returncode == 0 and "no mask differs" in again.stdout, again.stderr
+    scores = json.loads((tmp_path / "again" / "1" / "card.json").read_text())["metrics"]
+    assert scores == json.loads((made.artifact / "card.json").read_text())["metrics"]  # the same seed, the same weights
 
 
 @pytest.mark.parametrize(

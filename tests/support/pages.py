@@ -3,7 +3,7 @@
 A comment that readers do not see may stand before a block:
 
     <!-- not run: reason -->         the block needs what a test has not, as data, a container or the internet
-    <!-- run with: --epochs 5 -->    what is added to the commands of the block, which would take minutes otherwise
+    <!-- run with: --epochs 5 -->    what is added to the last command of the block, which takes long otherwise
     <!-- file: photos.csv -->        the block is the content of a file, which is written
 """
 
@@ -109,8 +109,9 @@ class Reader:
             Path(block.value).write_text(block.text, encoding="utf-8")
         elif block.language == "python":
             self._python(block.text)
-        for line in block.commands:
-            self._command(f"{line} {block.value}" if block.mark == "run with" else line)
+        *others, last = block.commands or [""]
+        for line in (*others, *([f"{last} {block.value}" if block.mark == "run with" else last] if last else [])):
+            self._command(line)
 
     def _python(self, text: str) -> None:
         ours = re.search(r"(import|from) (zoo|applications|tuning)\b", text)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+
+from support import forks
 
 ALONE = """
 import json, sys, numpy as np
@@ -48,5 +49,4 @@ def foreign(stderr: str) -> list[str]:
 
 def alone(folder: Path, **inputs: object) -> dict[str, list]:
     """What TensorFlow alone says of `inputs`."""
-    command = [sys.executable, "-I", "-c", ALONE, str(folder), json.dumps(inputs)]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return json.loads(forks.run(ALONE, str(folder), json.dumps(inputs)).splitlines()[-1])

@@ -14,6 +14,7 @@ from support.searches import Cut, trial_rows
 from tuning.backbone_trials import BackboneTrials
 from tuning.builder_trials import BuilderTrials
 from zoo.data import Data, arrays
+from zoo.evaluation.judge import trained_judge
 
 # Every kind; test_searching has every method, by an mlp.
 PAIRS = [
@@ -39,11 +40,19 @@ def data_for(kind: str, pixels: np.ndarray, labels: np.ndarray, folder: Path) ->
     return arrays(large, labels[:120])
 
 
+def rates(model: dict[str, Any]) -> Any:
+    """A space of networks that differ in a number alone, so that they are compiled once."""
+    return lambda hp: {"model": model, "training": {"learning_rate": hp.Float("rate", 1e-4, 1e-1, sampling="log")}}
+
+
+SPACES = {"lstm": rates({"units": (8,)}), "conv_autoencoder": rates({"latent_dim": 4, "filters": (4, 8)})}
+
+
 def search(kind: str, method: str, data: Any, out: str, trials: int | None = None) -> Any:
     trials = trials or {"hyperband": 6}.get(method, 3)
     size = {"input_size": 64, "folds": 0} if kind == "fine_tune" else {}
     given = {"trials": trials, "epochs": 3, "out": out, "objective": OBJECTIVES.get(kind), "run": f"{out}-run"}
-    return tuning.search(data, kind, method=method, **given, **size)
+    return tuning.search(data, kind, method=method, space=SPACES.get(kind), **given, **size)
 
 
 @pytest.mark.slow
@@ -83,8 +92,18 @@ def test_every_kind_goes_on_after_a_cut_to_what_it_finds_without(
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cnn", "variational_autoencoder", "gan"])
 def test_the_winner_of_every_kind_is_an_artifact(
-    kind: str, pixels: np.ndarray, labels: np.ndarray, folder: Path, workplace: Path
+    kind: str,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    folder: Path,
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def hasty(data: Data, train: Any) -> Any:
+        return trained_judge(data, lambda *given, **how: train(*given, **how | {"epochs": 2}))
+
+    monkeypatch.setenv("ZOO_CACHE", str(workplace / "cache"))  # such a judge is for no other test
+    monkeypatch.setattr("zoo.training.judges.trained_judge", hasty)
     result = search(kind, "random", data_for(kind, pixels, labels, folder), "made", trials=1)
     made = zoo.load(result.artifact)
     assert made.card["search"]["best"]["number"] == result.best.number and made.card["parity"]["passed"]

@@ -17,6 +17,7 @@ from PIL import Image
 
 import zoo
 from applications import fine_tune
+from support import forks
 from support.image_files import FILES, bmp, encode, picture
 from support.pictures import photo
 from support.places import KEPT, ROOT
@@ -31,6 +32,12 @@ from zoo.files import cache_folder
 from zoo.formats import verifying, writing
 from zoo.kinds.codes import Codes
 from zoo.kinds.images import decoding, exportable
+
+
+@pytest.fixture(autouse=True)
+def own_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gates load their own TensorFlow, as those of users do."""
+    monkeypatch.setattr(Gate, "__init__", forks.OWN)
 
 
 def unread() -> dict[str, bytes]:
@@ -91,11 +98,11 @@ def mixed(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_fine_tune_over_files_that_the_graph_does_not_read_ends(mixed: Path, workplace: Path) -> None:
+def test_a_fine_tune_over_files_that_the_graph_does_not_read_ends(tiny: str, mixed: Path, workplace: Path) -> None:
     """Before, the first of them ended the job after training; and the gate of `export` cropped what it had cropped."""
     kept = images(mixed).intake
     assert sum("not by the exported model alone" in note.reason for note in kept) == len(unread())
-    done = fine_tune(mixed, input_size=32, out="saved_models/mixed")
+    done = fine_tune(mixed, tiny, weights=None, out="saved_models/mixed")
     parity = json.loads((done.artifact / "card.json").read_text())["parity"]
     assert parity["passed"] and parity["files"] == 12 and parity["refused"] == []
     assert json.loads((done.artifact / "card.json").read_text())["input"]["crop"] < 1
@@ -110,7 +117,7 @@ def test_a_fine_tune_over_files_that_the_graph_does_not_read_ends(mixed: Path, w
         (mixed / "val" / name).mkdir()
     Image.new("RGB", (50, 40), "red").save(mixed / "val" / "red" / "only.tiff")
     with pytest.raises(InputError, match="reads no held-out image .1 TIFF."):
-        fine_tune(mixed, input_size=32)
+        fine_tune(mixed, tiny, weights=None)
     with pytest.raises(InputError, match="reads no held-out image .1 TIFF."):
         zoo.train("cnn", mixed, epochs=1)
 

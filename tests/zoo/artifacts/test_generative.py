@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ import pytest
 from PIL import Image
 
 import zoo
+from support import forks
 from zoo.artifacts import codes, latents
 from zoo.data import sequences, tables
 from zoo.errors import InputError
@@ -38,9 +37,7 @@ np.savez(sys.argv[2] + ".out.npz", **{key: np.asarray(value, "S") if value.dtype
 def alone(folder: Path, scratch: Path, steps: list[dict], **arrays: np.ndarray) -> dict[str, np.ndarray]:
     """What the signatures of a SavedModel say one after the other, asked by TensorFlow alone."""
     np.savez(scratch / "asked.npz", **arrays)
-    command = [sys.executable, "-I", "-c", ALONE, str(folder), str(scratch / "asked.npz"), json.dumps(steps)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    forks.run(ALONE, str(folder), str(scratch / "asked.npz"), json.dumps(steps))
     return dict(np.load(scratch / "asked.npz.out.npz"))
 
 
@@ -53,13 +50,15 @@ def waves(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sequences(frame, target="height", time="time", window=12),
         model={"latent_dim": 4, "units": 8},
         epochs=3,
+        false_alarms=0.1,
     )
     return trained.export(tmp_path_factory.mktemp("made") / "waves")
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    trained = zoo.train("dense_autoencoder", tables(table(200)), model={"latent_dim": 2, "units": (8,)}, epochs=3)
+    model = {"latent_dim": 2, "units": (8,)}
+    trained = zoo.train("dense_autoencoder", tables(table(200)), model=model, epochs=3, false_alarms=0.1)
     return trained.export(tmp_path_factory.mktemp("made") / "rows")
 
 
@@ -237,7 +236,10 @@ def test_a_served_generator_gives_png_files_and_knows_its_labels(conditional: Pa
 
 
 @pytest.mark.slow
-def test_a_generator_without_classes_takes_no_label(workplace: Path, pixels: np.ndarray) -> None:
+def test_a_generator_without_classes_takes_no_label(
+    workplace: Path, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.training.judges.has_judge", lambda data: False)  # it takes longer than all else
     data = zoo.data.arrays(pixels[..., None], np.arange(len(pixels)) % 2)
     trained = zoo.train("gan", data, model={"latent_dim": 8, "units": (16,)}, epochs=2)
     asked = zoo.load(trained.export("saved_models/plain"))
@@ -299,7 +301,8 @@ def test_sequences_of_different_lengths(workplace: Path) -> None:
     values = np.cumsum(rng.normal(size=(60, 9, 2)), axis=1).astype(np.float32)
     values[::3, 6:] = np.nan
     data = zoo.data.arrays(values, np.arange(60) % 2)
-    trained = zoo.train("sequence_autoencoder", data, model={"latent_dim": 3, "units": 8}, epochs=3)
+    model = {"latent_dim": 3, "units": 8}
+    trained = zoo.train("sequence_autoencoder", data, model=model, epochs=3, false_alarms=0.2)
     asked = zoo.load(trained.export("saved_models/walks"))
     short = asked.reconstruct(values[:1, :6])  # shorter than the longest one in training
     assert short.shape == (1, 9, 2) and np.isnan(short[0, 6:]).all() and np.isfinite(short[0, :6]).all()

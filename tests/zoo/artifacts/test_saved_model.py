@@ -32,6 +32,7 @@ def passengers(count: int = 240) -> pandas.DataFrame:
     return frame
 
 
+@pytest.mark.slow
 def test_a_table_with_missing_and_unseen_values(workplace: Path) -> None:
     trained = zoo.train("mlp", tables(passengers()), model={"units": (16,)}, learning_rate=5e-3)
     assert trained.evaluation.accuracy > 0.85 > trained.evaluation.baseline

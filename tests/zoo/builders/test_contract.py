@@ -121,6 +121,7 @@ def outputs(model: Any, batch: np.ndarray) -> np.ndarray:
 
 
 every_builder = pytest.mark.parametrize("name", BUILDERS)
+sizes = pytest.mark.parametrize("size", [pytest.param("default", marks=pytest.mark.slow), "tiny"])
 every_form = pytest.mark.parametrize("form", forms(), ids=lambda form: f"{form.name}-{'-'.join(form.axes)}")
 
 
@@ -211,7 +212,7 @@ def test_a_task_stands_for_its_activation_and_warns(name: str, task: str) -> Non
 
 
 @every_form
-@pytest.mark.parametrize("size", ["default", pytest.param("tiny", marks=pytest.mark.slow)])
+@sizes
 def test_ten_steps_lower_the_loss_on_a_fixed_batch(form: Form, size: str) -> None:
     import keras
 
@@ -237,7 +238,7 @@ def test_saved_and_loaded_it_gives_the_same(form: Form, size: str, tmp_path: Pat
 
 
 @every_form
-@pytest.mark.parametrize("size", ["default", "tiny"])
+@sizes
 def test_the_saved_model_gives_the_same_for_any_batch(form: Form, size: str, tmp_path: Path) -> None:
     import keras
 
@@ -346,7 +347,8 @@ def test_it_learns_masks_and_generates_under_jax() -> None:
     if os.environ.get("KERAS_BACKEND") == "jax":
         pytest.skip("this is the run under jax")
     files = [__file__, str(Path(__file__).with_name("test_composites.py"))]
-    chosen = "(lower_the_loss and not default) or padding_changes_nothing or images_from_a_seed"
+    learns = "(ten_steps and tiny and (gru or perceptron)) or test_steps_lower"
+    chosen = f"{learns} or padding_changes_nothing or images_from_a_seed"
     command = [sys.executable, "-m", "pytest", "-x", "-m", "not slow", "-k", chosen, "-p", "no:cacheprovider", *files]
     result = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"KERAS_BACKEND": "jax"}, capture_output=True, text=True, timeout=1800

@@ -132,7 +132,7 @@ def test_training_without_labels_and_for_anomalies(photos: Path, pixels: np.ndar
 def test_a_series_from_training_to_a_table_of_reconstructions(workplace: Path) -> None:
     time = np.arange(200)
     pandas.DataFrame({"time": time, "height": np.sin(time / 5)}).to_csv("waves.csv", index=False)
-    options = ("--window", 10, "--epochs", 3, "--set", "units=8", "--json")
+    options = ("--window", 10, "--epochs", 3, "--set", "units=8", "--false-alarms", 0.1, "--json")
     made = command("train", "sequence_autoencoder", "waves.csv", *options)
     assert made.returncode == 0, made.stderr
     done = command("reconstruct", "waves", "waves.csv")

@@ -110,9 +110,11 @@ def test_it_is_served_under_the_names_of_its_tensors(artifact: Path, table: Path
             by_grpc(request)
 
 
+@pytest.mark.slow
 def test_autoencoders_over_such_a_table(table: Path, workplace: Path) -> None:
     data = zoo.data.open(table, target="verdict")
-    trained = zoo.train("dense_autoencoder", data, model={"latent_dim": 2, "units": (8,)}, epochs=2)
+    model = {"latent_dim": 2, "units": (8,)}
+    trained = zoo.train("dense_autoencoder", data, model=model, epochs=2, false_alarms=0.2)
     found = zoo.load(trained.export("saved_models/odd"))
     assert found.card["tensors"]["class"] == "column_class" and len(found.anomalies(str(table))) == 80
 

@@ -186,9 +186,11 @@ def test_windows_that_do_not_vary() -> None:
     assert (promo == promo[0]).all() and promo[0] != 0
 
 
+@pytest.mark.slow
 def test_an_autoencoder_takes_windows_in_their_own_unit(tmp_path: Path) -> None:
     data = sequences(shops(), series="shop", target="sales", window=7, horizon=1)
-    trained = zoo.train("sequence_autoencoder", data, model={"latent_dim": 2, "units": 4}, epochs=1)
+    model = {"latent_dim": 2, "units": 4}
+    trained = zoo.train("sequence_autoencoder", data, model=model, epochs=1, false_alarms=0.2)
     assert trained.task.window == 21  # windows that share steps follow each other by turns
     artifact = zoo.load(trained.export(tmp_path / "strange"))
     assert len(artifact.anomalies(shops())) == 3 * 84 and "reconstruct" not in artifact.verbs

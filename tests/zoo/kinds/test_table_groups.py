@@ -72,6 +72,7 @@ def test_a_column_with_something_else_among_dates_is_none_of_dates(odd: str) -> 
     assert tables(frame).input["dates"] == ["day"]
 
 
+@pytest.mark.slow
 def test_a_model_of_dates_texts_and_written_numbers_takes_rows_as_they_are_written(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     frame = visits()
