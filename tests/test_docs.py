@@ -13,7 +13,18 @@ import pytest
 from support.pages import PAGES, README, anchors, blocks, links, reading
 from support.places import ROOT
 
-SLOW = {"README", "data", "exporting", "fine-tuning", "generative", "house", "predicting", "searching", "segmentation"}
+SLOW = {
+    "README",
+    "data",
+    "exporting",
+    "fine-tuning",
+    "generative",
+    "house",
+    "keras-tuner",
+    "predicting",
+    "searching",
+    "segmentation",
+}
 SLOW |= {"serving", "training"}
 LINES = 150  # of the README
 IDS = [page.stem for page in PAGES]

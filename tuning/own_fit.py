@@ -60,18 +60,24 @@ class FitRecorder:
         calls: arguments of each call of `fit`, by position and by name.
     """
 
+    given: dict[str, Any]
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]]
+    _model: keras.Model
+    arrays: Examples
+    changed: bool
+
     def __init__(self, model: keras.Model, inputs: np.ndarray, targets: np.ndarray) -> None:
         given = {"validation_data": (inputs, targets), "epochs": _Epochs(1), "callbacks": [], "verbose": 0}
-        own = {"_model": model, "_arrays": (inputs, targets), "given": given, "calls": [], "_changed": False}
+        own = {"_model": model, "arrays": (inputs, targets), "given": given, "calls": [], "changed": False}
         vars(self).update(own)
 
     def __getattr__(self, name: str) -> Any:
         if name in ("compile", "load_weights", "set_weights", "train_on_batch"):
-            vars(self)["_changed"] = True
+            vars(self)["changed"] = True
         return getattr(self._model, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        vars(self)["_changed"] = True
+        vars(self)["changed"] = True
         setattr(self._model, name, value)
 
     def fit(self, *args: Any, **how: Any) -> Any:
@@ -83,11 +89,11 @@ class FitRecorder:
 
     def settings(self) -> dict[str, Any]:
         """``batch_size`` and ``epochs`` if the fit sets nothing else, for the loop; else ``{"fit": True}``."""
-        if len(self.calls) != 1 or self._changed:
+        if len(self.calls) != 1 or self.changed:
             return {"fit": True}
         args, how = self.calls[0]
         names = dict(zip(("x", "y"), args, strict=False)) | how
-        usual = {"x": self._arrays[0], "y": self._arrays[1]} | self.given
+        usual = {"x": self.arrays[0], "y": self.arrays[1]} | self.given
         chosen = {name: names.pop(name) for name in ("batch_size", "epochs") if name in names}
         if names.pop("shuffle", True) is not True or names.keys() != usual.keys() - {"epochs"}:
             return {"fit": True}

@@ -80,7 +80,7 @@ def test_a_model_that_is_not_compiled_is_trained_as_ours(digits: zoo.data.Data, 
 
     problem = BuilderTrials(HyperModelBuilder(plain), digits, epochs=2)
     settings = problem.build.space(keras_tuner.HyperParameters())
-    assert settings["training"] == {} and problem._completed(settings["training"]).optimizer == "adam"
+    assert settings["training"] == {} and problem.completed(settings["training"]).optimizer == "adam"
     assert problem.run(settings, states=tmp_path / "states").score > 0.2
 
 
@@ -157,7 +157,7 @@ def test_epochs_may_be_tuned_and_a_step_of_ones_own_is_used(digits: zoo.data.Dat
 
     problem = BuilderTrials(HyperModelBuilder(stepping), digits, epochs=2)
     settings = problem.build.space(keras_tuner.HyperParameters())
-    network, _, _ = problem._train(settings, 0, tmp_path / "states", None, None, lambda *_: None)
+    network, _ = problem._train(settings, 0, tmp_path / "states", None, None, lambda *_: None)
     assert float(network.layers[-1].steps) > 0
 
 

@@ -321,3 +321,16 @@ def test_a_name_that_no_graph_takes_leaves_nothing_behind() -> None:
         later = keras.layers.Dense(1, name="later")
         later.build((None, 2))
         assert later.kernel.path == "later/kernel"
+
+
+@pytest.mark.parametrize("changing", [keras.layers.RandomFlip, lambda: keras.layers.RandomTranslation(0.2, 0.2)])
+def test_random_layers_inside_change_nothing_outside_of_training(
+    changing: Callable[[], keras.layers.Layer], pixels: np.ndarray, labels: np.ndarray, tmp_path: Path
+) -> None:
+    def augmenting(input_shape: tuple[int, ...], num_classes: int) -> keras.Model:
+        inside = [changing(), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+        return keras.Sequential([keras.Input(input_shape), *inside, keras.layers.Dense(num_classes, "softmax")])
+
+    trained = zoo.train(augmenting, zoo.data.arrays(pixels, labels), epochs=1)
+    trained.export(tmp_path / "made")
+    assert zoo.load(tmp_path / "made").card["parity"]["passed"]
