@@ -1,6 +1,6 @@
 """Trials per minute of a search, against plain Keras Tuner: same space, seed, epochs, data and split, in one run.
 
-python benchmarks/tune_vs_keras_tuner.py [--photos FOLDER] [--trials N] [--repeats N]
+python benchmarks/tune_vs_keras_tuner.py [--photos FOLDER] [--trials N] [--repeats N] [--only WORDS]
 
 Five searches: every trial has another architecture (perceptrons on digits); trials differ in how they train alone; the
 same two as functions `build_model(hp)` that both take; heads of a pretrained backbone on embeddings of FOLDER, cached
@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--photos", default="../shared/data/ants_bees", help="train/ and val/ of one folder a class")
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", default="", help="words in the names of the searches to run")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = {"digits": _digits(), "photos": arguments.photos}
@@ -92,7 +93,7 @@ def main() -> None:
             cases.append(("heads of a backbone", "fine_tune", fine_tune, rows["photos"]))
         else:
             print(f"{arguments.photos} is not there: no heads are measured")
-        found = {name: _case(name, *case, arguments, Path(folder)) for name, *case in cases}
+        found = {name: _case(name, *case, arguments, Path(folder)) for name, *case in cases if arguments.only in name}
     print(json.dumps(found))
 
 

@@ -34,11 +34,17 @@ class WorkerPool:
         self.count, self.run, self.file = count, run, run / "job.pickle"
         self.threads = threads or max(1, (os.cpu_count() or 1) // count)
         try:
-            self.file.write_bytes(pickle.dumps(job))
+            content = pickle.dumps(job)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise InputError(
                 f"workers can't be given this: {error}; name data by path, and a space as FILE.py:function"
             ) from error
+        program = getattr(sys.modules["__main__"], "__file__", None) if b"__main__" in content else ""
+        if program is None:
+            raise InputError(
+                "workers load what they are given: expected its class or function in a file, not a notebook"
+            )
+        self.file.write_bytes(pickle.dumps((program, content)))
         self.until: float | None = None
         self.processes: dict[str, subprocess.Popen] = {}
         self.deaths: dict[str, int] = {}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import runpy
 import sys
 import threading
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ def main(job: str, threads: str, until: str | None = None) -> None:
     """Run the trials of a search on this machine.
 
     Args:
-        job: file with the pickled arguments of `work`.
+        job: file with the program that they are of, if there is one, and the pickled arguments of `work`.
         threads: number of threads for TensorFlow.
         until: of `time.time`, when a running trial ends; None for no end.
     """
@@ -31,7 +33,13 @@ def main(job: str, threads: str, until: str | None = None) -> None:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     import zoo.builders.layers  # noqa: F401 - registers the layers of pickled data and models
 
-    work(**pickle.loads(Path(job).read_bytes()), until=None if until is None else float(until))
+    program, content = pickle.loads(Path(job).read_bytes())
+    if program:  # it defines what the job names; run as by multiprocessing, so that its main part does not run
+        sys.path.insert(0, str(Path(program).resolve().parent))
+        module = types.ModuleType("__mp_main__")
+        vars(module).update(runpy.run_path(program, run_name=module.__name__))
+        sys.modules["__main__"] = sys.modules[module.__name__] = module
+    work(**pickle.loads(content), until=None if until is None else float(until))
 
 
 def _end_with(parent: int) -> None:

@@ -148,10 +148,10 @@ def digits() -> zoo.data.Data:
 
 
 def digits_in_colour() -> zoo.data.Data:
-    """200 digits of 32 x 32 pixels, 3 channels."""
+    """100 digits of 32 x 32 pixels, 3 channels."""
     bunch = load_digits()
-    pictures = np.kron((bunch.images[:200] * 15).astype(np.uint8), np.ones((4, 4), np.uint8))
-    return zoo.data.arrays(np.stack([pictures] * 3, axis=-1), bunch.target[:200])
+    pictures = np.kron((bunch.images[:100] * 15).astype(np.uint8), np.ones((4, 4), np.uint8))
+    return zoo.data.arrays(np.stack([pictures] * 3, axis=-1), bunch.target[:100])
 
 
 def fashion() -> zoo.data.Data:

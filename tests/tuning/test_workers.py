@@ -228,3 +228,32 @@ def test_two_workers_find_what_one_finds(workplace: Path) -> None:
         sorted(row["units"] + row["number"] for row in trials_table(f"artifacts/{name}")) for name in ("one", "two")
     )
     assert one == two
+
+
+MAIN = """
+import keras
+import keras_tuner
+import numpy as np
+import tuning
+from zoo.data import arrays
+
+class Mine(keras_tuner.HyperModel):
+    def build(self, hp):
+        hidden = keras.layers.Dense(hp.Int("units", 8, 64, 8), "relu")
+        model = keras.Sequential([hidden, keras.layers.Dense(3, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+if __name__ == "__main__":
+    targets = np.arange(300) % 3
+    data = arrays(np.random.default_rng(0).normal(size=(300, 6)).astype("float32"), targets)
+    print("DONE", len(tuning.search(data, Mine(), trials=3, epochs=2, workers=2, folds=2, out="made").trials))
+"""
+
+
+@pytest.mark.slow
+def test_workers_load_what_the_program_itself_defines(workplace: Path) -> None:
+    Path("mine.py").write_text(MAIN, encoding="utf-8")
+    env = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run([sys.executable, "mine.py"], env=env, capture_output=True, text=True, timeout=300)
+    assert done.stdout.endswith("DONE 4\n"), done.stderr
