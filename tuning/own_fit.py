@@ -29,17 +29,18 @@ def targets_for(model: keras.Model, targets: np.ndarray) -> np.ndarray:
 
     Args:
         model: compiled.
-        targets: positions of classes, int (examples,), or numbers (examples, ...).
+        targets: positions of classes, int, one axis less than the outputs; or labels or numbers, of their shape.
 
     Returns:
-        one-hot rows for positions, unless the loss takes these; float32 (examples, 1) for a single output.
+        one-hot rows for positions, unless the loss takes these, float32 (examples, 1) for a single output; labels and
+        numbers as float32.
     """
-    if targets.dtype.kind not in "iu":
-        return targets
-    width, loss = model.output_shape[-1], model.loss
-    name = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")
+    rank, width, loss = len(model.output_shape), model.output_shape[-1], model.loss
+    if targets.dtype.kind not in "iu" or targets.ndim == rank:
+        return targets.astype(np.float32)
     if width == 1:
         return targets[..., None].astype(np.float32)
+    name = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")
     return targets if name.lower().startswith("sparse") else np.eye(width, dtype=np.float32)[targets]
 
 
@@ -134,7 +135,7 @@ def fit(
         deadline: of `time.monotonic`; the epoch in which it passes does not count.
 
     Raises:
-        JobError: a weight is no longer finite.
+        JobError: the fit fails, or a weight is no longer finite.
     """
     if checkpoint.path.is_file():
         trained = network()
@@ -151,6 +152,9 @@ def fit(
         fit(hp, model, inputs_for(examples[0]), targets_for(model, examples[1]), **given)
     except _OutOfTime:
         complete = False
+    except Exception as error:  # whatever a user's own fit raises
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise JobError(f"the model's own fit fails: {reason}; mend it") from error
     best = watch.restore(complete)
     if reason := broken_weights(model.variables):
         raise JobError(f"{reason}; lower the learning rate, or clip gradients")

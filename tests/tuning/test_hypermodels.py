@@ -27,7 +27,7 @@ from tuning.builder_trials import BuilderTrials
 from tuning.hypermodels import HyperModelBuilder
 from tuning.output_layers import answering
 from zoo import InputError
-from zoo.errors import Notice
+from zoo.errors import JobError, Notice
 from zoo.serving.model_manager import ModelManager
 
 
@@ -238,6 +238,55 @@ def several_inputs(hp: keras_tuner.HyperParameters) -> keras.Model:
 
 def nothing(hp: keras_tuner.HyperParameters) -> Any:
     hp.Int("n", 1, 2)
+
+
+def numbers(hp: keras_tuner.HyperParameters) -> keras.Model:
+    model = keras.Sequential([layers.Dense(hp.Choice("units", [8, 16]), "relu"), layers.Dense(2)])
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+
+def labels(hp: keras_tuner.HyperParameters) -> keras.Model:
+    model = keras.Sequential([layers.Dense(hp.Choice("units", [8, 16]), "relu"), layers.Dense(3)])
+    model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True), metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.usefixtures("unexported")
+@pytest.mark.filterwarnings("ignore::zoo.errors.Notice")
+@pytest.mark.parametrize(
+    ("build", "loss", "scores"), [(numbers, "mse", {"val_loss", "val_mae"}), (labels, "log_loss", {"val_accuracy"})]
+)
+def test_numbers_and_several_labels_are_targets_too(
+    build: Callable[..., Any], loss: str, scores: set[str], tmp_path: Path
+) -> None:
+    class InOrder(keras_tuner.HyperModel):
+        def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+            return build(hp)
+
+        def fit(self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+            return model.fit(*args, shuffle=False, **kwargs)
+
+    x = np.random.default_rng(0).normal(size=(200, 6)).astype("float32")
+    given = {"task": "multi_label"} if build is labels else {}
+    data = zoo.data.arrays(x, (x[:, :3] > 0).astype("int64") if given else x[:, :2] * 30 + 100, **given)
+    found = {}
+    for name, model in (("loop", build), ("own", InOrder())):
+        what = {"trials": 1, "epochs": 8, "objective": "val_loss", "out": tmp_path / name}
+        found[name] = tuning.search(data, model, **what)
+        assert found[name].objective == loss
+        assert found[name].default.curve[-1]["val_loss"] < found[name].default.curve[0]["val_loss"]
+    assert scores <= set(found["own"].default.curve[0])
+
+
+class Failing(models.Tuned):
+    def fit(self, hp: keras_tuner.HyperParameters, model: keras.Model, x: Any, y: Any, **kwargs: Any) -> Any:
+        return model.fit(x, y[:, :3] if len(y) > 32 else y, shuffle=False, **kwargs)
+
+
+def test_a_fit_that_fails_in_training_is_told_in_one_line(digits: zoo.data.Data, tmp_path: Path) -> None:
+    with pytest.warns(Notice), pytest.raises(JobError, match="the model's own fit fails: ValueError: Arguments"):
+        tuning.search(digits, Failing(), trials=2, epochs=1, out=tmp_path / "out")
 
 
 class Broken(models.Tuned):
