@@ -105,10 +105,8 @@ class HyperModelBuilder:
         """Settings of a trial: the values that the model draws, and how it is trained."""
         random.seed(self.seed)  # as before each trial: its network has the weights that this one has
         model = self._built(hp)
-        after, training = random.getstate(), self._training(model)
+        after, training, fit = random.getstate(), self._training(model), self._fit(hp, model)
         values = {name: value for name, value in hp.values.items() if not name.startswith("tuner/")}
-        fit = self._fit(hp, model)
-        values |= {name: value for name, value in hp.values.items() if not name.startswith("tuner/")}
         own = "fit" in fit or (model.compiled and not training)
         training = {"fit": True} if own else training | fit
         self._latest = None if own else (values, model, after)
@@ -194,8 +192,10 @@ class HyperModelBuilder:
         loss = model.loss
         if isinstance(loss, list | tuple | dict) and len(loss) == 1:
             (loss,) = loss.values() if isinstance(loss, dict) else loss
-        if not isinstance(loss, str | keras.losses.Loss | None) and keras.losses.get(loss.__name__) is loss:
+        if inspect.isfunction(loss) and vars(keras.losses).get(loss.__name__) is loss:
             loss = loss.__name__
+        if not isinstance(loss, str | keras.losses.Loss):
+            return {}
         if type(model).train_step is not keras.Model.train_step and (
             ends_in_logits(model) or is_sequences(model) or model.output_shape[-1] == 1
         ):
@@ -203,15 +203,16 @@ class HyperModelBuilder:
         if ends_in_logits(model):  # `answering` adds what turns them into probabilities
             loss = type(loss).from_config(loss.get_config() | {"from_logits": False})
         try:
-            weights = model.get_compile_config().get("loss_weights")
+            weights = (model.get_compile_config() or {}).get("loss_weights")
             optimizer = optimizer_config(model.optimizer)
-        except InputError:
+        except Exception:  # what can't be told in a configuration is taken as it is
             return {}
         return {} if weights else {"optimizer": optimizer, "loss": loss}
 
     def _fit(self, hp: HyperParameters, model: keras.Model) -> dict[str, Any]:
         """What a `HyperModel.fit` of one's own sets; ``{"fit": True}`` if that is more than the loop takes."""
         import keras_tuner
+        from keras_tuner.errors import FailedTrialError
 
         from tuning.own_fit import FitRecorder, inputs_for, targets_for
 
@@ -225,6 +226,8 @@ class HyperModelBuilder:
         recorder = FitRecorder(model, *given)
         try:
             self.model.fit(hp, recorder, *given, **recorder.given)
+        except FailedTrialError:
+            raise
         except Exception as error:  # whatever a user's own fit does with its arrays
             if not recorder.calls:
                 raise InputError(

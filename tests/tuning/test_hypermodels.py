@@ -173,8 +173,17 @@ def averaging(hp: keras_tuner.HyperParameters) -> keras.Model:
     return model
 
 
+def functional(hp: keras_tuner.HyperParameters) -> keras.Model:
+    def squared(y_true: Any, y_pred: Any) -> Any:
+        return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+    model = keras.Sequential([layers.Dense(hp.Choice("n", [4, 8]), "relu"), layers.Dense(2, "softmax")])
+    model.compile("adam", squared, metrics=[lambda y_true, y_pred: keras.ops.mean(y_pred)])
+    return model
+
+
 @pytest.mark.usefixtures("unexported")
-@pytest.mark.parametrize("model", [weighted, averaging])
+@pytest.mark.parametrize("model", [weighted, averaging, functional])
 def test_what_the_loop_has_not_is_trained_by_keras(
     model: Callable[..., Any], cancer: zoo.data.Data, tmp_path: Path
 ) -> None:
