@@ -65,6 +65,7 @@ class HyperModelBuilder:
 
     Attributes:
         examples: prepared inputs and targets that a `fit` of one's own is tried on; None until they are known.
+        positions: whether targets are positions of classes.
     """
 
     def __init__(self, model: Callable[..., keras.Model] | HyperModel, seed: int = 0) -> None:
@@ -72,8 +73,9 @@ class HyperModelBuilder:
         self.build = model.build if callable(getattr(model, "build", None)) else model
         self.__name__ = getattr(model, "__name__", None) or type(model).__name__
         self.examples: tuple[np.ndarray, np.ndarray] | None = None
+        self.positions = True
         self.output, self.given = "softmax", dict[str, Any]()
-        self._told = False
+        self._warned = False
         self._latest: tuple[dict[str, Any], keras.Model, Any] | None = None
 
     def __call__(
@@ -110,8 +112,8 @@ class HyperModelBuilder:
         own = "fit" in fit or (model.compiled and not training)
         training = {"fit": True} if own else training | fit
         self._latest = None if own else (values, model, after)
-        if own and not self._told:
-            self._told = True
+        if own and not self._warned:
+            self._warned = True
             warnings.warn(
                 f"{self.__name__}: trials are trained by their own fit, as the training loop here does not do all that "
                 "it does; one that is cut begins anew",
@@ -145,7 +147,9 @@ class HyperModelBuilder:
         network = lambda: answering(model, self.given["num_outputs"], self.output)  # noqa: E731 - after the training
         how = {"epochs": epochs, "checkpoint": checkpoint, "on_epoch": on_epoch, "deadline": deadline}
         examples = split.train if split.positions is None else tuple(each[split.positions] for each in split.train)
-        return own_fit.fit(fit, hp, model, network, examples, split.validation, seed=self.seed, **how)
+        return own_fit.fit(
+            fit, hp, model, network, examples, split.validation, positions=self.positions, seed=self.seed, **how
+        )
 
     def _of_values(self, values: Mapping[str, Any]) -> keras.Model:
         from keras_tuner import HyperParameters
@@ -205,7 +209,7 @@ class HyperModelBuilder:
         try:
             weights = (model.get_compile_config() or {}).get("loss_weights")
             optimizer = optimizer_config(model.optimizer)
-        except Exception:  # what can't be told in a configuration is taken as it is
+        except Exception:  # what no configuration holds is taken as it is
             return {}
         return {} if weights else {"optimizer": optimizer, "loss": loss}
 
@@ -222,7 +226,7 @@ class HyperModelBuilder:
         if self.examples is None or not model.compiled:
             return {"fit": True}
         inputs, targets = (each[:ROWS] for each in self.examples)
-        given = inputs_for(inputs), targets_for(model, targets)
+        given = inputs_for(inputs), targets_for(model, targets, self.positions)
         recorder = FitRecorder(model, *given)
         try:
             self.model.fit(hp, recorder, *given, **recorder.given)

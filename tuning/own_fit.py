@@ -24,19 +24,20 @@ def inputs_for(inputs: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(inputs), np.float32(0), inputs) if inputs.ndim == 3 else inputs
 
 
-def targets_for(model: keras.Model, targets: np.ndarray) -> np.ndarray:
+def targets_for(model: keras.Model, targets: np.ndarray, positions: bool) -> np.ndarray:
     """Targets as the loss that a model is compiled with takes them.
 
     Args:
         model: compiled.
         targets: positions of classes, int, one axis less than the outputs; or labels or numbers, of their shape.
+        positions: whether targets are positions, as `Task.positions` says.
 
     Returns:
         one-hot rows for positions, unless the loss takes these, float32 (examples, 1) for a single output; labels and
         numbers as float32.
     """
-    rank, width, loss = len(model.output_shape), model.output_shape[-1], model.loss
-    if targets.dtype.kind not in "iu" or targets.ndim == rank:
+    width, loss = model.output_shape[-1], model.loss
+    if not positions:
         return targets.astype(np.float32)
     if width == 1:
         return targets[..., None].astype(np.float32)
@@ -113,6 +114,7 @@ def fit(
     examples: Examples,
     validation: Examples | None,
     *,
+    positions: bool,
     epochs: int,
     seed: int,
     checkpoint: Checkpoint,
@@ -128,6 +130,7 @@ def fit(
         network: makes the network that answers, with the weights of `model`.
         examples: prepared inputs and targets to learn from.
         validation: likewise, that choose the epoch.
+        positions: whether targets are positions of classes.
         epochs: at most, unless the fit sets them itself.
         seed: of everything random.
         checkpoint: of the trained network. A training that was cut begins anew.
@@ -146,10 +149,10 @@ def fit(
     watch = _Watch(model, epochs, on_epoch, deadline)
     given = {"epochs": epochs, "callbacks": [watch], "verbose": 0}
     if validation is not None:
-        given["validation_data"] = (inputs_for(validation[0]), targets_for(model, validation[1]))
+        given["validation_data"] = (inputs_for(validation[0]), targets_for(model, validation[1], positions))
     complete = True
     try:
-        fit(hp, model, inputs_for(examples[0]), targets_for(model, examples[1]), **given)
+        fit(hp, model, inputs_for(examples[0]), targets_for(model, examples[1], positions), **given)
     except _OutOfTime:
         complete = False
     except Exception as error:  # whatever a user's own fit raises
@@ -192,7 +195,7 @@ class _Watch(keras.callbacks.Callback):
         self.tell(len(self.rows), self.epochs, row.get("val_loss", row.get("loss", float("nan"))))
 
     def restore(self, complete: bool) -> int:
-        """Set the best weights, and return their epoch; those of the end where no epoch was told of."""
+        """Set the best weights, and return their epoch; those of the end where no epoch was reported."""
         if self.rows or not complete:
             self.trained.set_weights(self.weights)
         return self.best

@@ -61,6 +61,7 @@ class Search:
         self.declares = None  # what tells Keras Tuner the space, if it is not the space itself
         if isinstance(model, HyperModelBuilder):
             self.declares, model.examples = model.declare, self.problem.inner_splits[0].train
+            model.positions = self.problem.task.positions
         hp = keras_tuner.HyperParameters()
         name = getattr(self.space, "__name__", "the space")
         try:

@@ -62,13 +62,13 @@ class Forked:
         request = json.dumps([code, arguments, os.getcwd(), dict(os.environ)])
         self._client.sendall(f"{request}\n".encode())
         self.stdin, self._stderr = open(given, "w"), open(taken)  # noqa: SIM115
-        self._told = self._client.makefile()
-        self._pid = int(self._told.readline())
+        self._answers = self._client.makefile()
+        self._pid = int(self._answers.readline())
 
     def poll(self) -> int | None:
         """How it ended; None while it runs."""
         if self.returncode is None and select.select([self._client], [], [], 0)[0]:
-            self.returncode = int(self._told.readline())
+            self.returncode = int(self._answers.readline())
         return self.returncode
 
     def kill(self) -> None:
@@ -84,10 +84,10 @@ class Forked:
             self.stdin.close()
         errors = self._stderr.read()
         if self.returncode is None:
-            self.returncode = int(self._told.readline())
+            self.returncode = int(self._answers.readline())
         self._stdout.seek(0)
         said = self._stdout.read()
-        for each in (self._stdout, self._stderr, self._told, self._client):
+        for each in (self._stdout, self._stderr, self._answers, self._client):
             each.close()
         return said, errors
 

@@ -6,8 +6,12 @@ import csv
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from support.places import ROOT
 from tuning.results import SearchResult
@@ -34,6 +38,22 @@ if __name__ == "__main__":
 
 class Cut(BaseException):
     """Stands for a kill between two of the search's steps."""
+
+
+@contextmanager
+def cut(trials: type, at: int = 3) -> Iterator[None]:
+    """A search in this block ends with its trial number `at`, the default configuration counted, before it runs."""
+    real, calls = trials.run, [0]
+
+    def run(*given: Any, **named: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == at:
+            raise Cut
+        return real(*given, **named)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Cut):
+        patch.setattr(trials, "run", run)
+        yield
 
 
 def trial_rows(result: SearchResult) -> list[tuple[Any, ...]]:

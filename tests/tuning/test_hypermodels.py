@@ -21,7 +21,7 @@ import zoo
 from support import hypermodels as models
 from support.pictures import b64, encoded
 from support.programs import command
-from support.searches import Cut, trial_rows
+from support.searches import cut, trial_rows
 from support.servers import served
 from tuning.builder_trials import BuilderTrials
 from tuning.hypermodels import HyperModelBuilder
@@ -385,26 +385,15 @@ def test_each_that_people_write_becomes_a_served_artifact(name: str, workplace: 
 @pytest.mark.filterwarnings("ignore::zoo.errors.Notice")
 @pytest.mark.parametrize("name", ["dense", "tuned", "noisy", "refusing"])
 @pytest.mark.parametrize("method", ["random", "hyperband"])
-def test_each_goes_on_after_a_cut_to_what_it_finds_without(
-    name: str, method: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_goes_on_after_a_cut_to_what_it_finds_without(name: str, method: str, workplace: Path) -> None:
     model, data = PEOPLE[name]
     given = {"trials": 4, "epochs": 3, "method": method, "out": "made"}
-    whole = tuning.search(data(workplace), model, run="whole", **given)
-    real, calls = BuilderTrials.run, [0]
-
-    def cut(*arguments: Any, **named: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == 3:
-            raise Cut
-        return real(*arguments, **named)
-
-    with monkeypatch.context() as patch, pytest.raises(Cut):
-        patch.setattr(BuilderTrials, "run", cut)
+    uncut = tuning.search(data(workplace), model, run="uncut", **given)
+    with cut(BuilderTrials):
         tuning.search(data(workplace), model, run="cut", **given)
     again = tuning.search(data(workplace), model, run="cut", **given)
-    assert trial_rows(again) == trial_rows(whole)
-    assert again.held_out == whole.held_out
+    assert trial_rows(again) == trial_rows(uncut)
+    assert again.held_out == uncut.held_out
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 
 import tuning
 import zoo
-from support.searches import Cut, trial_rows
+from support.searches import cut, trial_rows
 from tuning.backbone_trials import BackboneTrials
 from tuning.builder_trials import BuilderTrials
 from zoo.data import Data, arrays
@@ -72,17 +72,7 @@ def test_every_kind_goes_on_after_a_cut_to_what_it_finds_without(
     whole = search(kind, method, data, "whole")
     assert [trial.status for trial in whole.trials] == ["completed"] * len(whole.trials)
     assert len(whole.trials) == {"hyperband": 7}.get(method, 4)
-    place, calls = BackboneTrials if kind == "fine_tune" else BuilderTrials, [0]
-    real = place.run
-
-    def cut(*given: Any, **named: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == 3:
-            raise Cut
-        return real(*given, **named)
-
-    with monkeypatch.context() as patch, pytest.raises(Cut):
-        patch.setattr(place, "run", cut)
+    with cut(BackboneTrials if kind == "fine_tune" else BuilderTrials):
         search(kind, method, data, "cut")
     again = search(kind, method, data, "cut")
     assert trial_rows(again) == trial_rows(whole)
