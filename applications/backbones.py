@@ -34,6 +34,7 @@ __all__ = [
     "WeightsUnavailable",
     "available",
     "backbone",
+    "block_ends",
     "cut",
     "find",
     "preprocess",
@@ -154,17 +155,22 @@ def cut(model: keras.Model, name: str, blocks: int) -> str:
     Raises:
         InputError: there are not as many blocks that a single tensor leads to.
     """
+    ends = block_ends(model, name)
+    if not 1 <= blocks < len(ends):
+        raise InputError(f"{name}: expected 1 to {len(ends) - 1} last blocks, received {blocks}")
+    return ends[-1 - blocks]
+
+
+def block_ends(model: keras.Model, name: str) -> list[str]:
+    """Layers of a backbone that end a block and lead to all later ones, from the stem on; arguments as for `cut`."""
     import keras
 
     pattern = re.compile(find(name).blocks)
-    ends = [
+    return [
         operation.name
         for operation in _bottlenecks(model)
         if isinstance(operation, keras.layers.Layer) and pattern.fullmatch(operation.name)
     ]
-    if not 1 <= blocks < len(ends):
-        raise InputError(f"{name}: expected 1 to {len(ends) - 1} last blocks, received {blocks}")
-    return ends[-1 - blocks]
 
 
 def split(model: keras.Model, layer_name: str) -> tuple[keras.Model, keras.Model]:

@@ -12,7 +12,7 @@ lite variants (no squeeze-and-excitation, ReLU6, stem and head not scaled) are t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -84,28 +84,56 @@ class Operations(Protocol):
     def pool(self, x: Any) -> Any:
         """Mean over height and width."""
 
+    def peak(self, x: Any) -> Any:
+        """Maximum over height and width."""
+
+    def join(self, tensors: Sequence[Any]) -> Any:
+        """The values of all tensors (batch, width), one after the other."""
+
     def classify(self, x: Any, dropout: float, name: str) -> Any:
         """Dropout, then the 1,000 ImageNet classes as probabilities."""
 
 
-def network(ops: Operations, pixels: Any, variant: Variant, include_top: bool) -> Any:
-    """Embedding of `pixels` (or class probabilities with `include_top`), in the tensors of `ops`."""
+def network(ops: Operations, pixels: Any, variant: Variant, include_top: bool, depths: bool = False) -> Any:
+    """Embedding of `pixels` (or class probabilities with `include_top`), in the tensors of `ops`.
+
+    With `depths`, the means and then the maxima of the output of each block follow the embedding; see
+    `applications.depths`.
+    """
     x = ops.rescale(pixels)
     x = ops.convolution(x, 32, 3, 2, "stem")
     x = ops.relu6(ops.normalize(x, "stem_norm"), "stem_relu")
-    index, width = 0, 32
+    width, ends = 32, []
+    for index, block in enumerate(_blocks(variant)):
+        x = _block(ops, x, block.stage, width, block.filters, block.stride, f"block{index}")
+        width = block.filters
+        ends.append(x)
+    x = ops.convolution(x, EMBEDDING_WIDTH, 1, 1, "head")
+    x = ops.relu6(ops.normalize(x, "head_norm"), "head_relu")
+    x = ops.pool(x)
+    if depths:
+        return ops.join([x, *map(ops.pool, ends), *map(ops.peak, ends)])
+    return ops.classify(x, variant.dropout, "predictions") if include_top else x
+
+
+def block_widths(name: str) -> tuple[int, ...]:
+    """Channels of the output of each block of a variant, from the first block on."""
+    return tuple(block.filters for block in _blocks(VARIANTS[name]))
+
+
+class _Block(NamedTuple):
+    stage: Stage
+    filters: int
+    stride: int
+
+
+def _blocks(variant: Variant) -> Iterator[_Block]:
     for number, stage in enumerate(STAGES):
         filters = _scaled_filters(stage.filters, variant.width)
         # The first and the last stage are not deepened (the lite rule).
         ends = number in (0, len(STAGES) - 1)
         for repeat in range(stage.repeats if ends else math.ceil(stage.repeats * variant.depth)):
-            stride = stage.stride if repeat == 0 else 1
-            x = _block(ops, x, stage, width, filters, stride, f"block{index}")
-            index, width = index + 1, filters
-    x = ops.convolution(x, EMBEDDING_WIDTH, 1, 1, "head")
-    x = ops.relu6(ops.normalize(x, "head_norm"), "head_relu")
-    x = ops.pool(x)
-    return ops.classify(x, variant.dropout, "predictions") if include_top else x
+            yield _Block(stage, filters, stage.stride if repeat == 0 else 1)
 
 
 def _block(ops: Operations, x: Any, stage: Stage, width: int, filters: int, stride: int, name: str) -> Any:
@@ -231,23 +259,31 @@ class _KerasOperations:
     def pool(self, x: Any) -> Any:
         return self.layers.GlobalAveragePooling2D(name="embedding")(x)
 
+    def peak(self, x: Any) -> Any:
+        raise NotImplementedError("`applications.depths` pools the blocks of a Keras model")
+
+    def join(self, tensors: Sequence[Any]) -> Any:
+        raise NotImplementedError("`applications.depths` pools the blocks of a Keras model")
+
     def classify(self, x: Any, dropout: float, name: str) -> Any:
         x = self.layers.Dropout(dropout, name=f"{name}_dropout")(x)
         return self.layers.Dense(1000, activation="softmax", name=name)(x)
 
 
-def openvino_model(name: str, arrays: Mapping[str, Mapping[str, np.ndarray]], input_size: int) -> openvino.Model:
+def openvino_model(
+    name: str, arrays: Mapping[str, Mapping[str, np.ndarray]], input_size: int, *, depths: bool = False
+) -> openvino.Model:
     """The same network with the weights `arrays`, for OpenVINO.
 
     Input: uint8 (batch, input_size, input_size, 3), pixels 0-255.
-    Output: float32 (batch, 1280), the embedding.
+    Output: float32 (batch, 1280), the embedding; with `depths` (batch, width), as `network` has them.
     """
     import openvino
     from openvino import opset13
 
     pixels = opset13.parameter([-1, input_size, input_size, 3], np.uint8, name="pixels")
     ops = _OpenVINOOperations(arrays)
-    return openvino.Model([network(ops, pixels, VARIANTS[name], include_top=False)], [pixels], name)
+    return openvino.Model([network(ops, pixels, VARIANTS[name], False, depths)], [pixels], name)
 
 
 class _OpenVINOOperations:
@@ -286,6 +322,12 @@ class _OpenVINOOperations:
 
     def pool(self, x: Any) -> Any:
         return self.ops.reduce_mean(x, np.array([2, 3]), False)
+
+    def peak(self, x: Any) -> Any:
+        return self.ops.reduce_max(x, np.array([2, 3]), False)
+
+    def join(self, tensors: Sequence[Any]) -> Any:
+        return self.ops.concat(list(tensors), 1)
 
     def classify(self, x: Any, dropout: float, name: str) -> Any:
         raise NotImplementedError("embeddings only")

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from applications import efficientnet_lite, weights
+from applications import depths, efficientnet_lite, weights
 from applications.embedding_cache import EmbeddingCache
 from zoo import progress
 from zoo.artifacts import checksums, runtimes
-from zoo.builders.loading import last_layer
+from zoo.builders.loading import embedding_of
 from zoo.errors import Notice
 from zoo.files import cache_folder, digest
 from zoo.kinds.images import decoding
@@ -52,6 +52,7 @@ class Extractor:
         crop: share of the centre square to crop to, in (0, 1].
         seed: of random weights.
         bits: that the samples of 16-bit grey images have.
+        every_depth: whether the outputs of all blocks follow the embedding; see `applications.depths`.
     """
 
     backbone: str
@@ -60,6 +61,7 @@ class Extractor:
     crop: float
     seed: int = 0
     bits: int = 16
+    every_depth: bool = False
 
     @cached_property
     def key(self) -> str:
@@ -70,6 +72,7 @@ class Extractor:
             origin = f"seed {self.seed}" if self.weights is None else digest(self.weights)
         parts = [self.backbone, origin, self.input_size, self.crop, decoding.VERSION]
         parts += [self.bits] if self.bits < 16 else []
+        parts += ["every depth"] if self.every_depth else []
         return f"{self.backbone}-{sha256(repr(parts).encode()).hexdigest()[:16]}"
 
     @property
@@ -85,7 +88,7 @@ class Extractor:
 
         if self.weights is not None and Path(self.weights).suffix == ".keras":  # an artifact, without its head
             model = keras.models.load_model(self.weights, safe_mode=True)
-            return keras.Model(model.inputs[0], last_layer(model).input, name=self.backbone)
+            return keras.Model(model.inputs[0], embedding_of(model), name=self.backbone)
         if self.weights is None:
             keras.utils.set_random_seed(self.seed)
         is_available, how = available(self.backbone, self.input_size)
@@ -94,19 +97,39 @@ class Extractor:
         with contextlib.redirect_stdout(io.StringIO()):  # Keras prints its downloads there
             return backbone(self.backbone, weights=self.weights, input_size=self.input_size)
 
+    @cached_property
+    def depths(self) -> depths.Depths:
+        """The widths of what this extractor computes."""
+        if self._built_in:
+            known = depths.of_built_in(self.backbone)
+        else:
+            known = depths.of_model(self.keras_model, self.backbone)
+        return known if self.every_depth else depths.Depths(known.embedding)
+
+    @cached_property
+    def _network(self) -> keras.Model:
+        """The backbone with all that this extractor computes as its output."""
+        if not self.every_depth:
+            return self.keras_model
+        import keras
+
+        parts = depths.tensors(self.keras_model, self.backbone, depths.ALL)
+        return keras.Model(self.keras_model.inputs[0], depths.joined(parts), name=self.backbone)
+
     def runtime(self, count: int) -> runtimes.Runtime:
         """The fastest exact runtime for `count` images."""
         if self._built_in and self.weights == "imagenet":
             arrays = weights.arrays(self.backbone)
-            model = efficientnet_lite.openvino_model(self.backbone, arrays, self.input_size)
+            size, every = self.input_size, self.every_depth
+            model = efficientnet_lite.openvino_model(self.backbone, arrays, size, depths=every)
             return runtimes.openvino_runtime(model)
         path = cache_folder("openvino") / f"{self.key}.xml"
         files = path, path.with_suffix(".bin")
         converted = checksums.sealed(*files)
         if count < CONVERT_FROM and not converted:
-            return runtimes.keras_runtime(self.keras_model)
+            return runtimes.keras_runtime(self._network)
         if not converted:
-            runtimes.convert(self.keras_model, path)
+            runtimes.convert(self._network, path)
             checksums.seal(*files)
         return runtimes.openvino_runtime(path)
 

@@ -9,18 +9,18 @@ from hashlib import sha256
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from applications import linear_heads
+from applications import known, linear_heads
 from applications.backbones import find
-from applications.features import Extractor, embed
+from applications.depths import GROUPS, LAST
+from applications.features import Extractor
 from applications.pixels import encoded
+from applications.reading import Job, embed_data, embeddings_of, extractor_of, input_kind, without_trained_on
 from zoo.artifacts import artifact
 from zoo.artifacts.gate import Gate, check_readable
-from zoo.artifacts.predictor import Predictor
 from zoo.artifacts.predictor import outputs as outputs_of
 from zoo.artifacts.provenance import UNKNOWN
 from zoo.data.dataset import Data
@@ -29,14 +29,13 @@ from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
 from zoo.files import locked, remove_run, run_folder
-from zoo.kinds.class_folders import Example
-from zoo.kinds.images import decoding, masks
-from zoo.kinds.images.kind import Images
-from zoo.kinds.images.reading import images
+from zoo.kinds.images import masks
 from zoo.kinds.images.reading import masks as read_masks
 from zoo.kinds.recognising import open as open_data
 from zoo.progress import Stopwatch
 from zoo.settings import integer, suggestion
+from zoo.tasks import thresholds
+from zoo.tasks.known import SIMILARITY
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Exam
 
@@ -84,14 +83,19 @@ def fine_tune(
     unfreeze: int | None = None,
     learning_rate: float | None = None,
     augment: Sequence[str] = ("flip", "crop"),
+    class_weights: bool = False,
+    unknown: float = known.SHARE,
     report: Callable[[Any, Data, Sequence[str]], None] | None = None,
 ) -> FineTuned:
     """Fine-tune a pretrained image model on a folder and export it.
 
     Every image goes through the frozen backbone once, and a logistic regression, of numbers a ridge regression, is
-    fitted on the embeddings (``quick``). ``balanced`` trains the last blocks too, and exports them if the log loss, of
-    numbers the squared error, of an inner split of the training part falls by more than one standard error and its
-    accuracy or R² does not fall. ``max`` exports the better of both by that split.
+    fitted on the features of its last layer, or of all depths where these are better in cross-validation (``quick``).
+    The model also says whether it knows what an image is of: whether it resembles training images.
+
+    ``balanced`` trains the last blocks too, and exports them if the log loss, of numbers the squared error, of an inner
+    split of the training part falls by more than one standard error and its accuracy or R² does not fall. ``max``
+    exports the better of both by that split.
 
     Of images beside masks, a U-Net learns the class of each pixel from the feature maps of the frozen backbone; see
     `applications.segmentation.pretrained_unet`.
@@ -113,6 +117,8 @@ def fine_tune(
         unfreeze: number of the last blocks to train; the backbone's table has the default.
         learning_rate: for the last blocks, at its peak; 1e-4 by default, beside masks 3e-3.
         augment: for the last blocks: any of flip, vflip, crop, zoom, color, hue, randaugment, mixup.
+        class_weights: whether rare classes are found as often as frequent ones, at the cost of these.
+        unknown: share of images like those of training that may be called unknown, in (0, 1).
         report: called with the scores before the export, and again if the scores of the exported model differ.
 
     Raises:
@@ -120,6 +126,7 @@ def fine_tune(
     """
     if effort not in EFFORTS:
         raise InputError(f"expected effort to be one of {', '.join(EFFORTS)}, received {effort!r}")
+    thresholds.check_rate(unknown, "unknown")
     watch = Stopwatch()
     seed = integer("seed", seed)
     job = Job(watch, seed, [])
@@ -134,6 +141,7 @@ def fine_tune(
             data = read_masks(source, seed=seed)
     if isinstance(data, Data) and data.task.pixelwise:
         given = {"effort": effort != "quick", "start": start is not None, "unfreeze": unfreeze is not None}
+        given["class_weights"] = class_weights
         if used := [name for name, is_given in given.items() if is_given]:
             raise InputError(f"{source}: beside masks the backbone stays frozen; leave out {', '.join(used)}")
         from applications import segmentation
@@ -146,18 +154,24 @@ def fine_tune(
     learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
     with watch.stage("read"):
         parent = None if start is None else artifact.load(start, "predict")
-        extractor = extractor_of(backbone, weights, input_size, parent, seed)
+        extractor = replace(extractor_of(backbone, weights, input_size, parent, seed), every_depth=True)
         recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
     # The import of scikit-learn takes over a second, while the embeddings are computed.
     threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True).start()
     data, extractor, vectors = embed_data(data, extractor, job)
     check_readable(data, seed)
     if parent is not None:
-        data = _without_trained_on(data, parent, job)
+        data = without_trained_on(data, parent, job)
     with watch.stage("head"):
         rows = embeddings_of(data.train, vectors)
         targets, scale = data.task.learnt(data.source, data.train.targets, rows, np.arange(len(rows)))
-        head = linear_heads.head_of(data.task, rows, targets, seed, units=data.train.together)
+        how = {"units": data.train.together, "depths": extractor.depths, "class_weights": class_weights}
+        head = linear_heads.head_of(data.task, rows, targets, seed, **how)
+        parts, strata = extractor.depths.parts(head.group), data.task.inner_strata(data.train.targets)
+        what = (rows[:, : sum(parts)], parts, strata, data.train.together)
+        memory = known.remember(*what, unknown, seed)
+    if head.group != LAST:
+        job.notes.append(f"the head takes {GROUPS[head.group]}: better in cross-validation than the last layer alone")
     if not head.folds:
         job.notes.append(
             "too few images, or too few of a class, for cross-validation: the head's strength is the default one"
@@ -166,9 +180,11 @@ def fine_tune(
         counts = np.bincount(data.train.targets)
         job.notes.append(
             f"classes are weighted: the largest has {counts.max()} training images, the smallest {counts.min()}; "
-            "probabilities are those of classes as frequent as there"
+            f"probabilities are those of classes {'of equal frequency' if class_weights else 'as frequent as there'}"
         )
-    with locked(_run_folder(out, data, extractor, effort, recipe)) as run:
+    elif class_weights:
+        raise InputError(f"{data.source}: class weights are for classes of different frequency; leave them out here")
+    with locked(_run_folder(out, data, extractor, effort, recipe, class_weights, unknown)) as run:
         data.save(run)
         if parent is not None:
             before = [*sorted(parent.trained_on()), *([UNKNOWN] if parent.doubt else [])]
@@ -177,7 +193,10 @@ def fine_tune(
         model = None
         if effort != "quick":
             model = _unfreeze(data, extractor, head, rows, targets, recipe, effort, job)
-            model = model and in_unit(data.task, model, scale)
+            if model is not None:
+                from applications.assembling import in_unit
+
+                model = in_unit(data.task, model, scale)
         with watch.stage("score"):
             held_out = embeddings_of(data.held_out, vectors)
             baselines = linear_heads.baselines(data.task, rows, data.train.targets, held_out)
@@ -185,20 +204,29 @@ def fine_tune(
             outputs = outputs if scale is None else scale.restored(outputs, held_out)
             if model is not None:
                 baselines["a linear head on the frozen backbone"] = outputs
-                outputs = _scores(model, data.held_out, extractor)
-            evaluation, findings = evaluate(data, outputs, baselines, head.weighted, seed)
+                outputs, memory = _scores(model, data.held_out, extractor), None
+            elif head.temperature != 1:
+                job.notes.append(_calibration(data.task, head, held_out, data.held_out.targets, outputs))
+            task = data.fitted_task if memory is None else replace(data.fitted_task, known_from=memory.limit)
+            answers = data.task.named(outputs)
+            answers |= {} if memory is None else {SIMILARITY: memory.similarities(held_out)}
+            evaluation, findings = evaluate(data, task, answers, baselines, head.weighted, seed)
         if report:
             report(evaluation, data, (*map(str, findings), *job.notes))
         # The gate comes first, so that its process imports TensorFlow at the same time as this one.
         with watch.stage("export"), Gate() as gate:
-            from applications.unfreezing import classifier
+            from applications.assembling import classifier, in_unit, with_known
 
             shipped = in_unit(data.task, classifier(extractor, head), scale) if model is None else model
+            shipped = with_known(task, shipped, memory)
             card = _card(data, extractor, head, recipe, effort, model is not None)
             card |= {"start": None if parent is None else str(parent.folder), "notes": job.notes}
             card["findings"] = [str(finding) for finding in findings]
-            task = data.fitted_task
-            what = (shipped, data, task, card, task.named(outputs), evaluation)
+            card["known"] = None if memory is None else {"photos": len(memory.positions), "unknown": unknown}
+            if memory is not None:
+                names = [data.train.names[at] for at in memory.positions]
+                (run / known.NAMES).write_text("\n".join(names) + "\n", encoding="utf-8", errors="surrogateescape")
+            what = (shipped, data, task, card, answers, evaluation)
             path, final = artifact.publish(*what, out=out, run=run, gate=gate, seed=seed)
         if final != evaluation and report:
             report(final, data, ("scored again with the exported model, whose answers differ from the first ones",))
@@ -206,67 +234,36 @@ def fine_tune(
         return FineTuned(path, final, data, tuple(job.notes), watch.seconds, findings)
 
 
-@dataclass(frozen=True)
-class Job:
-    """A run, which its steps add to.
-
-    Attributes:
-        watch: seconds of each stage.
-        seed: of everything random.
-        notes: decisions of the run, in words.
-    """
-
-    watch: Stopwatch
-    seed: int
-    notes: list[str]
-
-
 def evaluate(
-    data: Data, outputs: np.ndarray, baselines: dict[str, np.ndarray], weighted: bool, seed: int
+    data: Data, task: Task, outputs: Any, baselines: dict[str, np.ndarray], weighted: bool, seed: int
 ) -> tuple[Any, tuple[Finding, ...]]:
     """Scores on the held-out part beside those of simple models, and the problems that they show.
 
     Args:
         data: has the targets.
-        outputs: what the model says, float32 (examples, classes).
+        task: of the model.
+        outputs: of the model, float32 (examples, classes), or several by name.
         baselines: what simple models say, by name.
         weighted: whether rare classes were given more weight.
         seed: of the bootstrap.
     """
-    task, part = data.fitted_task, "test" if data.test is not None else "validation"
-    named = {name: task.named(each) for name, each in baselines.items()}
+    part = "test" if data.test is not None else "validation"
+    named = {name: {task.outputs[0]: each} for name, each in baselines.items()}
     what = {"weighted": weighted or None, "seed": seed}
     exam = Exam(part, data.held_out.targets, task.named(outputs), data.held_out.digests, named, **what)
     evaluation = task.evaluate(exam)
     return evaluation, task.findings(exam, evaluation)
 
 
-def extractor_of(
-    backbone: str, weights: str | Path | None, input_size: int | None, parent: Predictor | None, seed: int
-) -> Extractor:
-    """The extractor for these arguments of `fine_tune`; `parent` is the artifact to start from.
-
-    Raises:
-        InputError: the backbone is unknown, or does not take the size.
-    """
-    if parent is not None:
-        card = parent.card
-        if "backbone" not in card:
-            raise InputError(f"{parent.folder}: expected an artifact of a fine-tune, which names its backbone")
-        size = card["input"]["size"][0]
-        if input_size not in (None, size):
-            raise InputError(f"{parent.folder} takes {size} pixels; input size {input_size} can't be set for it")
-        return Extractor(card["backbone"], parent.folder / "model.keras", size, card["input"]["crop"], seed)
-    row = find(backbone)
-    size = input_size or row.input_size
-    if size < row.least_input_size:
-        raise InputError(f"{backbone}: expected an input size of at least {row.least_input_size}, received {size}")
-    if weights not in ("imagenet", None) and not Path(weights).is_file():
-        hint = suggestion(weights, ("imagenet", "random"))
-        raise InputError(
-            f"expected weights to be imagenet, random (None in Python) or a file, received {str(weights)!r}{hint}"
-        )
-    return Extractor(backbone, weights, size, row.crop, seed)
+def _calibration(
+    task: Task, head: linear_heads.Head, held_out: np.ndarray, targets: np.ndarray, outputs: np.ndarray
+) -> str:
+    """What the temperature of a head changes on the held-out part, in words."""
+    errors = [task.calibration_error(targets, task.named(each)) for each in (head.plain().outputs(held_out), outputs)]
+    return (
+        f"logits are divided by {head.temperature:.2f}, as cross-validation on training images says; on the held-out "
+        f"part the expected calibration error is {errors[1]:.3f}, and {errors[0]:.3f} without"
+    )
 
 
 def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment: tuple[str, ...], seed: int) -> Recipe:
@@ -285,119 +282,14 @@ def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment
     return Recipe(blocks, epochs, rate, augment, seed)
 
 
-def embed_data(
-    data: Data | str | Path, extractor: Extractor, job: Job
-) -> tuple[Data, Extractor, dict[str, np.ndarray]]:
-    """The data without images that can't be decoded, the extractor with its crop, and the embeddings by digest."""
-    vectors: dict[str, np.ndarray] = {}
-    chosen: list[Extractor | None] = [None]
-
-    def embed_all(examples: Sequence[Example]) -> dict[str, str]:
-        train_labels = {label for each in examples if each.split in (None, "train") for label in each.labels}
-        all_labels = {label for each in examples for label in each.labels}
-        if all_labels - train_labels:
-            raise InputError(
-                f"{data}: no training image has the label {min(all_labels - train_labels)!r}, which is held out"
-            )
-        chosen[0] = chosen[0] or _with_crop(extractor, [each for each in examples if each.split in (None, "train")])
-        with job.watch.stage("embed"):
-            embeddings, failures = embed(examples, chosen[0])
-        vectors.update(embeddings)
-        return failures
-
-    def embed_again(data: Data) -> None:
-        if failures := embed_all(_examples(data)):
-            name, reason = next(iter(failures.items()))
-            raise InputError(f"{data.source}: {name} can no longer be decoded: {reason}; read the folder again")
-
-    if isinstance(data, Data):
-        data = encoded(data)
-        if data.task.pixelwise:
-            raise InputError(
-                f"{data.source}: a head learns classes or numbers of whole images; for masks search {data.task.builder}"
-            )
-        extractor = replace(extractor, bits=data.kind.bits)
-        embed_again(data)
-    else:
-        with job.watch.stage("read"):
-            data = images(data, seed=job.seed, verify=embed_all)
-        # The split is known now, and held-out images must not influence the crop.
-        crop = _with_crop(extractor, [each for each in _examples(data) if each.split == "train"])
-        if crop != chosen[0]:
-            chosen[0] = crop
-            embed_again(data)
-    data.check_classes()
-    left_out = sum(note.action == "left out" for note in data.intake)
-    if left_out:
-        job.notes.append(f"{left_out} left out of the folder: see intake.csv")
-    return data, chosen[0], vectors
-
-
-def _examples(data: Data) -> list[Example]:
-    """All images of `data`, each with its part."""
-    return [
-        Example(path, name, (), split, digest=digest)
-        for split, part in data.parts.items()
-        for path, name, digest in zip(part.inputs, part.names, part.digests, strict=True)
-    ]
-
-
-def _without_trained_on(data: Data, parent: Predictor, job: Job) -> Data:
-    """The data without held-out images that `parent` was trained on."""
-    trained_on, start = parent.trained_on(), parent.folder
-    if parent.doubt:
-        job.notes.append(f"held-out images that {start} was trained on can't be left out: {parent.doubt}")
-    part = data.held_out
-    unseen = np.array([digest not in trained_on for digest in part.digests])
-    if unseen.all():
-        return data
-    if not unseen.any():
-        raise InputError(f"{data.source}: {start} was trained on every held-out image; hold out others, or start anew")
-    job.notes.append(f"{int((~unseen).sum())} held-out images left out: {start} was trained on them")
-    held_out = part.chosen(np.flatnonzero(unseen))
-    return replace(data, test=held_out) if data.test is not None else replace(data, validation=held_out)
-
-
-def _with_crop(extractor: Extractor, examples: Sequence[Example]) -> Extractor:
-    """The extractor, without a crop if the images are small: a crop would lose pixels, and enlarging adds none."""
-    if isinstance(extractor.weights, Path) and extractor.weights.suffix == ".keras":
-        return extractor  # with the crop of the artifact
-    spread = examples[:: max(1, len(examples) // 64)]
-    sides = [min(probe.width, probe.height) for probe in (decoding.probe(example.path) for example in spread)]
-    return replace(extractor, crop=1.0) if sides and median(sides) < extractor.input_size else extractor
-
-
-def embeddings_of(part: Part, vectors: dict[str, np.ndarray]) -> np.ndarray:
-    """Embeddings of the examples in `part`, float32 (examples, width), from `vectors` by digest."""
-    return np.stack([vectors[digest] for digest in part.digests])
-
-
-def _run_folder(out: Path, data: Data, extractor: Extractor, effort: str, recipe: Recipe) -> Path:
+def _run_folder(out: Path, data: Data, extractor: Extractor, *what: Any) -> Path:
     """The folder of this run. The same work has the same folder, so that a crashed run continues there."""
-    identity = sha256(repr([data.fingerprint, extractor.key, effort, recipe]).encode()).hexdigest()[:10]
+    identity = sha256(repr([data.fingerprint, extractor.key, *what]).encode()).hexdigest()[:10]
     return run_folder(out, identity)
 
 
 def _scores(model: keras.Model, part: Part, extractor: Extractor) -> np.ndarray:
     return outputs_of(model, part.inputs, input_kind(extractor))
-
-
-def in_unit(task: Task, network: keras.Model, scale: Any) -> keras.Model:
-    """The model that answers in the unit of the targets.
-
-    Args:
-        task: of the targets.
-        network: from pixels to what is learnt.
-        scale: as `task.learnt` returns it.
-    """
-    return network if scale is None else task.inference_model(network, None, scale)
-
-
-def input_kind(extractor: Extractor, data: Data | None = None) -> Images:
-    """The kind of input that `extractor` takes; with how the numbers of `data` are written."""
-    spellings = () if data is None else data.kind.spellings
-    size = (extractor.input_size, extractor.input_size)
-    return Images(size, extractor.crop, spellings=spellings, bits=extractor.bits)
 
 
 def _unfreeze(
@@ -416,7 +308,7 @@ def _unfreeze(
         data: has the task.
         extractor: has the backbone.
         head: fitted on the training part.
-        rows: embeddings of the training part.
+        rows: features of the training part, of all depths.
         targets: of the training part, as the head learns them.
         recipe: of the training.
         effort: as `fine_tune` takes it.
@@ -430,14 +322,23 @@ def _unfreeze(
     if not outer.any() or (strata[~outer].sum(axis=0) == 0).any():
         job.notes.append("the last blocks stay frozen: too few training images for an inner split")
         return None
+    units, embeddings = data.train.together, rows[:, : extractor.depths.embedding]
+
+    def begin(some: np.ndarray, fitted: linear_heads.Head) -> linear_heads.Head:
+        """The head of the last layer, with which training begins."""
+        if fitted.group == LAST:
+            return fitted
+        return linear_heads.head_of(task, embeddings[some], targets[some], job.seed, units=units[some])
+
     with job.watch.stage("views"):
-        unfrozen = Unfrozen(extractor, head, data.train.inputs, linear_heads.dense(task, targets), recipe)
+        start = begin(np.ones(len(rows), bool), head)
+        unfrozen = Unfrozen(extractor, start, data.train.inputs, linear_heads.dense(task, targets), recipe)
     job.notes.append(unfrozen.note)
     with job.watch.stage("unfreeze"):
-        units = data.train.together
-        inner_head = linear_heads.head_of(task, rows[~outer], targets[~outer], job.seed, units=units[~outer])
+        how = {"units": units[~outer], "depths": extractor.depths}
+        inner_head = linear_heads.head_of(task, rows[~outer], targets[~outer], job.seed, **how)
         before = inner_head.outputs(rows[outer])
-        history, after = unfrozen.choose(inner_head, np.flatnonzero(~outer), np.flatnonzero(outer))
+        history, after = unfrozen.choose(begin(~outer, inner_head), np.flatnonzero(~outer), np.flatnonzero(outer))
         answers = [task.named(each) for each in (before, after)]
         gain, error = gains(*(task.losses(targets[outer], each) for each in answers))
         scores = [task.quality.score(task, targets[outer], each) for each in answers]
@@ -448,7 +349,7 @@ def _unfreeze(
             f"(epoch {history.best_epoch}): "
             + ("shipped, trained so on all training images" if keep else "the frozen backbone is shipped")
         )
-        return unfrozen.train(head, history.best_epoch) if keep else None
+        return unfrozen.train(start, history.best_epoch) if keep else None
 
 
 def _card(
@@ -461,6 +362,6 @@ def _card(
         "input": input_kind(extractor, data).to_card(),
         "seed": extractor.seed,
         "effort": effort,
-        "head": {"strength": head.strength, "folds": head.folds, "weighted": head.weighted},
+        "head": {name: getattr(head, name) for name in ("group", "strength", "temperature", "folds", "weighted")},
         "unfrozen": asdict(recipe) if unfrozen else None,
     }

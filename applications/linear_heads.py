@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from applications import choosing
+from applications.depths import LAST, Depths
 from zoo.evaluation.baselines import most_near, neighbours
-from zoo.evaluation.measures import binary_cross_entropy, cross_entropy
+from zoo.evaluation.calibration import temperature
 from zoo.tasks.task import Task
 
-# Inverse strengths of the L2 penalty on standardised embeddings: cross-validation chooses within this range for 10 to
-# 10,000 images.
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-RIDGE_STRENGTHS = tuple(10.0**power for power in np.arange(-5, 1.5, 0.5))  # of a ridge regression, which fits faster
 DEFAULT_STRENGTH = 1e-2  # of either, where there are too few examples to choose by
 ACTIVATIONS = ("softmax", "sigmoid", "linear")
 IMBALANCE = 1.5  # ratio of the largest to the smallest class above which classes are weighted
@@ -26,11 +22,13 @@ class Head:
     """A linear layer from raw embeddings to probabilities or numbers; standardisation is folded into it.
 
     Attributes:
-        kernel: float32 (width, outputs). bias: float32 (outputs,).
+        kernel: float32 (width, outputs), for the first `width` features of an embedding. bias: float32 (outputs,).
         activation: ``softmax``, ``sigmoid`` for multi-label, or ``linear`` for numbers.
         strength: inverse of the L2 penalty.
         weighted: whether rare classes had more weight in the fit.
-        folds: of the cross-validation that chose the strength; 0 if there are too few examples for it.
+        folds: of the cross-validation that chose features and strength; 0 if there are too few examples for it.
+        group: of features that it takes, a name in `applications.depths.GROUPS`.
+        temperature: the number by which the logits are divided; it is part of kernel and bias.
     """
 
     kernel: np.ndarray
@@ -39,10 +37,20 @@ class Head:
     strength: float
     weighted: bool
     folds: int
+    group: str = LAST
+    temperature: float = 1.0
+
+    def plain(self) -> Head:
+        """The head without its temperature."""
+        return replace(self, kernel=self.kernel * self.temperature, bias=self.bias * self.temperature, temperature=1.0)
 
     def outputs(self, embeddings: np.ndarray) -> np.ndarray:
-        """Probabilities, or numbers as they were fitted: float32 (batch, outputs) from float32 (batch, width)."""
-        logits = embeddings @ self.kernel + self.bias
+        """Probabilities, or numbers as they were fitted: float32 (batch, outputs).
+
+        Args:
+            embeddings: float32 (batch, width), with the features of the head, and maybe more behind them.
+        """
+        logits = embeddings[:, : len(self.kernel)] @ self.kernel + self.bias
         if self.activation == "linear":
             return logits
         if self.activation == "sigmoid":
@@ -91,6 +99,8 @@ def head_of(
     strength: float | None = None,
     *,
     units: np.ndarray | None = None,
+    depths: Depths | None = None,
+    class_weights: bool = False,
 ) -> Head:
     """The head for a task: `fit` for classes, `fit_ridge` for numbers.
 
@@ -101,10 +111,13 @@ def head_of(
         seed: of the folds.
         strength: inverse of the L2 penalty; chosen if None.
         units: as `fit` takes them.
+        depths: as `fit` takes them.
+        class_weights: as `fit` takes them.
     """
+    how = {"units": units, "depths": depths}
     if activation_of(task) == "linear":
-        return fit_ridge(embeddings, targets, seed, strength, units=units)
-    return fit(embeddings, targets, seed, len(task.names), strength, units=units)
+        return fit_ridge(embeddings, targets, seed, strength, **how)
+    return fit(embeddings, targets, seed, len(task.names), strength, **how, class_weights=class_weights)
 
 
 def fit_ridge(
@@ -114,8 +127,9 @@ def fit_ridge(
     strength: float | None = None,
     *,
     units: np.ndarray | None = None,
+    depths: Depths | None = None,
 ) -> Head:
-    """Fit a ridge regression on standardised embeddings, its strength chosen by the squared error of five folds.
+    """Fit a ridge regression on standardised embeddings, features and strength chosen by the squared error of folds.
 
     Args:
         embeddings: float32 (examples, width).
@@ -123,26 +137,25 @@ def fit_ridge(
         seed: of the folds.
         strength: inverse of the L2 penalty; chosen if None.
         units: as `fit` takes them.
+        depths: as `fit` takes them.
 
     Source: Hoerl and Kennard 1970, "Ridge Regression: Biased Estimation for Nonorthogonal Problems".
     """
-    from sklearn.linear_model import Ridge, RidgeCV
-    from sklearn.model_selection import GroupKFold
+    from sklearn.linear_model import Ridge
 
     units = np.arange(len(targets)) if units is None else units
-    folds = min(5, len(np.unique(units)))
+    depths = depths or Depths(embeddings.shape[1])
+    folds = min(choosing.FOLDS, len(np.unique(units)))
     folds = folds if folds > 1 and strength is None else 0
-    mean, deviation = middle_of(embeddings)
-    rows = (embeddings - mean) / deviation
+    group = LAST
     if folds:
-        splits = list(GroupKFold(folds, shuffle=True, random_state=seed).split(rows, groups=units))
-        choice = RidgeCV(1 / np.array(RIDGE_STRENGTHS), cv=splits, scoring="neg_mean_squared_error")
-        strength = float(1 / choice.fit(rows, targets).alpha_)
+        group, strength = choosing.choose_ridge(embeddings, targets, depths=depths, units=units, folds=folds, seed=seed)
     strength = DEFAULT_STRENGTH if strength is None else strength
+    rows, mean, deviation = _standardised(embeddings, depths, group)
     fitted = Ridge(1 / strength).fit(rows, targets)
     kernel = np.atleast_2d(fitted.coef_).T / deviation[:, None]
     bias = np.atleast_1d(fitted.intercept_) - mean @ kernel
-    return Head(kernel.astype(np.float32), bias.astype(np.float32), "linear", strength, False, folds)
+    return Head(kernel.astype(np.float32), bias.astype(np.float32), "linear", strength, False, folds, group)
 
 
 def fit(
@@ -153,11 +166,13 @@ def fit(
     strength: float | None = None,
     *,
     units: np.ndarray | None = None,
+    depths: Depths | None = None,
+    class_weights: bool = False,
 ) -> Head:
-    """Fit a logistic regression on standardised embeddings, its strength chosen by stratified cross-validation.
+    """Fit a logistic regression on standardised embeddings, its features and strength chosen by cross-validation.
 
-    It is multinomial for one label an example, and one against the rest for several. Of the strengths whose log loss
-    is within one standard error of the best, the strongest penalty is taken (Breiman et al. 1984, section 3.4.3).
+    It is multinomial for one label an example, and one against the rest for several. Its logits are divided by a
+    temperature that the folds of the cross-validation set, so that its probabilities are calibrated.
 
     If rare classes have more weight in the fit, the bias is corrected for it afterwards: the probabilities are those
     of classes as frequent as in the training part.
@@ -167,51 +182,46 @@ def fit(
         targets: int64 (examples,), or (examples, classes) of 0 and 1.
         seed: of the folds.
         num_classes: width of the output; every class has an example.
-        strength: inverse of the L2 penalty; chosen if None.
+        strength: inverse of the L2 penalty; chosen if None, with the features.
         units: int64 (examples,), as in `zoo.data.Part.together`: examples with equal values, copies and groups, are in
             one fold. None if no examples belong together.
+        depths: widths of the features of each depth; None for those of the last layer alone.
+        class_weights: whether the probabilities are those of classes that are all equally frequent, so that rare ones
+            are found more often.
 
     Source: for the bias, Elkan 2001, "The Foundations of Cost-Sensitive Learning", theorem 2; Saerens, Latinne and
         Decaestecker 2002, "Adjusting the Outputs of a Classifier to New a Priori Probabilities", equation 2.4.
     """
     units = np.arange(len(targets)) if units is None else units
+    depths = depths or Depths(embeddings.shape[1])
     several = targets.ndim == 2
     counts = targets.sum(axis=0) if several else np.bincount(targets, minlength=num_classes)
     weighted = bool(counts.max() > IMBALANCE * counts.min()) and not several
-    folds = min(5, _fewest_units(targets if several else np.eye(num_classes)[targets], units, several))
+    folds = min(choosing.FOLDS, _fewest_units(targets if several else np.eye(num_classes)[targets], units, several))
     folds = folds if folds > 1 and strength is None else 0
-    if strength is None:
-        strength = _choose(embeddings, targets, units, folds, weighted, several, seed) if folds else DEFAULT_STRENGTH
-    fitted = estimator(several, strength, weighted)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a label that every example has; a note of the intake says so
-        fitted.fit(embeddings, targets)
-    kernel, bias = _folded(fitted, several)
-    if weighted:
-        bias = (bias + np.log(counts / counts.sum())).astype(np.float32)
-    return Head(kernel, bias, "sigmoid" if several else "softmax", strength, weighted, folds)
+    group, heat = LAST, 1.0
+    if folds:
+        how = {"depths": depths, "units": units, "folds": folds, "weighted": weighted, "seed": seed}
+        choice = choosing.choose(embeddings, targets, num_classes, **how)
+        group, strength = choice.group, choice.strength
+        heat = temperature(choice.logits, targets[choice.positions])
+    strength = DEFAULT_STRENGTH if strength is None else strength
+    rows, mean, deviation = _standardised(embeddings, depths, group)
+    axes, turn = choosing.turned(rows)
+    kernel, bias = choosing.Regressions(targets, num_classes, weighted, choosing.PRECISE).fit(axes, strength)
+    kernel = (kernel if turn is None else turn @ kernel) / deviation[:, None]
+    bias = bias - mean @ kernel
+    if weighted and class_weights:
+        bias = bias - np.log(counts / counts.sum())
+    kernel, bias = ((each / heat).astype(np.float32) for each in (kernel, bias))
+    return Head(kernel, bias, "sigmoid" if several else "softmax", strength, weighted, folds, group, heat)
 
 
-def middle_of(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of embeddings (examples, width) to standardise by, float64 (width,).
-
-    A deviation is at least a tenth of the mean one: what hardly varies here may vary elsewhere.
-    """
-    deviation = embeddings.std(axis=0, dtype=np.float64)
-    least = 0.1 * deviation.mean() or 1.0  # 1 where all embeddings are the same
-    return embeddings.mean(axis=0, dtype=np.float64), np.maximum(deviation, least)
-
-
-def estimator(several: bool, strength: float, weighted: bool) -> Any:
-    """The unfitted scikit-learn pipeline that `fit` uses."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.multiclass import OneVsRestClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    weights = "balanced" if weighted else None
-    regression = LogisticRegression(C=strength, class_weight=weights, max_iter=5000, tol=1e-6)
-    return make_pipeline(StandardScaler(), OneVsRestClassifier(regression) if several else regression)
+def _standardised(embeddings: np.ndarray, depths: Depths, group: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The features of a group, standardised, float32, and the mean and the deviation of each."""
+    rows = embeddings[:, : depths.groups[group]]
+    mean, deviation = choosing.middle_of(rows, depths.parts(group))
+    return ((rows - mean) / deviation).astype(np.float32), mean, deviation
 
 
 def _fewest_units(hot: np.ndarray, units: np.ndarray, several: bool) -> int:
@@ -219,75 +229,3 @@ def _fewest_units(hot: np.ndarray, units: np.ndarray, several: bool) -> int:
     if several:
         return min(len(np.unique(units[label == each])) for label in hot.T for each in (0, 1))
     return min(len(np.unique(units[label == 1])) for label in hot.T if label.any())
-
-
-def _choose(
-    embeddings: np.ndarray,
-    targets: np.ndarray,
-    units: np.ndarray,
-    folds: int,
-    weighted: bool,
-    several: bool,
-    seed: int,
-) -> float:
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
-
-    loss = binary_cross_entropy if several else cross_entropy
-    plain, grouped = (KFold, GroupKFold) if several else (StratifiedKFold, StratifiedGroupKFold)
-    alone = len(np.unique(units)) == len(units)
-    splitter = (plain if alone else grouped)(folds, shuffle=True, random_state=seed)
-    losses = np.zeros((len(STRENGTHS), folds))
-    for fold, (inner, outer) in enumerate(splitter.split(embeddings, targets, None if alone else units)):
-        # All strengths share the scaling of a fold, which is fitted on its training side.
-        scaler, _ = estimator(several, 1.0, weighted)
-        train, score = scaler.fit_transform(embeddings[inner]), scaler.transform(embeddings[outer])
-        for row, strength in enumerate(STRENGTHS):
-            model = estimator(several, strength, weighted)[-1]
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)
-                # This precision is enough for the choice; the final fit converges.
-                (model.estimator if several else model).set_params(tol=1e-3)
-                probabilities = model.fit(train, targets[inner]).predict_proba(score)
-            if weighted:
-                probabilities = _unweighted(probabilities, np.bincount(targets[inner])[model.classes_])
-            if not several:
-                probabilities = _spread(probabilities, model, targets)
-            losses[row, fold] = loss(targets[outer], probabilities).mean()
-    means = losses.mean(axis=1)
-    best = int(means.argmin())
-    allowed = means[best] + losses[best].std(ddof=1) / np.sqrt(folds)
-    return STRENGTHS[int(np.flatnonzero(means <= allowed)[0])]
-
-
-def _unweighted(probabilities: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Probabilities of a fit with balanced class weights, corrected to the frequencies in `counts`."""
-    corrected = probabilities * counts
-    return corrected / corrected.sum(axis=1, keepdims=True)
-
-
-def _spread(probabilities: np.ndarray, model: Any, targets: np.ndarray) -> np.ndarray:
-    """Probabilities with a column for every class of `targets`; a fold may lack a class of few groups."""
-    if probabilities.shape[1] == targets.max() + 1:
-        return probabilities
-    columns = np.zeros((len(probabilities), targets.max() + 1))
-    columns[:, model.classes_] = probabilities
-    return columns
-
-
-def _folded(pipeline: Any, several: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias for raw embeddings: the scaling is folded into them."""
-    scaler, model = pipeline
-    if several:
-        kernel = np.zeros((len(scaler.mean_), len(model.estimators_)))
-        bias = np.zeros(len(model.estimators_))
-        for column, binary in enumerate(model.estimators_):
-            if hasattr(binary, "coef_"):
-                kernel[:, column], bias[column] = binary.coef_[0], binary.intercept_[0]
-            else:  # all examples have the label, or none: scikit-learn predicts a constant, and so does this bias
-                bias[column] = 30.0 if binary.predict(np.zeros((1, 1)))[0] else -30.0
-    else:
-        kernel, bias = model.coef_.T, model.intercept_
-        if kernel.shape[1] == 1:  # two classes: scikit-learn's sigmoid is a softmax over (0, z)
-            kernel, bias = np.hstack([0 * kernel, kernel]), np.array([0.0, bias[0]])
-    kernel = kernel / scaler.scale_[:, None]
-    return kernel.astype(np.float32), (bias - scaler.mean_ @ kernel).astype(np.float32)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from applications import backbones
+from applications.assembling import classifier
 from applications.features import Extractor
 from applications.linear_heads import Head
 from zoo import progress
@@ -65,22 +66,6 @@ class Recipe:
     learning_rate: float
     augment: tuple[str, ...]
     seed: int
-
-
-def classifier(extractor: Extractor, head: Head) -> keras.Model:
-    """One Keras model from pixels to what `head` gives: the backbone, then `head` as a Dense layer.
-
-    Args:
-        extractor: has the backbone.
-        head: its kernel and bias are copied.
-    """
-    import keras
-
-    backbone = extractor.keras_model
-    layer = keras.layers.Dense(len(head.bias), activation=head.activation, name="predictions")
-    model = keras.Model(backbone.input, layer(backbone.output), name=f"{extractor.backbone}_classifier")
-    layer.set_weights([head.kernel, head.bias])
-    return model
 
 
 class Unfrozen:

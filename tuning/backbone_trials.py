@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from applications import linear_heads
+from applications.choosing import middle_of
 from applications.features import Extractor, embed
-from applications.fine_tuning import Job, embed_data, embeddings_of, evaluate, extractor_of, in_unit, input_kind
+from applications.fine_tuning import evaluate
+from applications.reading import Job, embed_data, embeddings_of, extractor_of, input_kind
 from tuning.folds import check_folds, folds_of
 from tuning.initial_weights import InitialWeights
 from tuning.objectives import objective_of
@@ -225,7 +227,7 @@ class BackboneTrials:
         """Standardised embeddings of one fold, computed once."""
         if (backbone, fold) not in self.standardized:
             embeddings, split = self._features(backbone)[1], self.splits[fold]
-            mean, deviation = linear_heads.middle_of(embeddings[split[0]])
+            mean, deviation = middle_of(embeddings[split[0]])
             standardized = ((embeddings - mean) / deviation).astype(np.float32)
             fit_on, score_on = ((standardized[rows], self.targets[rows]) for rows in split)
             self.standardized[backbone, fold] = Standardized(fit_on, score_on, mean, deviation)
@@ -308,7 +310,7 @@ class BackboneTrials:
         unfreeze, recipe = arguments.get("unfreeze", 0), None
         if arguments.get("units", 0) and not unfreeze:
             return self.scored(self._dense_head(settings, 0, states, epochs, None, lambda *_: None)[0], settings)
-        from applications.unfreezing import classifier
+        from applications.assembling import classifier, in_unit
 
         extractor, embeddings, held_out = self._features(arguments.get("backbone", BACKBONE))
         head = self._linear_head(embeddings, np.arange(len(embeddings)), arguments.get("strength"))
@@ -329,6 +331,7 @@ class BackboneTrials:
     def scored(self, dense: DenseHead, settings: Settings) -> tuple[TrainedClassifier, Outputs]:
         """The classifier of a trained head, as `finish` returns it."""
         from applications import dense_heads
+        from applications.assembling import in_unit
 
         extractor, _, held_out = self._features(settings["model"].get("backbone", BACKBONE))
         model = in_unit(self.task, dense_heads.classifier(extractor, dense), self.scale)
@@ -349,7 +352,7 @@ class BackboneTrials:
         card |= {"seed": self.seed, "effort": "search"} | facts
         baselines = linear_heads.baselines(self.task, embeddings, self.data.train.targets, held_out)
         weighted = facts["head"].get("weighted", False)
-        evaluation, findings = evaluate(self.data, outputs, baselines, weighted, self.seed)
+        evaluation, findings = evaluate(self.data, self.task, outputs, baselines, weighted, self.seed)
         card["findings"] = [str(finding) for finding in findings]
         trained = TrainedClassifier(model, self.data, card, outputs, evaluation, self.seed, findings)
         return trained, self.task.named(outputs)

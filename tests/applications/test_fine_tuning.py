@@ -15,7 +15,8 @@ import zoo
 from applications import FineTuned, fine_tune
 from applications.backbones import BACKBONES
 from applications.features import Extractor
-from applications.fine_tuning import Job, embed_data, evaluate
+from applications.fine_tuning import evaluate
+from applications.reading import Job, embed_data
 from support import forks
 from support.pictures import photo
 from support.places import shared

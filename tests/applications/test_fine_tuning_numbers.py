@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from applications import fine_tune, linear_heads
+from applications import choosing, fine_tune, linear_heads
 from support.pictures import b64
 from support.programs import command
 from support.servers import process
@@ -102,7 +102,7 @@ def test_ridge_is_that_of_scikit_learn_and_keeps_copies_in_one_fold() -> None:
     targets = (rows @ rng.normal(size=(6, 2)) + rng.normal(0, 5, (80, 2))).astype(np.float32)
     targets = (targets - targets.mean(axis=0)) / targets.std(axis=0)
     head = linear_heads.fit_ridge(rows, targets, 0)
-    mean, deviation = linear_heads.middle_of(rows)
+    mean, deviation = choosing.middle_of(rows)
     reference = Ridge(1 / head.strength).fit((rows - mean) / deviation, targets)
     np.testing.assert_allclose(head.outputs(rows), reference.predict((rows - mean) / deviation), atol=1e-4)
     noise = rng.normal(size=(40, 60)).astype(np.float32)

@@ -113,7 +113,7 @@ def test_a_hidden_head_is_exported_as_plain_layers_that_answer_as_it_does(folder
     problem = BackboneTrials(folder, epochs=4, input_size=64, folds=0)
     settings = {"model": {"units": 16, "strength": 0.1, "dropout": 0.2}, "training": {"learning_rate": 1e-2}}
     fitted, answers = problem.finish(settings, 4, Path("mine/again"))
-    from applications.fine_tuning import input_kind
+    from applications.reading import input_kind
     from zoo.artifacts.predictor import outputs
 
     extractor = problem.features["efficientnet_lite0"][0]

@@ -277,7 +277,7 @@ class Predictor:
             if len(positions):
                 batches.append(outputs)
         nothing = np.zeros((0, len(self.classes)), np.float32)
-        names = batches[0] if batches else self.task.outputs
+        names = batches[0] if batches else self.task.output_names
         return {n: np.concatenate([each[n] for each in batches]) if batches else nothing for n in names}, errors
 
 
@@ -317,7 +317,7 @@ def _served(folder: Path, task: Task, kind: Kind) -> Callable[[Any], dict[str, n
         for start in range(0, count(inputs), 256):
             batch = {key: tf.constant(values[start : start + 256]) for key, values in tensors.items()}
             batches.append(serve(**batch))
-        return {name: np.concatenate([each[name].numpy() for each in batches]) for name in task.outputs}
+        return {name: np.concatenate([each[name].numpy() for each in batches]) for name in task.output_names}
 
     return answers
 
@@ -336,11 +336,14 @@ def model_outputs(task: Task, model: keras.Model, inputs: Inputs, kind: Kind) ->
     return task.outputs_of(model, kind.in_memory(inputs))
 
 
-def outputs(model: keras.Model, inputs: Inputs, kind: Kind) -> np.ndarray:
-    """Outputs of `model` for raw `inputs`, as in `zoo.data.Part`: float32 (examples, classes or values)."""
+def outputs(model: keras.Model, inputs: Inputs, kind: Kind) -> Any:
+    """Outputs of `model` for raw `inputs`, as in `zoo.data.Part`: float32 (examples, classes or values), or several."""
+    import keras
+
     from zoo.arrays import apply
 
     if not in_files(inputs):
         return apply(model, inputs, batch=256)
     decoded = (kind.in_memory(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH))
-    return np.concatenate([model.predict_on_batch(some.astype(np.float32)) for some in decoded])
+    batches = [model.predict_on_batch(some.astype(np.float32)) for some in decoded]
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)

@@ -17,11 +17,23 @@ if TYPE_CHECKING:
 # probabilities, and give each of two classes its own.
 UNIT = "unit_of_the_target"
 PROBABILITIES, OTHER, BOTH = "probabilities", "probability_of_the_first", "probability_of_both"
+FEATURES = "features"  # name of the layer that joins features of several depths of a backbone, the embedding first
+KNOWN = "known_"  # beginning of the names of layers that compare inputs with training examples
 
 
 def last_layer(model: keras.Model) -> keras.layers.Layer:
-    """The last layer of a network, without those that were added behind it."""
-    return next(layer for layer in reversed(model.layers) if layer.name not in (UNIT, PROBABILITIES, OTHER, BOTH))
+    """The last layer of a network, without those that were added behind it or beside it."""
+    added = (UNIT, PROBABILITIES, OTHER, BOTH)
+    return next(
+        layer for layer in reversed(model.layers) if layer.name not in added and not layer.name.startswith(KNOWN)
+    )
+
+
+def embedding_of(model: keras.Model) -> keras.KerasTensor:
+    """The embedding of a network: what its last layer takes; of features of several depths, those of the last one."""
+    features = last_layer(model).input
+    history = getattr(features, "_keras_history", None)  # not of a list of tensors
+    return features if history is None or history.operation.name != FEATURES else history.operation.input[0]
 
 
 def loaded(path: Path) -> keras.Model:

@@ -157,10 +157,13 @@ def show_mistakes(report: EvaluationReport, most: int = 5) -> None:
         CONSOLE.print(table)
 
 
+BEHIND = ("probability", "similarity")  # values of which another one says what matters: the shares, and is_known
+
+
 def show_predictions(results: Sequence[Prediction], task: Task, top: int) -> None:
     """Print one row an input: the values of its answer, shares and numbers with at most `top` parts."""
     values = {name: FORMS[value.form] for name, value in task.values().items()}
-    shown = {name: form for name, form in values.items() if name != "probability"}  # the shares have it too
+    shown = {name: form for name, form in values.items() if name not in BEHIND}
     table = Table("input", *HEADINGS.get(tuple(shown), tuple(shown)))
     for result in results:
         if result.error:

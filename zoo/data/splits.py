@@ -94,6 +94,22 @@ def stratified(labels: np.ndarray, groups: Sequence[object], fraction: float, se
     return held[unit_of]
 
 
+def folds_of(labels: np.ndarray, groups: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """The fold of each example, int64 (examples,) from 0 on: parts of equal size that `stratified` makes.
+
+    Args:
+        labels: as `stratified` takes them.
+        groups: int64 (examples,); examples with equal values are in one fold.
+        count: number of folds, at least 2; each has an example if there are as many groups.
+        seed: of the folds.
+    """
+    fold_of, rest = np.zeros(len(labels), np.int64), np.arange(len(labels))
+    for fold in range(count - 1, 0, -1):
+        held = stratified(labels[rest], groups[rest], 1 / (fold + 1), seed)
+        fold_of[rest[held]], rest = fold, rest[~held]
+    return fold_of
+
+
 def _moved(amounts: np.ndarray, held: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Which groups are held out once one or two at a time change sides, as long as that comes nearer to what is wanted.
 

@@ -30,6 +30,8 @@ class Evaluation:
         classes: per class precision, recall, f1, support, how often it is predicted, and roc_auc.
         confusion: counts, row = true class, column = predicted; None for several labels.
         baselines: accuracy of simple models fitted on the same training part, by name.
+        calibration_error: expected calibration error, in [0, 1]; see `zoo.evaluation.calibration`.
+        unknown: share of the examples that the model calls unknown; None for a model that does not say.
     """
 
     part: str
@@ -43,6 +45,8 @@ class Evaluation:
     classes: dict[str, dict[str, float | int | None]]
     confusion: list[list[int]] | None
     baselines: dict[str, float] = field(default_factory=dict)
+    calibration_error: float | None = None
+    unknown: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON holds them."""
@@ -73,7 +77,11 @@ class Evaluation:
             + "; ".join(f"{name}: {value:.4f}" for name, value in simple.items()),
         )
         area = number(self.roc_auc)
-        yield Line("", f"log loss {self.log_loss:.4f}, ROC-AUC {area}, mean F1 {self.f1_macro:.4f}")
+        calibration = number(self.calibration_error)
+        scores = f"log loss {self.log_loss:.4f}, ROC-AUC {area}, mean F1 {self.f1_macro:.4f}"
+        yield Line("", f"{scores}, calibration error {calibration}")
+        if self.unknown is not None:
+            yield Line("", f"called unknown: {self.unknown:.1%} of them")
         if details and self.confusion:
             rows = [[name, *map(str, row)] for name, row in zip(self.classes, self.confusion, strict=True)]
             yield Table("confusion", ("true \\ predicted", *self.classes), rows, diagonal=True)

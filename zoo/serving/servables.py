@@ -189,7 +189,7 @@ class ImageServable(NumericServable):
         import tensorflow as tf
 
         outputs = self.graph.functions["serving_pixels"](**{name: tf.constant(v) for name, v in tensors.items()})
-        return {name: outputs[name].numpy() for name in self.task.outputs}
+        return {name: outputs[name].numpy() for name in self.task.output_names}
 
     def row(self, signature: str, fields: Mapping[str, Any]) -> tuple[Hashable, Any]:
         """As that of the servable that has the signature."""

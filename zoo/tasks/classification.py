@@ -12,10 +12,11 @@ from zoo.errors import InputError
 from zoo.evaluation import baselines, measures
 from zoo.evaluation import findings as finding
 from zoo.evaluation.baselines import Examples
+from zoo.evaluation.calibration import calibration_error
 from zoo.evaluation.classes import Evaluation, Row, below_majority, never_predicted
 from zoo.evaluation.findings import Finding
 from zoo.evaluation.intervals import wilson
-from zoo.tasks.task import Task
+from zoo.tasks.known import FIELD, TellsKnown
 from zoo.tasks.terms import Answer, Exam, Measure, Outputs, Plan, Value, Written
 
 SUM = 1e-3  # how far probabilities may be from 1 together
@@ -26,7 +27,7 @@ ACCURACY = Measure("accuracy", "max", lambda task, *both: task.right(*both).asty
 
 
 @dataclass(frozen=True)
-class Classification(Task):
+class Classification(TellsKnown):
     """One class of several. Targets: int64 (examples,), positions in `names`.
 
     Attributes:
@@ -168,13 +169,14 @@ class Classification(Task):
             "label": Value("name", "the most probable class"),
             "probability": Value("share", "of it"),
             "probabilities": Value("shares", "one a class, in the order of the classes"),
-        }
+        } | self.known_values()
 
     def answer(self, outputs: Outputs, request: Mapping[str, Any], xp: Any) -> Answer:
         """The most probable class; of equal ones the first."""
         shares = outputs["probabilities"]
         values = {"label": xp.argmax(shares, axis=-1), "probability": xp.max(shares, axis=-1), "probabilities": shares}
-        return Answer(values, {"label": values["probability"][..., None] - shares})
+        answer = Answer(values, {"label": values["probability"][..., None] - shares})
+        return self.with_known(answer, outputs, xp)
 
     def decided(self, outputs: Outputs) -> np.ndarray:
         """Int64 (examples, classes) of 0 and 1: the predicted classes of each example."""
@@ -210,7 +212,13 @@ class Classification(Task):
             classes=self._rows(exam, areas),
             confusion=self._confusion(exam),
             baselines={name: float(self.right(exam.targets, said).mean()) for name, said in exam.simple.items()},
+            calibration_error=self.calibration_error(exam.targets, exam.outputs),
+            unknown=self.unknown_share(exam.outputs),
         )
+
+    def calibration_error(self, targets: np.ndarray, outputs: Outputs) -> float:
+        """The expected calibration error of the predictions; see `zoo.evaluation.calibration.calibration_error`."""
+        return calibration_error(self.right(targets, outputs), outputs["probabilities"].max(axis=1))
 
     def _rows(self, exam: Exam, areas: Sequence[float | None]) -> dict[str, dict[str, float | int | None]]:
         has, said = self.hot(exam.targets), self.decided(exam.outputs)
@@ -267,7 +275,7 @@ class Classification(Task):
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> Classification:
         """See `Task.from_card`."""
-        return cls(tuple(card["classes"]), _plain(card["majority"]))
+        return cls(tuple(card["classes"]), _plain(card["majority"]), known_from=card.get(FIELD))
 
     @classmethod
     def card_problem(cls, card: Mapping[str, Any]) -> tuple[str, str] | None:

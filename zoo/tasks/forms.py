@@ -86,7 +86,7 @@ def files(task: Task) -> dict[str, str]:
 def portable(task: Task) -> dict[str, Value]:
     """The values of formats without strings: outputs of the network, flags and the like, and large values."""
     known = task.values() | task.raw_values()
-    return {name: value for name, value in known.items() if name in task.outputs or FORMS[value.form].portable}
+    return {name: value for name, value in known.items() if name in task.output_names or FORMS[value.form].portable}
 
 
 def by_name(task: Task) -> list[str]:

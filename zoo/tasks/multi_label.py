@@ -11,6 +11,7 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.evaluation import baselines, measures
 from zoo.evaluation.baselines import Examples
+from zoo.evaluation.calibration import calibration_error
 from zoo.evaluation.tables import Line, Shown
 from zoo.tasks.classification import Classification, Evaluation
 from zoo.tasks.terms import Answer, Exam, Measure, Outputs, Plan, Value, Written
@@ -105,19 +106,25 @@ class MultiLabel(Classification):
         """See `Task.weights`."""
         raise InputError("class_weights are for one class an example; leave them out here")
 
+    def calibration_error(self, targets: np.ndarray, outputs: Outputs) -> float:
+        """Of the answers for each label, that it is there and that it is not."""
+        shares = outputs["probabilities"]
+        right = (shares >= LIMIT) == (targets == 1)
+        return calibration_error(right.ravel(), np.maximum(shares, 1 - shares).ravel())
+
     def values(self) -> dict[str, Value]:
         """Labels, the largest probability, and all of them."""
         return {
             "label": Value("names", "labels of at least 0.5"),
             "probability": Value("share", "the largest one"),
             "probabilities": Value("shares", "one a label, in the order of the labels"),
-        }
+        } | self.known_values()
 
     def answer(self, outputs: Outputs, request: Mapping[str, Any], xp: Any) -> Answer:
         """Labels whose probability is at least 0.5."""
         shares = outputs["probabilities"]
         values = {"label": shares >= LIMIT, "probability": xp.max(shares, axis=-1), "probabilities": shares}
-        return Answer(values, {"label": xp.abs(shares - LIMIT)})
+        return self.with_known(Answer(values, {"label": xp.abs(shares - LIMIT)}), outputs, xp)
 
     def decided(self, outputs: Outputs) -> np.ndarray:
         """Int64 (examples, labels) of 0 and 1: the predicted labels of each example."""

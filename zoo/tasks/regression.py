@@ -14,7 +14,7 @@ from zoo.evaluation import findings as finding
 from zoo.evaluation.baselines import Examples
 from zoo.evaluation.findings import Finding
 from zoo.evaluation.numbers import RegressionEvaluation, Residual, below_mean, errors
-from zoo.tasks.task import Task
+from zoo.tasks.known import FIELD, TellsKnown
 from zoo.tasks.terms import Answer, Exam, Measure, Outputs, Plan, Value, Written
 
 SMALLEST, LARGEST = 1e-34, 1e36  # deviation and size of targets, with room for what is learnt of them in float32
@@ -47,7 +47,7 @@ R2 = Measure("r2", "max", lambda _, t, o: measures.determination_parts(t, o["pre
 
 
 @dataclass(frozen=True)
-class Regression(Task):
+class Regression(TellsKnown):
     """Numbers. Targets: float32 (examples, values).
 
     Attributes:
@@ -146,18 +146,18 @@ class Regression(Task):
 
     def values(self) -> dict[str, Value]:
         """The numbers."""
-        return {"prediction": Value("numbers", "values, in the order of the labels")}
+        return {"prediction": Value("numbers", "values, in the order of the labels")} | self.known_values()
 
     def answer(self, outputs: Outputs, request: Mapping[str, Any], xp: Any) -> Answer:
         """The numbers as they are."""
-        return Answer({"prediction": outputs["prediction"]})
+        return self.with_known(Answer({"prediction": outputs["prediction"]}), outputs, xp)
 
     def units(self, outputs: Outputs) -> dict[str, np.ndarray]:
         """Deviations of the training targets, and at least so much that float32's rounding of a value is nothing."""
         if self.deviations is None:
             return super().units(outputs)
         least = ROUNDED * np.abs(outputs["prediction"]).max(axis=0, initial=0.0)
-        return {"prediction": np.maximum(self.deviations, least).astype(np.float64)}
+        return super().units(outputs) | {"prediction": np.maximum(self.deviations, least).astype(np.float64)}
 
     def simple(self, examples: Examples) -> dict[str, np.ndarray]:
         """The mean, and regressors of scikit-learn."""
@@ -195,7 +195,7 @@ class Regression(Task):
     def from_card(cls, card: Mapping[str, Any]) -> Regression:
         """See `Task.from_card`; the first cards have no deviations."""
         known = card.get("deviations")
-        return cls(tuple(card["classes"]), None if known is None else tuple(known))
+        return cls(tuple(card["classes"]), None if known is None else tuple(known), known_from=card.get(FIELD))
 
     @classmethod
     def card_problem(cls, card: Mapping[str, Any]) -> tuple[str, str] | None:

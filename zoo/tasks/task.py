@@ -359,12 +359,17 @@ class Task(ABC):
         """
         return {name: largest(values) for name, values in outputs.items()}
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs of a network: `outputs`, and maybe some that only certain networks have."""
+        return self.outputs
+
     def named(self, answer: Any) -> dict[str, Any]:
         """Outputs of a network, a tensor or several, by name."""
         if isinstance(answer, Mapping):
             return dict(answer)
         several = answer if isinstance(answer, list | tuple) else [answer]
-        return dict(zip(self.outputs, several, strict=True))
+        return dict(zip(self.output_names, several, strict=True))
 
     def network_outputs(self, network: Any) -> Callable[[Any], dict[str, Array]]:
         """A function of tensors, from inputs of `network` to its outputs by name; traced in exported graphs."""
@@ -470,4 +475,5 @@ class Task(ABC):
 
     def shapes(self, card: Mapping[str, Any], model: Any) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
         """Shapes to compare: a description, the shape in the card and that of the model, without the batch axis."""
-        yield self.outputs[0], (len(self.names),), tuple(model.output_shape[1:])
+        output = self.named(model.output)[self.outputs[0]]
+        yield self.outputs[0], (len(self.names),), tuple(output.shape[1:])

@@ -7,10 +7,10 @@ import numpy as np
 from zoo.errors import InputError
 
 
-def check_rate(false_alarms: float) -> None:
-    """Raise InputError unless `false_alarms` is in (0, 1)."""
+def check_rate(false_alarms: float, name: str = "false_alarms") -> None:
+    """Raise InputError unless `false_alarms`, an argument called `name`, is in (0, 1)."""
     if not 0 < false_alarms < 1:
-        raise InputError(f"expected false_alarms between 0 and 1, received {false_alarms}")
+        raise InputError(f"expected {name} between 0 and 1, received {false_alarms}")
 
 
 def threshold(scores: np.ndarray, false_alarms: float) -> float:

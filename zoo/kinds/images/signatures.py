@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from zoo.builders.loading import last_layer
+from zoo.builders.loading import embedding_of
 from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _with_outputs(said: Callable[[dict[str, Any]], dict[str, Any]], outputs: dic
 
 
 def _with_embedding(model: keras.Model) -> keras.Model:
-    """`model` with a second output, what its last layer takes."""
+    """`model` with a second output, its embedding."""
     import keras
 
-    return keras.Model(model.inputs, [model.output, last_layer(model).input])
+    return keras.Model(model.inputs, [model.output, embedding_of(model)])

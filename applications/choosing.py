@@ -1,0 +1,276 @@
+"""Features and strength of a linear head, chosen by cross-validation.
+
+The strengths of a fold are fitted from the strongest penalty to the weakest, each from the solution before it, and the
+search ends where a weaker penalty is clearly worse. Where there are fewer examples than features, the examples are
+first expressed in as many axes as there are examples. The axes are orthogonal, so that the solution and its penalty
+are the same.
+
+Source: for the axes, Hastie and Tibshirani 2004, "Efficient Quadratic Regularization for Expression Arrays"; for the
+    rule of one standard error, Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from applications.depths import Depths
+from zoo.data.splits import folds_of, stratified
+from zoo.evaluation.calibration import as_probabilities
+from zoo.evaluation.measures import binary_cross_entropy, cross_entropy
+
+# Inverse strengths of the L2 penalty on standardised embeddings: cross-validation chooses within this range for 10 to
+# 10,000 images.
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+RIDGE_STRENGTHS = tuple(10.0**power for power in np.arange(-5, 1.5, 0.5))  # of a ridge regression, which fits faster
+FOLDS = 5
+SAMPLE, OF_EACH = 2000, 8  # examples to choose by, at most; or so many of each class, if they are more
+NEVER = 35.0  # by how much the logit of a class is lower that a fold has no example of: as sure as float32 can be
+PRECISE, ROUGH = 1e-6, 3e-4  # tolerances of the gradient, of the head and of a choice
+
+
+class Choice(NamedTuple):
+    """The result of a cross-validation.
+
+    Attributes:
+        group: of features, a name in `applications.depths.GROUPS`.
+        strength: inverse of the L2 penalty.
+        folds: number of folds.
+        positions: of the scored examples, int64.
+        logits: of the scored examples, by heads that did not learn from them, float32 (scored, outputs).
+    """
+
+    group: str
+    strength: float
+    folds: int
+    positions: np.ndarray
+    logits: np.ndarray
+
+
+class Candidate(NamedTuple):
+    """Scores of one strength for one group of features: the loss of each fold, and logits as in `Choice`."""
+
+    group: str
+    strength: float
+    losses: np.ndarray
+    logits: np.ndarray
+
+
+class Regressions:
+    """Logistic regressions of scikit-learn: a multinomial one for classes, one for each of several labels.
+
+    Args:
+        targets: int64 (examples,), or (examples, labels) of 0 and 1.
+        outputs: number of classes or labels.
+        weighted: whether each class has the same weight.
+        tolerance: of the gradient.
+    """
+
+    def __init__(self, targets: np.ndarray, outputs: int, weighted: bool, tolerance: float) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        self.outputs, self.several = outputs, targets.ndim == 2
+        self.targets = list(targets.T) if self.several else [targets]
+        weights = "balanced" if weighted else None
+        how = {"class_weight": weights, "max_iter": 5000, "tol": tolerance, "warm_start": True}
+        self.models = [LogisticRegression(**how) for _ in self.targets]
+        self.prior = np.zeros(outputs)
+        if weighted:  # the fit is one for classes of equal frequency
+            counts = np.bincount(targets, minlength=outputs)
+            self.prior = np.log(np.maximum(counts, 1) / counts.sum())
+
+    def fit(self, rows: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel and bias for `rows`, float32 (examples, width), from those of the strength before."""
+        kernel, bias = np.zeros((rows.shape[1], self.outputs)), np.zeros(self.outputs)
+        for at, (model, targets) in enumerate(zip(self.models, self.targets, strict=True)):
+            known = np.unique(targets)
+            if len(known) == 1:  # all examples have the label, or none
+                columns, w, b = [at], np.zeros((rows.shape[1], 1)), np.array([30.0 if known[0] else -30.0])
+            else:
+                model.set_params(C=strength).fit(rows, targets)
+                w, b = model.coef_.T, model.intercept_
+                columns = [at] if self.several else known.tolist()
+                if not self.several and len(known) == 2:  # a sigmoid of z is a softmax over (0, z)
+                    w, b = np.hstack([0 * w, w]), np.array([0.0, b[0]])
+            kernel[:, columns], bias[columns] = w, b
+            if not self.several and len(known) < self.outputs:
+                bias[np.setdiff1d(np.arange(self.outputs), known)] = b.min() - NEVER
+        return kernel, bias + self.prior
+
+
+def choose(
+    embeddings: np.ndarray,
+    targets: np.ndarray,
+    outputs: int,
+    *,
+    depths: Depths,
+    units: np.ndarray,
+    folds: int,
+    weighted: bool,
+    seed: int,
+) -> Choice:
+    """The features and the strength of a logistic regression, by cross-validation with stratified folds.
+
+    Of all candidates whose log loss is within one standard error of the best, the one with the fewest features is
+    taken, and of these the one with the strongest penalty.
+
+    Args:
+        embeddings: float32 (examples, width), as `depths` describes them.
+        targets: int64 (examples,), or (examples, outputs) of 0 and 1.
+        outputs: number of classes or labels.
+        depths: widths of the features.
+        units: int64 (examples,): examples with equal values are in one fold.
+        folds: number of folds.
+        weighted: whether rare classes have more weight in the fit; the loss is that of their real frequency.
+        seed: of the folds.
+    """
+    from threadpoolctl import threadpool_limits
+
+    hot = targets if targets.ndim == 2 else np.eye(outputs, dtype=np.int8)[targets]
+    chosen = sample(hot, units, seed)
+    rows, targets = embeddings[chosen], targets[chosen]
+    fold_of = folds_of(hot[chosen], units[chosen], folds, seed)
+    candidates: list[Candidate] = []
+    for group, axes in _axes(rows, depths):
+        # A fold a core: products of matrices as small as these are slower in several threads.
+        with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1):
+            candidates += _path(group, axes, targets, outputs, fold_of, weighted, pool)
+    best = min(candidates, key=lambda each: each.losses.mean())
+    allowed = best.losses.mean() + best.losses.std(ddof=1) / np.sqrt(folds)
+    taken = next(each for each in candidates if each.losses.mean() <= allowed)
+    return Choice(taken.group, taken.strength, folds, chosen, taken.logits)
+
+
+def choose_ridge(
+    embeddings: np.ndarray, targets: np.ndarray, *, depths: Depths, units: np.ndarray, folds: int, seed: int
+) -> tuple[str, float]:
+    """The features and the strength of a ridge regression, by the squared error of folds.
+
+    Of each group the best strength is taken, and of these the first whose error is within one standard error of the
+    best.
+
+    Args:
+        embeddings: float32 (examples, width), as `depths` describes them.
+        targets: float32 (examples, values).
+        depths: widths of the features.
+        units: int64 (examples,): examples with equal values are in one fold.
+        folds: number of folds.
+        seed: of the folds.
+    """
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import GroupKFold
+
+    chosen = np.random.default_rng(seed).permutation(len(targets))[:SAMPLE]
+    rows, targets, units = embeddings[chosen], targets[chosen], units[chosen]
+    splits = list(GroupKFold(folds, shuffle=True, random_state=seed).split(rows, groups=units))
+    best: list[tuple[str, float, np.ndarray]] = []
+    for group, axes in _axes(rows, depths):
+        errors = np.zeros((len(RIDGE_STRENGTHS), folds))
+        for fold, (some, others) in enumerate(splits):
+            for at, strength in enumerate(RIDGE_STRENGTHS):
+                fitted = Ridge(1 / strength).fit(axes[some], targets[some])
+                said = fitted.predict(axes[others]).reshape(len(others), -1)  # one value may be without its axis
+                errors[at, fold] = np.square(said - targets[others]).mean()
+        at = int(errors.mean(axis=1).argmin())
+        best.append((group, RIDGE_STRENGTHS[at], errors[at]))
+    least = min((errors for _, _, errors in best), key=np.mean)
+    allowed = least.mean() + least.std(ddof=1) / np.sqrt(folds)
+    return next((group, strength) for group, strength, errors in best if errors.mean() <= allowed)
+
+
+def sample(hot: np.ndarray, units: np.ndarray, seed: int) -> np.ndarray:
+    """Positions of the examples to choose by, int64, sorted: all, or a stratified part of many.
+
+    Args:
+        hot: (examples, classes) of 0 and 1.
+        units: int64 (examples,): examples with equal values are taken together.
+        seed: of the part.
+    """
+    most = max(SAMPLE, OF_EACH * hot.shape[1])
+    if len(hot) <= most:
+        return np.arange(len(hot))
+    return np.flatnonzero(stratified(hot, units, most / len(hot), seed))
+
+
+def _path(
+    group: str,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    outputs: int,
+    fold_of: np.ndarray,
+    weighted: bool,
+    pool: ThreadPoolExecutor,
+) -> Iterator[Candidate]:
+    """The candidates of a group, from the strongest penalty on, up to the first one that is clearly worse."""
+    several = targets.ndim == 2
+    loss = binary_cross_entropy if several else cross_entropy
+    learns = [fold_of != fold for fold in range(fold_of.max() + 1)]
+    fits = [Regressions(targets[some], outputs, weighted, ROUGH) for some in learns]
+    least, allowed = np.inf, np.inf
+    inner = [rows[some] for some in learns]
+    for strength in STRENGTHS:
+        logits = np.zeros((len(rows), outputs), np.float32)
+        solved = pool.map(lambda fit, inputs, strength=strength: fit.fit(inputs, strength), fits, inner)
+        for some, (kernel, bias) in zip(learns, solved, strict=True):
+            logits[~some] = rows[~some] @ kernel + bias
+        every = loss(targets, as_probabilities(logits, several))
+        losses = [every[~some].mean() for some in learns]
+        yield Candidate(group, strength, np.array(losses), logits)
+        mean = np.mean(losses)
+        if mean > allowed:
+            return
+        if mean < least:
+            least, allowed = mean, mean + np.std(losses, ddof=1) / np.sqrt(len(losses))
+
+
+def _axes(rows: np.ndarray, depths: Depths) -> Iterator[tuple[str, np.ndarray]]:
+    """Each group of features of the examples, standardised, float32 (examples, axes)."""
+    squares, begin = 0.0, 0
+    for group, width in depths.groups.items():
+        mean, deviation = middle_of(rows[:, :width], depths.parts(group))
+        standard = ((rows[:, :width] - mean) / deviation).astype(np.float32)
+        if len(rows) >= width:
+            yield group, standard
+            continue
+        new = standard[:, begin:]
+        squares, begin = squares + new @ new.T, width
+        yield group, _turned(squares)[0]
+
+
+def turned(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Examples float32 (examples, width) in at most as many axes as there are examples, and the axes (width, axes).
+
+    The axes are None for `rows` as they are.
+    """
+    if len(rows) >= rows.shape[1]:
+        return rows, None
+    axes, turn = _turned(rows @ rows.T)
+    return axes, rows.T @ turn
+
+
+def _turned(squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (examples, axes) with the inner products `squares`, and what turns examples into axes."""
+    values, vectors = np.linalg.eigh(squares)
+    kept = values > 1e-6 * max(values[-1], 1e-30)  # below it float32 has no more than noise
+    roots = np.sqrt(values[kept])
+    return vectors[:, kept] * roots, vectors[:, kept] / roots
+
+
+def middle_of(embeddings: np.ndarray, parts: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of embeddings (examples, width) to standardise by, float64 (width,).
+
+    A deviation is at least a tenth of the mean one of its part: what hardly varies here may vary elsewhere.
+
+    Args:
+        embeddings: float32 (examples, width).
+        parts: widths of the parts, one after the other; one for all if None.
+    """
+    deviation = embeddings.std(axis=0, dtype=np.float64)
+    ends = np.cumsum(parts or [embeddings.shape[1]])
+    for part in np.split(deviation, ends[:-1]):  # views
+        np.maximum(part, 0.1 * part.mean() or 1.0, out=part)  # 1 where all examples are the same
+    return embeddings.mean(axis=0, dtype=np.float64), deviation

@@ -1,0 +1,161 @@
+"""From a folder to embeddings: the images of a data set, what they are embedded by, and their embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from applications.backbones import find
+from applications.features import Extractor, embed
+from applications.pixels import encoded
+from zoo.artifacts.predictor import Predictor
+from zoo.data.dataset import Data
+from zoo.data.parts import Part
+from zoo.errors import InputError
+from zoo.kinds.class_folders import Example
+from zoo.kinds.images import decoding
+from zoo.kinds.images.kind import Images
+from zoo.kinds.images.reading import images
+from zoo.progress import Stopwatch
+from zoo.settings import suggestion
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, which its steps add to.
+
+    Attributes:
+        watch: seconds of each stage.
+        seed: of everything random.
+        notes: decisions of the run, in words.
+    """
+
+    watch: Stopwatch
+    seed: int
+    notes: list[str]
+
+
+def extractor_of(
+    backbone: str, weights: str | Path | None, input_size: int | None, parent: Predictor | None, seed: int
+) -> Extractor:
+    """The extractor for these arguments of `fine_tune`; `parent` is the artifact to start from.
+
+    Raises:
+        InputError: the backbone is unknown, or does not take the size.
+    """
+    if parent is not None:
+        card = parent.card
+        if "backbone" not in card:
+            raise InputError(f"{parent.folder}: expected an artifact of a fine-tune, which names its backbone")
+        size = card["input"]["size"][0]
+        if input_size not in (None, size):
+            raise InputError(f"{parent.folder} takes {size} pixels; input size {input_size} can't be set for it")
+        return Extractor(card["backbone"], parent.folder / "model.keras", size, card["input"]["crop"], seed)
+    row = find(backbone)
+    size = input_size or row.input_size
+    if size < row.least_input_size:
+        raise InputError(f"{backbone}: expected an input size of at least {row.least_input_size}, received {size}")
+    if weights not in ("imagenet", None) and not Path(weights).is_file():
+        hint = suggestion(weights, ("imagenet", "random"))
+        raise InputError(
+            f"expected weights to be imagenet, random (None in Python) or a file, received {str(weights)!r}{hint}"
+        )
+    return Extractor(backbone, weights, size, row.crop, seed)
+
+
+def embed_data(
+    data: Data | str | Path, extractor: Extractor, job: Job
+) -> tuple[Data, Extractor, dict[str, np.ndarray]]:
+    """The data without images that can't be decoded, the extractor with its crop, and the embeddings by digest."""
+    vectors: dict[str, np.ndarray] = {}
+    chosen: list[Extractor | None] = [None]
+
+    def embed_all(examples: Sequence[Example]) -> dict[str, str]:
+        train_labels = {label for each in examples if each.split in (None, "train") for label in each.labels}
+        all_labels = {label for each in examples for label in each.labels}
+        if all_labels - train_labels:
+            raise InputError(
+                f"{data}: no training image has the label {min(all_labels - train_labels)!r}, which is held out"
+            )
+        chosen[0] = chosen[0] or _with_crop(extractor, [each for each in examples if each.split in (None, "train")])
+        with job.watch.stage("embed"):
+            embeddings, failures = embed(examples, chosen[0])
+        vectors.update(embeddings)
+        return failures
+
+    def embed_again(data: Data) -> None:
+        if failures := embed_all(examples_of(data)):
+            name, reason = next(iter(failures.items()))
+            raise InputError(f"{data.source}: {name} can no longer be decoded: {reason}; read the folder again")
+
+    if isinstance(data, Data):
+        data = encoded(data)
+        if data.task.pixelwise:
+            raise InputError(
+                f"{data.source}: a head learns classes or numbers of whole images; for masks search {data.task.builder}"
+            )
+        extractor = replace(extractor, bits=data.kind.bits)
+        embed_again(data)
+    else:
+        with job.watch.stage("read"):
+            data = images(data, seed=job.seed, verify=embed_all)
+        # The split is known now, and held-out images must not influence the crop.
+        crop = _with_crop(extractor, [each for each in examples_of(data) if each.split == "train"])
+        if crop != chosen[0]:
+            chosen[0] = crop
+            embed_again(data)
+    data.check_classes()
+    left_out = sum(note.action == "left out" for note in data.intake)
+    if left_out:
+        job.notes.append(f"{left_out} left out of the folder: see intake.csv")
+    return data, chosen[0], vectors
+
+
+def examples_of(data: Data) -> list[Example]:
+    """All images of `data`, each with its part."""
+    return [
+        Example(path, name, (), split, digest=digest)
+        for split, part in data.parts.items()
+        for path, name, digest in zip(part.inputs, part.names, part.digests, strict=True)
+    ]
+
+
+def without_trained_on(data: Data, parent: Predictor, job: Job) -> Data:
+    """The data without held-out images that `parent` was trained on."""
+    trained_on, start = parent.trained_on(), parent.folder
+    if parent.doubt:
+        job.notes.append(f"held-out images that {start} was trained on can't be left out: {parent.doubt}")
+    part = data.held_out
+    unseen = np.array([digest not in trained_on for digest in part.digests])
+    if unseen.all():
+        return data
+    if not unseen.any():
+        raise InputError(f"{data.source}: {start} was trained on every held-out image; hold out others, or start anew")
+    job.notes.append(f"{int((~unseen).sum())} held-out images left out: {start} was trained on them")
+    held_out = part.chosen(np.flatnonzero(unseen))
+    return replace(data, test=held_out) if data.test is not None else replace(data, validation=held_out)
+
+
+def _with_crop(extractor: Extractor, examples: Sequence[Example]) -> Extractor:
+    """The extractor, without a crop if the images are small: a crop would lose pixels, and enlarging adds none."""
+    if isinstance(extractor.weights, Path) and extractor.weights.suffix == ".keras":
+        return extractor  # with the crop of the artifact
+    spread = examples[:: max(1, len(examples) // 64)]
+    sides = [min(probe.width, probe.height) for probe in (decoding.probe(example.path) for example in spread)]
+    return replace(extractor, crop=1.0) if sides and median(sides) < extractor.input_size else extractor
+
+
+def embeddings_of(part: Part, vectors: dict[str, np.ndarray]) -> np.ndarray:
+    """Embeddings of the examples in `part`, float32 (examples, width), from `vectors` by digest."""
+    return np.stack([vectors[digest] for digest in part.digests])
+
+
+def input_kind(extractor: Extractor, data: Data | None = None) -> Images:
+    """The kind of input that `extractor` takes; with how the numbers of `data` are written."""
+    spellings = () if data is None else data.kind.spellings
+    size = (extractor.input_size, extractor.input_size)
+    return Images(size, extractor.crop, spellings=spellings, bits=extractor.bits)

@@ -1,0 +1,72 @@
+"""Inputs that resemble the training examples, and those that do not: a part of several tasks.
+
+A network that can say so has a second output, the similarity of an input to the nearest training examples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.tasks.task import Task
+from zoo.tasks.terms import Answer, Outputs, Value
+
+SIMILARITY = "similarity"
+FIELD = "known_from"
+
+
+@dataclass(frozen=True)
+class TellsKnown(Task):
+    """A task whose models may say whether they know what an input is of.
+
+    Attributes:
+        known_from: similarity from which on an input is known; None for a model that does not say.
+    """
+
+    known_from: float | None = field(default=None, kw_only=True)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """With the similarity."""
+        return self.outputs if self.known_from is None else (*self.outputs, SIMILARITY)
+
+    def known_values(self) -> dict[str, Value]:
+        """The values that tell whether an input is known."""
+        if self.known_from is None:
+            return {}
+        return {
+            "is_known": Value("flag", f"whether the similarity is at least {self.known_from:.6g}"),
+            SIMILARITY: Value("number", "mean cosine similarity to the nearest training examples, at most 1"),
+        }
+
+    def with_known(self, answer: Answer, outputs: Outputs, xp: Any) -> Answer:
+        """An answer with the values that tell whether an input is known."""
+        if self.known_from is None:
+            return answer
+        similarity = outputs[SIMILARITY]
+        values = answer.values | {"is_known": similarity >= self.known_from, SIMILARITY: similarity}
+        return Answer(values, answer.margins | {"is_known": xp.abs(similarity - self.known_from)})
+
+    def unknown_share(self, outputs: Outputs) -> float | None:
+        """The share of examples that are called unknown; None for a model that does not say."""
+        if self.known_from is None or SIMILARITY not in outputs:
+            return None
+        return float((outputs[SIMILARITY] < self.known_from).mean())
+
+    def beside(self) -> dict[str, Any]:
+        """The limit."""
+        return super().beside() | ({} if self.known_from is None else {FIELD: self.known_from})
+
+    def to_card(self) -> dict[str, Any]:
+        """With the limit."""
+        return super().to_card() | ({} if self.known_from is None else {FIELD: self.known_from})
+
+    @classmethod
+    def card_problem(cls, card: Mapping[str, Any]) -> tuple[str, str] | None:
+        """The limit is a number."""
+        limit = card.get(FIELD, 0.0)
+        if isinstance(limit, bool) or not isinstance(limit, int | float) or not math.isfinite(limit):
+            return FIELD, "a number"
+        return super().card_problem(card)
