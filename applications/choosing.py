@@ -42,6 +42,7 @@ class Choice(NamedTuple):
         folds: number of folds.
         positions: of the scored examples, int64.
         logits: of the scored examples, by heads that did not learn from them, float32 (scored, outputs).
+        loss: of the scored examples, mean.
     """
 
     group: str
@@ -49,6 +50,7 @@ class Choice(NamedTuple):
     folds: int
     positions: np.ndarray
     logits: np.ndarray
+    loss: float
 
 
 class Candidate(NamedTuple):
@@ -142,16 +144,16 @@ def choose(
     best = min(candidates, key=lambda each: each.losses.mean())
     allowed = best.losses.mean() + best.losses.std(ddof=1) / np.sqrt(folds)
     taken = next(each for each in candidates if each.losses.mean() <= allowed)
-    return Choice(taken.group, taken.strength, folds, chosen, taken.logits)
+    return Choice(taken.group, taken.strength, folds, chosen, taken.logits, float(taken.losses.mean()))
 
 
 def choose_ridge(
     embeddings: np.ndarray, targets: np.ndarray, *, depths: Depths, units: np.ndarray, folds: int, seed: int
-) -> tuple[str, float]:
+) -> tuple[str, float, float]:
     """The features and the strength of a ridge regression, by the squared error of folds.
 
     Of each group the best strength is taken, and of these the first whose error is within one standard error of the
-    best.
+    best. The error is returned too.
 
     Args:
         embeddings: float32 (examples, width), as `depths` describes them.
@@ -179,18 +181,20 @@ def choose_ridge(
         best.append((group, RIDGE_STRENGTHS[at], errors[at]))
     least = min((errors for _, _, errors in best), key=np.mean)
     allowed = least.mean() + least.std(ddof=1) / np.sqrt(folds)
-    return next((group, strength) for group, strength, errors in best if errors.mean() <= allowed)
+    taken = next(each for each in best if each[2].mean() <= allowed)
+    return taken[0], taken[1], float(taken[2].mean())
 
 
-def sample(hot: np.ndarray, units: np.ndarray, seed: int) -> np.ndarray:
+def sample(hot: np.ndarray, units: np.ndarray, seed: int, most: int = SAMPLE) -> np.ndarray:
     """Positions of the examples to choose by, int64, sorted: all, or a stratified part of many.
 
     Args:
         hot: (examples, classes) of 0 and 1.
         units: int64 (examples,): examples with equal values are taken together.
         seed: of the part.
+        most: examples that are taken, or so many of each class, if these are more.
     """
-    most = max(SAMPLE, OF_EACH * hot.shape[1])
+    most = max(most, OF_EACH * hot.shape[1])
     if len(hot) <= most:
         return np.arange(len(hot))
     return np.flatnonzero(stratified(hot, units, most / len(hot), seed))

@@ -24,15 +24,15 @@ from zoo.terminal import say, say_json
 @manifest_options
 @INPUT_SIZE(
     help="Side of the images in pixels that the model sees. Lower it to be quicker, raise it where details matter.  "
-    "[default: the backbone's]"
+    "[default: the backbone's; for small pictures 64, 96 or 128, by cross-validation]"
 )
 @model_option(
     "--backbone",
     default="efficientnet_lite0",
     show_default=True,
-    shell_complete=completing(of("applications.backbone_table:BACKBONES")),
-    help="Pretrained network to start from. Change it to a larger one for better scores, at the cost of time; zoo "
-    "backbones lists them.",
+    shell_complete=completing(lambda: ("auto", *of("applications.backbone_table:BACKBONES")())),
+    help="Pretrained network to start from. Change it to a larger one for better scores, at the cost of time, or to "
+    "auto for the best of those that are installed; zoo backbones lists them.",
 )
 @model_option(
     "--weights",
@@ -83,6 +83,20 @@ from zoo.terminal import say, say_json
     help="Random changes of training images for the last blocks or for masks, with commas between: flip, vflip, "
     "crop, zoom, color, hue, randaugment, mixup, or none. Leave out those that change the label, as flip does for "
     "text.",
+)
+@training_option(
+    "--class-weights",
+    is_flag=True,
+    help="Give each class the same weight, also in the probabilities. Give it where rare classes matter as much as "
+    "frequent ones.",
+)
+@training_option(
+    "--unknown",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Share of photos like those of training that the model may call unknown (is_known in its answers). Lower it "
+    "to be told less often, raise it to let fewer strange photos pass.",
 )
 @OUT
 @output_option("--profile", is_flag=True, help="Print how many seconds each stage took. Give it to see what is slow.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from applications import known, linear_heads
+from applications import candidates, known, linear_heads
 from applications.backbones import find
 from applications.depths import GROUPS, LAST
 from applications.features import Extractor
@@ -104,11 +104,12 @@ def fine_tune(
         data: a folder or manifest as `zoo.data.images` takes it, a folder as `zoo.data.masks` takes it, or the result
             of one of both; or images in memory as `zoo.data.open` takes them, as ``(x, y)`` and
             ``((x_train, y_train), (x_test, y_test))``.
-        backbone: a name in `applications.BACKBONES`.
+        backbone: a name in `applications.BACKBONES`, or ``"auto"``: of those that are installed the one with the least
+            loss in cross-validation on up to 1,000 training images.
         effort: how much to train.
         weights: ``"imagenet"``, None for random ones, or the path of a weights file.
-        input_size: side of the model's input in pixels; that of the backbone by default, beside masks that of the
-            images, at most 192.
+        input_size: side of the model's input in pixels; that of the backbone by default, for small pictures 64, 96 or
+            128, whichever is best in cross-validation; beside masks that of the images, at most 192.
         seed: of the split, the folds and the training.
         out: folder of the artifact; ``saved_models/`` and the name of the data by default.
         start: an artifact to start from with its backbone, instead of `backbone` and `weights`.
@@ -150,6 +151,11 @@ def fine_tune(
         how |= {"epochs": epochs, "learning_rate": learning_rate, "augment": augment, "report": report}
         made, evaluation, findings = segmentation.fine_tune(data, backbone, **how)
         return FineTuned(made, evaluation, data, (), watch.seconds, findings)
+    free = {"free_size": input_size is None and start is None, "free_backbone": backbone == candidates.AUTO}
+    if free["free_backbone"]:
+        if weights != "imagenet" or start is not None or unfreeze is not None:
+            raise InputError("backbone auto chooses among ImageNet weights; leave out weights, start and unfreeze")
+        backbone = candidates.installed()[0]
     epochs = EPOCHS if epochs is None else epochs
     learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
     with watch.stage("read"):
@@ -158,7 +164,11 @@ def fine_tune(
         recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
     # The import of scikit-learn takes over a second, while the embeddings are computed.
     threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True).start()
-    data, extractor, vectors = embed_data(data, extractor, job)
+    data, first, vectors = embed_data(data, extractor, job, free_size=free["free_size"])
+    extractor = candidates.chosen(data, first, job, **free)
+    if extractor != first:
+        data, extractor, vectors = embed_data(data, extractor, job)
+        recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
     check_readable(data, seed)
     if parent is not None:
         data = without_trained_on(data, parent, job)

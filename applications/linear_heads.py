@@ -29,6 +29,7 @@ class Head:
         folds: of the cross-validation that chose features and strength; 0 if there are too few examples for it.
         group: of features that it takes, a name in `applications.depths.GROUPS`.
         temperature: the number by which the logits are divided; it is part of kernel and bias.
+        loss: the mean loss of examples in cross-validation, before the temperature; None without folds.
     """
 
     kernel: np.ndarray
@@ -39,6 +40,7 @@ class Head:
     folds: int
     group: str = LAST
     temperature: float = 1.0
+    loss: float | None = None
 
     def plain(self) -> Head:
         """The head without its temperature."""
@@ -147,15 +149,18 @@ def fit_ridge(
     depths = depths or Depths(embeddings.shape[1])
     folds = min(choosing.FOLDS, len(np.unique(units)))
     folds = folds if folds > 1 and strength is None else 0
-    group = LAST
+    group, loss = LAST, None
     if folds:
-        group, strength = choosing.choose_ridge(embeddings, targets, depths=depths, units=units, folds=folds, seed=seed)
+        group, strength, loss = choosing.choose_ridge(
+            embeddings, targets, depths=depths, units=units, folds=folds, seed=seed
+        )
     strength = DEFAULT_STRENGTH if strength is None else strength
     rows, mean, deviation = _standardised(embeddings, depths, group)
     fitted = Ridge(1 / strength).fit(rows, targets)
     kernel = np.atleast_2d(fitted.coef_).T / deviation[:, None]
     bias = np.atleast_1d(fitted.intercept_) - mean @ kernel
-    return Head(kernel.astype(np.float32), bias.astype(np.float32), "linear", strength, False, folds, group)
+    kernel, bias = kernel.astype(np.float32), bias.astype(np.float32)
+    return Head(kernel, bias, "linear", strength, False, folds, group, loss=loss)
 
 
 def fit(
@@ -199,11 +204,11 @@ def fit(
     weighted = bool(counts.max() > IMBALANCE * counts.min()) and not several
     folds = min(choosing.FOLDS, _fewest_units(targets if several else np.eye(num_classes)[targets], units, several))
     folds = folds if folds > 1 and strength is None else 0
-    group, heat = LAST, 1.0
+    group, heat, loss = LAST, 1.0, None
     if folds:
         how = {"depths": depths, "units": units, "folds": folds, "weighted": weighted, "seed": seed}
         choice = choosing.choose(embeddings, targets, num_classes, **how)
-        group, strength = choice.group, choice.strength
+        group, strength, loss = choice.group, choice.strength, choice.loss
         heat = temperature(choice.logits, targets[choice.positions])
     strength = DEFAULT_STRENGTH if strength is None else strength
     rows, mean, deviation = _standardised(embeddings, depths, group)
@@ -214,7 +219,7 @@ def fit(
     if weighted and class_weights:
         bias = bias - np.log(counts / counts.sum())
     kernel, bias = ((each / heat).astype(np.float32) for each in (kernel, bias))
-    return Head(kernel, bias, "sigmoid" if several else "softmax", strength, weighted, folds, group, heat)
+    return Head(kernel, bias, "sigmoid" if several else "softmax", strength, weighted, folds, group, heat, loss)
 
 
 def _standardised(embeddings: np.ndarray, depths: Depths, group: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

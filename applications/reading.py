@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,9 @@ from zoo.kinds.images.kind import Images
 from zoo.kinds.images.reading import images
 from zoo.progress import Stopwatch
 from zoo.settings import suggestion
+
+SMALL_SIZES = (64, 96, 128)  # input sizes for small pictures: they are quicker, and enlarging adds no detail
+ENLARGED = 2  # times that the shorter side of a small picture fits into the input size of the backbone, at least
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,16 @@ def extractor_of(
 
 
 def embed_data(
-    data: Data | str | Path, extractor: Extractor, job: Job
+    data: Data | str | Path, extractor: Extractor, job: Job, *, free_size: bool = False
 ) -> tuple[Data, Extractor, dict[str, np.ndarray]]:
-    """The data without images that can't be decoded, the extractor with its crop, and the embeddings by digest."""
+    """The data without images that can't be decoded, the extractor with its crop, and the embeddings by digest.
+
+    Args:
+        data: as `applications.fine_tune` takes it.
+        extractor: computes the embeddings.
+        job: gets notes.
+        free_size: whether the smallest of the input sizes for small pictures is taken; see `sizes_for`.
+    """
     vectors: dict[str, np.ndarray] = {}
     chosen: list[Extractor | None] = [None]
 
@@ -81,7 +92,8 @@ def embed_data(
             raise InputError(
                 f"{data}: no training image has the label {min(all_labels - train_labels)!r}, which is held out"
             )
-        chosen[0] = chosen[0] or _with_crop(extractor, [each for each in examples if each.split in (None, "train")])
+        train = [each for each in examples if each.split in (None, "train")]
+        chosen[0] = chosen[0] or _suited(extractor, train, free_size)
         with job.watch.stage("embed"):
             embeddings, failures = embed(examples, chosen[0])
         vectors.update(embeddings)
@@ -103,10 +115,10 @@ def embed_data(
     else:
         with job.watch.stage("read"):
             data = images(data, seed=job.seed, verify=embed_all)
-        # The split is known now, and held-out images must not influence the crop.
-        crop = _with_crop(extractor, [each for each in examples_of(data) if each.split == "train"])
-        if crop != chosen[0]:
-            chosen[0] = crop
+        # The split is known now, and held-out images must not influence crop and size.
+        suited = _suited(extractor, training_examples(data), free_size)
+        if suited != chosen[0]:
+            chosen[0] = suited
             embed_again(data)
     data.check_classes()
     left_out = sum(note.action == "left out" for note in data.intake)
@@ -122,6 +134,11 @@ def examples_of(data: Data) -> list[Example]:
         for split, part in data.parts.items()
         for path, name, digest in zip(part.inputs, part.names, part.digests, strict=True)
     ]
+
+
+def training_examples(data: Data) -> list[Example]:
+    """The images of the training part."""
+    return [each for each in examples_of(data) if each.split == "train"]
 
 
 def without_trained_on(data: Data, parent: Predictor, job: Job) -> Data:
@@ -140,13 +157,33 @@ def without_trained_on(data: Data, parent: Predictor, job: Job) -> Data:
     return replace(data, test=held_out) if data.test is not None else replace(data, validation=held_out)
 
 
-def _with_crop(extractor: Extractor, examples: Sequence[Example]) -> Extractor:
+def _suited(extractor: Extractor, examples: Sequence[Example], free_size: bool) -> Extractor:
     """The extractor, without a crop if the images are small: a crop would lose pixels, and enlarging adds none."""
     if isinstance(extractor.weights, Path) and extractor.weights.suffix == ".keras":
         return extractor  # with the crop of the artifact
+    side = side_of(examples)
+    crop = 1.0 if side < extractor.input_size else extractor.crop
+    size = sizes_for(side, extractor)[0] if free_size else extractor.input_size
+    return replace(extractor, crop=crop, input_size=size)
+
+
+def side_of(examples: Sequence[Example]) -> float:
+    """Median length of the shorter side of up to 128 images, in pixels; infinite for none."""
     spread = examples[:: max(1, len(examples) // 64)]
-    sides = [min(probe.width, probe.height) for probe in (decoding.probe(example.path) for example in spread)]
-    return replace(extractor, crop=1.0) if sides and median(sides) < extractor.input_size else extractor
+    probes = (decoding.probe(example.path) for example in spread)
+    return float(median(min(probe.width, probe.height) for probe in probes)) if spread else math.inf
+
+
+def sizes_for(side: float, extractor: Extractor) -> tuple[int, ...]:
+    """Input sizes to choose from for pictures with such a shorter side, the smallest first; for photos that of the row.
+
+    Args:
+        side: in pixels.
+        extractor: has the backbone.
+    """
+    row = find(extractor.backbone)
+    small = tuple(size for size in SMALL_SIZES if row.least_input_size <= size < row.input_size)
+    return small if small and ENLARGED * side <= row.input_size else (extractor.input_size,)
 
 
 def embeddings_of(part: Part, vectors: dict[str, np.ndarray]) -> np.ndarray:

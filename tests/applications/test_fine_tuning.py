@@ -63,7 +63,7 @@ def test_a_class_that_a_head_never_gives_is_told(done: FineTuned) -> None:
     part = done.data.held_out
     always = np.eye(3, dtype=np.float32)[np.zeros(len(part), int)]
     data = replace(done.data, validation=part.chosen(np.repeat(np.arange(len(part)), 5)))
-    evaluation, findings = evaluate(data, np.repeat(always, 5, axis=0), {}, False, 0)
+    evaluation, findings = evaluate(data, data.fitted_task, np.repeat(always, 5, axis=0), {}, False, 0)
     assert evaluation.classes["red"]["predicted"] == 0
     assert "class hardly ever predicted" in {finding.symptom for finding in findings}
     assert "--class-weights" not in str(findings[0])
