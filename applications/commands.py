@@ -98,6 +98,23 @@ from zoo.terminal import say, say_json
     help="Share of photos like those of training that the model may call unknown (is_known in its answers). Lower it "
     "to be told less often, raise it to let fewer strange photos pass.",
 )
+@output_option(
+    "--folds",
+    type=int,
+    help="Number of folds of a cross-validation over all images, beside the scores of the held-out part. Give 5 or 10 "
+    "where few images are held out.",
+)
+@output_option(
+    "--learning-curve",
+    "curve",
+    is_flag=True,
+    help="Print the score against the number of training images. Give it to see whether more of them would help.",
+)
+@output_option(
+    "--draft",
+    is_flag=True,
+    help="Stop at the scores, without an export. Give it to try options; the same command without it exports.",
+)
 @OUT
 @output_option("--profile", is_flag=True, help="Print how many seconds each stage took. Give it to see what is slow.")
 @JSON
@@ -122,7 +139,8 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
         tables.show_evaluation(evaluation)
         for note in notes:
             say(note)
-        say("exporting, and checking the export against the model ...")
+        if not options["draft"]:
+            say("exporting, and checking the export against the model ...")
 
     result = fine_tune(
         read_manifest(path, options, options["seed"]),
@@ -134,8 +152,19 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
     if as_json:
         metrics = result.evaluation.to_dict()
         findings = [finding._asdict() for finding in result.findings]
-        made = {"artifact": str(result.artifact), "metrics": metrics, "seconds": result.seconds, "findings": findings}
+        made = {"artifact": None if result.artifact is None else str(result.artifact), "metrics": metrics}
+        made |= {"seconds": result.seconds, "findings": findings}
+        if result.cross_validation is not None:
+            made["cross_validation"] = result.cross_validation.to_dict()
+        if result.learning_curve is not None:
+            made["learning_curve"] = result.learning_curve.to_dict()
         say_json(made)
+        return
+    for more in (result.cross_validation, result.learning_curve):
+        if more is not None:
+            tables.show_evaluation(more)
+    if result.artifact is None:
+        say("a draft: the same command without --draft exports the model; the embeddings are kept")
         return
     made = artifact.load(result.artifact)
     tables.show_parity(made.card["parity"], made.task)

@@ -15,8 +15,10 @@ import numpy as np
 
 from applications import candidates, known, linear_heads
 from applications.backbones import find
+from applications.cross_validation import check_folds, cross_validated
 from applications.depths import GROUPS, LAST
 from applications.features import Extractor
+from applications.learning_curve import LearningCurve, learning_curve
 from applications.pixels import encoded
 from applications.reading import Job, embed_data, embeddings_of, extractor_of, input_kind, without_trained_on
 from zoo.artifacts import artifact
@@ -53,20 +55,24 @@ class FineTuned:
     """The result of a fine-tune.
 
     Attributes:
-        artifact: the version folder; `zoo.load` opens it.
+        artifact: the version folder; `zoo.load` opens it. None for a draft.
         evaluation: scores of the exported model on the held-out part, as its task has them.
         data: the splits, and the notes on files that were left out.
         notes: decisions of the run, in words.
         seconds: duration of each stage.
         findings: problems that the scores show.
+        learning_curve: scores against the number of training images, if requested.
+        cross_validation: scores of all images in folds, if requested.
     """
 
-    artifact: Path
+    artifact: Path | None
     evaluation: Any
     data: Data
     notes: tuple[str, ...]
     seconds: dict[str, float]
     findings: tuple[Finding, ...] = ()
+    learning_curve: LearningCurve | None = None
+    cross_validation: Any = None
 
 
 def fine_tune(
@@ -85,6 +91,9 @@ def fine_tune(
     augment: Sequence[str] = ("flip", "crop"),
     class_weights: bool = False,
     unknown: float = known.SHARE,
+    folds: int | None = None,
+    curve: bool = False,
+    draft: bool = False,
     report: Callable[[Any, Data, Sequence[str]], None] | None = None,
 ) -> FineTuned:
     """Fine-tune a pretrained image model on a folder and export it.
@@ -120,6 +129,10 @@ def fine_tune(
         augment: for the last blocks: any of flip, vflip, crop, zoom, color, hue, randaugment, mixup.
         class_weights: whether rare classes are found as often as frequent ones, at the cost of these.
         unknown: share of images like those of training that may be called unknown, in (0, 1).
+        folds: of a cross-validation over all images, whose scores come beside those of the held-out part; none if None.
+        curve: whether heads are also scored that learn from fewer images, to see whether more would help.
+        draft: whether to stop at the scores, without an export. A later run without it is quick, as the embeddings are
+            cached.
         report: called with the scores before the export, and again if the scores of the exported model differ.
 
     Raises:
@@ -128,6 +141,7 @@ def fine_tune(
     if effort not in EFFORTS:
         raise InputError(f"expected effort to be one of {', '.join(EFFORTS)}, received {effort!r}")
     thresholds.check_rate(unknown, "unknown")
+    check_folds(folds)
     watch = Stopwatch()
     seed = integer("seed", seed)
     job = Job(watch, seed, [])
@@ -142,7 +156,7 @@ def fine_tune(
             data = read_masks(source, seed=seed)
     if isinstance(data, Data) and data.task.pixelwise:
         given = {"effort": effort != "quick", "start": start is not None, "unfreeze": unfreeze is not None}
-        given["class_weights"] = class_weights
+        given |= {"class_weights": class_weights, "folds": folds is not None, "curve": curve, "draft": draft}
         if used := [name for name, is_given in given.items() if is_given]:
             raise InputError(f"{source}: beside masks the backbone stays frozen; leave out {', '.join(used)}")
         from applications import segmentation
@@ -223,6 +237,16 @@ def fine_tune(
             evaluation, findings = evaluate(data, task, answers, baselines, head.weighted, seed)
         if report:
             report(evaluation, data, (*map(str, findings), *job.notes))
+        with watch.stage("further scores"):
+            more = {}
+            fitted = (data, extractor, head, vectors, seed, class_weights)
+            if folds:
+                more["cross_validation"] = _cross_validated(*fitted, folds)
+            if curve:
+                more["learning_curve"] = _learning_curve(*fitted)
+        if draft:
+            remove_run(run)
+            return FineTuned(None, evaluation, data, tuple(job.notes), watch.seconds, findings, **more)
         # The gate comes first, so that its process imports TensorFlow at the same time as this one.
         with watch.stage("export"), Gate() as gate:
             from applications.assembling import classifier, in_unit, with_known
@@ -241,7 +265,7 @@ def fine_tune(
         if final != evaluation and report:
             report(final, data, ("scored again with the exported model, whose answers differ from the first ones",))
         remove_run(run)
-        return FineTuned(path, final, data, tuple(job.notes), watch.seconds, findings)
+        return FineTuned(path, final, data, tuple(job.notes), watch.seconds, findings, **more)
 
 
 def evaluate(
@@ -263,6 +287,54 @@ def evaluate(
     exam = Exam(part, data.held_out.targets, task.named(outputs), data.held_out.digests, named, **what)
     evaluation = task.evaluate(exam)
     return evaluation, task.findings(exam, evaluation)
+
+
+def _fit(
+    data: Data, rows: np.ndarray, targets: np.ndarray, units: np.ndarray, **how: Any
+) -> Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+    """A function that fits a head on some of the images; see `applications.learning_curve.Fit`."""
+
+    def fit(some: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        learnt, scale = data.task.learnt(data.source, targets, rows, some)
+        head = linear_heads.head_of(data.task, rows[some], learnt[some], units=units[some], **how)
+        return lambda features: (
+            head.outputs(features) if scale is None else scale.restored(head.outputs(features), features)
+        )
+
+    return fit
+
+
+def _learning_curve(
+    data: Data,
+    extractor: Extractor,
+    head: linear_heads.Head,
+    vectors: dict[str, np.ndarray],
+    seed: int,
+    class_weights: bool,
+) -> LearningCurve:
+    part, rows = data.train, embeddings_of(data.train, vectors)
+    how = {"seed": seed, "strength": head.strength, "group": head.group, "class_weights": class_weights}
+    fit = _fit(data, rows, part.targets, part.together, depths=extractor.depths, **how)
+    held_out, strata = embeddings_of(data.held_out, vectors), data.task.inner_strata(part.targets)
+    return learning_curve(data.fitted_task, fit, strata, part.together, held_out, data.held_out.targets, seed)
+
+
+def _cross_validated(
+    data: Data,
+    extractor: Extractor,
+    head: linear_heads.Head,
+    vectors: dict[str, np.ndarray],
+    seed: int,
+    class_weights: bool,
+    folds: int,
+) -> Any:
+    parts = list(data.parts.values())
+    rows = np.concatenate([embeddings_of(part, vectors) for part in parts])
+    targets = np.concatenate([part.targets for part in parts])
+    ends = np.cumsum([0, *(part.together.max() + 1 for part in parts)])
+    units = np.concatenate([part.together + start for part, start in zip(parts, ends, strict=False)])
+    fit = _fit(data, rows, targets, units, seed=seed, depths=extractor.depths, class_weights=class_weights)
+    return cross_validated(data.fitted_task, fit, rows, targets, units, folds, seed)
 
 
 def _calibration(

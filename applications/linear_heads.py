@@ -102,6 +102,7 @@ def head_of(
     *,
     units: np.ndarray | None = None,
     depths: Depths | None = None,
+    group: str = LAST,
     class_weights: bool = False,
 ) -> Head:
     """The head for a task: `fit` for classes, `fit_ridge` for numbers.
@@ -114,9 +115,10 @@ def head_of(
         strength: inverse of the L2 penalty; chosen if None.
         units: as `fit` takes them.
         depths: as `fit` takes them.
+        group: as `fit` takes it.
         class_weights: as `fit` takes them.
     """
-    how = {"units": units, "depths": depths}
+    how = {"units": units, "depths": depths, "group": group}
     if activation_of(task) == "linear":
         return fit_ridge(embeddings, targets, seed, strength, **how)
     return fit(embeddings, targets, seed, len(task.names), strength, **how, class_weights=class_weights)
@@ -130,6 +132,7 @@ def fit_ridge(
     *,
     units: np.ndarray | None = None,
     depths: Depths | None = None,
+    group: str = LAST,
 ) -> Head:
     """Fit a ridge regression on standardised embeddings, features and strength chosen by the squared error of folds.
 
@@ -140,6 +143,7 @@ def fit_ridge(
         strength: inverse of the L2 penalty; chosen if None.
         units: as `fit` takes them.
         depths: as `fit` takes them.
+        group: as `fit` takes it.
 
     Source: Hoerl and Kennard 1970, "Ridge Regression: Biased Estimation for Nonorthogonal Problems".
     """
@@ -149,7 +153,7 @@ def fit_ridge(
     depths = depths or Depths(embeddings.shape[1])
     folds = min(choosing.FOLDS, len(np.unique(units)))
     folds = folds if folds > 1 and strength is None else 0
-    group, loss = LAST, None
+    loss = None
     if folds:
         group, strength, loss = choosing.choose_ridge(
             embeddings, targets, depths=depths, units=units, folds=folds, seed=seed
@@ -172,6 +176,7 @@ def fit(
     *,
     units: np.ndarray | None = None,
     depths: Depths | None = None,
+    group: str = LAST,
     class_weights: bool = False,
 ) -> Head:
     """Fit a logistic regression on standardised embeddings, its features and strength chosen by cross-validation.
@@ -191,6 +196,7 @@ def fit(
         units: int64 (examples,), as in `zoo.data.Part.together`: examples with equal values, copies and groups, are in
             one fold. None if no examples belong together.
         depths: widths of the features of each depth; None for those of the last layer alone.
+        group: of features, where the strength is given or there are too few examples to choose by.
         class_weights: whether the probabilities are those of classes that are all equally frequent, so that rare ones
             are found more often.
 
@@ -204,7 +210,7 @@ def fit(
     weighted = bool(counts.max() > IMBALANCE * counts.min()) and not several
     folds = min(choosing.FOLDS, _fewest_units(targets if several else np.eye(num_classes)[targets], units, several))
     folds = folds if folds > 1 and strength is None else 0
-    group, heat, loss = LAST, 1.0, None
+    heat, loss = 1.0, None
     if folds:
         how = {"depths": depths, "units": units, "folds": folds, "weighted": weighted, "seed": seed}
         choice = choosing.choose(embeddings, targets, num_classes, **how)
