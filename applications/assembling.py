@@ -8,6 +8,7 @@ from applications import depths, known
 from applications.features import Extractor
 from applications.linear_heads import Head
 from zoo.builders.loading import FEATURES, last_layer
+from zoo.keras_internals import operation_of
 from zoo.tasks.known import SIMILARITY
 from zoo.tasks.task import Task
 
@@ -56,7 +57,7 @@ def with_known(task: Task, model: keras.Model, memory: known.Memory | None) -> k
     if memory is None:
         return model
     features = last_layer(model).input
-    joins = features._keras_history.operation
+    joins = operation_of(features)
     parts = list(joins.input) if joins.name == FEATURES else [features]
     outputs = {task.outputs[0]: model.output, SIMILARITY: known.similarity(parts, memory)}
     return keras.Model(model.inputs[0], outputs, name=model.name)

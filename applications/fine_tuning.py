@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,7 @@ from applications.pixels import encoded
 from applications.reading import Job, embed_data, embeddings_of, extractor_of, input_kind, without_trained_on
 from zoo.artifacts import artifact
 from zoo.artifacts.gate import Gate, check_readable
+from zoo.artifacts.nearest import NAMES
 from zoo.artifacts.predictor import outputs as outputs_of
 from zoo.artifacts.provenance import UNKNOWN
 from zoo.data.dataset import Data
@@ -258,8 +260,8 @@ def fine_tune(
             card["findings"] = [str(finding) for finding in findings]
             card["known"] = None if memory is None else {"photos": len(memory.positions), "unknown": unknown}
             if memory is not None:
-                names = [data.train.names[at] for at in memory.positions]
-                (run / known.NAMES).write_text("\n".join(names) + "\n", encoding="utf-8", errors="surrogateescape")
+                names = json.dumps([data.train.names[at] for at in memory.positions])
+                (run / NAMES).write_text(names, encoding="utf-8")
             what = (shipped, data, task, card, answers, evaluation)
             path, final = artifact.publish(*what, out=out, run=run, gate=gate, seed=seed)
         if final != evaluation and report:

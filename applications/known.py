@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from zoo.artifacts.nearest import PRODUCTS
 from zoo.builders.loading import KNOWN
 from zoo.data.splits import stratified
 from zoo.tasks import thresholds
@@ -26,7 +27,6 @@ MOST = (
 )
 SHARE = 0.05  # of known photos that are called unknown
 FEWEST = 20  # training photos by which a limit can be set
-NAMES = "known_photos.txt"  # file of a run with the names of the photos that the model holds, a line each
 BLOCK = 1024  # photos that are compared at a time
 
 
@@ -113,7 +113,7 @@ def similarity(parts: list[Any], memory: Memory) -> keras.KerasTensor:
 
     units = [layers.UnitNormalization(name=f"{KNOWN}part_{at}")(part) for at, part in enumerate(parts)]
     rows = layers.Concatenate(name=f"{KNOWN}features")(units) if len(units) > 1 else units[0]
-    products = layers.Dense(len(memory.features), use_bias=False, name=f"{KNOWN}photos")
+    products = layers.Dense(len(memory.features), use_bias=False, name=PRODUCTS)
     nearest = ops.top_k(products(rows), NEAREST)[0]
     products.set_weights([memory.features.T / np.sqrt(len(parts))])
     return ops.mean(nearest, axis=-1)

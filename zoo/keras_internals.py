@@ -67,3 +67,9 @@ def backend() -> Any:
     from keras.src import backend
 
     return backend
+
+
+def operation_of(tensor: Any) -> Any:
+    """The layer or operation of a network that a symbolic tensor is the output of; None for a list of tensors."""
+    history = getattr(tensor, "_keras_history", None)
+    return None if history is None else history.operation

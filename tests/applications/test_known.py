@@ -97,8 +97,9 @@ def test_an_exported_model_says_what_it_knows(tiny: str, tmp_path: Path, seeded:
     model = zoo.load(made.artifact)
     assert model.card["parity"]["passed"] and 0 < model.card["known_from"] <= 1
     assert made.evaluation.unknown is not None and made.evaluation.calibration_error is not None
-    names = (made.artifact / "run" / known.NAMES).read_text().splitlines()
-    assert len(names) == model.card["known"]["photos"] == len(made.data.train)
+    assert model.card["known"]["photos"] == len(made.data.train)
+    (near,) = model.nearest(made.data.train.inputs[3], 2)
+    assert near[0].name == made.data.train.names[3] and near[0].similarity > 0.999 > near[1].similarity
     own = model.predict(list(colours(20, 0, 5)))
     strange = model.predict([np.tile(np.arange(32, dtype=np.uint8)[:, None, None] * 8, (1, 32, 3))] * 2)
     assert np.mean([each.answer["is_known"] for each in own]) > 0.6

@@ -15,6 +15,7 @@ import numpy as np
 from zoo.artifacts import checksums, provenance
 from zoo.artifacts.card import check_model, read
 from zoo.artifacts.layers import layers_of
+from zoo.artifacts.nearest import Neighbour, nearest
 from zoo.builders.loading import UnknownLayersError, loaded, unknown
 from zoo.data.kind import Kind
 from zoo.data.notes import Note
@@ -75,6 +76,11 @@ class Prediction:
     def values(self) -> dict[str, float] | None:
         """Name -> value for a model that predicts numbers; else None."""
         return self.answer.get("prediction")
+
+    @property
+    def is_known(self) -> bool | None:
+        """Whether the input resembles training examples; None for a model that does not say."""
+        return self.answer.get("is_known")
 
     @property
     def mask(self) -> np.ndarray | None:
@@ -185,6 +191,21 @@ class Predictor:
             else Prediction(name, answers[at], unseen=unseen.get(at, ()))
             for at, name in enumerate(names)
         ]
+
+    def nearest(self, source: Any, count: int = 5) -> list[tuple[Neighbour, ...] | None]:
+        """The training examples that are nearest to inputs, of those that the model holds to tell what it knows.
+
+        Args:
+            source: as `predict` takes it.
+            count: number of examples for each input.
+
+        Returns:
+            name and similarity of examples for each input, the nearest first; None for what can't be read.
+
+        Raises:
+            InputError: the model holds no examples.
+        """
+        return nearest(self, source, count)
 
     def predict_files(self, paths: Sequence[str]) -> list[Prediction]:
         """`predict` for each of several files or folders."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError
+from zoo.keras_internals import operation_of
 
 if TYPE_CHECKING:
     import keras
@@ -32,8 +33,8 @@ def last_layer(model: keras.Model) -> keras.layers.Layer:
 def embedding_of(model: keras.Model) -> keras.KerasTensor:
     """The embedding of a network: what its last layer takes; of features of several depths, those of the last one."""
     features = last_layer(model).input
-    history = getattr(features, "_keras_history", None)  # not of a list of tensors
-    return features if history is None or history.operation.name != FEATURES else history.operation.input[0]
+    operation = operation_of(features)
+    return features if operation is None or operation.name != FEATURES else operation.input[0]
 
 
 def loaded(path: Path) -> keras.Model:
