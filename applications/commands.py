@@ -79,7 +79,7 @@ from zoo.terminal import say, say_json
     "--augment",
     default="flip,crop",
     show_default=True,
-    shell_complete=completing(of("applications.unfreezing:AUGMENTATIONS"), several=True),
+    shell_complete=completing(of("applications.views:AUGMENTATIONS"), several=True),
     help="Random changes of training images for the last blocks or for masks, with commas between: flip, vflip, "
     "crop, zoom, color, hue, randaugment, mixup, or none. Leave out those that change the label, as flip does for "
     "text.",

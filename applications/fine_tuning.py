@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from applications.unfreezing import Recipe
 
 EFFORTS = ("quick", "balanced", "max")
-EPOCHS, LEARNING_RATE = 12, 1e-4  # for the last blocks
+EPOCHS = {"quick": 8, "balanced": 8, "max": 24}  # for the last blocks
+LEARNING_RATE = 3e-4
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def fine_tune(
         how |= {"epochs": epochs, "learning_rate": learning_rate, "augment": augment, "report": report}
         made, evaluation, findings = segmentation.fine_tune(data, backbone, **how)
         return FineTuned(made, evaluation, data, (), watch.seconds, findings)
-    epochs = EPOCHS if epochs is None else epochs
+    epochs = EPOCHS[effort] if epochs is None else epochs
     learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
     with watch.stage("read"):
         parent = None if start is None else artifact.load(start, "predict")
@@ -176,7 +177,7 @@ def fine_tune(
 
         model = None
         if effort != "quick":
-            model = _unfreeze(data, extractor, head, rows, targets, recipe, effort, job)
+            model = _unfreeze(data, extractor, head, rows, targets, recipe, effort, job, run)
             model = model and in_unit(data.task, model, scale)
         with watch.stage("score"):
             held_out = embeddings_of(data.held_out, vectors)
@@ -270,7 +271,8 @@ def extractor_of(
 
 
 def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment: tuple[str, ...], seed: int) -> Recipe:
-    from applications.unfreezing import AUGMENTATIONS, Recipe
+    from applications.unfreezing import Recipe
+    from applications.views import AUGMENTATIONS
 
     unknown = sorted(set(augment) - set(AUGMENTATIONS))
     if unknown:
@@ -409,6 +411,7 @@ def _unfreeze(
     recipe: Recipe,
     effort: str,
     job: Job,
+    run: Path,
 ) -> keras.Model | None:
     """The network with its last blocks trained; None if the frozen backbone is better.
 
@@ -421,34 +424,40 @@ def _unfreeze(
         recipe: of the training.
         effort: as `fine_tune` takes it.
         job: gets notes.
+        run: folder that gets checkpoints.
     """
     from applications.unfreezing import LOSSES, Unfrozen, gains
+    from zoo.training.checkpoints import Checkpoint
 
     task = data.task
     strata = task.inner_strata(data.train.targets)
     outer = stratified(strata, data.train.together, 0.25, job.seed)
     if not outer.any() or (strata[~outer].sum(axis=0) == 0).any():
-        job.notes.append("the last blocks stay frozen: too few training images for an inner split")
+        job.notes.append(
+            "the last blocks are not fine-tuned: there are too few training images to tell whether it helps"
+        )
         return None
-    with job.watch.stage("views"):
+    with job.watch.stage("decode"):
         unfrozen = Unfrozen(extractor, head, data.train.inputs, linear_heads.dense(task, targets), recipe)
     job.notes.append(unfrozen.note)
     with job.watch.stage("unfreeze"):
         units = data.train.together
         inner_head = linear_heads.head_of(task, rows[~outer], targets[~outer], job.seed, units=units[~outer])
         before = inner_head.outputs(rows[outer])
-        history, after = unfrozen.choose(inner_head, np.flatnonzero(~outer), np.flatnonzero(outer))
-        answers = [task.named(each) for each in (before, after)]
+        # Hidden files of a run are not copied into the artifact.
+        sides = np.flatnonzero(~outer), np.flatnonzero(outer)
+        choice = unfrozen.choose(inner_head, *sides, Checkpoint(run / ".chosen.npz"))
+        answers = [task.named(each) for each in (before, choice.outputs)]
         gain, error = gains(*(task.losses(targets[outer], each) for each in answers))
         scores = [task.quality.score(task, targets[outer], each) for each in answers]
-        keep = gain > (error if effort == "balanced" else 0.0) and scores[1] >= scores[0] and history.best_epoch > 0
+        keep = gain > (error if effort == "balanced" else 0.0) and scores[1] >= scores[0]
         job.notes.append(
-            f"training the last {recipe.blocks} blocks takes the inner split's {LOSSES[head.activation].called} down "
-            f"by {gain:.3f} ± {error:.3f} and its {task.quality.name} from {scores[0]:.3f} to {scores[1]:.3f} "
-            f"(epoch {history.best_epoch}): "
-            + ("shipped, trained so on all training images" if keep else "the frozen backbone is shipped")
+            f"fine-tuning the last {recipe.blocks} blocks {'helped' if keep else 'did not help'}: on "
+            f"{int(outer.sum())} training images set aside for this choice, {LOSSES[head.activation].called} falls by "
+            f"{gain:.3f} ± {error:.3f} and {task.quality.name} goes from {scores[0]:.3f} to {scores[1]:.3f}; "
+            + ("trained on all training images, they are shipped" if keep else "the frozen backbone is shipped")
         )
-        return unfrozen.train(head, history.best_epoch) if keep else None
+        return unfrozen.train(head, choice.share, Checkpoint(run / ".trained.npz")) if keep else None
 
 
 def _card(
