@@ -120,7 +120,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_weights(folder: Path, workplac
         "BACKBONES[backbones.NAME] = backbones.ROW\n"
         "from zoo.training.checkpoints import Checkpoint; Checkpoint.__init__.__defaults__ = (0.0,)\n"
         "import zoo; from applications import fine_tune\n"
-        "how = {'weights': None, 'effort': 'max', 'epochs': 40, 'learning_rate': 1e-3, 'unfreeze': 2}\n"
+        "how = {'weights': None, 'effort': 'max', 'epochs': 20, 'learning_rate': 1e-3, 'unfreeze': 2}\n"
         "how |= {'augment': ('flip', 'crop', 'mixup'), 'out': f'saved_models/{sys.argv[1]}'}\n"
         "done = fine_tune('photos', 'tiny', **how)\n"
         "assert any('helped' in note for note in done.notes), done.notes\n"
