@@ -15,7 +15,7 @@ import pytest
 from applications import linear_heads, views
 from applications.backbones import split
 from applications.features import Extractor
-from applications.unfreezing import Recipe, Unfrozen
+from applications.unfreezing import SHARES, Recipe, Unfrozen
 from support.pictures import photo
 from support.places import ROOT
 
@@ -67,9 +67,10 @@ def test_the_inner_split_says_how_far_to_go(tiny: str, files: list[Path], classe
     choice = unfrozen.choose(head, *sides)
     assert len(choice.history.epochs) == RECIPE.epochs and choice.outputs.shape == (9, 2)
     losses = {}
-    for share in (0.25, 0.5, 0.75, 1.0):
-        unfrozen._train(head, sides[0], None)  # as `choose` does, so that every share is compared anew
-        unfrozen._go(head, unfrozen._start(head), unfrozen.upper.get_weights(), share)
+    unfrozen._train(head, sides[0], None)
+    start, end = unfrozen._start(head), unfrozen.upper.get_weights()
+    for share in SHARES:
+        unfrozen._go(head, start, end, share)
         outputs = unfrozen.classifier.predict(unfrozen.pixels[sides[1]], verbose=0)
         losses[share] = -np.log(outputs[np.arange(9), classes[27:]]).mean()
         if share == choice.share:
