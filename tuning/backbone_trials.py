@@ -189,7 +189,7 @@ class BackboneTrials:
             return self._in_unit(head.outputs(embeddings[score_on])), []
         unfrozen = self._unfrozen(extractor, head, settings, last)
         states.mkdir(parents=True, exist_ok=True)
-        checkpoint = Checkpoint(states / f"blocks_{fold}_{unfrozen.recipe.epochs}.npz")
+        checkpoint = Checkpoint(states / f"state_blocks_{fold}_{unfrozen.recipe.epochs}.npz")
         choice = unfrozen.choose(head, fit_on, score_on, checkpoint)
         return self._in_unit(choice.outputs), choice.history.epochs
 
@@ -322,8 +322,8 @@ class BackboneTrials:
             inner_head = self._linear_head(embeddings, self.splits[0][0])
             states.mkdir(parents=True, exist_ok=True)
             count = unfrozen.recipe.epochs
-            choice = unfrozen.choose(inner_head, *self.splits[0], Checkpoint(states / f"blocks_0_{count}.npz"))
-            trained = unfrozen.train(head, choice.share, Checkpoint(states / f"blocks_all_{count}.npz"))
+            choice = unfrozen.choose(inner_head, *self.splits[0], Checkpoint(states / f"state_blocks_0_{count}.npz"))
+            trained = unfrozen.train(head, choice.share, Checkpoint(states / f"state_blocks_all_{count}.npz"))
             model = in_unit(self.task, trained, self.scale)
             outputs = outputs_of(model, self.data.held_out.inputs, input_kind(extractor))
         else:
