@@ -20,7 +20,8 @@ class Backbone(NamedTuple):
         crop: side of the centre square that is resized to `input_size`, as a fraction of the image's short side.
         blocks: regular expression; the layers whose whole name matches it, and which every path from input to
             output passes, end a block (the first one the stem).
-        unfreeze: number of blocks that "the last blocks" are: those that work at the final resolution.
+        unfreeze: number of blocks that "the last blocks" are: those that work at the final resolution; of the
+            built-in network and its larger siblings, which train fast enough, also those at twice that.
         weights: "built-in" (installed with this package), "extra" (a package of their own) or "keras" (downloaded).
         file: name of the weights file in the cache of Keras, "" for the others; ``{size}`` stands for one of
             `file_sizes`.
@@ -139,9 +140,9 @@ def _row(
 # not the three large ones of the second version.
 _ROWS = (
     # family, constructor, name, input size, embedding width, parameters, last blocks, crop
-    _row(_LITE, "keras_model", "efficientnet_lite0", 224, 1280, 3_413_024, 5, 0.875, weights="built-in"),
-    _row(_LITE, "keras_model", "efficientnet_lite1", 240, 1280, 4_189_344, 6, 0.882, weights="extra"),
-    _row(_LITE, "keras_model", "efficientnet_lite2", 260, 1280, 4_869_168, 6, 0.89, weights="extra"),
+    _row(_LITE, "keras_model", "efficientnet_lite0", 224, 1280, 3_413_024, 11, 0.875, weights="built-in"),
+    _row(_LITE, "keras_model", "efficientnet_lite1", 240, 1280, 4_189_344, 14, 0.882, weights="extra"),
+    _row(_LITE, "keras_model", "efficientnet_lite2", 260, 1280, 4_869_168, 14, 0.89, weights="extra"),
     _row(_CONVNEXT, "ConvNeXtTiny", "convnext_tiny", 224, 768, 27_820_128, 1),
     _row(_CONVNEXT, "ConvNeXtSmall", "convnext_small", 224, 768, 49_454_688, 1),
     _row(_CONVNEXT, "ConvNeXtBase", "convnext_base", 224, 1024, 87_566_464, 1),

@@ -181,13 +181,22 @@ def split(model: keras.Model, layer_name: str) -> tuple[keras.Model, keras.Model
         layer_name: what `cut` returned.
 
     Returns:
-        (lower, upper): lower from the model's input to the layer's output, upper from there to the model's output.
+        (lower, upper): lower from the model's input to the layer's output, upper from there to the model's output. If
+        the upper layers read more than that output, what they read is a dict of tensors by name.
     """
     import keras
 
-    tensor = model.get_layer(layer_name).output
-    lower = keras.Model(model.inputs[0], tensor, name=f"{model.name}_lower")
-    return lower, keras.Model(tensor, model.output, name=f"{model.name}_upper")
+    cut = model.get_layer(layer_name).output
+    above, read = {id(cut)}, [cut]
+    for operation in model.operations:
+        inputs = _flat(operation.input)
+        if any(id(tensor) in above for tensor in inputs):
+            known = above | {id(tensor) for tensor in read}
+            read += [tensor for tensor in inputs if id(tensor) not in known]
+            above |= {id(tensor) for tensor in _flat(operation.output)}
+    between = cut if len(read) == 1 else {tensor.name: tensor for tensor in read}
+    lower = keras.Model(model.inputs[0], between, name=f"{model.name}_lower")
+    return lower, keras.Model(between, model.output, name=f"{model.name}_upper")
 
 
 def available(name: str, input_size: int | None = None) -> tuple[bool, str]:

@@ -55,13 +55,14 @@ from zoo.terminal import say, say_json
     default="quick",
     show_default=True,
     help="How much to train. quick fits a linear head on the frozen backbone; balanced trains the last blocks too and "
-    "keeps that if it helps clearly; max keeps the better of both. Change it where minutes are worth a better score.",
+    "ships them if that helps clearly; max trains them three times as long and ships them if that helps at all. "
+    "Change it where minutes are worth a better score.",
 )
 @training_option(
     "--epochs",
     type=int,
-    help="Largest number of passes over the training images, for the last blocks or for masks. Lower it to be "
-    "quicker.  [default: 12; for masks 10 to 60, fewer for larger data]",
+    help="Number of passes over the training images, for the last blocks, or the largest number for masks. Lower it "
+    "to be quicker.  [default: 8, 24 with --effort max; for masks 10 to 60, fewer for larger data]",
 )
 @training_option(
     "--unfreeze",
@@ -73,13 +74,13 @@ from zoo.terminal import say, say_json
     "--learning-rate",
     type=float,
     help="Size of the steps for the last blocks or for masks, at their largest. Lower it where the loss jumps.  "
-    "[default: 1e-4; for masks 3e-3]",
+    "[default: 5e-4; for masks 3e-3]",
 )
 @training_option(
     "--augment",
     default="flip,crop",
     show_default=True,
-    shell_complete=completing(of("applications.unfreezing:AUGMENTATIONS"), several=True),
+    shell_complete=completing(of("applications.views:AUGMENTATIONS"), several=True),
     help="Random changes of training images for the last blocks or for masks, with commas between: flip, vflip, "
     "crop, zoom, color, hue, randaugment, mixup, or none. Leave out those that change the label, as flip does for "
     "text.",

@@ -49,7 +49,12 @@ if TYPE_CHECKING:
     from applications.unfreezing import Recipe
 
 EFFORTS = ("quick", "balanced", "max")
-EPOCHS, LEARNING_RATE = 12, 1e-4  # for the last blocks
+EPOCHS = {"quick": 8, "balanced": 8, "max": 24}  # for the last blocks
+LEARNING_RATE = 5e-4
+CLEAR = {
+    "balanced": 2.0,
+    "max": 1.0,
+}  # standard errors by which the loss has to fall for trained last blocks to be shipped
 
 
 @dataclass(frozen=True)
@@ -105,8 +110,9 @@ def fine_tune(
     The model also says whether it knows what an image is of: whether it resembles training images.
 
     ``balanced`` trains the last blocks too, and exports them if the log loss, of numbers the squared error, of an inner
-    split of the training part falls by more than one standard error and its accuracy or R² does not fall. ``max``
-    exports the better of both by that split.
+    split of the training part falls by more than two standard errors and its accuracy or R² does not fall. ``max``
+    trains them three times as long, and exports them if it falls by more than one. The notes say whether it helped. A
+    killed run goes on to the same weights.
 
     Of images beside masks, a U-Net learns the class of each pixel from the feature maps of the frozen backbone; see
     `applications.segmentation.pretrained_unet`.
@@ -124,10 +130,10 @@ def fine_tune(
         seed: of the split, the folds and the training.
         out: folder of the artifact; ``saved_models/`` and the name of the data by default.
         start: an artifact to start from with its backbone, instead of `backbone` and `weights`.
-        epochs: at most, for the last blocks; 12 by default. Beside masks, as many as make 3,000 steps of four images,
-            from 10 to 60.
+        epochs: for the last blocks; 8 by default, 24 for ``max``. Beside masks, at most as many, by default those that
+            make 3,000 steps of four images, from 10 to 60.
         unfreeze: number of the last blocks to train; the backbone's table has the default.
-        learning_rate: for the last blocks, at its peak; 1e-4 by default, beside masks 3e-3.
+        learning_rate: for the last blocks, at its peak; 5e-4 by default, beside masks 3e-3.
         augment: for the last blocks: any of flip, vflip, crop, zoom, color, hue, randaugment, mixup.
         class_weights: whether rare classes are found as often as frequent ones, at the cost of these.
         unknown: share of images like those of training that may be called unknown, in (0, 1).
@@ -172,7 +178,7 @@ def fine_tune(
         if weights != "imagenet" or start is not None or unfreeze is not None:
             raise InputError("backbone auto chooses among ImageNet weights; leave out weights, start and unfreeze")
         backbone = candidates.installed()[0]
-    epochs = EPOCHS if epochs is None else epochs
+    epochs = EPOCHS[effort] if epochs is None else epochs
     learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
     with watch.stage("read"):
         parent = None if start is None else artifact.load(start, "predict")
@@ -218,7 +224,7 @@ def fine_tune(
 
         model = None
         if effort != "quick":
-            model = _unfreeze(data, extractor, head, rows, targets, recipe, effort, job)
+            model = _unfreeze(data, extractor, head, rows, targets, recipe, effort, job, run)
             if model is not None:
                 from applications.assembling import in_unit
 
@@ -351,7 +357,8 @@ def _calibration(
 
 
 def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment: tuple[str, ...], seed: int) -> Recipe:
-    from applications.unfreezing import AUGMENTATIONS, Recipe
+    from applications.unfreezing import Recipe
+    from applications.views import AUGMENTATIONS
 
     unknown = sorted(set(augment) - set(AUGMENTATIONS))
     if unknown:
@@ -385,6 +392,7 @@ def _unfreeze(
     recipe: Recipe,
     effort: str,
     job: Job,
+    run: Path,
 ) -> keras.Model | None:
     """The network with its last blocks trained; None if the frozen backbone is better.
 
@@ -397,43 +405,43 @@ def _unfreeze(
         recipe: of the training.
         effort: as `fine_tune` takes it.
         job: gets notes.
+        run: folder that gets checkpoints.
     """
     from applications.unfreezing import LOSSES, Unfrozen, gains
+    from zoo.training.checkpoints import Checkpoint
 
     task = data.task
     strata = task.inner_strata(data.train.targets)
     outer = stratified(strata, data.train.together, 0.25, job.seed)
     if not outer.any() or (strata[~outer].sum(axis=0) == 0).any():
-        job.notes.append("the last blocks stay frozen: too few training images for an inner split")
+        job.notes.append(
+            "the last blocks are not fine-tuned: there are too few training images to tell whether it helps"
+        )
         return None
-    units, embeddings = data.train.together, rows[:, : extractor.depths.embedding]
-
-    def begin(some: np.ndarray, fitted: linear_heads.Head) -> linear_heads.Head:
-        """The head of the last layer, with which training begins."""
-        if fitted.group == LAST:
-            return fitted
-        return linear_heads.head_of(task, embeddings[some], targets[some], job.seed, units=units[some])
-
-    with job.watch.stage("views"):
-        start = begin(np.ones(len(rows), bool), head)
-        unfrozen = Unfrozen(extractor, start, data.train.inputs, linear_heads.dense(task, targets), recipe)
+    with job.watch.stage("decode"):
+        unfrozen = Unfrozen(extractor, head, data.train.inputs, linear_heads.dense(task, targets), recipe)
     job.notes.append(unfrozen.note)
     with job.watch.stage("unfreeze"):
-        how = {"units": units[~outer], "depths": extractor.depths}
-        inner_head = linear_heads.head_of(task, rows[~outer], targets[~outer], job.seed, **how)
-        before = inner_head.outputs(rows[outer])
-        history, after = unfrozen.choose(begin(~outer, inner_head), np.flatnonzero(~outer), np.flatnonzero(outer))
-        answers = [task.named(each) for each in (before, after)]
-        gain, error = gains(*(task.losses(targets[outer], each) for each in answers))
+        inner = (task, rows[~outer], targets[~outer], job.seed)
+        how = {"units": data.train.together[~outer], "depths": extractor.depths, "class_weights": head.equal}
+        before = linear_heads.head_of(*inner, **how).outputs(rows[outer])
+        start = linear_heads.head_of(*inner, head.strength, group=head.group, **how)  # of the shape of `head`
+        # Hidden files of a run are not copied into the artifact.
+        sides = np.flatnonzero(~outer), np.flatnonzero(outer)
+        choice = unfrozen.choose(start, *sides, Checkpoint(run / ".chosen.npz"))
+        answers = [task.named(each) for each in (before, choice.outputs)]
+        losses = [task.losses(targets[outer], each) for each in answers]
+        gain, error = gains(*losses)
         scores = [task.quality.score(task, targets[outer], each) for each in answers]
-        keep = gain > (error if effort == "balanced" else 0.0) and scores[1] >= scores[0] and history.best_epoch > 0
+        keep = gain > CLEAR[effort] * error and scores[1] >= scores[0]
         job.notes.append(
-            f"training the last {recipe.blocks} blocks takes the inner split's {LOSSES[head.activation].called} down "
-            f"by {gain:.3f} ± {error:.3f} and its {task.quality.name} from {scores[0]:.3f} to {scores[1]:.3f} "
-            f"(epoch {history.best_epoch}): "
-            + ("shipped, trained so on all training images" if keep else "the frozen backbone is shipped")
+            f"fine-tuning the last {recipe.blocks} blocks {'helped' if keep else 'did not help'}: on "
+            f"{int(outer.sum())} training images set aside for this choice, {LOSSES[head.activation].called} goes from "
+            f"{losses[0].mean():.3f} to {losses[1].mean():.3f} (a change of {-gain:+.3f} ± {error:.3f}) and "
+            f"{task.quality.name} from {scores[0]:.3f} to {scores[1]:.3f}; "
+            + ("trained on all training images, they are shipped" if keep else "the frozen backbone is shipped")
         )
-        return unfrozen.train(start, history.best_epoch) if keep else None
+        return unfrozen.train(head, choice.share, Checkpoint(run / ".trained.npz")) if keep else None
 
 
 def _card(

@@ -29,6 +29,7 @@ class Head:
         folds: of the cross-validation that chose features and strength; 0 if there are too few examples for it.
         group: of features that it takes, a name in `applications.depths.GROUPS`.
         temperature: the number by which the logits are divided; it is part of kernel and bias.
+        equal: whether its probabilities are those of classes of equal frequency.
         loss: the mean loss of examples in cross-validation, before the temperature; None without folds.
     """
 
@@ -40,6 +41,7 @@ class Head:
     folds: int
     group: str = LAST
     temperature: float = 1.0
+    equal: bool = False
     loss: float | None = None
 
     def plain(self) -> Head:
@@ -225,7 +227,9 @@ def fit(
     if weighted and class_weights:
         bias = bias - np.log(counts / counts.sum())
     kernel, bias = ((each / heat).astype(np.float32) for each in (kernel, bias))
-    return Head(kernel, bias, "sigmoid" if several else "softmax", strength, weighted, folds, group, heat, loss)
+    return Head(
+        kernel, bias, "sigmoid" if several else "softmax", strength, weighted, folds, group, heat, class_weights, loss
+    )
 
 
 def _standardised(embeddings: np.ndarray, depths: Depths, group: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

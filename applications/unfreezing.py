@@ -7,10 +7,10 @@ linear probing first, then fine-tuning from there.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,21 +18,16 @@ from applications import backbones
 from applications.assembling import classifier
 from applications.features import Extractor
 from applications.linear_heads import Head
+from applications.views import BATCH, Pixels, Views
 from zoo import progress
-from zoo.kinds.images import decoding
 from zoo.training import loop
-from zoo.training.augmentation import AUGMENTATIONS as PLAIN
-from zoo.training.augmentation import augmentation
-from zoo.training.batches import Arrays
+from zoo.training.checkpoints import Checkpoint
 from zoo.training.optimizers import optimizer
 
 if TYPE_CHECKING:
     import keras
 
-BATCH = 32
-VIEWS = 4  # augmented versions of each training image, besides the image itself
-MEMORY = 2 << 30  # bytes that cached views may take
-AUGMENTATIONS = (*PLAIN, "mixup")
+SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
 class Loss(NamedTuple):
@@ -55,7 +50,7 @@ class Recipe:
 
     Attributes:
         blocks: number of blocks.
-        epochs: at most; early stopping chooses the best.
+        epochs: passes over the images.
         learning_rate: at its peak.
         augment: names in `AUGMENTATIONS`.
         seed: of everything random.
@@ -68,13 +63,37 @@ class Recipe:
     seed: int
 
 
+class Choice(NamedTuple):
+    """What an inner split says of the training.
+
+    Attributes:
+        history: of the training on one side.
+        share: of the way from the head on the frozen backbone to the trained weights, one of `SHARES`.
+        outputs: for the other side, at that share.
+    """
+
+    history: loop.History
+    share: float
+    outputs: np.ndarray
+
+
 class Unfrozen:
-    """The last blocks and the head as one model, and its inputs: outputs of the frozen blocks for augmented images.
+    """The last blocks and the head as one model, trained on new views of the images in each epoch.
+
+    The training begins with a fitted head. It ends somewhere on the straight line between the weights that it began
+    with and those that it reached: the mean of both is often better than either, and nearer to what the backbone knew.
+    How far is chosen by an inner split. `note` tells what is trained, and where the pixels are.
 
     Targets are as outputs are, float (images, outputs).
 
-    The frozen blocks never change, so their outputs are computed once for a fixed number of augmented views of each
-    image. If these don't fit in memory, they are computed in each epoch; `note` says which, and why.
+    Args:
+        extractor: has the backbone.
+        head: of the model that is trained; that of an inner split is given to `choose`.
+        files: of the training images.
+        targets: of them.
+        recipe: of the training.
+
+    Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", section 3, for the line.
     """
 
     def __init__(
@@ -82,153 +101,86 @@ class Unfrozen:
     ) -> None:
         import keras
 
-        self.extractor, self.recipe, self.files = extractor, recipe, files
+        self.recipe = recipe
         self.targets = targets.astype(np.float32)
-        self.loss = LOSSES[head.activation].name
+        self.loss = keras.losses.get(LOSSES[head.activation].name)
         counts = self.targets.sum(axis=0)
         self.class_weights = len(targets) / (len(counts) * counts) if head.weighted else None  # as scikit-learn's
+        self.frequencies = np.log(counts / counts.sum()) if head.weighted and not head.equal else 0.0
         self.classifier = classifier(extractor, head)
-        cut = backbones.cut(self.classifier, extractor.backbone, recipe.blocks)
+        cut = backbones.cut(extractor.keras_model, extractor.backbone, recipe.blocks)
         self.lower, self.upper = backbones.split(self.classifier, cut)
         for layer in self.upper.layers:
             # Batch statistics of a small folder would spoil those of millions of photos.
             layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
         self.initial = self.upper.get_weights()
-        keras.utils.set_random_seed(recipe.seed)
-        self.augmentation = _augmentation(recipe.augment, recipe.seed)
-        self.pixels = self._pixels()
-        views = VIEWS if recipe.augment else 0  # without augmentation a view is the image itself
-        size = 4 * int(np.prod(self.lower.output_shape[1:])) * len(files) * (views + 1)
-        self.cached = size <= MEMORY
-        what = f"{views} augmented views of each image" if views else "images as they are"
-        self.note = f"{what}, cached below {cut} ({size / 2**20:.0f} MiB)"
-        if not self.cached:
-            anew = "augmented" if views else "computed"
-            self.note = f"{anew} anew in each epoch: views below {cut} would take {size / 2**30:.1f} GiB of memory"
-        self.plain = self._below(self.pixels, "freezing") if self.cached else None
-        self.views = [self._view(number) for number in range(views)] if self.cached else []
+        self.pixels = Pixels(files, extractor)
+        what = "a new view of each image" if recipe.augment else "the images as they are"
+        self.note = f"the layers above {cut} are trained for {recipe.epochs} epochs on {what}"
+        if self.pixels.kept is None:
+            self.note += f", decoded again in each: in memory they would take {self.pixels.bytes / 2**30:.1f} GiB"
 
-    def choose(self, head: Head, inner: np.ndarray, outer: np.ndarray) -> tuple[loop.History, np.ndarray]:
-        """Train on one side of an inner split, and find the best epoch by the other.
+    def choose(self, head: Head, inner: np.ndarray, outer: np.ndarray, checkpoint: Checkpoint | None = None) -> Choice:
+        """Train on one side of an inner split, and choose by the other how far to go.
 
         Args:
             head: fitted on `inner`.
             inner: int64, positions of the images to train on.
-            outer: int64, positions of the images to score each epoch on.
-
-        Returns:
-            the history, and the outputs for `outer` at its best epoch.
+            outer: int64, positions of the images to choose by.
+            checkpoint: to go on from after a kill.
         """
-        validation = (self._plain(outer), self.targets[outer])
-        history = self._train(head, inner, validation, None)
-        return history, self.upper.predict(validation[0], batch_size=BATCH, verbose=0)
+        history = self._train(head, inner, checkpoint)
+        start, end = self._start(head), self.upper.get_weights()
+        answers: dict[float, list[np.ndarray]] = {share: [] for share in SHARES}
+        with progress.bar("choosing", len(outer)) as advance:
+            for at in range(0, len(outer), BATCH):
+                chosen = outer[at : at + BATCH]
+                below = self.lower.predict_on_batch(self.pixels[chosen])
+                for share, outputs in answers.items():
+                    self._go(head, start, end, share)
+                    outputs.append(self.upper.predict_on_batch(below))
+                advance(len(chosen))
+        outputs = {share: np.concatenate(parts) for share, parts in answers.items()}
+        losses = {share: float(np.mean(self.loss(self.targets[outer], each))) for share, each in outputs.items()}
+        best = min(losses, key=losses.__getitem__)
+        return Choice(history, best, outputs[best])
 
-    def train(self, head: Head, epochs: int) -> keras.Model:
-        """Train on all images for `epochs`, and return the whole model."""
-        self._train(head, np.arange(len(self.files)), None, epochs)
+    def train(self, head: Head, share: float, checkpoint: Checkpoint | None = None) -> keras.Model:
+        """Train on all images, go `share` of the way, and return the whole model."""
+        self._train(head, np.arange(len(self.targets)), checkpoint)
+        self._go(head, self._start(head), self.upper.get_weights(), share)
         return self.classifier
 
-    def _train(self, head: Head, chosen: np.ndarray, validation: Any, stop_at: int | None) -> loop.History:
+    def _start(self, head: Head) -> list[np.ndarray]:
+        """Weights of the upper part before the training.
+
+        Where rare classes have more weight, it is without the frequencies of the classes that the head's bias has.
+        """
+        return [*self.initial[:-2], head.kernel, (head.bias - self.frequencies).astype(np.float32)]
+
+    def _go(self, head: Head, start: list[np.ndarray], end: list[np.ndarray], share: float) -> None:
+        """Set the weights on the way from `start` to `end`, with the frequencies of the classes."""
+        *weights, bias = (one + np.float32(share) * (other - one) for one, other in zip(start, end, strict=True))
+        self.upper.set_weights([*weights, (bias + self.frequencies).astype(np.float32)])
+
+    def _train(self, head: Head, chosen: np.ndarray, checkpoint: Checkpoint | None) -> loop.History:
         import keras
 
         keras.utils.set_random_seed(self.recipe.seed)
-        self.upper.set_weights(self.initial)
-        self.upper.layers[-1].set_weights([head.kernel, head.bias])
-        batches, epochs = _Batches(self, chosen), self.recipe.epochs
+        self.upper.set_weights(self._start(head))
+        below, recipe = self.lower.predict_on_batch, self.recipe
+        views = Views(self.pixels, self.targets, chosen, below, recipe.augment, recipe.seed, self.class_weights)
         return loop.fit(
             self.upper,
-            batches,
-            loss=keras.losses.get(self.loss),
-            epochs=epochs,
-            optimizer=optimizer("adam", self.recipe.learning_rate, steps=len(batches) * epochs, warm_up=0.1),
-            validation=None if validation is None else Arrays(*validation, batch_size=BATCH),
-            patience=max(4, self.recipe.epochs // 2),
-            stop_at=stop_at,
+            views,
+            loss=self.loss,
+            epochs=recipe.epochs,
+            optimizer=optimizer("adam", recipe.learning_rate, steps=len(views) * recipe.epochs, warm_up=0.1),
+            checkpoint=checkpoint,
         )
-
-    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """Inputs of the upper part, targets, and weights if classes have them; one view of each image."""
-        inputs, targets = self._batch(indices, rng)
-        return (inputs, targets) if self.class_weights is None else (inputs, targets, targets @ self.class_weights)
-
-    def _batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        if not self.cached:
-            return self._augmented(self.pixels[indices], self.targets[indices])
-        views = rng.integers(0, len(self.views) + 1, len(indices))
-        versions = [(self.plain, self.targets), *self.views]
-        inputs = np.stack([versions[view][0][index] for view, index in zip(views, indices, strict=True)])
-        targets = np.stack([versions[view][1][index] for view, index in zip(views, indices, strict=True)])
-        return inputs, targets
-
-    def _pixels(self) -> np.ndarray:
-        size = (self.extractor.input_size,) * 2
-        return np.stack([decoding.decode(file, size, self.extractor.crop, self.extractor.bits) for file in self.files])
-
-    def _plain(self, indices: np.ndarray) -> np.ndarray:
-        return self.plain[indices] if self.cached else self._below(self.pixels[indices], "freezing")
-
-    def _below(self, pixels: np.ndarray, label: str) -> np.ndarray:
-        return np.concatenate(list(_batched(self.lower.predict_on_batch, pixels, label)))
-
-    def _view(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        inputs, targets = [], []
-        with progress.bar(f"view {number + 1}/{VIEWS}", len(self.pixels)) as advance:
-            for start in range(0, len(self.pixels), BATCH):
-                chosen = slice(start, start + BATCH)
-                below, target = self._augmented(self.pixels[chosen], self.targets[chosen])
-                inputs.append(below)
-                targets.append(target)
-                advance(len(below))
-        return np.concatenate(inputs), np.concatenate(targets)
-
-    def _augmented(self, pixels: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        images, targets = self.augmentation(pixels.astype(np.float32), targets)
-        return self.lower.predict_on_batch(images), targets
 
 
 def gains(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
     """Mean decrease of the loss from `before` to `after`, float64 (examples,) each, and its standard error."""
     falls = before - after
     return float(falls.mean()), float(falls.std(ddof=1) / math.sqrt(len(falls))) if len(falls) > 1 else math.inf
-
-
-def _batched(function: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, label: str) -> Iterator[np.ndarray]:
-    with progress.bar(label, len(pixels)) as advance:
-        for start in range(0, len(pixels), BATCH):
-            result = function(pixels[start : start + BATCH].astype(np.float32))
-            yield result
-            advance(len(result))
-
-
-def _augmentation(names: tuple[str, ...], seed: int) -> Callable[[np.ndarray, np.ndarray], tuple]:
-    """Images float32 0-255 and targets, as outputs are, to their augmented versions."""
-    import keras
-
-    change = augmentation([name for name in names if name != "mixup"], seed)
-    mix = keras.layers.MixUp(alpha=0.2, seed=seed + 6) if "mixup" in names else None
-
-    def augment(images: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if change.layers:
-            images = change(images, training=True)
-        if mix is not None:
-            mixed = mix({"images": images, "labels": targets}, training=True)
-            images, targets = mixed["images"], mixed["labels"]
-        return np.asarray(images), np.asarray(targets)
-
-    return augment
-
-
-class _Batches:
-    """Training batches for the upper blocks; each epoch has a new order, and another view of each image."""
-
-    def __init__(self, unfrozen: Unfrozen, chosen: np.ndarray) -> None:
-        self.unfrozen, self.chosen = unfrozen, chosen
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.chosen) / BATCH)
-
-    def epoch(self, number: int) -> Iterator[tuple[np.ndarray, ...]]:
-        rng = np.random.default_rng([self.unfrozen.recipe.seed, number])
-        order = rng.permutation(self.chosen)
-        for start in range(0, len(order), BATCH):
-            yield self.unfrozen.batch(order[start : start + BATCH], rng)

@@ -190,8 +190,10 @@ class BackboneTrials:
         if not model.get("unfreeze", 0):
             return self._in_unit(head.outputs(embeddings[score_on])), []
         unfrozen = self._unfrozen(extractor, head, settings, last)
-        history, outputs = unfrozen.choose(head, fit_on, score_on)
-        return self._in_unit(outputs), history.epochs
+        states.mkdir(parents=True, exist_ok=True)
+        checkpoint = Checkpoint(states / f"state_blocks_{fold}_{unfrozen.recipe.epochs}.npz")
+        choice = unfrozen.choose(head, fit_on, score_on, checkpoint)
+        return self._in_unit(choice.outputs), choice.history.epochs
 
     def _in_unit(self, outputs: np.ndarray) -> np.ndarray:
         """Outputs of a head in the unit of the targets."""
@@ -320,8 +322,11 @@ class BackboneTrials:
             unfrozen = self._unfrozen(extractor, head, settings, None)
             recipe = asdict(unfrozen.recipe)
             inner_head = self._linear_head(embeddings, self.splits[0][0])
-            history, _ = unfrozen.choose(inner_head, *self.splits[0])
-            model = in_unit(self.task, unfrozen.train(head, max(1, history.best_epoch)), self.scale)
+            states.mkdir(parents=True, exist_ok=True)
+            count = unfrozen.recipe.epochs
+            choice = unfrozen.choose(inner_head, *self.splits[0], Checkpoint(states / f"state_blocks_0_{count}.npz"))
+            trained = unfrozen.train(head, choice.share, Checkpoint(states / f"state_blocks_all_{count}.npz"))
+            model = in_unit(self.task, trained, self.scale)
             outputs = outputs_of(model, self.data.held_out.inputs, input_kind(extractor))
         else:
             model = in_unit(self.task, classifier(extractor, head), self.scale)
