@@ -23,3 +23,17 @@ def overlay(photo: np.ndarray, positions: np.ndarray) -> np.ndarray:
     mixed = (1 - OPACITY) * photo[there] + OPACITY * palette[positions[there].astype(np.int64) - 1]
     pixels[there] = np.rint(mixed).astype(np.uint8)
     return pixels
+
+
+def heat(photo: np.ndarray, grey: np.ndarray) -> np.ndarray:
+    """A photo under a map of heat, uint8 (height, width, 3).
+
+    Args:
+        photo: uint8 (height, width, 3), 0-255.
+        grey: uint8 (height, width). Up to 64 the photo stays as it is; then it becomes more and more that of the map,
+            yellow at first and red from 128 on.
+    """
+    warm = np.clip((grey.astype(np.float32) - 64) / 64, 0, 1)[..., None]
+    red = np.clip((grey.astype(np.float32) - 112) / 32, 0, 1)[..., None]
+    colour = (1 - red) * np.float32(COLOURS[3]) + red * np.float32(COLOURS[5])
+    return np.rint(photo + OPACITY * warm * (colour - photo)).astype(np.uint8)
