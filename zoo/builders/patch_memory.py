@@ -17,7 +17,7 @@ BATCH = 256  # images of a forward pass
 CANDIDATES = 40_000  # patches that a memory is chosen from
 BLOCK = 512  # patches of the memory that distances are computed to at a time
 ROUND = 64  # patches that are chosen before distances are computed again, out of eight times as many
-LEAST = 1e-3  # deviation of a channel, under which it is not scaled up
+LEAST = 1e-3  # deviation of a channel over the largest one, under which it stays as small as that
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -140,7 +140,7 @@ class PatchMemory(Composite):
         if positions is not None:
             patches = patches[np.isin(images, positions)]
         mean, deviation = patches.mean(axis=0), patches.std(axis=0)
-        scale = (1 / np.where(deviation > LEAST, deviation, 1.0)).astype(np.float32)
+        scale = (1 / np.maximum(deviation, LEAST * deviation.max() or 1.0)).astype(np.float32)
         patches = (patches - mean) * scale
         chosen = patches[spread(patches, self.patches, rng)]
         self.memory.assign(np.resize(chosen, (self.patches, chosen.shape[1])))  # of few patches, some twice
