@@ -30,10 +30,9 @@ def heat(photo: np.ndarray, grey: np.ndarray) -> np.ndarray:
 
     Args:
         photo: uint8 (height, width, 3), 0-255.
-        grey: uint8 (height, width). Up to 64 the photo stays as it is; then it becomes more and more that of the map,
-            yellow at first and red from 128 on.
+        grey: uint8 (height, width). Up to 96 the photo stays as it is; then it becomes yellow, and from 128 on red.
     """
-    warm = np.clip((grey.astype(np.float32) - 64) / 64, 0, 1)[..., None]
+    warm = np.clip((grey.astype(np.float32) - 96) / 32, 0, 1)[..., None]
     red = np.clip((grey.astype(np.float32) - 112) / 32, 0, 1)[..., None]
     colour = (1 - red) * np.float32(COLOURS[3]) + red * np.float32(COLOURS[5])
     return np.rint(photo + OPACITY * warm * (colour - photo)).astype(np.uint8)

@@ -114,7 +114,7 @@ class AnomalyDetection(Detecting):
         return Answer(values | {"map_bytes": grey, "distances": outputs["distances"]}, margins | {"map_bytes": between})
 
     def overlay(self, answer: Mapping[str, Any], source: Any, kind: Any) -> np.ndarray:
-        """What is over half the threshold in warm colours over the photo, at its size."""
+        """What is over three quarters of the threshold in warm colours over the photo, at its size."""
         from PIL import Image
 
         from zoo.tasks.forms import pixels_of

@@ -134,7 +134,7 @@ def prepare(
         data = open_data(data, seed=seed)
     row = registry.row_of(builder)
     kind = data.kind.whole() if row is not None and row.whole else data.kind
-    if input_size is not None and _takes(builder, "input_size"):  # the network resizes what has a size already
+    if input_size is not None and takes(builder, "input_size"):  # the network resizes what has a size already
         arguments.setdefault("input_size", input_size)
         input_size = None if kind.is_sized else input_size
     data = replace(data, kind=kind.completed(data.train, input_size, data.source))
@@ -173,7 +173,7 @@ def prepare(
     return Job(data, network, name, inputs, targets, task, scale, units)
 
 
-def _takes(builder: Any, argument: str) -> bool:
+def takes(builder: Any, argument: str) -> bool:
     """Whether a builder of the zoo, by name or as its function, has such an argument."""
     if registry.row_of(builder) is None:
         return False

@@ -37,7 +37,7 @@ from zoo.training.curves import learning_curves
 from zoo.training.inputs import prepared_inputs, units_of
 from zoo.training.learning import InnerSplit, inner_split, learn
 from zoo.training.loop import History
-from zoo.training.preparing import Job, check_builder, prepare
+from zoo.training.preparing import Job, check_builder, prepare, takes
 from zoo.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def train(
     task = _with_options(builder, task, normal, false_alarms)
     if not isinstance(data, Data):
         _check_size(input_size)
-        check_builder(builder, arguments, task)
+        check_builder(builder, _sized(builder, arguments, input_size), task)
     job = prepare(builder, data, arguments, precision=precision, input_size=input_size, task=task, seed=seed)
     chosen, choosing = inner_split(job, validation, seed)
     job = job.on(chosen)
@@ -265,7 +265,13 @@ def check_arguments(
     """
     _check_adapts(builder, Settings(**settings))
     _check_size(input_size)
-    check_builder(builder, model, _with_options(builder, None, normal, false_alarms))
+    check_builder(builder, _sized(builder, model, input_size), _with_options(builder, None, normal, false_alarms))
+
+
+def _sized(builder: Any, model: Mapping[str, Any], input_size: int | None) -> dict[str, Any]:
+    """Arguments of the builder, with the size of its input where it takes that."""
+    given = {} if input_size is None or not takes(builder, "input_size") else {"input_size": input_size}
+    return given | dict(model)
 
 
 def _check_size(input_size: int | None) -> None:
