@@ -30,9 +30,9 @@ def heat(photo: np.ndarray, grey: np.ndarray) -> np.ndarray:
 
     Args:
         photo: uint8 (height, width, 3), 0-255.
-        grey: uint8 (height, width). Up to 96 the photo stays as it is; then it becomes yellow, and from 128 on red.
+        grey: uint8 (height, width). Up to 112 the photo stays as it is; then it becomes yellow, and red at the
+            brightest place, or at 144 if none is so bright.
     """
-    warm = np.clip((grey.astype(np.float32) - 96) / 32, 0, 1)[..., None]
-    red = np.clip((grey.astype(np.float32) - 112) / 32, 0, 1)[..., None]
-    colour = (1 - red) * np.float32(COLOURS[3]) + red * np.float32(COLOURS[5])
-    return np.rint(photo + OPACITY * warm * (colour - photo)).astype(np.uint8)
+    share = np.clip((grey.astype(np.float32) - 112) / (max(144, int(grey.max(initial=0))) - 112), 0, 1)[..., None]
+    colour = (1 - share) * np.float32(COLOURS[3]) + share * np.float32(COLOURS[5])
+    return np.rint(photo + 1.5 * OPACITY * share * (colour - photo)).astype(np.uint8)

@@ -18,7 +18,8 @@ from zoo.tasks.detecting import Detecting
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Exam, Measure, Outputs, Plan, Value, Written
 
-MIDDLE = 127.5  # grey value of a distance at the threshold, in a map
+MIDDLE, DOUBLE = 128.0, 16.0  # grey value of a distance at the threshold, in a map, and steps to twice the distance
+FAINTEST = 2.0**-8  # of the threshold: distances up to this are black
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class AnomalyDetection(Detecting):
             "score": Value("number", "mean squared distance of the oddest patch to the nearest normal one"),
             "is_anomaly": Value("flag", f"whether the score is over {self.threshold:.6g}"),
             "map_bytes": Value(
-                "image", "PNG of the size of the input: 0 where a patch is normal, from 128 on over the threshold"
+                "image", "PNG of the size of the input: from 128 on over the threshold, 16 more for twice the distance"
             ),
         }
 
@@ -108,13 +109,14 @@ class AnomalyDetection(Detecting):
         margins = {"is_anomaly": xp.abs(score - limit) / xp.maximum(score, 1.0)}
         if "distances" not in outputs:
             return Answer(values, margins)
-        unit = max(limit, 1e-6) / MIDDLE  # of a grey value
-        grey = xp.minimum(xp.expand_dims(outputs["distances"], -1) / unit, 255.0)
-        between = xp.abs(grey - xp.floor(grey) - 0.5) * unit  # to where it is rounded otherwise
+        ratio = xp.maximum(xp.expand_dims(outputs["distances"], -1) / max(limit, 1e-6), FAINTEST)
+        grey = xp.minimum(MIDDLE + DOUBLE * xp.log2(ratio), 255.0)
+        step = ratio * (max(limit, 1e-6) * 0.6931472 / DOUBLE)  # of a distance, to the next grey value
+        between = xp.abs(grey - xp.floor(grey) - 0.5) * step  # to where it is rounded otherwise
         return Answer(values | {"map_bytes": grey, "distances": outputs["distances"]}, margins | {"map_bytes": between})
 
     def overlay(self, answer: Mapping[str, Any], source: Any, kind: Any) -> np.ndarray:
-        """What is over three quarters of the threshold in warm colours over the photo, at its size."""
+        """The oddest places in warm colours over the photo, at its size."""
         from PIL import Image
 
         from zoo.tasks.forms import pixels_of
