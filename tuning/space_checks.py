@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tuning.spaces import SPACES, Settings
+from zoo.builders.registry import BUILDERS
 from zoo.errors import InputError
 from zoo.settings import suggestion
 from zoo.training.own_code import import_file
@@ -25,6 +26,11 @@ def space_of(model_name: str, space: Callable[..., Settings] | str | None = None
     Raises:
         InputError: the builder has no space, or the file or function does not exist or can't be used.
     """
+    if model_name in BUILDERS and BUILDERS[model_name].adapts:
+        raise InputError(
+            f"{model_name} learns in one step from normal examples, by which no configuration can be chosen: there "
+            "is no search for it; compare with zoo train and --set"
+        )
     if callable(space):
         return space
     if space is None:

@@ -127,6 +127,17 @@ def autoencoder(
     return made
 
 
+def detector(name: str, **arguments: Any) -> Callable[[], tuple[Any, dict[str, Any]]]:
+    def made() -> tuple[Any, dict[str, Any]]:
+        model = builder(name)((16, 16, 1), weights=None, input_size=32, **arguments)
+        model.adapt(np.random.default_rng(0).integers(0, 256, (8, 16, 16, 1), np.uint8))
+        model.threshold.assign(0.2)
+        card = {"builder": name, "task": "anomaly_detection", "classes": [], "threshold": float(model.threshold)}
+        return model, card | {"input": PICTURES}
+
+    return made
+
+
 def generator(name: str, **arguments: Any) -> Callable[[], tuple[Any, dict[str, Any]]]:
     def made() -> tuple[Any, dict[str, Any]]:
         classes = ["nought", "one"] if name == "conditional_gan" else []
@@ -160,6 +171,7 @@ MODELS = {
     "sequence_autoencoder-windows": autoencoder("sequence_autoencoder", waves, latent_dim=2, units=4),
     "variational_autoencoder-images": autoencoder("variational_autoencoder", None, latent_dim=2, filters=(4,)),
     "variational_autoencoder-table": autoencoder("variational_autoencoder", numbers_only, latent_dim=2, units=(4,)),
+    "patchcore-images": detector("patchcore", patches=12),
     "gan": generator("gan", units=(4,)),
     "dcgan": generator("dcgan", filters=(4,)),
     "conditional_gan": generator("conditional_gan", filters=(4,)),

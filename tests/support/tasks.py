@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zoo.tasks.anomaly_detection import AnomalyDetection
 from zoo.tasks.areas import UNIT
 from zoo.tasks.classification import Classification
 from zoo.tasks.forecasting import Forecasting
@@ -106,6 +107,12 @@ TASKS: dict[str, Example] = {
     "reconstruction": Example(
         Reconstruction(NAMES, threshold=float(np.float32(0.9))), {"reconstruction": (3, 2), "score": ()}, (0, 2), _WHOLE
     ),
+    "anomaly_detection": Example(
+        AnomalyDetection(NAMES, threshold=float(np.float32(0.9)), normal=NAMES[:2]),
+        {"score": (), "distances": (5, 4)},
+        (0, 2),
+        _WHOLE,
+    ),
     "generation": Example(Generation(NAMES), {"pixels": (5, 4, 3)}, (0, 255), _WHOLE),
     "segmentation": Example(
         Segmentation(NAMES, (0, 7, 8, 255)), {"probabilities": (4, 4, 4)}, (0, 1), _masks(COUNT), share=True
@@ -159,6 +166,10 @@ def border(name: str, distance: float) -> list[dict[str, np.ndarray]]:
         "reconstruction": (
             {"score": limit, "reconstruction": np.ones((3, 2))},
             {"score": 2 * limit**0.5, "reconstruction": np.zeros((3, 2))},
+        ),
+        "anomaly_detection": (
+            {"score": limit, "distances": np.full((5, 4), 20.1 * limit / 127.5)},  # not in the middle of grey values
+            {"score": 1.0, "distances": np.zeros((5, 4))},
         ),
         "generation": ({"pixels": 127.5 * pixels}, {"pixels": 255 * pixels}),
         "segmentation": (

@@ -20,6 +20,7 @@ from zoo.training.optimizers import OPTIMIZERS
 SHAPES = {"cnn": (8, 8, 1), "resnet": (8, 8, 1), "mlp": (5,), "perceptron": (5,)}
 SHAPES |= {"unet": (16, 16, 1)}  # others: images that halve twice
 SHAPES |= dict.fromkeys(("rnn", "lstm", "gru", "sequence_autoencoder"), (6, 2))
+SEARCHED = [name for name, row in BUILDERS.items() if not row.adapts]
 GANS = ("conditional_gan", "dcgan", "gan", "wasserstein_gan")
 
 
@@ -52,11 +53,16 @@ def message(call: Callable[..., Any], *arguments: Any, **options: Any) -> str:
     return str(caught.value)
 
 
-def test_every_builder_has_a_space() -> None:
-    assert set(SPACES) == {*BUILDERS, "fine_tune"}
+def test_every_builder_that_learns_by_gradients_has_a_space() -> None:
+    assert set(SPACES) == {*SEARCHED, "fine_tune"}
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+def test_a_builder_that_learns_in_one_step_has_nothing_to_search() -> None:
+    said = message(space_of, "patchcore", None)
+    assert "patchcore" in said and "--set" in said
+
+
+@pytest.mark.parametrize("name", SEARCHED)
 def test_defaults_are_the_builders_and_the_trainings_own(name: str) -> None:
     settings = SPACES[name](keras_tuner.HyperParameters())
     check(settings, builder(name), zoo.train, name=name)
@@ -74,21 +80,21 @@ def test_defaults_of_adversarial_training_are_those_of_the_zoo() -> None:
     assert (generation.BATCH, Adversarial.RATE) == (64, 5e-4)
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", SEARCHED)
 def test_what_is_drawn_builds(name: str) -> None:
     settings, _ = drawn(SPACES[name], 0)
     built(name, **settings["model"])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", SEARCHED)
 def test_twenty_draws_build(name: str) -> None:
     for seed in range(100, 120):
         settings, _ = drawn(SPACES[name], seed)
         built(name, **settings["model"])
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", SEARCHED)
 def test_draws_differ_and_can_be_trained_with(name: str) -> None:
     draws = [drawn(SPACES[name], seed)[0] for seed in range(20)]
     assert len({str(draw) for draw in draws}) == 20

@@ -16,6 +16,7 @@ import numpy as np
 
 from zoo.artifacts import card as cards
 from zoo.artifacts import checksums, example, saved_model, warm_up
+from zoo.artifacts.detector import Detector
 from zoo.artifacts.gate import Gate, Parity, alike, compare, gate_sample
 from zoo.artifacts.generator import Generator
 from zoo.artifacts.predictor import Predictor, model_outputs
@@ -27,6 +28,7 @@ from zoo.errors import InputError, JobError
 from zoo.files import atomic_folder, check_writable, remove_leftovers
 from zoo.kinds.registry import kind_of
 from zoo.settings import suggestion
+from zoo.tasks.anomaly_detection import AnomalyDetection
 from zoo.tasks.generation import Generation
 from zoo.tasks.reconstruction import Reconstruction
 from zoo.tasks.registry import task_class
@@ -42,6 +44,7 @@ DRAWN = 256  # codes to compare a generator on
 FAILED = ("model.keras", "parity.json")  # files of a failed gate in the folder of a run
 CLASSES = {
     Reconstruction: Reconstructor,
+    AnomalyDetection: Detector,
     Generation: Generator,
 }  # the class that users get; a Predictor for other tasks
 PACKAGES = ("keras-model-zoo", "keras", "tensorflow", "numpy", "pillow", "scikit-learn", "openvino")
@@ -75,7 +78,8 @@ def load(path: str | Path, verb: str | None = None) -> Predictor | Reconstructor
         verb: the command that needs it; None for any.
 
     Returns:
-        a `Reconstructor` for an autoencoder, a `Generator` for adversarial networks, a `Predictor` for other models.
+        a `Reconstructor` for an autoencoder, a `Detector` for other detectors of anomalies, a `Generator` for
+        adversarial networks, a `Predictor` for other models.
 
     Raises:
         InputError: there is no artifact, its files were changed, its card is of a newer version of this package, or

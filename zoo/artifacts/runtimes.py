@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.files import atomic_folder
+from zoo.artifacts import checksums
+from zoo.files import atomic_folder, cache_folder
 
 if TYPE_CHECKING:
     import keras
@@ -81,7 +82,7 @@ def convert(model: keras.Model, path: Path) -> Path:
     with atomic_folder(path.parent) as partial:
         archive = tf.Module()
         signature = [tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)]
-        archive.weights = model.variables
+        archive.weights = [variable.value for variable in model.variables]
         archive.serve = tf.function(lambda pixels: model(tf.cast(pixels, tf.float32), training=False), signature)
         tf.saved_model.save(archive, str(partial / "saved_model"), signatures=archive.serve)
         # `read_model` rather than `convert_model`: the latter reports usage over the network.
@@ -90,3 +91,13 @@ def convert(model: keras.Model, path: Path) -> Path:
         os.replace(partial / path.with_suffix(".bin").name, path.with_suffix(".bin"))
         os.replace(partial / path.name, path)  # last, so that a reader who sees it has both
     return path
+
+
+def cached(model: keras.Model, key: str) -> Runtime:
+    """`model` on OpenVINO. It is converted once, and is then in the cache under `key`."""
+    path = cache_folder("openvino") / f"{key}.xml"
+    files = path, path.with_suffix(".bin")
+    if not checksums.sealed(*files):
+        convert(model, path)
+        checksums.seal(*files)
+    return openvino_runtime(path)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo.builders import adversarial_model, columns, models, preprocessing  # noqa: F401 - registered
+from zoo.builders import adversarial_model, columns, models, patch_memory, preprocessing  # noqa: F401 - registered
 
 POOLINGS = ("last", "mean", "max", "mean_max")
 

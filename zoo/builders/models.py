@@ -32,6 +32,10 @@ class Composite(keras.Model):
         }
         return {"name": self.name} | config | {name: getattr(self, name) for name in self.SETTINGS}
 
+    def untrained(self) -> Composite:
+        """A model like this one with new weights."""
+        return type(self).from_config(self.get_config())
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Composite:
         """The model of `get_config`; its networks may be models already."""

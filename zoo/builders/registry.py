@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
 from zoo.errors import InputError
@@ -17,8 +18,10 @@ class Builder(NamedTuple):
         path: of its function, as module:function.
         kinds: of inputs that it takes, out of images, table, text, sequence.
         shape: of one input, as is usual for it.
-        task: that it brings, reconstruction or generation; "" where the task is the data's.
+        task: that it brings, as reconstruction or generation; "" where the task is the data's.
         per_pixel: whether it answers for each pixel of an image, rather than for the image.
+        whole: whether it sees whole photos, whatever their proportions, rather than the square in their middle.
+        adapts: whether it learns in one step without gradients, so that it has no optimizer, epochs or search space.
     """
 
     path: str
@@ -26,6 +29,8 @@ class Builder(NamedTuple):
     shape: tuple[int, ...]
     task: str = ""
     per_pixel: bool = False
+    whole: bool = False
+    adapts: bool = False
 
 
 IMAGE, PHOTO, ROW, STEPS = (28, 28, 1), (128, 128, 3), (64,), (30, 8)
@@ -56,6 +61,9 @@ BUILDERS: dict[str, Builder] = {
     ),
     "wasserstein_gan": Builder("zoo.builders.adversarial:wasserstein_gan", ("images",), IMAGE, "generation"),
 }
+# Other packages add rows by the entry-point group ``zoo.builders``: name = module:dict of the fields of `Builder`.
+BUILDERS |= {entry.name: Builder(**entry.load()) for entry in entry_points(group="zoo.builders")}
+BUILDERS = dict(sorted(BUILDERS.items()))
 
 
 def builder(name: str) -> Callable[..., Any]:
@@ -76,6 +84,15 @@ def row(build: Callable[..., Any]) -> Builder | None:
     """The row in `BUILDERS` of a function of the zoo; None for any other."""
     name = getattr(build, "__name__", None)
     return BUILDERS[name] if name in BUILDERS and builder(name) is build else None
+
+
+def row_of(given: Any) -> Builder | None:
+    """The row of a builder as users give it, by name or as a function of the zoo; None for any other, or a model.
+
+    Raises:
+        InputError: there is no builder of that name.
+    """
+    return row(builder(given) if isinstance(given, str) else given)
 
 
 def summary(name: str) -> str:

@@ -133,16 +133,17 @@ def reconstruct(
         say(f"{count:,} sequences: {csv_path or TABLE}")
 
 
-@click.command(short_help="List what an autoencoder does not know.")
+@click.command(short_help="List what an autoencoder or a detector does not know.")
 @ARTIFACT
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option("--csv", "csv_path", **OUTPUT, help="File to write with one row an input. Give it where there are many.")
 @JSON
 @IMPORT
 def anomalies(artifact: str, paths: tuple[str, ...], csv_path: str | None, as_json: bool) -> None:
-    """Ask ARTIFACT, an autoencoder, what it does not know of PATHS: files, folders, patterns, or - for a list on stdin.
+    """Ask ARTIFACT what it does not know of PATHS: files, folders, patterns, or - for a list on stdin.
 
-    The score is the error of the reconstruction, and an anomaly is over the threshold that training set. What can't be
+    It is an autoencoder, whose score is the error of the reconstruction, or a detector (patchcore), whose score is the
+    distance of the oddest patch to the normal ones. An anomaly is over the threshold that training set. What can't be
     read is a row with its reason; the exit code is 1 only if nothing could be read.
     """
     import sys

@@ -115,15 +115,15 @@ def show(builder: str, shape: str | None, classes: int, settings: tuple[str, ...
 @data_option(
     "--normal",
     default="",
-    help="Classes that are not anomalies, with commas between. Give them to train an autoencoder on these alone and to "
-    "score it on the others.",
+    help="Classes that are not anomalies, with commas between. Give them to train an autoencoder or patchcore on these "
+    "alone and to score it on the others.",
 )
 @SETTINGS
 @model_option(
     "--false-alarms",
     type=float,
-    help="Share of normal examples that an autoencoder may take for anomalies, which sets its threshold. Raise it to "
-    "miss fewer anomalies.  [default: 0.01]",
+    help="Share of normal examples that an autoencoder or patchcore may take for anomalies, which sets its threshold. "
+    "Raise it to miss fewer anomalies.  [default: 0.01]",
 )
 @SEED(help="Random seed for the split and for training. Change it to see how much scores vary.")
 @training_option(
@@ -212,6 +212,7 @@ def train(builder: str, path: str, as_json: bool, **options: object) -> None:
     zoo train mlp houses.csv --target price --set units=64,32
     zoo train lstm weather.csv --target temperature --horizon 24
     zoo train conv_autoencoder parts/ --normal good
+    zoo train patchcore parts/ --normal good
     zoo train dcgan faces/ --no-labels
     """
     from dataclasses import fields

@@ -216,6 +216,15 @@ class Kind(ABC):
 
     # ---- training ----
 
+    def whole(self) -> Self:
+        """The kind for a network that sees whole photos, whatever their proportions; by default the same."""
+        return self
+
+    @property
+    def is_sized(self) -> bool:
+        """Whether the size of inputs is given, rather than chosen by `completed`."""
+        return True
+
     def completed(self, part: Part, input_size: int | None, source: Any) -> Self:
         """The kind with what is decided only when a network is trained, as the size that images are resized to.
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from zoo.evaluation import simple_models
 from zoo.evaluation.findings import Finding, ahead
 from zoo.evaluation.judge import GenerationEvaluation
+from zoo.evaluation.simple_models import areas_apart, telling
 from zoo.evaluation.tables import Line, Shown, scores_table
 
+COMPONENTS = 32  # principal that pixels are reconstructed from, as the simplest autoencoder
+SIDE = 32  # pixels of the longer side of images, at most, for simple models that look at pixels
 INACTIVE = 0.1  # share of active codes, which vary with the input; fewer are a collapse
 SURE = 3.0  # standard errors
 
@@ -72,8 +77,7 @@ class ReconstructionEvaluation:
 
     def shown(self, details: bool = False) -> Shown:
         """Tables and lines to show."""
-        others = f" and {self.anomalies} anomalies" if self.anomalies else ""
-        title = f"{self.part}: {self.examples}{' normal' if others else ''} examples{others}"
+        title = counted(self)
         measures = {"mse": "MSE", "psnr": "PSNR", "roc_auc": "ROC-AUC", "average_precision": "average precision"}
         own = {name: getattr(self, name) for name in measures}
         simple = dict(self.baselines)
@@ -85,11 +89,132 @@ class ReconstructionEvaluation:
             bits = "" if self.bits is None else f", {self.bits:.3f} bits a pixel and channel"
             active = f"{self.active} codes are active"
             yield Line("", f"evidence lower bound {self.bound:.2f} nats an example{bits}; {active}")
-        detected = "" if self.detected is None else f", and {self.detected:.1%} of the anomalies"
-        over = f"{self.false_alarms:.1%} of the {'normal ' if others else ''}examples are over it{detected}"
-        yield Line(f"threshold {self.threshold:.4g}", f": {over}")
+        yield over_threshold(self)
         if self.samples is not None:
             yield from self.samples.shown()
+
+
+@dataclass(frozen=True)
+class DetectionEvaluation:
+    """Scores of a detector of anomalies on held-out examples.
+
+    Attributes:
+        part: which part was scored.
+        examples: number of normal examples.
+        threshold: score above which an example is an anomaly.
+        false_alarms: share of the normal examples above it.
+        anomalies: number of examples that are not normal.
+        detected: share of the anomalies above the threshold; None without anomalies.
+        roc_auc, average_precision: of the score as a detector of anomalies; None without anomalies.
+        baselines: the same scores of simple models, by name.
+        differences: 95 % interval of their ROC-AUC less this one, by name.
+    """
+
+    part: str
+    examples: int
+    threshold: float
+    false_alarms: float | None
+    anomalies: int = 0
+    detected: float | None = None
+    roc_auc: float | None = None
+    average_precision: float | None = None
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    differences: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values as JSON holds them."""
+        return asdict(self)
+
+    def beside(self) -> tuple[str, float | None, dict[str, float | None]]:
+        """See `zoo.tasks.terms.Scored.beside`."""
+        return "ROC-AUC", self.roc_auc, {name: row.get("roc_auc") for name, row in self.baselines.items()}
+
+    def shown(self, details: bool = False) -> Shown:
+        """Tables and lines to show."""
+        if self.roc_auc is None:
+            yield Line("", counted(self))
+        else:
+            measures = {"roc_auc": "ROC-AUC", "average_precision": "average precision"}
+            own = {name: getattr(self, name) for name in measures}
+            yield scores_table(counted(self), measures, own, self.baselines)
+        yield over_threshold(self)
+
+
+def detection(
+    part: str,
+    scores: np.ndarray,
+    odd: np.ndarray,
+    threshold: float,
+    simple: Mapping[str, np.ndarray],
+) -> DetectionEvaluation:
+    """Scores of a detector, beside simple ones.
+
+    Args:
+        part: which part is scored.
+        scores: float (examples,), larger for anomalies.
+        odd: bool (examples,), which are anomalies.
+        threshold: score above which an example is taken for an anomaly.
+        simple: name of a simple model -> its scores.
+    """
+    over, baselines, differences = scores > threshold, {}, {}
+    alarms: dict[str, Any] = {"false_alarms": float(over[~odd].mean()) if not odd.all() else None}
+    if not odd.any():
+        return DetectionEvaluation(part, len(scores), threshold, **alarms)
+    alarms |= {"anomalies": int(odd.sum()), "detected": float(over[odd].mean())}
+    if not odd.all():
+        alarms |= telling(odd, scores)
+        baselines = {name: telling(odd, said) for name, said in simple.items()}
+        differences = {name: areas_apart(odd, said, scores) for name, said in simple.items()}
+    return DetectionEvaluation(
+        part, int((~odd).sum()), threshold, **alarms, baselines=baselines, differences=differences
+    )
+
+
+def of_pixels(inputs: np.ndarray, held_out: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Anomaly scores of `held_out` by simple models of pixels, of large images made smaller.
+
+    They are principal components and those of `zoo.evaluation.simple_models.of_anomalies`.
+
+    Args:
+        inputs: uint8 or float (images, height, width, channels), of the training part; they are normal.
+        held_out: the same of the held-out part.
+        seed: of the choice of examples, where there are too many, and of the models.
+
+    Returns:
+        name -> float (held_out,), larger for anomalies.
+    """
+    rows, queries = smaller(inputs), smaller(held_out)
+    components = min(COMPONENTS, *(size - 1 for size in rows.reshape(len(rows), -1).shape))
+    simple = simple_models.of_codes(rows, queries, components, seed) if components > 0 else {}
+    return simple | {
+        f"{name}, of pixels": said for name, said in simple_models.of_anomalies(rows, queries, seed).items()
+    }
+
+
+def smaller(images: np.ndarray) -> np.ndarray:
+    """Images whose longer side has at most `SIDE` pixels, each the mean of those that it stands for."""
+    step = -(-max(images.shape[1:3]) // SIDE)
+    if step == 1:
+        return images
+    height, width = (max(1, size // step) for size in images.shape[1:3])
+    shape = (len(images), height, min(step, images.shape[1]), width, min(step, images.shape[2]), images.shape[3])
+    kept = images[:, : shape[1] * shape[2], : shape[3] * shape[4]]
+    return kept.reshape(shape).mean(axis=(2, 4), dtype=np.float32)
+
+
+def counted(evaluation: ReconstructionEvaluation | DetectionEvaluation) -> str:
+    """The part, and how many normal examples and anomalies it has."""
+    others = f" and {evaluation.anomalies} anomalies" if evaluation.anomalies else ""
+    return f"{evaluation.part}: {evaluation.examples}{' normal' if others else ''} examples{others}"
+
+
+def over_threshold(evaluation: ReconstructionEvaluation | DetectionEvaluation) -> Line:
+    """The threshold, and which shares are over it."""
+    normal = "normal " if evaluation.anomalies else ""
+    shares = [] if evaluation.false_alarms is None else [f"{evaluation.false_alarms:.1%} of the {normal}examples"]
+    shares += [] if evaluation.detected is None else [f"{evaluation.detected:.1%} of the anomalies"]
+    over = f"{shares[0]} are over it" + "".join(f", and {share}" for share in shares[1:])
+    return Line(f"threshold {evaluation.threshold:.4g}", f": {over}")
 
 
 def findings(
@@ -113,7 +238,20 @@ def findings(
         evidence = f"the squared error is {evaluation.mse:.3g}, where {best} have {simple[best]:.3g}"
         remedy = "train longer, raise the learning rate, give it more filters or units, or a lower beta"
         problems.append(Finding("underfitting", evidence, remedy))
-    problems += _ahead_by(evaluation)
+    return (*problems, *detection_findings(evaluation, false_alarms, calibration_count))
+
+
+def detection_findings(
+    evaluation: ReconstructionEvaluation | DetectionEvaluation, false_alarms: float, calibration_count: int
+) -> tuple[Finding, ...]:
+    """Findings on a detector of anomalies: simple models that do better, a threshold that can't be kept.
+
+    Args:
+        evaluation: of it.
+        false_alarms: allowed share of normal examples over the threshold.
+        calibration_count: number of normal examples that set the threshold.
+    """
+    problems = _ahead_by(evaluation)
     if (calibration_count + 1) * false_alarms < 1:
         best_rate = 1 / (calibration_count + 1)
         evidence = f"the threshold is set on {calibration_count:,} normal examples, which can promise {best_rate:.2g} "
@@ -121,6 +259,8 @@ def findings(
         remedy = f"get {int(np.ceil(1 / false_alarms - 1e-9)) - 1:,} normal examples to learn from, or ask for more: "
         problems.append(Finding("few normal examples", evidence, f"{remedy}--false-alarms {best_rate:.1g}"))
         false_alarms = best_rate
+    if evaluation.false_alarms is None:
+        return tuple(problems)
     spread = np.sqrt(false_alarms * (1 - false_alarms) / evaluation.examples)
     if evaluation.false_alarms > 2 * false_alarms + SURE * spread:
         evidence = f"{evaluation.false_alarms:.1%} of held-out normal examples are over the threshold, not"
@@ -129,7 +269,7 @@ def findings(
     return tuple(problems)
 
 
-def _ahead_by(evaluation: ReconstructionEvaluation) -> list[Finding]:
+def _ahead_by(evaluation: ReconstructionEvaluation | DetectionEvaluation) -> list[Finding]:
     """Findings on simple models that detect anomalies better, or remove more noise."""
     problems = []
     for measure, name, count in (
@@ -137,7 +277,7 @@ def _ahead_by(evaluation: ReconstructionEvaluation) -> list[Finding]:
         ("PSNR", "psnr", evaluation.examples),
     ):
         simple = {key: row[name] for key, row in evaluation.baselines.items() if name in row}
-        best, own = max(simple, key=simple.__getitem__, default=None), getattr(evaluation, name)
+        best, own = max(simple, key=simple.__getitem__, default=None), getattr(evaluation, name, None)
         if best is not None and own is not None and simple[best] > own:
             interval = evaluation.differences.get(best) if name == "roc_auc" else None
             if interval is not None and interval[0] <= 0:  # it may be chance

@@ -23,3 +23,16 @@ def overlay(photo: np.ndarray, positions: np.ndarray) -> np.ndarray:
     mixed = (1 - OPACITY) * photo[there] + OPACITY * palette[positions[there].astype(np.int64) - 1]
     pixels[there] = np.rint(mixed).astype(np.uint8)
     return pixels
+
+
+def heat(photo: np.ndarray, grey: np.ndarray) -> np.ndarray:
+    """A photo under a map of heat, uint8 (height, width, 3).
+
+    Args:
+        photo: uint8 (height, width, 3), 0-255.
+        grey: uint8 (height, width). Up to 112 the photo stays as it is; then it becomes yellow, and red at the
+            brightest place, or at 144 if none is so bright.
+    """
+    share = np.clip((grey.astype(np.float32) - 112) / (max(144, int(grey.max(initial=0))) - 112), 0, 1)[..., None]
+    colour = (1 - share) * np.float32(COLOURS[3]) + share * np.float32(COLOURS[5])
+    return np.rint(photo + 1.5 * OPACITY * share * (colour - photo)).astype(np.uint8)

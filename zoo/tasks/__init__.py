@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zoo import startup
 
 if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checkers
+    from zoo.tasks.anomaly_detection import AnomalyDetection as AnomalyDetection
     from zoo.tasks.classification import Classification as Classification
     from zoo.tasks.forecasting import Forecasting as Forecasting
     from zoo.tasks.generation import Generation as Generation
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checke
     from zoo.tasks.terms import Value as Value
 
 _PUBLIC = {
+    "AnomalyDetection": "zoo.tasks.anomaly_detection",
     "Answer": "zoo.tasks.terms",
     "Classification": "zoo.tasks.classification",
     "Forecasting": "zoo.tasks.forecasting",

@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo.errors import InputError
 from zoo.settings import suggestion
+from zoo.tasks.anomaly_detection import AnomalyDetection
 from zoo.tasks.classification import Classification
 from zoo.tasks.forecasting import Forecasting
 from zoo.tasks.generation import Generation
@@ -18,7 +19,16 @@ from zoo.tasks.task import Task
 
 TASKS: dict[str, type[Task]] = {
     task.name: task
-    for task in (Classification, MultiLabel, Regression, Forecasting, Reconstruction, Generation, Segmentation)
+    for task in (
+        Classification,
+        MultiLabel,
+        Regression,
+        Forecasting,
+        Reconstruction,
+        AnomalyDetection,
+        Generation,
+        Segmentation,
+    )
 }
 
 

@@ -74,6 +74,8 @@ class Task(ABC):
     """The kind of network in the card of an artifact."""
     supervised: ClassVar[bool] = True
     """Whether targets are learnt."""
+    detects: ClassVar[bool] = False
+    """Whether it finds anomalies, by a threshold that normal examples set; see `zoo.tasks.detecting.Detecting`."""
     builder: ClassVar[str] = ""
     """The builder that a search takes by default; empty where the kind of input decides."""
     positions: ClassVar[bool] = False

@@ -102,6 +102,8 @@ class Plan(NamedTuple):
         moves: whether targets are images too, (examples, height, width), that move with an augmented input.
         optimizers: of a function that makes an optimizer, and of the learning rate that is given, to several
             optimizers; None for a single one. The function takes steps a step, a learning rate and Adam's betas.
+        adapts: learns in one step without gradients, from prepared inputs, the positions of the examples to learn from,
+            None for all, and a seed; None for a network that learns by gradients.
     """
 
     loss: keras.losses.Loss | None
@@ -110,6 +112,7 @@ class Plan(NamedTuple):
     multiple: int = 1
     moves: bool = False
     optimizers: Callable[[Callable[..., Any], float | None], tuple[Any, ...]] | None = None
+    adapts: Callable[[np.ndarray, np.ndarray | None, int], None] | None = None
 
 
 class SourcedScores(NamedTuple):

@@ -49,7 +49,7 @@ def calibration_scores(
         least = min((len(chosen) for chosen, _ in splits), default=0)  # of one number of steps, one graph serves all
         for number, (chosen, others) in enumerate(splits):
             random.seed(seed + number)  # Keras draws the seeds of its weights from it
-            fold = type(network).from_config(network.get_config())
+            fold = network.untrained()
             split = InnerSplit((job.inputs, job.targets), None, np.sort(rng.permutation(chosen)[:least]))
             learn(job, fold, split, settings, seed, stop_at=max(1, epochs), reuse=reuse)
             scores[others] = answer(fold, job.inputs[others])

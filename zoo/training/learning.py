@@ -43,7 +43,7 @@ class InnerSplit(NamedTuple):
 
 
 def learn(job: Job, network: keras.Model, split: InnerSplit, settings: Settings, seed: int, **options: Any) -> History:
-    """Train `network`.
+    """Train `network`, by gradients or in one step, as its task plans.
 
     Args:
         job: data and task.
@@ -57,6 +57,9 @@ def learn(job: Job, network: keras.Model, split: InnerSplit, settings: Settings,
         JobError: the loss is no longer finite.
     """
     plan = job.task.plan(network)
+    if plan.adapts is not None:
+        plan.adapts(split.train[0], split.positions, seed)
+        return History(0, [])
     batches = batches_of(job, network, split, settings, seed)
     shared = options.get("reuse") is not None
     optimizer, loss = rule_of(job, network, settings, len(batches) * settings.epochs, shared=shared)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from zoo import progress
+from zoo.builders import registry
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.files import atomic_file
@@ -92,6 +93,9 @@ def find_learning_rate(
         )
     seed = integer("seed", seed)
     check_rule(optimizer)
+    row = registry.row_of(builder)
+    if row is not None and row.adapts:
+        raise InputError("expected a builder that learns by gradients; this one learns in one step, and has no rate")
     if not isinstance(data, Data):
         check_builder(builder, model or {})
     job = prepare(builder, data, dict(model or {}), seed=seed)

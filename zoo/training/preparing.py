@@ -15,6 +15,7 @@ import numpy as np
 from zoo.artifacts.card import requested_kind
 from zoo.artifacts.gate import check_readable
 from zoo.artifacts.saved_model import saved_model
+from zoo.builders import registry
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.evaluation.units import Units
@@ -81,7 +82,7 @@ def check_builder(builder: Any, arguments: Mapping[str, Any], task: Task | None 
         InputError: the builder or an argument is unknown, a value is wrong for inputs of any shape, or the builder does
             not bring `task`.
     """
-    from zoo.builders import checks, registry
+    from zoo.builders import checks
 
     build = registry.builder(builder) if isinstance(builder, str) else builder
     row = registry.row(build)
@@ -101,12 +102,12 @@ def check_builder(builder: Any, arguments: Mapping[str, Any], task: Task | None 
         error = thread.submit(build, SHAPES.get(len(row.shape), row.shape), *outputs, **checked).exception()
     if isinstance(error, checks.ArgumentError):
         raise InputError(f"{name}: {error}") from error
+    if isinstance(error, InputError):
+        raise error
 
 
 def _brings_none(task: Task, name: str) -> InputError:
-    from zoo.builders.registry import BUILDERS
-
-    names = ", ".join(each for each, row in BUILDERS.items() if row.task == task.name)
+    names = ", ".join(each for each, row in registry.BUILDERS.items() if row.task == task.name)
     return InputError(f"expected a builder that brings the task {task.name}, one of {names}; received {name}")
 
 
@@ -131,7 +132,12 @@ def prepare(
 
     if not isinstance(data, Data):
         data = open_data(data, seed=seed)
-    data = replace(data, kind=data.kind.completed(data.train, input_size, data.source))
+    row = registry.row_of(builder)
+    kind = data.kind.whole() if row is not None and row.whole else data.kind
+    if input_size is not None and takes(builder, "input_size"):  # the network resizes what has a size already
+        arguments.setdefault("input_size", input_size)
+        input_size = None if kind.is_sized else input_size
+    data = replace(data, kind=kind.completed(data.train, input_size, data.source))
     check_readable(data, seed)
     chosen = None if task is None else task.chosen(data.task, data.parts, data.source)
     if chosen is not None:
@@ -167,6 +173,13 @@ def prepare(
     return Job(data, network, name, inputs, targets, task, scale, units)
 
 
+def takes(builder: Any, argument: str) -> bool:
+    """Whether a builder of the zoo, by name or as its function, has such an argument."""
+    if registry.row_of(builder) is None:
+        return False
+    return argument in inspect.signature(registry.builder(builder) if isinstance(builder, str) else builder).parameters
+
+
 def _apart(task: Task, data: Data) -> Data:
     """The data without held-out examples that share steps with training examples, if the task requires that."""
     parts = {name: part for name, part in data.parts.items() if name != "train"}
@@ -194,8 +207,6 @@ def is_users_own(builder: Any) -> bool:
     """Whether a builder, as `train` takes it, is a user's: a model or a function that is not of the zoo."""
     import keras
 
-    from zoo.builders import registry
-
     return isinstance(builder, keras.Model) or not (isinstance(builder, str) or registry.row(builder))
 
 
@@ -215,8 +226,6 @@ def build(
         InputError: the builder does not take the arguments or the shape.
     """
     import keras
-
-    from zoo.builders import registry
 
     if isinstance(builder, keras.Model):
         if arguments or precision != "float32":

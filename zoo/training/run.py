@@ -17,6 +17,7 @@ from zoo.artifacts import artifact
 from zoo.artifacts.card import plain
 from zoo.artifacts.gate import Gate
 from zoo.artifacts.predictor import outputs as outputs_of
+from zoo.builders import registry
 from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.evaluation.baselines import Examples
@@ -25,6 +26,7 @@ from zoo.files import atomic_file, locked, run_folder
 from zoo.pictures import sheets
 from zoo.settings import integer
 from zoo.tasks.reconstruction import Reconstruction
+from zoo.tasks.registry import task_class
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Exam, Outputs, Scored
 from zoo.training import judges
@@ -35,7 +37,7 @@ from zoo.training.curves import learning_curves
 from zoo.training.inputs import prepared_inputs, units_of
 from zoo.training.learning import InnerSplit, inner_split, learn
 from zoo.training.loop import History
-from zoo.training.preparing import Job, check_builder, prepare
+from zoo.training.preparing import Job, check_builder, prepare, takes
 from zoo.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -212,11 +214,12 @@ def train(
     )
     if not 0 <= validation <= 0.5:
         raise InputError(f"expected validation in [0, 0.5], received validation={validation}")
+    _check_adapts(builder, settings, callbacks)
     seed, arguments = integer("seed", seed), dict(model or {})
-    task = _with_options(task, normal, false_alarms)
+    task = _with_options(builder, task, normal, false_alarms)
     if not isinstance(data, Data):
         _check_size(input_size)
-        check_builder(builder, arguments, task)
+        check_builder(builder, _sized(builder, arguments, input_size), task)
     job = prepare(builder, data, arguments, precision=precision, input_size=input_size, task=task, seed=seed)
     chosen, choosing = inner_split(job, validation, seed)
     job = job.on(chosen)
@@ -260,9 +263,15 @@ def check_arguments(
     Raises:
         InputError: a value that no data make right.
     """
-    Settings(**settings)
+    _check_adapts(builder, Settings(**settings))
     _check_size(input_size)
-    check_builder(builder, model, _with_options(None, normal, false_alarms))
+    check_builder(builder, _sized(builder, model, input_size), _with_options(builder, None, normal, false_alarms))
+
+
+def _sized(builder: Any, model: Mapping[str, Any], input_size: int | None) -> dict[str, Any]:
+    """Arguments of the builder, with the size of its input where it takes that."""
+    given = {} if input_size is None or not takes(builder, "input_size") else {"input_size": input_size}
+    return given | dict(model)
 
 
 def _check_size(input_size: int | None) -> None:
@@ -270,17 +279,32 @@ def _check_size(input_size: int | None) -> None:
         integer("input_size", input_size, 1)
 
 
-def _with_options(task: Task | None, normal: Sequence[str], false_alarms: float | None) -> Task | None:
-    """`task`, or the task that `normal` and `false_alarms` stand for; None if none is given.
+def _check_adapts(builder: Any, settings: Settings, callbacks: Sequence[Any] = ()) -> None:
+    """Raise InputError for settings of a training by gradients where a builder of the zoo has none."""
+    row = registry.row_of(builder)
+    if row is None or not row.adapts:
+        return
+    plain, given = Settings(), ["callbacks"] if callbacks else []
+    given += [each for each in vars(plain) if getattr(settings, each) not in (getattr(plain, each), 0.0)]
+    if given:
+        named = builder if isinstance(builder, str) else builder.__name__
+        raise InputError(f"{named} learns in one step, without gradients; leave out {', '.join(given)}")
+
+
+def _with_options(builder: Any, task: Task | None, normal: Sequence[str], false_alarms: float | None) -> Task | None:
+    """`task`, or the task that `normal` and `false_alarms` stand for, that of the builder if that finds anomalies.
 
     Raises:
         InputError: both are given.
     """
+    row = registry.row_of(builder)
+    own = task_class(row.task) if row is not None and row.task else Reconstruction
+    own = own if own.detects else Reconstruction
     if not normal and false_alarms is None:
-        return task
+        return own() if task is None and row is not None and row.task == own.name else task
     if task is not None:
-        raise InputError("expected normal and false_alarms in the task alone: task=Reconstruction(normal=...)")
-    return Reconstruction(normal=tuple(normal), false_alarms=0.01 if false_alarms is None else false_alarms)
+        raise InputError(f"expected normal and false_alarms in the task alone: task={own.__name__}(normal=...)")
+    return own(normal=tuple(normal), false_alarms=0.01 if false_alarms is None else false_alarms)
 
 
 def evaluate_trained(

@@ -74,6 +74,7 @@ WRONG: dict[str, list[tuple[str, Any]]] = {
     ],
     "forecasting": [("classes", []), ("deviations", [1.0, -1.0]), ("deviations", None)],
     "reconstruction": [("threshold", wrong) for wrong in (None, "1", True, float("nan"), float("inf"), [1.0])],
+    "anomaly_detection": [("threshold", wrong) for wrong in (None, "1", True, float("nan"), float("inf"), [1.0])],
     "generation": [],
     "segmentation": [
         ("classes", []),
@@ -226,6 +227,7 @@ def test_numbers() -> None:
 def test_the_input_is_the_target(name: str) -> None:
     task = TASKS[name].of(written(["a", "a"]))
     assert task == TASKS[name]() and task.encode(written(["a", "b", "?"])).tolist() == [0, 0, 0]
+    assert not task.from_columns
 
 
 def test_each_task_whose_targets_are_written_is_held_to_what_it_does_not_know() -> None:

@@ -50,6 +50,12 @@ MADE: dict[str, Callable[[], Trained]] = {
     "reconstruction": lambda: zoo.train(
         "dense_autoencoder", zoo.data.arrays(ROWS, LABELS[:, 0]), epochs=1, model={"latent_dim": 2, "units": (4,)}
     ),
+    "anomaly_detection": lambda: zoo.train(
+        "patchcore",
+        zoo.data.arrays(PIXELS, np.arange(80) % 2),
+        normal=["0"],
+        model={"weights": None, "input_size": 32, "patches": 8},
+    ),
     "generation": lambda: zoo.train(
         "gan",
         zoo.data.arrays(PIXELS, np.arange(80) % 2),

@@ -48,7 +48,8 @@ def test_noise_passes_and_flips_nothing(name: str, seed: int) -> None:
     noisy = {n: (v + 1e-7 * units[n] * rng.uniform(-1, 1, v.shape)).astype(np.float32) for n, v in outputs.items()}
     found = proven(task, outputs, said_by(task, noisy))
     assert found.passed and found.label_differences == 0 and found.largest_difference > 0
-    assert task.drawn or alike(task, outputs, noisy, TOLERANCE)
+    drawn = any(value.form == "image" for value in task.values().values())  # some pixel is always near another value
+    assert drawn or alike(task, outputs, noisy, TOLERANCE)
 
 
 @EACH_VALUE

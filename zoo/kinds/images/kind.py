@@ -256,10 +256,19 @@ class Images(Kind):
 
     # ---- training ----
 
+    def whole(self) -> Images:
+        """See `Kind.whole`; images in memory are whole already."""
+        return self if self.is_sized else replace(self, crop=None)
+
+    @property
+    def is_sized(self) -> bool:
+        """See `Kind.is_sized`."""
+        return self.size is not None
+
     def completed(self, part: Part, input_size: int | None, source: Any) -> Images:
         """The kind with the size that a network takes: as given, or the images' median, rounded to 8, from 8 to 96.
 
-        Images with masks have sizes rounded to 16, from 16 to 192.
+        Whole images, as those with masks, have sizes rounded to 16, from 16 to 192.
         """
         if self.size is not None:
             return super().completed(part, input_size, source)
