@@ -1,4 +1,4 @@
-"""Pretrained image models on your own folder.
+"""Pretrained image models, as they are and on your own folder.
 
 Importing this package loads neither TensorFlow nor Keras.
 """
@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checke
     from applications.backbones import backbone as backbone
     from applications.fine_tuning import FineTuned as FineTuned
     from applications.fine_tuning import fine_tune as fine_tune
+    from applications.pretrained import classifier as classifier
     from applications.weights import WeightsUnavailable as WeightsUnavailable
 
 _PUBLIC = {
@@ -23,6 +24,7 @@ _PUBLIC = {
     "FineTuned": "applications.fine_tuning",
     "WeightsUnavailable": "applications.weights",
     "backbone": "applications.backbones",
+    "classifier": "applications.pretrained",
     "fine_tune": "applications.fine_tuning",
 }
 __all__ = list(_PUBLIC)

@@ -37,7 +37,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.relative_to(ROOT).as_posix()
         for package in packages
         for path in (ROOT / package).rglob("*.*")
-        if path.suffix in (".py", ".html", ".css", ".js")
+        if path.suffix in (".py", ".html", ".css", ".js", ".tsv")
     } <= names
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "build"))]
     environment = place / "environment"

@@ -144,27 +144,32 @@ def remove_run(run: Path) -> None:
 
 
 @contextmanager
-def locked(run: Path) -> Iterator[Path]:
+def locked(run: Path, *, wait: bool = False) -> Iterator[Path]:
     """The folder `run`, made if absent and locked for this thread within the block.
 
     The operating system releases the lock when the process ends, in whatever way. The lock is reentrant.
+
+    Args:
+        run: the folder.
+        wait: whether to wait for another holder of the lock, rather than raise an error.
 
     Raises:
         InputError: the folder can't be made.
         JobError: another process, or another thread of this one, holds the lock.
     """
     key, thread = run.resolve(), threading.get_ident()
-    with _holders_lock:
-        holder = _holders.get(key)
-        if holder is not None and holder != thread:
-            raise _in_use(run, f"another thread of this process ({os.getpid()})")
+    with _released:
+        while (holder := _holders.get(key)) not in (None, thread):
+            if not wait:
+                raise _in_use(run, f"another thread of this process ({os.getpid()})")
+            _released.wait()
         _holders[key] = thread
     if holder is not None:
         yield run
         return
     descriptor = None
     try:
-        descriptor = _open_lock(run)
+        descriptor = _open_lock(run, wait)
         yield run
     finally:
         if descriptor is not None:
@@ -172,15 +177,16 @@ def locked(run: Path) -> Iterator[Path]:
                 if _is_lock_of(run, descriptor):  # not the lock of a new run whose folder took the place of this one
                     (run / ".lock").unlink()
             os.close(descriptor)
-        with _holders_lock:
+        with _released:
             del _holders[key]
+            _released.notify_all()
 
 
 _holders: dict[Path, int] = {}  # locked folder of this process -> thread that holds the lock
-_holders_lock = threading.Lock()
+_released = threading.Condition()  # guards it, and tells those that wait of a released lock
 
 
-def _open_lock(run: Path) -> int:
+def _open_lock(run: Path, wait: bool) -> int:
     """Descriptor of the locked lock file of `run`. The folder may be removed before the lock is taken: try again."""
     while True:
         try:
@@ -195,7 +201,7 @@ def _open_lock(run: Path) -> int:
                 "ZOO_RUNS"
             ) from error
         try:
-            _lock(descriptor)
+            _lock(descriptor, wait)
         except BlockingIOError:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() if hasattr(os, "pread") else ""
             os.close(descriptor)
@@ -212,12 +218,12 @@ def _is_lock_of(run: Path, descriptor: int) -> bool:
     return os.path.samestat(os.fstat(descriptor), os.stat(run / ".lock"))
 
 
-def _lock(descriptor: int) -> None:
-    """Lock an open file, or raise BlockingIOError; do nothing on a system without such locks."""
+def _lock(descriptor: int, wait: bool) -> None:
+    """Lock an open file, or raise BlockingIOError unless `wait`; do nothing on a system without such locks."""
     with suppress(ImportError):
         import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _in_use(run: Path, holder: str) -> JobError:

@@ -74,6 +74,25 @@ def test_a_claim_is_this_threads_alone_and_ends_with_the_block(workplace: Path) 
     assert said[1] == "claimed"
 
 
+def test_a_thread_or_a_process_that_waits_goes_on_when_the_block_ends(workplace: Path) -> None:
+    run = Path(".runs/job")
+    said: list[str] = []
+
+    def other() -> None:
+        with files.locked(run, wait=True):
+            said.append("thread")
+
+    thread = threading.Thread(target=other)
+    with files.locked(run):
+        thread.start()
+        code = CLAIM.replace('"))', '"), wait=True)').replace("time.sleep(60)", "")
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=PATHS)
+        time.sleep(0.5)
+        assert not said and child.poll() is None
+    thread.join(timeout=30)
+    assert said == ["thread"] and child.communicate(timeout=30)[0] == "claimed\n"
+
+
 PATHS = os.environ | {"PYTHONPATH": str(ROOT)}
 CLAIM = """
 import sys, time

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from zoo.artifacts import card as cards
-from zoo.artifacts import checksums, example, saved_model, warm_up
+from zoo.artifacts import checksums, example, pretrained, saved_model, warm_up
 from zoo.artifacts.detector import Detector
 from zoo.artifacts.gate import Gate, Parity, alike, compare, gate_sample
 from zoo.artifacts.generator import Generator
@@ -74,7 +74,8 @@ def load(path: str | Path, verb: str | None = None) -> Predictor | Reconstructor
     """Open an artifact.
 
     Args:
-        path: a name in ``saved_models/``, the folder of an artifact (its newest version), or a version folder.
+        path: a name in ``saved_models/``, the folder of an artifact (its newest version), a version folder, or the
+            name of a pretrained artifact, which is made at its first use.
         verb: the command that needs it; None for any.
 
     Returns:
@@ -100,6 +101,7 @@ def find(path: str | Path) -> Path:
 
     Raises:
         InputError: there is no artifact.
+        JobError: a pretrained artifact can't be made.
     """
     path = Path(path)
     places = [path, ROOT / path] if not path.is_absolute() else [path]
@@ -108,9 +110,15 @@ def find(path: str | Path) -> Path:
             return place
         if place.is_dir() and (numbers := versions(place)):
             return numbers[max(numbers)]
+    if (ready := pretrained.version(str(path))) is not None:
+        return ready
     names = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and versions(p)) if ROOT.is_dir() else []
     hint = f"{ROOT}/ has {', '.join(names)}" if names else "make one with: zoo finetune PATH, or zoo train BUILDER PATH"
-    raise InputError(f"{path}: no artifact of that name or path; {hint}{suggestion(path.name, names)}")
+    offered = pretrained.names()
+    if offered:
+        hint += f"; without training there is {', '.join(offered)}"
+    similar = suggestion(path.name, names + offered)
+    raise InputError(f"{path}: no artifact of that name or path; {hint}{similar}")
 
 
 def versions(folder: Path) -> dict[int, Path]:

@@ -262,7 +262,7 @@ class Predictor:
 
     @cached_property
     def _training(self) -> tuple[set[str], str | None]:
-        return provenance.trained_on(self.folder, self.card.get("start") is not None)
+        return provenance.trained_on(self.folder, self.card.get("start") is not None, self.card.get("trained_on"))
 
     @cached_property
     def _training_values(self) -> list[TrainingValues]:

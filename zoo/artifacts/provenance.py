@@ -13,16 +13,19 @@ from zoo.errors import InputError
 UNKNOWN = "unknown"  # in trained_before.txt, if its list is incomplete
 
 
-def trained_on(version: Path, started: bool) -> tuple[set[str], str | None]:
+def trained_on(version: Path, started: bool, elsewhere: str | None = None) -> tuple[set[str], str | None]:
     """The training examples of a version.
 
     Args:
         version: its folder; changed files in ``run/`` are ignored.
         started: whether it started from another artifact, whose training examples are in ``run/trained_before.txt``.
+        elsewhere: of a model that others trained, on what, in words; their examples are not in ``run/``.
 
     Returns:
         sha256 of the examples, and why the set may be incomplete; None if it is complete.
     """
+    if elsewhere is not None:
+        return set(), f"the model was trained on {elsewhere}"
     digests: set[str] = set()
     doubts = []
     for name in ("splits.csv", "trained_before.txt")[: 1 + started]:

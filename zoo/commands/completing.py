@@ -50,7 +50,10 @@ def of(place: str) -> Callable[[], Iterable[str]]:
 def _artifacts() -> list[str]:
     from pathlib import Path
 
-    return sorted({card.parent.parent.name for card in Path("saved_models").glob("*/[0-9]*/card.json")})
+    from zoo.artifacts import pretrained
+
+    own = {card.parent.parent.name for card in Path("saved_models").glob("*/[0-9]*/card.json")}
+    return sorted(own.union(pretrained.names()))
 
 
 def _tasks() -> list[str]:

@@ -57,7 +57,8 @@ def completed(line: str, shell: str = "bash") -> list[str]:
         ("zoo export flowers --format ", list(FORMATS)),
         ("zoo export flowers --format onnx,lit", ["onnx,litert", "onnx,litert-int8"]),
         ("zoo predict fl", ["flowers"]),
-        ("zoo serve flowers ", ["flowers", "houses"]),
+        ("zoo export eff", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]),
+        ("zoo serve flowers efficientnet_lite0 h", ["houses"]),
         ("zoo formats h", ["houses"]),
     ],
 )

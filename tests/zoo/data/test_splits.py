@@ -69,6 +69,7 @@ def test_what_a_model_was_trained_on_is_known_or_it_is_said_why_not(tmp_path: Pa
     (run / "splits.csv").write_text(f'path,label,split,sha256\n"a\nb",x,train,{first}\nc,x,test,{second}\n')
     assert provenance.trained_on(tmp_path, started=False) == ({first}, None)
     assert provenance.trained_on(tmp_path, started=True) == ({first}, "run/trained_before.txt is missing")
+    assert provenance.trained_on(tmp_path, False, "photos of others")[1] == "the model was trained on photos of others"
     (run / "trained_before.txt").write_text(f"{second}\n")
     assert provenance.trained_on(tmp_path, started=True) == ({first, second}, None)
     (run / "trained_before.txt").write_text(f"{second}\n{provenance.UNKNOWN}")
