@@ -11,6 +11,7 @@ from zoo.evaluation.tables import Line, Shown, Table, number
 
 RARE = 0.1  # share of the times that a class is right, below which it is hardly ever predicted
 TELLING = 0.7  # area under the ROC curve from which on another threshold finds a class
+MOST = 100  # classes that are shown whatever their examples; a confusion matrix of more is read by nobody
 FEWEST = 5  # examples of rare classes below which none may be predicted by chance
 
 
@@ -62,13 +63,21 @@ class Evaluation:
         return "accuracy", self.accuracy, {"always the most frequent class": self.baseline} | self.baselines
 
     def shown(self, details: bool = False) -> Shown:
-        """Tables and lines to show; with `details` the confusion matrix too."""
+        """Tables and lines to show; with `details` the confusion matrix too.
+
+        Of more than 100 classes, those that no example has and that are never predicted are counted, not shown, and
+        there is no confusion matrix.
+        """
+        few = len(self.classes) <= MOST
         rows = [
             [name, *(number(row[key]) for key in ("precision", "recall", "f1", "roc_auc")), str(row["support"])]
             for name, row in self.classes.items()
+            if few or row["support"] or row["predicted"]
         ]
         header = ("class", "precision", "recall", "F1", "ROC-AUC", "examples")
         yield Table(f"{self.part}: {self.examples} examples", header, rows)
+        if len(rows) < len(self.classes):
+            yield Line("", f"{len(self.classes) - len(rows)} further classes have no example and are never predicted")
         low, high = self.interval
         simple = {"always the most frequent class": self.baseline} | self.baselines
         yield Line(
@@ -82,7 +91,7 @@ class Evaluation:
         yield Line("", f"{scores}, calibration error {calibration}")
         if self.unknown is not None:
             yield Line("", f"called unknown: {self.unknown:.1%} of them")
-        if details and self.confusion:
+        if details and self.confusion and few:
             rows = [[name, *map(str, row)] for name, row in zip(self.classes, self.confusion, strict=True)]
             yield Table("confusion", ("true \\ predicted", *self.classes), rows, diagonal=True)
 
