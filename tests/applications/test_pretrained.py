@@ -147,7 +147,7 @@ def test_what_is_not_ready_is_said(monkeypatch: pytest.MonkeyPatch, workplace: P
         applications.classifier("resnet50")
     with pytest.raises(InputError, match="unknown backbone"):
         applications.classifier("resnett")
-    with pytest.raises(InputError, match=f"without training there is {NAME}.*did you mean {NAME}"):
+    with pytest.raises(InputError, match=f"without training there is {NAME}.*did you mean efficientnet_lite"):
         zoo.load("efficientnet_lite")
     monkeypatch.setenv("ZOO_CACHE", str(workplace / "cache"))
     monkeypatch.setitem(CHECKPOINTS, NAME, CHECKPOINTS[NAME]._replace(package="not-there"))
