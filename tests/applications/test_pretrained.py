@@ -18,6 +18,7 @@ from applications import pretrained
 from applications.weights import CHECKPOINTS, WeightsUnavailable
 from support.places import ROOT, shared
 from zoo.artifacts import artifact, checksums
+from zoo.data.parts import Files
 from zoo.errors import InputError, Notice
 
 NAME = "efficientnet_lite0"
@@ -79,7 +80,7 @@ def test_it_answers_as_its_export_and_as_the_network_itself(version: Path, flowe
     assert answer["label"].numpy()[0].decode() == said.label
     model = efficientnet_lite.keras_model(NAME, include_top=True)
     model.load_weights(weights.keras_file(NAME, include_top=True))
-    right = model.predict_on_batch(opened.kind.in_memory([flower]).astype(np.float32))[0]
+    right = model.predict_on_batch(opened.kind.in_memory(Files([flower])).astype(np.float32))[0]
     np.testing.assert_allclose([said.probabilities[name] for name in opened.classes], right, atol=1e-5)
 
 
