@@ -122,7 +122,7 @@ def fine_tune(
             of one of both; or images in memory as `zoo.data.open` takes them, as ``(x, y)`` and
             ``((x_train, y_train), (x_test, y_test))``.
         backbone: a name in `applications.BACKBONES`, or ``"auto"``: of those that are installed the one with the least
-            loss in cross-validation on up to 1,000 training images.
+            error in cross-validation on up to 600 training images.
         effort: how much to train.
         weights: ``"imagenet"``, None for random ones, or the path of a weights file.
         input_size: side of the model's input in pixels; that of the backbone by default, for small pictures 64, 96 or

@@ -49,7 +49,7 @@ def test_backbones_to_choose_from_are_installed_and_the_quickest_is_first() -> N
 
 
 @pytest.mark.slow
-def test_the_size_with_the_least_loss_is_taken_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_with_the_least_error_is_taken_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.concatenate([stripes(60, 3, 0), stripes(60, 4, 1)])
     made = fine_tune((x, np.repeat([0, 1], 60)), draft=True)
     (note,) = [note for note in made.notes if note.startswith("input size")]
@@ -59,7 +59,7 @@ def test_the_size_with_the_least_loss_is_taken_and_told(monkeypatch: pytest.Monk
     assert fine_tune((x, np.repeat([0, 1], 60)), "auto", draft=True).evaluation == made.evaluation
 
 
-def test_too_few_images_for_folds_keep_the_first_candidate(tiny: str) -> None:
+def test_too_few_images_keep_the_first_candidate(tiny: str) -> None:
     from applications.pixels import encoded
 
     x = np.concatenate([stripes(2, 3, 0), stripes(8, 9, 1)])
