@@ -148,3 +148,14 @@ def test_a_draft_stops_at_the_scores(tiny: str, tmp_path: Path) -> None:
     assert made.cross_validation.examples == 60 and made.learning_curve.points[-1].images == len(made.data.train)
     with pytest.raises(InputError, match="at least 2 folds"):
         fine_tune((x, np.repeat([0, 1], 30)), tiny, folds=1)
+
+
+def test_class_weights_are_for_classes(tiny: str, tmp_path: Path) -> None:
+    x = np.concatenate([stripes(24, 3, 0, 32), stripes(12, 4, 1, 32)])
+    how = {"weights": None, "draft": True, "out": tmp_path / "saved"}
+    y = np.repeat(["many", "few"], [24, 12])
+    made = fine_tune((x, y), tiny, class_weights=True, **how)
+    assert any("classes of equal frequency" in note for note in made.notes)
+    numbers = np.linspace(0.5, 9, 36).astype(np.float32)
+    with pytest.raises(InputError, match="class_weights are for one class an image"):
+        fine_tune((x, numbers), tiny, class_weights=True, **how)
