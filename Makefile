@@ -21,7 +21,7 @@ $(TESTED): $(READY)
 # From a folder of images to a served model, on 1,797 handwritten digits.
 demo: $(READY)
 	test -d demo/digits || $(BIN)/zoo sample digits demo/digits
-	$(BIN)/zoo finetune demo/digits --input-size 96 --profile
+	$(BIN)/zoo finetune demo/digits --profile
 	$(BIN)/zoo evaluate saved_models/digits demo/digits --csv demo/scores.csv
 	$(BIN)/python benchmarks/raw_pixels.py demo/digits saved_models/digits
 	$(BIN)/zoo predict saved_models/digits demo/digits/7/0007.png

@@ -1,9 +1,9 @@
 """Features and strength of a linear head, chosen by cross-validation.
 
-The strengths of a fold are fitted from the strongest penalty to the weakest, each from the solution before it, and the
-search ends where a weaker penalty is clearly worse. Where there are fewer examples than features, the examples are
-first expressed in as many axes as there are examples. The axes are orthogonal, so that the solution and its penalty
-are the same.
+The features are chosen by ridge regressions. The strengths of a fold are then fitted from the strongest penalty to the
+weakest, each from the solution before it, and the search ends where a weaker penalty is clearly worse. Where there are
+fewer examples than features, the examples are first expressed in as many axes as there are examples. The axes are
+orthogonal, so that the solution and its penalty are the same.
 
 Source: for the axes, Hastie and Tibshirani 2004, "Efficient Quadratic Regularization for Expression Arrays"; for the
     rule of one standard error, Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3.
@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from applications.depths import Depths
+from applications.depths import LAST, Depths
 from zoo.data.splits import folds_of, stratified
 from zoo.evaluation.calibration import as_probabilities
 from zoo.evaluation.measures import binary_cross_entropy, cross_entropy
@@ -29,6 +29,7 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 RIDGE_STRENGTHS = tuple(10.0**power for power in np.arange(-5, 1.5, 0.5))  # of a ridge regression, which fits faster
 FOLDS = 5
 SAMPLE, OF_EACH = 2000, 8  # examples to choose by, at most; or so many of each class, if they are more
+OF_GROUPS = 1000  # examples to choose features by, at most
 NEVER = 35.0  # by how much the logit of a class is lower that a fold has no example of: as sure as float32 can be
 PRECISE, ROUGH = 1e-6, 3e-4  # tolerances of the gradient, of the head and of a choice
 
@@ -54,9 +55,8 @@ class Choice(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """Scores of one strength for one group of features: the loss of each fold, and logits as in `Choice`."""
+    """Scores of one strength: the loss of each fold, and logits as in `Choice`."""
 
-    group: str
     strength: float
     losses: np.ndarray
     logits: np.ndarray
@@ -117,8 +117,9 @@ def choose(
 ) -> Choice:
     """The features and the strength of a logistic regression, by cross-validation with stratified folds.
 
-    Of all candidates whose log loss is within one standard error of the best, the one with the fewest features is
-    taken, and of these the one with the strongest penalty.
+    The features are those of `choose_ridge` for the classes, as a ridge regression is fitted in a fraction of the time.
+    Of all strengths whose log loss is within one standard error of the best, the one with the strongest penalty is
+    taken.
 
     Args:
         embeddings: float32 (examples, width), as `depths` describes them.
@@ -134,21 +135,37 @@ def choose(
 
     hot = targets if targets.ndim == 2 else np.eye(outputs, dtype=np.int8)[targets]
     chosen = sample(hot, units, seed)
-    rows, targets = embeddings[chosen], targets[chosen]
-    fold_of = folds_of(hot[chosen], units[chosen], folds, seed)
-    candidates: list[Candidate] = []
-    for group, axes in _axes(rows, depths):
-        # A fold a core: products of matrices as small as these are slower in several threads.
-        with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1):
-            candidates += _path(group, axes, targets, outputs, fold_of, weighted, pool)
+    rows, targets, hot = embeddings[chosen], targets[chosen], hot[chosen]
+    how = {"depths": depths, "units": units[chosen], "folds": folds, "seed": seed}
+    group = choose_ridge(rows, standardised(hot), **how)[0] if len(depths.groups) > 1 else LAST
+    width = depths.groups[group]
+    mean, deviation = middle_of(rows[:, :width], depths.parts(group))
+    axes, _ = turned(((rows[:, :width] - mean) / deviation).astype(np.float32))
+    fold_of = folds_of(hot, units[chosen], folds, seed)
+    # A fold a core: products of matrices as small as these are slower in several threads.
+    with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1):
+        candidates = list(_path(axes, targets, outputs, fold_of, weighted, pool))
     best = min(candidates, key=lambda each: each.losses.mean())
     allowed = best.losses.mean() + best.losses.std(ddof=1) / np.sqrt(folds)
     taken = next(each for each in candidates if each.losses.mean() <= allowed)
-    return Choice(taken.group, taken.strength, folds, chosen, taken.logits, float(taken.losses.mean()))
+    return Choice(group, taken.strength, folds, chosen, taken.logits, float(taken.losses.mean()))
+
+
+def standardised(targets: np.ndarray) -> np.ndarray:
+    """Targets (examples, values) with mean 0 and deviation 1 each, 0 where all are equal; float32."""
+    deviation = targets.std(axis=0, dtype=np.float64)
+    return ((targets - targets.mean(axis=0)) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
 
 
 def choose_ridge(
-    embeddings: np.ndarray, targets: np.ndarray, *, depths: Depths, units: np.ndarray, folds: int, seed: int
+    embeddings: np.ndarray,
+    targets: np.ndarray,
+    *,
+    depths: Depths,
+    units: np.ndarray,
+    folds: int,
+    seed: int,
+    most: int = OF_GROUPS,
 ) -> tuple[str, float, float]:
     """The features and the strength of a ridge regression, by the squared error of folds.
 
@@ -162,27 +179,41 @@ def choose_ridge(
         units: int64 (examples,): examples with equal values are in one fold.
         folds: number of folds.
         seed: of the folds.
+        most: examples to choose by, at most.
     """
-    from sklearn.linear_model import Ridge
     from sklearn.model_selection import GroupKFold
 
-    chosen = np.random.default_rng(seed).permutation(len(targets))[:SAMPLE]
+    chosen = np.random.default_rng(seed).permutation(len(targets))[:most]
     rows, targets, units = embeddings[chosen], targets[chosen], units[chosen]
+    folds = min(folds, len(np.unique(units)))
     splits = list(GroupKFold(folds, shuffle=True, random_state=seed).split(rows, groups=units))
     best: list[tuple[str, float, np.ndarray]] = []
     for group, axes in _axes(rows, depths):
-        errors = np.zeros((len(RIDGE_STRENGTHS), folds))
-        for fold, (some, others) in enumerate(splits):
-            for at, strength in enumerate(RIDGE_STRENGTHS):
-                fitted = Ridge(1 / strength).fit(axes[some], targets[some])
-                said = fitted.predict(axes[others]).reshape(len(others), -1)  # one value may be without its axis
-                errors[at, fold] = np.square(said - targets[others]).mean()
+        errors = np.stack([_ridge_errors(axes, targets, *split) for split in splits], axis=1)
         at = int(errors.mean(axis=1).argmin())
         best.append((group, RIDGE_STRENGTHS[at], errors[at]))
     least = min((errors for _, _, errors in best), key=np.mean)
     allowed = least.mean() + least.std(ddof=1) / np.sqrt(folds)
     taken = next(each for each in best if each[2].mean() <= allowed)
     return taken[0], taken[1], float(taken[2].mean())
+
+
+def _ridge_errors(rows: np.ndarray, targets: np.ndarray, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Squared errors on `others` of ridge regressions on `some`, float64 (strengths,), by one decomposition for all.
+
+    Source: Hastie, Tibshirani and Friedman 2009, "The Elements of Statistical Learning", equations 3.47 and 18.14.
+    """
+    mean, middle = rows[some].mean(axis=0), targets[some].mean(axis=0)
+    inputs, queries, values = rows[some] - mean, rows[others] - mean, targets[some] - middle
+    dual = len(inputs) < inputs.shape[1]
+    squares, vectors = np.linalg.eigh(inputs @ inputs.T if dual else inputs.T @ inputs)
+    known = vectors.T @ (values if dual else inputs.T @ values)
+    turned = (queries @ inputs.T if dual else queries) @ vectors
+    errors = []
+    for strength in RIDGE_STRENGTHS:
+        said = turned @ (known / (np.maximum(squares, 0) + 1 / strength)[:, None]) + middle
+        errors.append(np.square(said - targets[others]).mean(dtype=np.float64))
+    return np.array(errors)
 
 
 def sample(hot: np.ndarray, units: np.ndarray, seed: int, most: int = SAMPLE) -> np.ndarray:
@@ -201,7 +232,6 @@ def sample(hot: np.ndarray, units: np.ndarray, seed: int, most: int = SAMPLE) ->
 
 
 def _path(
-    group: str,
     rows: np.ndarray,
     targets: np.ndarray,
     outputs: int,
@@ -209,7 +239,7 @@ def _path(
     weighted: bool,
     pool: ThreadPoolExecutor,
 ) -> Iterator[Candidate]:
-    """The candidates of a group, from the strongest penalty on, up to the first one that is clearly worse."""
+    """The strengths, from the strongest penalty on, up to the first one that is clearly worse."""
     several = targets.ndim == 2
     loss = binary_cross_entropy if several else cross_entropy
     learns = [fold_of != fold for fold in range(fold_of.max() + 1)]
@@ -223,7 +253,7 @@ def _path(
             logits[~some] = rows[~some] @ kernel + bias
         every = loss(targets, as_probabilities(logits, several))
         losses = [every[~some].mean() for some in learns]
-        yield Candidate(group, strength, np.array(losses), logits)
+        yield Candidate(strength, np.array(losses), logits)
         mean = np.mean(losses)
         if mean > allowed:
             return

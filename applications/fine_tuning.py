@@ -122,7 +122,7 @@ def fine_tune(
             of one of both; or images in memory as `zoo.data.open` takes them, as ``(x, y)`` and
             ``((x_train, y_train), (x_test, y_test))``.
         backbone: a name in `applications.BACKBONES`, or ``"auto"``: of those that are installed the one with the least
-            loss in cross-validation on up to 1,000 training images.
+            error in cross-validation on up to 600 training images.
         effort: how much to train.
         weights: ``"imagenet"``, None for random ones, or the path of a weights file.
         input_size: side of the model's input in pixels; that of the backbone by default, for small pictures 64, 96 or
@@ -192,6 +192,10 @@ def fine_tune(
         data, extractor, vectors = embed_data(data, extractor, job)
         recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
     check_readable(data, seed)
+    if class_weights and not data.task.positions:
+        raise InputError(
+            f"{data.source}: class_weights are for one class an image; leave them out for {data.task.name}"
+        )
     if parent is not None:
         data = without_trained_on(data, parent, job)
     with watch.stage("head"):
@@ -214,8 +218,6 @@ def fine_tune(
             f"classes are weighted: the largest has {counts.max()} training images, the smallest {counts.min()}; "
             f"probabilities are those of classes {'of equal frequency' if class_weights else 'as frequent as there'}"
         )
-    elif class_weights:
-        raise InputError(f"{data.source}: class weights are for classes of different frequency; leave them out here")
     with locked(_run_folder(out, data, extractor, effort, recipe, class_weights, unknown)) as run:
         data.save(run)
         if parent is not None:

@@ -209,7 +209,8 @@ def fit(
     depths = depths or Depths(embeddings.shape[1])
     several = targets.ndim == 2
     counts = targets.sum(axis=0) if several else np.bincount(targets, minlength=num_classes)
-    weighted = bool(counts.max() > IMBALANCE * counts.min()) and not several
+    limit = 1.0 if class_weights else IMBALANCE
+    weighted = bool(counts.max() > limit * counts.min()) and not several
     folds = min(choosing.FOLDS, _fewest_units(targets if several else np.eye(num_classes)[targets], units, several))
     folds = folds if folds > 1 and strength is None else 0
     heat, loss = 1.0, None

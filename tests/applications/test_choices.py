@@ -49,7 +49,7 @@ def test_backbones_to_choose_from_are_installed_and_the_quickest_is_first() -> N
 
 
 @pytest.mark.slow
-def test_the_size_with_the_least_loss_is_taken_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_with_the_least_error_is_taken_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.concatenate([stripes(60, 3, 0), stripes(60, 4, 1)])
     made = fine_tune((x, np.repeat([0, 1], 60)), draft=True)
     (note,) = [note for note in made.notes if note.startswith("input size")]
@@ -59,7 +59,7 @@ def test_the_size_with_the_least_loss_is_taken_and_told(monkeypatch: pytest.Monk
     assert fine_tune((x, np.repeat([0, 1], 60)), "auto", draft=True).evaluation == made.evaluation
 
 
-def test_too_few_images_for_folds_keep_the_first_candidate(tiny: str) -> None:
+def test_too_few_images_keep_the_first_candidate(tiny: str) -> None:
     from applications.pixels import encoded
 
     x = np.concatenate([stripes(2, 3, 0), stripes(8, 9, 1)])
@@ -148,3 +148,14 @@ def test_a_draft_stops_at_the_scores(tiny: str, tmp_path: Path) -> None:
     assert made.cross_validation.examples == 60 and made.learning_curve.points[-1].images == len(made.data.train)
     with pytest.raises(InputError, match="at least 2 folds"):
         fine_tune((x, np.repeat([0, 1], 30)), tiny, folds=1)
+
+
+def test_class_weights_are_for_classes(tiny: str, tmp_path: Path) -> None:
+    x = np.concatenate([stripes(24, 3, 0, 32), stripes(12, 4, 1, 32)])
+    how = {"weights": None, "draft": True, "out": tmp_path / "saved"}
+    y = np.repeat(["many", "few"], [24, 12])
+    made = fine_tune((x, y), tiny, class_weights=True, **how)
+    assert any("classes of equal frequency" in note for note in made.notes)
+    numbers = np.linspace(0.5, 9, 36).astype(np.float32)
+    with pytest.raises(InputError, match="class_weights are for one class an image"):
+        fine_tune((x, numbers), tiny, class_weights=True, **how)

@@ -21,6 +21,7 @@ function answer(model, said) {
   else if (ofForm(model, "mask")) mask(model, said);
   else if (said.image_bytes) picture(said.image_bytes.b64);
   else others(model, said);
+  if (said.is_known === false) $("unsure").textContent = "unknown: it is unlike what the model learnt from";
 }
 
 // Values of a task that has no display of its own: each by its name.
@@ -125,6 +126,11 @@ function values(model, prediction) {
 function verdict(model, said) {
   headline(said.is_anomaly ? "anomaly" : "normal");
   $("beside").textContent = `Score ${short(said.score)}; over ${short(model.threshold)} it is an anomaly.`;
+  if (said.map_bytes) {
+    $("beside").append(" The lighter the map, the odder the photo is there:");
+    shown(said.map_bytes.b64, "The map of what is odd");
+    return;
+  }
   if (model.kind !== "images") return;
   $("beside").append(" This is what the model makes of your photo:");
   $("drawing").setAttribute("aria-label", "The reconstruction");
@@ -137,10 +143,15 @@ function verdict(model, said) {
 
 function picture(b64) {
   headline("a new picture");
-  const shown = $("picture");
-  shown.onload = () => sized(shown, shown.naturalWidth);
-  shown.src = `data:image/png;base64,${b64}`;
-  shown.hidden = false;
+  shown(b64, "The new picture");
+}
+
+function shown(b64, alt) {
+  const place = $("picture");
+  place.onload = () => sized(place, place.naturalWidth);
+  place.src = `data:image/png;base64,${b64}`;
+  place.alt = alt;
+  place.hidden = false;
 }
 
 function headline(text, beside = "") {
