@@ -65,6 +65,8 @@ def find(name: str) -> Backbone:
     """
     if name in BACKBONES:
         return BACKBONES[name]
+    if not isinstance(name, str):
+        raise InputError(f"expected the name of a backbone, received {name!r}: zoo backbones lists them")
     nearest = difflib.get_close_matches(name.lower(), BACKBONES, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(nearest)}? " if nearest else ""
     raise InputError(f"unknown backbone {name!r}: {hint}zoo backbones lists them")

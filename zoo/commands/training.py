@@ -291,9 +291,10 @@ def lr_find(builder: str, path: str, plot: str, as_json: bool, **options: object
     """Find a learning rate: train BUILDER on PATH for a moment at a rising rate, and draw the loss."""
     from zoo.builders import registry
     from zoo.settings import arguments
-    from zoo.training.learning_rates import find_learning_rate
+    from zoo.training.learning_rates import check_has_rate, find_learning_rate
     from zoo.training.run import check_arguments
 
+    check_has_rate(builder)
     model = arguments(registry.builder(builder), options.pop("settings"))
     check_arguments(builder, model, optimizer=options["optimizer"], batch_size=options["batch_size"])
     data = read(path, options, options["seed"])

@@ -38,7 +38,7 @@ class AnomalyDetection(Detecting):
     categorical: ClassVar[bool] = True
     measures: ClassVar[tuple[Measure, ...]] = (
         Measure(
-            "roc_auc",
+            "anomaly_roc_auc",
             "max",
             lambda task, targets, outputs: np.array([telling(task.odd(targets), outputs["score"])["roc_auc"]]),
             paired=False,

@@ -56,6 +56,13 @@ class RangeTest(NamedTuple):
             axes.legend()
 
 
+def check_has_rate(builder: Any) -> None:
+    """Raise InputError for a builder of the zoo that learns without gradients."""
+    row = registry.row_of(builder)
+    if row is not None and row.adapts:
+        raise InputError("expected a builder that learns by gradients; this one learns in one step, and has no rate")
+
+
 def find_learning_rate(
     builder: str | Callable[..., keras.Model] | keras.Model,
     data: Any,
@@ -93,9 +100,7 @@ def find_learning_rate(
         )
     seed = integer("seed", seed)
     check_rule(optimizer)
-    row = registry.row_of(builder)
-    if row is not None and row.adapts:
-        raise InputError("expected a builder that learns by gradients; this one learns in one step, and has no rate")
+    check_has_rate(builder)
     if not isinstance(data, Data):
         check_builder(builder, model or {})
     job = prepare(builder, data, dict(model or {}), seed=seed)
