@@ -68,15 +68,16 @@ class Regressions:
     Args:
         targets: int64 (examples,), or (examples, labels) of 0 and 1.
         outputs: number of classes or labels.
+        several: whether an example may have several labels.
         weighted: whether each class has the same weight.
         tolerance: of the gradient.
     """
 
-    def __init__(self, targets: np.ndarray, outputs: int, weighted: bool, tolerance: float) -> None:
+    def __init__(self, targets: np.ndarray, outputs: int, *, several: bool, weighted: bool, tolerance: float) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        self.outputs, self.several = outputs, targets.ndim == 2
-        self.targets = list(targets.T) if self.several else [targets]
+        self.outputs, self.several = outputs, several
+        self.targets = list(targets.T) if several else [targets]
         weights = "balanced" if weighted else None
         how = {"class_weight": weights, "max_iter": 5000, "tol": tolerance, "warm_start": True}
         self.models = [LogisticRegression(**how) for _ in self.targets]
@@ -112,6 +113,7 @@ def choose(
     depths: Depths,
     units: np.ndarray,
     folds: int,
+    several: bool,
     weighted: bool,
     seed: int,
 ) -> Choice:
@@ -128,12 +130,13 @@ def choose(
         depths: widths of the features.
         units: int64 (examples,): examples with equal values are in one fold.
         folds: number of folds.
+        several: whether an example may have several labels.
         weighted: whether rare classes have more weight in the fit; the loss is that of their real frequency.
         seed: of the folds.
     """
     from threadpoolctl import threadpool_limits
 
-    hot = targets if targets.ndim == 2 else np.eye(outputs, dtype=np.int8)[targets]
+    hot = targets if several else np.eye(outputs, dtype=np.int8)[targets]
     chosen = sample(hot, units, seed)
     rows, targets, hot = embeddings[chosen], targets[chosen], hot[chosen]
     how = {"depths": depths, "units": units[chosen], "folds": folds, "seed": seed}
@@ -144,7 +147,7 @@ def choose(
     fold_of = folds_of(hot, units[chosen], folds, seed)
     # A fold a core: products of matrices as small as these are slower in several threads.
     with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1):
-        candidates = list(_path(axes, targets, outputs, fold_of, weighted, pool))
+        candidates = list(_path(axes, targets, outputs, fold_of, several, weighted, pool))
     best = min(candidates, key=lambda each: each.losses.mean())
     allowed = best.losses.mean() + best.losses.std(ddof=1) / np.sqrt(folds)
     taken = next(each for each in candidates if each.losses.mean() <= allowed)
@@ -236,14 +239,14 @@ def _path(
     targets: np.ndarray,
     outputs: int,
     fold_of: np.ndarray,
+    several: bool,
     weighted: bool,
     pool: ThreadPoolExecutor,
 ) -> Iterator[Candidate]:
     """The strengths, from the strongest penalty on, up to the first one that is clearly worse."""
-    several = targets.ndim == 2
     loss = binary_cross_entropy if several else cross_entropy
     learns = [fold_of != fold for fold in range(fold_of.max() + 1)]
-    fits = [Regressions(targets[some], outputs, weighted, ROUGH) for some in learns]
+    fits = [Regressions(targets[some], outputs, several=several, weighted=weighted, tolerance=ROUGH) for some in learns]
     least, allowed = np.inf, np.inf
     inner = [rows[some] for some in learns]
     for strength in STRENGTHS:

@@ -215,14 +215,16 @@ def fit(
     folds = folds if folds > 1 and strength is None else 0
     heat, loss = 1.0, None
     if folds:
-        how = {"depths": depths, "units": units, "folds": folds, "weighted": weighted, "seed": seed}
+        how = {"depths": depths, "units": units, "folds": folds, "several": several, "weighted": weighted, "seed": seed}
         choice = choosing.choose(embeddings, targets, num_classes, **how)
         group, strength, loss = choice.group, choice.strength, choice.loss
-        heat = temperature(choice.logits, targets[choice.positions])
+        heat = temperature(choice.logits, targets[choice.positions], several)
     strength = DEFAULT_STRENGTH if strength is None else strength
     rows, mean, deviation = _standardised(embeddings, depths, group)
     axes, turn = choosing.turned(rows)
-    kernel, bias = choosing.Regressions(targets, num_classes, weighted, choosing.PRECISE).fit(axes, strength)
+    kernel, bias = choosing.Regressions(
+        targets, num_classes, several=several, weighted=weighted, tolerance=choosing.PRECISE
+    ).fit(axes, strength)
     kernel = (kernel if turn is None else turn @ kernel) / deviation[:, None]
     bias = bias - mean @ kernel
     if weighted and class_weights:

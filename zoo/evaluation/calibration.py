@@ -30,7 +30,7 @@ def calibration_error(right: np.ndarray, confidence: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / len(right))
 
 
-def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
+def temperature(logits: np.ndarray, targets: np.ndarray, several: bool) -> float:
     """The most probable number by which logits are divided, 1 for fewer than 30 examples.
 
     It minimises the log loss; its logarithm has a normal prior with mean 0 and deviation 0.2.
@@ -38,6 +38,7 @@ def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     Args:
         logits: float (examples, classes), of examples that the model did not learn from.
         targets: int64 (examples,); or (examples, classes) of 0 and 1 for several labels.
+        several: whether an example may have several labels.
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
     """
@@ -47,7 +48,6 @@ def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
 
     if len(logits) < FEWEST:
         return 1.0
-    several = targets.ndim == 2
     loss = binary_cross_entropy if several else cross_entropy
 
     def surprise(power: float) -> float:

@@ -25,14 +25,14 @@ def test_the_temperature_of_scaled_logits_is_their_scale(factor: float, several:
         targets = (rng.random(shares.shape) < shares).astype(np.int64)
     else:
         targets = (shares.cumsum(axis=1) < rng.random((5000, 1))).sum(axis=1)
-    assert temperature(factor * logits, targets) == pytest.approx(factor, rel=0.1)
+    assert temperature(factor * logits, targets, several) == pytest.approx(factor, rel=0.1)
 
 
 def test_few_examples_stay_near_one_and_fewer_than_thirty_set_none() -> None:
     logits = np.tile([[9.0, 0.0]], (40, 1))
     targets = (np.arange(40) % 4 == 0).astype(np.int64)
-    assert temperature(logits[:29], targets[:29]) == 1
-    heat = temperature(logits, targets)
+    assert temperature(logits[:29], targets[:29], False) == 1
+    heat = temperature(logits, targets, False)
     assert 1 < heat < 5
     better = cross_entropy(targets, as_probabilities(logits / heat, False)).mean()
     assert better < cross_entropy(targets, as_probabilities(logits, False)).mean()
