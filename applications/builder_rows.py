@@ -5,6 +5,6 @@ PATCHCORE = {
     "kinds": ("images",),
     "shape": (64, 64, 3),
     "task": "anomaly_detection",
-    "whole": True,
+    "uncropped": True,
     "adapts": True,
 }

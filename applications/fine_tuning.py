@@ -247,12 +247,12 @@ def fine_tune(
             evaluation, findings = evaluate(data, task, answers, baselines, head.weighted, seed)
         if report:
             report(evaluation, data, (*map(str, findings), *job.notes))
-        with watch.stage("further scores"):
-            more = {}
-            fitted = (data, extractor, head, vectors, seed, class_weights)
-            if folds:
+        more, fitted = {}, (data, extractor, head, vectors, seed, class_weights)
+        if folds:
+            with watch.stage("folds"):
                 more["cross_validation"] = _cross_validated(*fitted, folds)
-            if curve:
+        if curve:
+            with watch.stage("curve"):
                 more["learning_curve"] = _learning_curve(*fitted)
         if draft:
             remove_run(run)

@@ -83,7 +83,7 @@ def test_no_more_pixels_are_held_than_fit_and_the_weights_are_the_same(
 ) -> None:
     unfrozen, head = begun(files, classes)
     assert unfrozen.pixels.kept.nbytes == unfrozen.pixels.bytes == 36 * 32 * 32 * 3
-    whole = unfrozen.train(head, 1.0).get_weights()
+    kept = unfrozen.train(head, 1.0).get_weights()
     monkeypatch.setattr(views, "MEMORY", unfrozen.pixels.bytes - 1)
     largest, decoded = [], views.Pixels._decoded
 
@@ -96,7 +96,7 @@ def test_no_more_pixels_are_held_than_fit_and_the_weights_are_the_same(
     assert unfrozen.pixels.kept is None and "decoded again" in unfrozen.note
     other = unfrozen.train(head, 1.0).get_weights()
     assert max(largest) <= views.BATCH and sum(largest) == 36 * RECIPE.epochs
-    assert all((one == two).all() for one, two in zip(whole, other, strict=True))
+    assert all((one == two).all() for one, two in zip(kept, other, strict=True))
 
 
 def test_parts_may_have_more_than_one_tensor_between_them(tiny: str) -> None:

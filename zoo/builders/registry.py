@@ -20,7 +20,7 @@ class Builder(NamedTuple):
         shape: of one input, as is usual for it.
         task: that it brings, as reconstruction or generation; "" where the task is the data's.
         per_pixel: whether it answers for each pixel of an image, rather than for the image.
-        whole: whether it sees whole photos, whatever their proportions, rather than the square in their middle.
+        uncropped: whether it sees all of a photo, whatever their proportions, rather than the square in their middle.
         adapts: whether it learns in one step without gradients, so that it has no optimizer, epochs or search space.
     """
 
@@ -29,7 +29,7 @@ class Builder(NamedTuple):
     shape: tuple[int, ...]
     task: str = ""
     per_pixel: bool = False
-    whole: bool = False
+    uncropped: bool = False
     adapts: bool = False
 
 

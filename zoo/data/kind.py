@@ -216,7 +216,7 @@ class Kind(ABC):
 
     # ---- training ----
 
-    def whole(self) -> Self:
+    def uncropped(self) -> Self:
         """The kind for a network that sees whole photos, whatever their proportions; by default the same."""
         return self
 

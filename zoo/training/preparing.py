@@ -133,7 +133,7 @@ def prepare(
     if not isinstance(data, Data):
         data = open_data(data, seed=seed)
     row = registry.row_of(builder)
-    kind = data.kind.whole() if row is not None and row.whole else data.kind
+    kind = data.kind.uncropped() if row is not None and row.uncropped else data.kind
     if input_size is not None and takes(builder, "input_size"):  # the network resizes what has a size already
         arguments.setdefault("input_size", input_size)
         input_size = None if kind.is_sized else input_size

@@ -256,8 +256,8 @@ class Images(Kind):
 
     # ---- training ----
 
-    def whole(self) -> Images:
-        """See `Kind.whole`; images in memory are whole already."""
+    def uncropped(self) -> Images:
+        """See `Kind.uncropped`; images in memory have no crop."""
         return self if self.is_sized else replace(self, crop=None)
 
     @property
