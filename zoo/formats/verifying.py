@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,8 +117,10 @@ def verify(path: str | Path, source: Any = None, seed: int = 0) -> Verification:
             _open(opened)
             inputs, facts["left_out"], facts["compared"] = _inputs(opened, source, seed)
             facts["parity"] = _parity(opened, inputs, gate)
-            for name, wrong in formats.items():
-                wrong += [] if wrong else _format(folder / checksums.FORMATS / name, opened, inputs)
+            unchanged = [name for name, wrong in formats.items() if not wrong]
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # each runs in a process of its own
+                answers = pool.map(lambda name: _format(folder / checksums.FORMATS / name, opened, inputs), unchanged)
+                formats |= dict(zip(unchanged, answers, strict=True))
         except JobError as error:
             facts["failure"] = str(error)
     return Verification(folder, **facts)
