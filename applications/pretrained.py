@@ -13,7 +13,7 @@ import numpy as np
 from applications import efficientnet_lite
 from applications.backbones import find
 from applications.weights import CHECKPOINTS, arrays
-from zoo.artifacts import artifact, checksums, saved_model
+from zoo.artifacts import artifact, checksums, inference_graph, saved_model
 from zoo.artifacts import card as cards
 from zoo.artifacts.gate import Gate, Parity, compare
 from zoo.artifacts.predictor import Predictor, model_outputs
@@ -132,7 +132,9 @@ def _made(
         def prove(folder: Path) -> tuple[Parity, dict[str, Any]]:
             inputs = Files(photos())
             answers = gate.run(folder, inputs, kind, list(task.values()))
-            expected = model_outputs(task, loaded(folder / "model.keras"), inputs, kind)
+            shipped = loaded(folder / "model.keras")
+            expected = model_outputs(task, shipped, inputs, kind)
+            inference_graph.keep(folder, task, kind, shipped, inputs, expected)
             return compare(task, expected, answers(), kind.formats(inputs)), task.to_card()
 
         return artifact.write_version(model, card, out=out, run=run, export=export, prove=prove)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from zoo.artifacts import card as cards
-from zoo.artifacts import checksums, example, pretrained, saved_model, warm_up
+from zoo.artifacts import checksums, example, inference_graph, pretrained, saved_model, warm_up
 from zoo.artifacts.detector import Detector
 from zoo.artifacts.gate import Gate, Parity, alike, compare, gate_sample
 from zoo.artifacts.generator import Generator
@@ -189,6 +189,8 @@ def publish(
         # The saved file is loaded again, so that it is what is compared and scored.
         shipped = loaded(folder / "model.keras")
         expected = model_outputs(task, shipped, inputs, kind)
+        if kind.encoded and not hasattr(shipped, "signatures"):
+            inference_graph.keep(folder, task, kind, shipped, inputs, expected)
         if set(outputs) == set(expected) and not task.drawn:
             sample = {name: values[positions] for name, values in outputs.items()}
             if not alike(task, sample, expected, SAME):

@@ -100,10 +100,14 @@ def seal(*paths: Path) -> None:
         partial.write_text("".join(lines), encoding="utf-8")
 
 
-def sealed(*paths: Path) -> bool:
+def sealed(*paths: Path, then: str = "made again") -> bool:
     """Whether `paths` are unchanged since `seal`; a warning tells of a damaged file.
 
     Files of 0.1.0 have no checksums, and count as absent.
+
+    Args:
+        paths: as `seal` was given them.
+        then: what becomes of a damaged file, for the warning.
     """
     seal_file = _seal_of(*paths)
     try:
@@ -115,7 +119,7 @@ def sealed(*paths: Path) -> bool:
             return False
     except OSError:
         pass
-    warnings.warn(f"{paths[0]} is damaged, and made again", Notice, stacklevel=2)
+    warnings.warn(f"{paths[0]} is damaged, and {then}", Notice, stacklevel=2)
     return False
 
 

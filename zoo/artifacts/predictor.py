@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.artifacts import checksums, provenance
+from zoo.artifacts import checksums, inference_graph, provenance
 from zoo.artifacts.card import check_model, read
 from zoo.artifacts.layers import layers_of
 from zoo.artifacts.nearest import Neighbour, nearest
@@ -23,6 +23,7 @@ from zoo.data.parts import Inputs, chosen_inputs, count, in_files
 from zoo.data.unseen import TrainingValues, Unseen, counted, unseen_of
 from zoo.errors import InputError, Notice
 from zoo.evaluation.findings import Finding
+from zoo.evaluation.strangers import StrangersEvaluation
 from zoo.files import atomic_file
 from zoo.kinds.registry import kind_of
 from zoo.tasks import forms
@@ -96,6 +97,7 @@ class EvaluationReport:
     Attributes:
         pictures: of the examples that are most wrong: what each row shows -> images, as `zoo.pictures.sheets.rows`
             takes them; empty where there is nothing to see.
+        strangers: how well examples of none of the classes are told from these, if there were some.
     """
 
     evaluation: Scored
@@ -103,6 +105,7 @@ class EvaluationReport:
     intake: tuple[Note, ...]
     findings: tuple[Finding, ...] = ()
     pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
+    strangers: StrangersEvaluation | None = None
 
     def draw(self, path: str | Path) -> None:
         """Write a picture of the examples that are most wrong.
@@ -211,7 +214,7 @@ class Predictor:
         """`predict` for each of several files or folders."""
         return [each for source in self.kind.sources(paths) for each in self.predict(source)]
 
-    def evaluate(self, path: str | Path, **naming: Any) -> EvaluationReport:
+    def evaluate(self, path: str | Path, *, strangers: Any = None, **naming: Any) -> EvaluationReport:
         """Score the model on labelled examples, by the definitions of scikit-learn.
 
         Of a path with parts, the held-out part is scored (test before validation), else all examples. Examples that
@@ -220,11 +223,19 @@ class Predictor:
 
         Args:
             path: as `zoo.data.open` takes it; one class is enough.
+            strangers: examples of none of the classes, as `predict` takes them, to see how many of them the model calls
+                unknown; None for none.
             naming: of a manifest of images path_column, label_column, images and suffix, as `zoo.data.images` has them.
 
         Raises:
-            InputError: there is nothing to score, or a label is unknown to the model.
+            InputError: there is nothing to score, a label is unknown to the model, or there are strangers for a model
+                that does not say what it knows.
         """
+        if strangers is not None and getattr(self.task, "known_from", None) is None:
+            raise InputError(
+                f"{self.folder}: expected a model that says whether it knows an input, as zoo finetune makes it; leave "
+                "out the strangers"
+            )
         part, notes = (self.kind.named(**naming) if naming else self.kind).labelled(path, self.task)
         trained = self.trained_on()
         if self.doubt:
@@ -246,7 +257,23 @@ class Predictor:
         scores = self.task.evaluate(exam)
         rows = self.task.graded(part.names, exam, forms.as_json(self.task, outputs, {}))
         pictures = self.task.pictures(part, exam, self.kind)
-        return EvaluationReport(scores, rows, tuple(notes), self.task.findings(exam, scores), pictures)
+        scores_of_strangers = None
+        if strangers is not None:
+            others, unread = self._strangers(strangers)
+            notes += unread
+            scores_of_strangers = self.task.strangers(outputs, others)
+        return EvaluationReport(
+            scores, rows, tuple(notes), self.task.findings(exam, scores), pictures, scores_of_strangers
+        )
+
+    def _strangers(self, source: Any) -> tuple[dict[str, np.ndarray], list[Note]]:
+        """Outputs for what is of none of the classes, and notes on what can't be read."""
+        names, inputs, errors = self.kind.raw(source)
+        outputs, unread = self._outputs(inputs)
+        notes = [Note(names[at], "left out", reason) for at, reason in sorted((errors | unread).items())]
+        if len(notes) == len(names):
+            raise InputError(f"{source}: no stranger can be read: {notes[0].reason}")
+        return outputs, notes
 
     def trained_on(self) -> set[str]:
         """Sha256 of the examples that the model was trained on, also of those of the artifact that it started from.
@@ -276,6 +303,8 @@ class Predictor:
     @cached_property
     def _ask(self) -> Callable[[Any], dict[str, np.ndarray]]:
         """A function from raw inputs in memory, of images float32 pixels, to outputs by name."""
+        if self.kind.encoded and (answers := inference_graph.kept(self.folder, self.task, self.kind)):
+            return answers
         try:
             model = self.model
         except UnknownLayersError as error:
@@ -365,6 +394,9 @@ def outputs(model: keras.Model, inputs: Inputs, kind: Kind) -> Any:
 
     if not in_files(inputs):
         return apply(model, inputs, batch=256)
+    size = min(BATCH, len(inputs))
     decoded = (kind.in_memory(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH))
-    batches = [model.predict_on_batch(some.astype(np.float32)) for some in decoded]
-    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
+    # The last batch is filled up: Keras traces a network anew for another size, which takes longer than to run it.
+    full = (np.resize(some.astype(np.float32), (size, *some.shape[1:])) for some in decoded)
+    batches = [model.predict_on_batch(some) for some in full]
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[: len(inputs)], *batches)

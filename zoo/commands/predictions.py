@@ -23,11 +23,22 @@ from zoo.terminal import say, say_json
     help="File of a picture of the photos that are most wrong, with what is true and what was predicted; its suffix "
     "says the format, as .png. Give it where each pixel has a class.",
 )
+@output_option(
+    "--strangers",
+    type=click.Path(exists=True),
+    help="File or folder of examples of none of the classes. Give it to see how many of them the model calls unknown, "
+    "beside what its probabilities tell.",
+)
 @naming_options
 @IMPORT
 @JSON
 def evaluate(
-    artifact: str, path: str, csv_path: str | None, picture: str | None, as_json: bool, **naming: str | None
+    artifact: str,
+    path: str,
+    csv_path: str | None,
+    picture: str | None,
+    as_json: bool,
+    **more: str | None,
 ) -> None:
     """Score ARTIFACT on the labelled examples in PATH.
 
@@ -37,7 +48,7 @@ def evaluate(
     from zoo.artifacts import artifact as artifacts
     from zoo.commands import tables
 
-    given = {name: value for name, value in naming.items() if value is not None}
+    given = {name: value for name, value in more.items() if value is not None}
     report = artifacts.load(artifact, "evaluate").evaluate(path, **given)
     if csv_path:
         report.save(csv_path)
@@ -46,9 +57,13 @@ def evaluate(
     if as_json:
         extra = {"left_out": [note._asdict() for note in report.intake]}
         extra["findings"] = [finding._asdict() for finding in report.findings]
+        if report.strangers is not None:
+            extra["strangers"] = report.strangers.to_dict()
         say_json(report.evaluation.to_dict() | extra)
         return
     tables.show_evaluation(report.evaluation, confusion=True)
+    if report.strangers is not None:
+        tables.show_evaluation(report.strangers)
     tables.show_findings(report.findings)
     tables.show_notes(report.intake)
     tables.show_mistakes(report)

@@ -6,6 +6,7 @@ import numpy as np
 
 BINS = 15  # of equal width
 FEWEST = 30  # examples to fit a temperature on
+TINY = 1e-7  # probability that is taken for 0, as Keras does
 SPREAD = 0.2  # of the logarithm of temperatures: a few examples can't tell a larger one from chance
 
 
@@ -14,6 +15,12 @@ def as_probabilities(logits: np.ndarray, several: bool) -> np.ndarray:
     from scipy.special import expit, softmax
 
     return expit(logits) if several else softmax(logits, axis=1)
+
+
+def as_logits(probabilities: np.ndarray, several: bool) -> np.ndarray:
+    """The way back, from float64 (examples, classes) in (0, 1); those of 0 and 1 are finite too."""
+    shares = np.clip(probabilities, TINY, 1 - TINY if several else 1)
+    return np.log(shares) - np.log1p(-shares) if several else np.log(shares)
 
 
 def calibration_error(right: np.ndarray, confidence: np.ndarray) -> float:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from zoo.evaluation.strangers import StrangersEvaluation, strangers
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Outputs, Value
 
@@ -54,6 +57,19 @@ class TellsKnown(Task):
         if self.known_from is None or SIMILARITY not in outputs:
             return None
         return float((outputs[SIMILARITY] < self.known_from).mean())
+
+    def strangers(self, outputs: Outputs, others: Outputs) -> StrangersEvaluation:
+        """How well strangers are told from known examples; beside it the maximum probability, where there is one.
+
+        Args:
+            outputs: for known examples, with the similarity.
+            others: for strangers, with the similarity.
+        """
+        odd = np.arange(len(outputs[SIMILARITY]) + len(others[SIMILARITY])) >= len(outputs[SIMILARITY])
+        both = {name: np.concatenate([outputs[name], others[name]]) for name in outputs}
+        shares = both.get("probabilities")
+        simple = {} if shares is None else {"1 - maximum probability": 1 - shares.max(axis=1)}
+        return strangers(-both[SIMILARITY], odd, -self.known_from, simple)
 
     def beside(self) -> dict[str, Any]:
         """The limit."""
