@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # the same names as in `_PUBLIC`, for editors and type checke
     from applications.fine_tuning import FineTuned as FineTuned
     from applications.fine_tuning import fine_tune as fine_tune
     from applications.pretrained import classifier as classifier
+    from applications.similarity import embed as embed
+    from applications.similarity import similar as similar
     from applications.weights import WeightsUnavailable as WeightsUnavailable
 
 _PUBLIC = {
@@ -25,7 +27,9 @@ _PUBLIC = {
     "WeightsUnavailable": "applications.weights",
     "backbone": "applications.backbones",
     "classifier": "applications.pretrained",
+    "embed": "applications.similarity",
     "fine_tune": "applications.fine_tuning",
+    "similar": "applications.similarity",
 }
 __all__ = list(_PUBLIC)
 __getattr__, __dir__ = startup.lazy(__name__, _PUBLIC)

@@ -28,7 +28,7 @@ def classifier(extractor: Extractor, head: Head) -> keras.Model:
     backbone = extractor.keras_model
     features = depths.joined(depths.tensors(backbone, extractor.backbone, head.group))
     layer = keras.layers.Dense(len(head.bias), activation=head.activation, name="predictions")
-    model = keras.Model(backbone.inputs[0], layer(features), name=f"{extractor.backbone}_classifier")
+    model = keras.Model(backbone.inputs[0], layer(features), name=f"{backbone.name}_classifier")
     layer.set_weights([head.kernel, head.bias])
     return model
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACKBONES",
+    "RESCALING",
     "Backbone",
     "WeightsUnavailable",
     "available",
@@ -37,7 +38,9 @@ __all__ = [
     "block_ends",
     "cut",
     "find",
+    "is_own",
     "preprocess",
+    "row_of",
     "split",
     "weights_file",
 ]
@@ -46,7 +49,7 @@ _OFFLINE = "without network: --backbone efficientnet_lite0, whose weights come w
 _SILENCE = 60.0  # seconds without a byte after which a download is given up; Keras itself would wait for ever
 _DEVIATION = (0.229, 0.224, 0.225)
 # Preprocessing is pixels * scale + offset, after the channels of "caffe" are turned to blue, green, red.
-_RESCALING: dict[str, tuple[Any, Any]] = {
+RESCALING: dict[str, tuple[Any, Any]] = {
     "lite": (1 / 128, -127 / 128),
     "tf": (1 / 127.5, -1.0),
     "torch": (
@@ -70,6 +73,20 @@ def find(name: str) -> Backbone:
     nearest = difflib.get_close_matches(name.lower(), BACKBONES, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(nearest)}? " if nearest else ""
     raise InputError(f"unknown backbone {name!r}: {hint}zoo backbones lists them")
+
+
+def is_own(name: Any) -> bool:
+    """Whether this is no name of the table but a network of the user: a ``.keras`` file, or a model in memory."""
+    return Path(name).suffix == ".keras" if isinstance(name, str | Path) else hasattr(name, "get_weights")
+
+
+def row_of(name: str) -> Backbone:
+    """Row of the table, or what is known of a network of the user: where its blocks end is not.
+
+    Raises:
+        InputError: as `find`.
+    """
+    return Backbone(name, "", 0, 1, 0, 0, "none", 1.0, "", 1, "own", "", ()) if is_own(name) else find(name)
 
 
 def backbone(
@@ -139,7 +156,7 @@ def preprocess(name: str, pixels: Any) -> Any:
     if kind == "caffe":
         pixels = keras.ops.flip(pixels, axis=-1)
     # Not the Normalization layer: some exporters drop its constants.
-    scale, offset = _RESCALING[kind]
+    scale, offset = RESCALING[kind]
     return keras.layers.Rescaling(scale, offset, name="preprocessing")(pixels)
 
 
@@ -167,6 +184,8 @@ def block_ends(model: keras.Model, name: str) -> list[str]:
     """Layers of a backbone that end a block and lead to all later ones, from the stem on; arguments as for `cut`."""
     import keras
 
+    if is_own(name):
+        return []
     pattern = re.compile(find(name).blocks)
     return [
         operation.name

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from zoo.commands.completing import ARTIFACTS, completing, of
 from zoo.commands.options import (
+    IMPORT,
     INPUT_SIZE,
     JSON,
     OUT,
+    OUTPUT,
     SEED,
     Grouped,
     manifest_options,
@@ -17,6 +22,29 @@ from zoo.commands.options import (
     training_option,
 )
 from zoo.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from applications.similarity import Similar
+
+PREPROCESSING = model_option(
+    "--preprocessing",
+    shell_complete=completing(of("applications.own_backbones:PREPROCESSING")),
+    help="What a .keras file of yours as --backbone expects of pixels: none (0 to 255), unit (0 to 1), tf (-1 to 1), "
+    "torch, caffe or lite. Needed where it does not begin with a Rescaling or Normalization layer.",
+)
+
+WEIGHTS = model_option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    shell_complete=completing(lambda: ("imagenet", "random"), otherwise="file"),
+    help="Weights of the backbone: imagenet, random, or a weights file. Change it to use weights of your own.",
+)
+
+
+def from_option(help: str) -> Callable[..., Any]:
+    """An artifact instead of a backbone."""
+    return model_option("--from", "start", metavar="ARTIFACT", shell_complete=ARTIFACTS, help=help)
 
 
 @click.command(cls=Grouped, short_help="Fine-tune a pretrained model on your images and export it.")
@@ -30,22 +58,13 @@ from zoo.terminal import say, say_json
     "--backbone",
     default="efficientnet_lite0",
     show_default=True,
-    shell_complete=completing(lambda: ("auto", *of("applications.backbone_table:BACKBONES")())),
-    help="Pretrained network to start from. Change it to a larger one for better scores, at the cost of time, or to "
-    "auto for the best of those that are installed; zoo backbones lists them.",
+    shell_complete=completing(lambda: ("auto", *of("applications.backbone_table:BACKBONES")()), otherwise="file"),
+    help="Pretrained network to start from. Change it to a larger one for better scores, at the cost of time, to auto "
+    "for the best of those that are installed, or to a .keras file of your own; zoo backbones lists the others.",
 )
-@model_option(
-    "--weights",
-    default="imagenet",
-    show_default=True,
-    shell_complete=completing(lambda: ("imagenet", "random"), otherwise="file"),
-    help="Weights of the backbone: imagenet, random, or a weights file. Change it to use weights of your own.",
-)
-@model_option(
-    "--from",
-    "start",
-    metavar="ARTIFACT",
-    shell_complete=ARTIFACTS,
+@WEIGHTS
+@PREPROCESSING
+@from_option(
     help="Model of your own to start from, instead of a backbone. Give it to go on with what a fine-tune learnt.",
 )
 @SEED(help="Random seed for the split and for training. Change it to see how much scores vary.")
@@ -55,8 +74,8 @@ from zoo.terminal import say, say_json
     default="quick",
     show_default=True,
     help="How much to train. quick fits a linear head on the frozen backbone; balanced trains the last blocks too and "
-    "ships them if that helps clearly; max trains them three times as long and ships them if that helps at all. "
-    "Change it where minutes are worth a better score.",
+    "ships them if an inner split says that it helps; max trains them three times as long. Change it where minutes are "
+    "worth a better score.",
 )
 @training_option(
     "--epochs",
@@ -118,6 +137,7 @@ from zoo.terminal import say, say_json
 )
 @OUT
 @output_option("--profile", is_flag=True, help="Print how many seconds each stage took. Give it to see what is slow.")
+@IMPORT
 @JSON
 def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool, **options: object) -> None:
     """Fine-tune a pretrained model on the images in PATH, score it, and export it ready to serve.
@@ -198,4 +218,121 @@ def backbones(as_json: bool) -> None:
         weights = "[green]on this machine[/]" if is_here else how
         size, million = f"{row.input_size}", f"{row.parameters / 1e6:.1f} M"
         table.add_row(name, size, str(row.embedding_width), million, weights)
+    CONSOLE.print(table)
+
+
+@click.command(cls=Grouped, short_help="Find the photos of a folder that are most like one of yours.")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="PHOTO...")
+@click.argument("folder", type=click.Path())
+@model_option(
+    "--backbone",
+    default="efficientnet_lite0",
+    show_default=True,
+    shell_complete=completing(of("applications.backbone_table:BACKBONES"), otherwise="file"),
+    help="Pretrained network whose embeddings are compared. Change it where another one sees your photos better, to "
+    "one that zoo backbones lists or to a .keras file of your own.",
+)
+@WEIGHTS
+@PREPROCESSING
+@from_option(
+    help="Model of your own whose network is used instead of a backbone. Give it after a fine-tune that trained the "
+    "last blocks.",
+)
+@INPUT_SIZE(
+    help="Side of the photos in pixels that the network sees. Lower it to be quicker, raise it where details matter.  "
+    "[default: the backbone's]"
+)
+@output_option(
+    "--top",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of photos to show for each PHOTO, the nearest first. Raise it to see more.",
+)
+@output_option(
+    "--csv",
+    "csv_path",
+    **OUTPUT,
+    help="File to write with one row a photo found: photo, rank, name, similarity. Give it where there are many.",
+)
+@output_option(
+    "--picture",
+    **OUTPUT,
+    help="File of a picture with each PHOTO at the left, and beside it the photos found, with their similarity; its "
+    "suffix says the format, as .png. Give it to look at them.",
+)
+@IMPORT
+@JSON
+def similar(
+    photos: tuple[str, ...],
+    folder: str,
+    backbone: str,
+    weights: str,
+    preprocessing: str | None,
+    start: str | None,
+    input_size: int | None,
+    top: int,
+    csv_path: str | None,
+    picture: str | None,
+    as_json: bool,
+) -> None:
+    """Find the photos in FOLDER that are most like each PHOTO: files, folders, patterns, or - for a list on stdin.
+
+    FOLDER has photos at any depth and needs no labels. Similarity is the cosine of two embeddings by a pretrained
+    network: 1 for the same content, near 0 for unrelated ones. Embeddings are kept, so a second search is quick. Files
+    with the very content of a PHOTO are no results but listed as copies. A PHOTO that can't be read is a row with its
+    reason; the exit code is 1 only if none could be read.
+
+    \b
+    zoo similar holiday.jpg photos/
+    zoo similar new/*.jpg photos/ --top 3 --picture similar.png
+    """
+    import sys
+    from pathlib import Path
+
+    from applications import similarity
+    from zoo.commands import tables
+    from zoo.kinds.images.sources import named
+
+    extractor = similarity.extractor(
+        backbone, None if weights == "random" else weights, input_size, start, preprocessing
+    )
+    results, notes = similarity.search(list(named(photos, sys.stdin)), folder, top, extractor)
+    if csv_path:
+        similarity.write(results, csv_path)
+    if picture and not all(result.error for result in results):
+        similarity.draw(results, picture)
+    if as_json:
+        rows = [similarity.row(result) for result in results]
+        say_json({"photos": rows, "left_out": [note._asdict() for note in notes]})
+    else:
+        if not csv_path:
+            _show_similar(results)
+        tables.show_notes(notes)
+        for written in (csv_path, picture):
+            if written and Path(written).is_file():
+                say(f"written: {written}")
+    if all(result.error for result in results):
+        raise click.exceptions.Exit(1)
+
+
+def _show_similar(results: list[Similar]) -> None:
+    from rich.table import Table
+
+    from zoo.progress import CONSOLE, literal
+
+    table = Table()
+    table.add_column("photo", overflow="fold")
+    table.add_column("similarity", no_wrap=True)
+    table.add_column("most similar", overflow="fold")
+    for result in results:
+        name = literal(result.name)
+        if result.error:
+            table.add_row(name, "", f"[yellow]unreadable[/]: {literal(result.error)}")
+        for at, copy in enumerate(result.copies):
+            table.add_row("" if at else name, "copy", literal(copy))
+        for at, each in enumerate(result.neighbours):
+            table.add_row("" if at or result.copies else name, f"{each.similarity:.4f}", literal(each.name))
+        if not (result.error or result.copies or result.neighbours):
+            table.add_row(name, "", "no other photo")
     CONSOLE.print(table)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from applications import depths, efficientnet_lite, weights
+from applications import backbones, depths, efficientnet_lite, weights
 from applications.embedding_cache import EmbeddingCache
 from zoo import progress
 from zoo.artifacts import checksums, runtimes
@@ -46,7 +46,7 @@ class Extractor:
     """A frozen backbone, and everything that its embeddings depend on.
 
     Attributes:
-        backbone: a name in `applications.backbones.BACKBONES`.
+        backbone: a name in `applications.backbones.BACKBONES`, or the name of a ``.keras`` file of the user.
         weights: ``"imagenet"``, None for random ones, the path of a weights file, or of an artifact's ``model.keras``.
         input_size: side of the square that images are resized to, in pixels.
         crop: share of the centre square to crop to, in (0, 1].
@@ -70,10 +70,11 @@ class Extractor:
             origin = weights.CHECKPOINTS[self.backbone].sha256 if self._built_in else "imagenet"
         else:
             origin = f"seed {self.seed}" if self.weights is None else digest(self.weights)
-        parts = [self.backbone, origin, self.input_size, self.crop, decoding.VERSION]
+        name = "own" if backbones.is_own(self.backbone) else self.backbone  # files of one content may have two names
+        parts = [name, origin, self.input_size, self.crop, decoding.VERSION]
         parts += [self.bits] if self.bits < 16 else []
         parts += ["every depth"] if self.every_depth else []
-        return f"{self.backbone}-{sha256(repr(parts).encode()).hexdigest()[:16]}"
+        return f"{name}-{sha256(repr(parts).encode()).hexdigest()[:16]}"
 
     @property
     def _built_in(self) -> bool:
@@ -84,18 +85,16 @@ class Extractor:
         """The backbone as `applications.backbone` builds it."""
         import keras
 
-        from applications.backbones import available, backbone
-
         if self.weights is not None and Path(self.weights).suffix == ".keras":  # an artifact, without its head
             model = keras.models.load_model(self.weights, safe_mode=True)
-            return keras.Model(model.inputs[0], embedding_of(model), name=self.backbone)
+            return keras.Model(model.inputs[0], embedding_of(model), name=Path(self.backbone).stem)
         if self.weights is None:
             keras.utils.set_random_seed(self.seed)
-        is_available, how = available(self.backbone, self.input_size)
+        is_available, how = backbones.available(self.backbone, self.input_size)
         if self.weights == "imagenet" and not is_available:
             warnings.warn(f"the weights of {self.backbone} are not here: {how}", Notice, stacklevel=2)
         with contextlib.redirect_stdout(io.StringIO()):  # Keras prints its downloads there
-            return backbone(self.backbone, weights=self.weights, input_size=self.input_size)
+            return backbones.backbone(self.backbone, weights=self.weights, input_size=self.input_size)
 
     @cached_property
     def depths(self) -> depths.Depths:
@@ -114,7 +113,7 @@ class Extractor:
         import keras
 
         parts = depths.tensors(self.keras_model, self.backbone, depths.ALL)
-        return keras.Model(self.keras_model.inputs[0], depths.joined(parts), name=self.backbone)
+        return keras.Model(self.keras_model.inputs[0], depths.joined(parts), name=Path(self.backbone).stem)
 
     def runtime(self, count: int) -> runtimes.Runtime:
         """The fastest exact runtime for `count` images."""

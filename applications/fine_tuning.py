@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from applications import candidates, known, linear_heads
-from applications.backbones import find
+from applications.backbones import is_own, row_of
 from applications.cross_validation import check_folds, cross_validated
 from applications.depths import GROUPS, LAST
 from applications.features import Extractor
@@ -25,10 +25,9 @@ from applications.reading import Job, embed_data, embeddings_of, extractor_of, i
 from zoo.artifacts import artifact
 from zoo.artifacts.gate import Gate, check_readable
 from zoo.artifacts.nearest import NAMES
-from zoo.artifacts.predictor import outputs as outputs_of
+from zoo.artifacts.predictor import model_outputs
 from zoo.artifacts.provenance import UNKNOWN
 from zoo.data.dataset import Data
-from zoo.data.parts import Part
 from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
@@ -51,10 +50,7 @@ if TYPE_CHECKING:
 EFFORTS = ("quick", "balanced", "max")
 EPOCHS = {"quick": 8, "balanced": 8, "max": 24}  # for the last blocks
 LEARNING_RATE = 5e-4
-CLEAR = {
-    "balanced": 2.0,
-    "max": 1.0,
-}  # standard errors by which the loss has to fall for trained last blocks to be shipped
+CLEAR = 2.0  # standard errors by which the loss has to fall for trained last blocks to be shipped
 
 
 @dataclass(frozen=True)
@@ -84,10 +80,11 @@ class FineTuned:
 
 def fine_tune(
     data: Any,
-    backbone: str = "efficientnet_lite0",
+    backbone: str | Path | keras.Model = "efficientnet_lite0",
     *,
     effort: Literal["quick", "balanced", "max"] = "quick",
     weights: str | Path | None = "imagenet",
+    preprocessing: str | None = None,
     input_size: int | None = None,
     seed: int = 0,
     out: str | Path | None = None,
@@ -111,8 +108,7 @@ def fine_tune(
 
     ``balanced`` trains the last blocks too, and exports them if the log loss, of numbers the squared error, of an inner
     split of the training part falls by more than two standard errors and its accuracy or R² does not fall. ``max``
-    trains them three times as long, and exports them if it falls by more than one. The notes say whether it helped. A
-    killed run goes on to the same weights.
+    trains them three times as long. The notes say whether it helped. A killed run goes on to the same weights.
 
     Of images beside masks, a U-Net learns the class of each pixel from the feature maps of the frozen backbone; see
     `applications.segmentation.pretrained_unet`.
@@ -122,9 +118,12 @@ def fine_tune(
             of one of both; or images in memory as `zoo.data.open` takes them, as ``(x, y)`` and
             ``((x_train, y_train), (x_test, y_test))``.
         backbone: a name in `applications.BACKBONES`, or ``"auto"``: of those that are installed the one with the least
-            error in cross-validation on up to 600 training images.
+            error in cross-validation on up to 600 training images. Or a Keras model of yours, in memory or as the path
+            of a ``.keras`` file: see `applications.own_backbones`. Its last blocks stay frozen.
         effort: how much to train.
         weights: ``"imagenet"``, None for random ones, or the path of a weights file.
+        preprocessing: what a Keras model of yours that does not preprocess by itself expects of pixels: ``"none"`` (0
+            to 255), ``"unit"`` (0 to 1), ``"tf"`` (-1 to 1), ``"torch"``, ``"caffe"`` or ``"lite"``.
         input_size: side of the model's input in pixels; that of the backbone by default, for small pictures 64, 96 or
             128, whichever is best in cross-validation; beside masks that of the images, at most 192.
         seed: of the split, the folds and the training.
@@ -150,6 +149,7 @@ def fine_tune(
         raise InputError(f"expected effort to be one of {', '.join(EFFORTS)}, received {effort!r}")
     thresholds.check_rate(unknown, "unknown")
     check_folds(folds)
+    own = start is None and is_own(backbone)
     watch = Stopwatch()
     seed = integer("seed", seed)
     job = Job(watch, seed, [])
@@ -169,11 +169,14 @@ def fine_tune(
             raise InputError(f"{source}: beside masks the backbone stays frozen; leave out {', '.join(used)}")
         from applications import segmentation
 
+        if own:
+            raise InputError(f"{source}: beside masks a backbone of the table is needed; zoo backbones lists them")
         how = {"weights": weights, "input_size": input_size, "seed": seed, "out": out, "watch": watch}
         how |= {"epochs": epochs, "learning_rate": learning_rate, "augment": augment, "report": report}
         made, evaluation, findings = segmentation.fine_tune(data, backbone, **how)
         return FineTuned(made, evaluation, data, (), watch.seconds, findings)
-    free = {"free_size": input_size is None and start is None, "free_backbone": backbone == candidates.AUTO}
+    free = {"free_size": input_size is None and start is None and not own}
+    free["free_backbone"] = not own and backbone == candidates.AUTO
     if free["free_backbone"]:
         if weights != "imagenet" or start is not None or unfreeze is not None:
             raise InputError("backbone auto chooses among ImageNet weights; leave out weights, start and unfreeze")
@@ -182,7 +185,13 @@ def fine_tune(
     learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
     with watch.stage("read"):
         parent = None if start is None else artifact.load(start, "predict")
-        extractor = replace(extractor_of(backbone, weights, input_size, parent, seed), every_depth=True)
+        how = {"preprocessing": preprocessing, "notes": job.notes}
+        extractor = replace(extractor_of(backbone, weights, input_size, parent, seed, **how), every_depth=True)
+        if effort != "quick" and is_own(extractor.backbone):
+            raise InputError(
+                f"{extractor.backbone}: where the blocks of a Keras model of yours end is not known; leave out effort, "
+                "or train it itself first"
+            )
         recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
     # The import of scikit-learn takes over a second, while the embeddings are computed.
     threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True).start()
@@ -224,26 +233,28 @@ def fine_tune(
             before = [*sorted(parent.trained_on()), *([UNKNOWN] if parent.doubt else [])]
             (run / "trained_before.txt").write_text("\n".join(before))
 
-        model = None
+        trained = None
         if effort != "quick":
-            model = _unfreeze(data, extractor, head, rows, targets, recipe, effort, job, run)
-            if model is not None:
-                from applications.assembling import in_unit
-
-                model = in_unit(data.task, model, scale)
+            trained = _unfreeze(data, extractor, head, rows, targets, recipe, memory, unknown, job, run)
         with watch.stage("score"):
             held_out = embeddings_of(data.held_out, vectors)
             baselines = linear_heads.baselines(data.task, rows, data.train.targets, held_out)
             outputs = head.outputs(held_out)
             outputs = outputs if scale is None else scale.restored(outputs, held_out)
-            if model is not None:
+            if trained is not None:
                 baselines["a linear head on the frozen backbone"] = outputs
-                outputs, memory = _scores(model, data.held_out, extractor), None
+                model, memory = trained
             elif head.temperature != 1:
                 job.notes.append(_calibration(data.task, head, held_out, data.held_out.targets, outputs))
             task = data.fitted_task if memory is None else replace(data.fitted_task, known_from=memory.limit)
-            answers = data.task.named(outputs)
-            answers |= {} if memory is None else {SIMILARITY: memory.similarities(held_out)}
+            if trained is not None:
+                from applications.assembling import in_unit, with_known
+
+                shipped = with_known(task, in_unit(data.task, model, scale), memory)
+                answers = model_outputs(task, shipped, data.held_out.inputs, input_kind(extractor))
+            else:
+                answers = data.task.named(outputs)
+                answers |= {} if memory is None else {SIMILARITY: memory.similarities(held_out)}
             evaluation, findings = evaluate(data, task, answers, baselines, head.weighted, seed)
         if report:
             report(evaluation, data, (*map(str, findings), *job.notes))
@@ -259,11 +270,11 @@ def fine_tune(
             return FineTuned(None, evaluation, data, tuple(job.notes), watch.seconds, findings, **more)
         # The gate comes first, so that its process imports TensorFlow at the same time as this one.
         with watch.stage("export"), Gate() as gate:
-            from applications.assembling import classifier, in_unit, with_known
+            if trained is None:
+                from applications.assembling import classifier, in_unit, with_known
 
-            shipped = in_unit(data.task, classifier(extractor, head), scale) if model is None else model
-            shipped = with_known(task, shipped, memory)
-            card = _card(data, extractor, head, recipe, effort, model is not None)
+                shipped = with_known(task, in_unit(data.task, classifier(extractor, head), scale), memory)
+            card = _card(data, extractor, head, recipe, effort, trained is not None)
             card |= {"start": None if parent is None else str(parent.folder), "notes": job.notes}
             card["findings"] = [str(finding) for finding in findings]
             card["known"] = None if memory is None else {"photos": len(memory.positions), "unknown": unknown}
@@ -366,7 +377,7 @@ def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment
     if unknown:
         hint = suggestion(unknown[0], AUGMENTATIONS)
         raise InputError(f"expected augmentations out of {', '.join(AUGMENTATIONS)}, received {unknown[0]!r}{hint}")
-    blocks = find(backbone).unfreeze if blocks is None else blocks
+    blocks = row_of(backbone).unfreeze if blocks is None else blocks
     if blocks < 1 or epochs < 1 or not rate > 0:
         raise InputError(
             "expected at least one block and one epoch and a positive learning rate, "
@@ -381,10 +392,6 @@ def _run_folder(out: Path, data: Data, extractor: Extractor, *what: Any) -> Path
     return run_folder(out, identity)
 
 
-def _scores(model: keras.Model, part: Part, extractor: Extractor) -> np.ndarray:
-    return outputs_of(model, part.inputs, input_kind(extractor))
-
-
 def _unfreeze(
     data: Data,
     extractor: Extractor,
@@ -392,11 +399,12 @@ def _unfreeze(
     rows: np.ndarray,
     targets: np.ndarray,
     recipe: Recipe,
-    effort: str,
+    memory: known.Memory | None,
+    unknown: float,
     job: Job,
     run: Path,
-) -> keras.Model | None:
-    """The network with its last blocks trained; None if the frozen backbone is better.
+) -> tuple[keras.Model, known.Memory | None] | None:
+    """The network with its last blocks trained, and its memory; None if the frozen backbone is better.
 
     Args:
         data: has the task.
@@ -405,7 +413,8 @@ def _unfreeze(
         rows: features of the training part, of all depths.
         targets: of the training part, as the head learns them.
         recipe: of the training.
-        effort: as `fine_tune` takes it.
+        memory: of the frozen backbone.
+        unknown: as `fine_tune` takes it.
         job: gets notes.
         run: folder that gets checkpoints.
     """
@@ -435,7 +444,7 @@ def _unfreeze(
         losses = [task.losses(targets[outer], each) for each in answers]
         gain, error = gains(*losses)
         scores = [task.quality.score(task, targets[outer], each) for each in answers]
-        keep = gain > CLEAR[effort] * error and scores[1] >= scores[0]
+        keep = gain > CLEAR * error and scores[1] >= scores[0]
         job.notes.append(
             f"fine-tuning the last {recipe.blocks} blocks {'helped' if keep else 'did not help'}: on "
             f"{int(outer.sum())} training images set aside for this choice, {LOSSES[head.activation].called} goes from "
@@ -443,7 +452,17 @@ def _unfreeze(
             f"{task.quality.name} from {scores[0]:.3f} to {scores[1]:.3f}; "
             + ("trained on all training images, they are shipped" if keep else "the frozen backbone is shipped")
         )
-        return unfrozen.train(head, choice.share, Checkpoint(run / ".trained.npz")) if keep else None
+        if not keep:
+            return None
+        # Photos that were learnt are nearer to one another, so the limit is from those that this training did not see.
+        kept = known.remembered(strata[~outer], data.train.together[~outer], job.seed) if memory is not None else None
+        if kept is not None:
+            limit = known.limit(*map(unfrozen.features, (sides[0][kept], sides[1])), memory.parts, unknown)
+        model = unfrozen.train(head, choice.share, choice.temperature, Checkpoint(run / ".trained.npz"))
+        if kept is None:
+            return model, None
+        features = known.unit(unfrozen.features(memory.positions), memory.parts)
+        return model, memory._replace(features=features, limit=limit)
 
 
 def _card(

@@ -70,15 +70,43 @@ def remember(
         share: of known photos that are called unknown, in (0, 1).
         seed: of the choice of photos.
     """
-    count = len(features)
-    if count < FEWEST or len(np.unique(units)) <= NEAREST:
+    kept = remembered(strata, units, seed)
+    if kept is None:
         return None
     rows = unit(features, parts)
-    kept = np.ones(count, bool) if count <= MOST else stratified(strata, units, MOST / count, seed)
-    others = ~kept if not kept.all() else kept
+    others = np.setdiff1d(np.arange(len(rows)), kept) if len(kept) < len(rows) else kept
     scores = _nearest(rows[others], rows[kept], units[others], units[kept])
-    limit = -thresholds.threshold(-scores.astype(np.float64), share)
-    return Memory(rows[kept], np.flatnonzero(kept), tuple(parts), float(np.float32(limit)))
+    return Memory(rows[kept], kept, tuple(parts), _limit(scores, share))
+
+
+def remembered(strata: np.ndarray, units: np.ndarray, seed: int) -> np.ndarray | None:
+    """Positions of the photos that a model remembers, int64; None for too few of them, as for `remember`.
+
+    Args:
+        strata: as `remember` takes them.
+        units: as `remember` takes them.
+        seed: of the choice of photos.
+    """
+    count = len(units)
+    if count < FEWEST or len(np.unique(units)) <= NEAREST:
+        return None
+    return np.arange(count) if count <= MOST else np.flatnonzero(stratified(strata, units, MOST / count, seed))
+
+
+def limit(features: np.ndarray, others: np.ndarray, parts: Sequence[int], share: float) -> float:
+    """The limit by which `share` of other photos are unknown to a model that remembers some.
+
+    Args:
+        features: float32 (photos, width), of those that it remembers.
+        others: float32 (others, width), of photos that it did not learn from.
+        parts: widths of the parts of the features.
+        share: of known photos that are called unknown, in (0, 1).
+    """
+    return _limit(_nearest(unit(others, parts), unit(features, parts)), share)
+
+
+def _limit(scores: np.ndarray, share: float) -> float:
+    return float(np.float32(-thresholds.threshold(-scores.astype(np.float64), share)))
 
 
 def unit(features: np.ndarray, parts: Sequence[int]) -> np.ndarray:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
-from applications.backbones import find
+from applications.backbones import find, is_own, row_of
 from applications.features import Extractor, embed
+from applications.own_backbones import own_backbone
 from applications.pixels import encoded
 from zoo.artifacts.predictor import Predictor
 from zoo.data.dataset import Data
@@ -44,13 +46,33 @@ class Job:
 
 
 def extractor_of(
-    backbone: str, weights: str | Path | None, input_size: int | None, parent: Predictor | None, seed: int
+    backbone: Any,
+    weights: str | Path | None,
+    input_size: int | None,
+    parent: Predictor | None,
+    seed: int,
+    *,
+    preprocessing: str | None = None,
+    notes: list[str] | None = None,
 ) -> Extractor:
     """The extractor for these arguments of `fine_tune`; `parent` is the artifact to start from.
+
+    Args:
+        backbone: as `fine_tune` takes it.
+        weights: as `fine_tune` takes them.
+        input_size: as `fine_tune` takes it.
+        parent: the artifact.
+        seed: of random weights.
+        preprocessing: of a network of the user, as `fine_tune` takes it.
+        notes: gets what is taken of a network of the user.
 
     Raises:
         InputError: the backbone is unknown, or does not take the size.
     """
+    if preprocessing is not None and (parent is not None or not is_own(backbone)):
+        raise InputError(
+            "preprocessing is for a Keras model of yours as backbone; all others have their own: leave it out"
+        )
     if parent is not None:
         card = parent.card
         if "backbone" not in card:
@@ -59,6 +81,13 @@ def extractor_of(
         if input_size not in (None, size):
             raise InputError(f"{parent.folder} takes {size} pixels; input size {input_size} can't be set for it")
         return Extractor(card["backbone"], parent.folder / "model.keras", size, card["input"]["crop"], seed)
+    if is_own(backbone):
+        if weights != "imagenet":
+            raise InputError("a Keras model of yours as backbone has its own weights; leave out weights")
+        own = own_backbone(backbone, preprocessing, input_size)
+        if notes is not None:
+            notes.append(own.note)
+        return Extractor(own.name, own.path, own.input_size, 1.0, seed)
     row = find(backbone)
     size = input_size or row.input_size
     if size < row.least_input_size:
@@ -181,7 +210,7 @@ def sizes_for(side: float, extractor: Extractor) -> tuple[int, ...]:
         side: in pixels.
         extractor: has the backbone.
     """
-    row = find(extractor.backbone)
+    row = row_of(extractor.backbone)
     small = tuple(size for size in SMALL_SIZES if row.least_input_size <= size < row.input_size)
     return small if small and ENLARGED * side <= row.input_size else (extractor.input_size,)
 

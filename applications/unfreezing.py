@@ -20,6 +20,8 @@ from applications.features import Extractor
 from applications.linear_heads import Head
 from applications.views import BATCH, Pixels, Views
 from zoo import progress
+from zoo.builders.loading import last_layer
+from zoo.evaluation.calibration import as_logits, as_probabilities, temperature
 from zoo.training import loop
 from zoo.training.checkpoints import Checkpoint
 from zoo.training.optimizers import optimizer
@@ -69,11 +71,13 @@ class Choice(NamedTuple):
     Attributes:
         history: of the training on one side.
         share: of the way from the head on the frozen backbone to the trained weights, one of `SHARES`.
-        outputs: for the other side, at that share.
+        temperature: the number by which the logits are divided there, so that probabilities are calibrated.
+        outputs: for the other side, at that share and temperature.
     """
 
     history: loop.History
     share: float
+    temperature: float
     outputs: np.ndarray
 
 
@@ -82,7 +86,8 @@ class Unfrozen:
 
     The training begins with a fitted head. It ends somewhere on the straight line between the weights that it began
     with and those that it reached: the mean of both is often better than either, and nearer to what the backbone knew.
-    How far is chosen by an inner split. `note` tells what is trained, and where the pixels are.
+    How far is chosen by an inner split, which also sets a temperature, as longer training makes surer. `note`
+    tells what is trained, and where the pixels are.
 
     Targets are as outputs are, float (images, outputs).
 
@@ -103,6 +108,7 @@ class Unfrozen:
 
         self.recipe = recipe
         self.targets = targets.astype(np.float32)
+        self.activation = head.activation
         self.loss = keras.losses.get(LOSSES[head.activation].name)
         counts = self.targets.sum(axis=0)
         self.class_weights = len(targets) / (len(counts) * counts) if head.weighted else None  # as scikit-learn's
@@ -121,7 +127,7 @@ class Unfrozen:
             self.note += f", decoded again in each: in memory they would take {self.pixels.bytes / 2**30:.1f} GiB"
 
     def choose(self, head: Head, inner: np.ndarray, outer: np.ndarray, checkpoint: Checkpoint | None = None) -> Choice:
-        """Train on one side of an inner split, and choose by the other how far to go.
+        """Train on one side of an inner split, and choose by the other how far to go; the weights are then those.
 
         Args:
             head: fitted on `inner`.
@@ -142,14 +148,40 @@ class Unfrozen:
                 advance(len(chosen))
         outputs = {share: np.concatenate(parts) for share, parts in answers.items()}
         losses = {share: float(np.mean(self.loss(self.targets[outer], each))) for share, each in outputs.items()}
-        best = min(losses, key=losses.__getitem__)
-        return Choice(history, best, outputs[best])
+        share = min(losses, key=losses.__getitem__)  # before a temperature, which would go further for a few images
+        best = Choice(history, share, *self._calibrated(outputs[share], outer))
+        self._go(head, start, end, best.share)
+        return best
 
-    def train(self, head: Head, share: float, checkpoint: Checkpoint | None = None) -> keras.Model:
-        """Train on all images, go `share` of the way, and return the whole model."""
+    def _calibrated(self, outputs: np.ndarray, outer: np.ndarray) -> tuple[float, np.ndarray]:
+        """The temperature for outputs of the images at `outer`, and these with it; 1 for numbers.
+
+        It is at least 1: of images by which the training was chosen nearly all may be right by luck.
+        """
+        if self.activation == "linear":
+            return 1.0, outputs
+        several, targets = self.activation == "sigmoid", self.targets[outer]
+        logits = as_logits(outputs.astype(np.float64), several)
+        heat = max(1.0, temperature(logits, targets if several else targets.argmax(axis=1), several))
+        return heat, as_probabilities(logits / heat, several).astype(np.float32)
+
+    def train(self, head: Head, share: float, heat: float = 1.0, checkpoint: Checkpoint | None = None) -> keras.Model:
+        """Train on all images, go `share` of the way, divide the logits by `heat`, and return the whole model."""
         self._train(head, np.arange(len(self.targets)), checkpoint)
-        self._go(head, self._start(head), self.upper.get_weights(), share)
+        self._go(head, self._start(head), self.upper.get_weights(), share, heat)
         return self.classifier
+
+    def features(self, chosen: np.ndarray) -> np.ndarray:
+        """What the head takes, with the weights as they are, float32 (images, width).
+
+        Args:
+            chosen: int64, positions of the images.
+        """
+        import keras
+
+        model = keras.Model(self.classifier.inputs[0], last_layer(self.classifier).input)
+        batches = (self.pixels[chosen[at : at + BATCH]] for at in range(0, len(chosen), BATCH))
+        return np.concatenate([model.predict_on_batch(batch) for batch in batches])
 
     def _start(self, head: Head) -> list[np.ndarray]:
         """Weights of the upper part before the training.
@@ -158,10 +190,12 @@ class Unfrozen:
         """
         return [*self.initial[:-2], head.kernel, (head.bias - self.frequencies).astype(np.float32)]
 
-    def _go(self, head: Head, start: list[np.ndarray], end: list[np.ndarray], share: float) -> None:
-        """Set the weights on the way from `start` to `end`, with the frequencies of the classes."""
-        *weights, bias = (one + np.float32(share) * (other - one) for one, other in zip(start, end, strict=True))
-        self.upper.set_weights([*weights, (bias + self.frequencies).astype(np.float32)])
+    def _go(self, head: Head, start: list[np.ndarray], end: list[np.ndarray], share: float, heat: float = 1.0) -> None:
+        """Set the weights on the way from `start` to `end`, with the frequencies of the classes and a temperature."""
+        weights = [one + np.float32(share) * (other - one) for one, other in zip(start, end, strict=True)]
+        *weights, kernel, bias = weights
+        last = [kernel / heat, (bias + self.frequencies) / heat]
+        self.upper.set_weights([*weights, *(each.astype(np.float32) for each in last)])
 
     def _train(self, head: Head, chosen: np.ndarray, checkpoint: Checkpoint | None) -> loop.History:
         import keras

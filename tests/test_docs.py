@@ -15,6 +15,7 @@ from support.places import ROOT
 
 SLOW = {
     "README",
+    "backbones",
     "data",
     "exporting",
     "fine-tuning",

@@ -325,7 +325,9 @@ class BackboneTrials:
             states.mkdir(parents=True, exist_ok=True)
             count = unfrozen.recipe.epochs
             choice = unfrozen.choose(inner_head, *self.splits[0], Checkpoint(states / f"state_blocks_0_{count}.npz"))
-            trained = unfrozen.train(head, choice.share, Checkpoint(states / f"state_blocks_all_{count}.npz"))
+            trained = unfrozen.train(
+                head, choice.share, choice.temperature, Checkpoint(states / f"state_blocks_all_{count}.npz")
+            )
             model = in_unit(self.task, trained, self.scale)
             outputs = outputs_of(model, self.data.held_out.inputs, input_kind(extractor))
         else:

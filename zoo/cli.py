@@ -27,7 +27,7 @@ GROUPS = {  # heading of `zoo --help` -> commands, in the order in which users n
     "Look at data": ("sample", "check"),
     "Train": ("train", "finetune", "lr-find", "models", "show", "backbones"),
     "Search": ("tune",),
-    "Predict and evaluate": ("predict", "evaluate", "anomalies", "reconstruct", "generate", "latent"),
+    "Predict and evaluate": ("predict", "evaluate", "similar", "anomalies", "reconstruct", "generate", "latent"),
     "Ship": ("export", "formats", "verify", "serve"),
 }
 MORE = "More"  # commands of other packages

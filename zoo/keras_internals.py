@@ -73,3 +73,9 @@ def operation_of(tensor: Any) -> Any:
     """The layer or operation of a network that a symbolic tensor is the output of; None for a list of tensors."""
     history = getattr(tensor, "_keras_history", None)
     return None if history is None else history.operation
+
+
+def arguments_of(tensor: Any) -> list[Any]:
+    """The symbolic tensors that a symbolic tensor was computed from. `input` of a layer knows one call alone."""
+    history = tensor._keras_history
+    return list(history.operation._inbound_nodes[history.node_index].input_tensors)

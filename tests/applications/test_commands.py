@@ -96,6 +96,10 @@ def test_what_machines_read(tiny: str, workplace: Path, folder: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert Path(json.loads(again.stdout)["artifact"]) == Path("saved_models/photos/2")
     assert json.loads(command("evaluate", "photos/1", folder, "--json").stdout)["examples"] == 6
+    strange = command("evaluate", "photos/1", folder, "--strangers", folder / "red")
+    assert "12 strangers among 6 examples" in strange.stdout and "is_known: false for" in strange.stdout
+    as_json = json.loads(command("evaluate", "photos/1", folder, "--strangers", folder / "red", "--json").stdout)
+    assert as_json["strangers"]["strangers"] == 12
     (folder / "red" / "bad.png").write_bytes(b"bad")
     command("predict", "saved_models/photos/1", folder / "red", "--csv", "answers.csv")
     with (workplace / "answers.csv").open(newline="") as file:

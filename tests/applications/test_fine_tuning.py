@@ -142,6 +142,23 @@ def test_evaluation_leaves_out_what_was_trained_on(done: FineTuned) -> None:
     assert report.evaluation.accuracy == done.evaluation.accuracy
 
 
+def test_evaluation_says_how_many_strangers_are_found(done: FineTuned, tmp_path: Path) -> None:
+    for index in range(20):
+        grey = np.tile(np.arange(32, dtype=np.uint8)[:, None] * (3 + index // 5), (1, 32))
+        Image.fromarray(grey).save(tmp_path / f"{index}.png")
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    report = zoo.load(done.artifact).evaluate(done.data.source, strangers=tmp_path)
+    scores, held_out = report.strangers, done.data.held_out
+    assert (scores.known, scores.strangers) == (len(held_out), 20) and scores.roc_auc > 0.95
+    answers = zoo.load(done.artifact).predict([*held_out.inputs, *sorted(tmp_path.glob("[0-9]*"))])
+    unknown = np.array([not each.is_known for each in answers])
+    assert scores.false_alarms == unknown[: len(held_out)].mean() and scores.found == unknown[len(held_out) :].mean()
+    assert set(scores.baselines) == {"1 - maximum probability"}
+    assert [note.name for note in report.intake if "bad.png" in note.name] == [str(tmp_path / "bad.png")]
+    with pytest.raises(InputError, match="no stranger can be read"):
+        zoo.load(done.artifact).evaluate(done.data.source, strangers=tmp_path / "bad.png")
+
+
 def test_evaluation_sorts_the_most_confidently_wrong_first(done: FineTuned, tmp_path: Path) -> None:
     for index in range(3):
         photo(tmp_path / "set" / "red" / f"{index}.png", 0, 700 + index)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
-from applications import known
+from applications import fine_tuning, known
 from applications.backbones import BACKBONES
 from applications.depths import GROUPS, Depths
 from applications.features import Extractor
@@ -105,6 +105,25 @@ def test_an_exported_model_says_what_it_knows(tiny: str, tmp_path: Path, seeded:
     assert np.mean([each.answer["is_known"] for each in own]) > 0.6
     assert not any(each.answer["is_known"] for each in strange)
     assert all(each.answer["similarity"] < model.card["known_from"] for each in strange)
+
+
+@pytest.mark.slow
+def test_a_model_with_trained_last_blocks_says_what_it_knows(
+    tiny: str, tmp_path: Path, seeded: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fine_tuning, "CLEAR", -1e9)  # whatever the training changes, it is shipped
+    x = np.concatenate([colours(60, 0, 0), colours(60, 1, 1)])
+    y = np.repeat(["red", "green"], 60)
+    how = {"effort": "max", "epochs": 3, "unfreeze": 2, "augment": ("flip",), "unknown": 0.1}
+    made = fine_tune((x, y), tiny, weights=None, out=tmp_path / "colours", **how)
+    model = zoo.load(made.artifact)
+    assert model.card["unfrozen"] and model.card["parity"]["passed"] and made.evaluation.unknown is not None
+    (near,) = model.nearest(made.data.train.inputs[3], 2)
+    assert near[0].name == made.data.train.names[3] and near[0].similarity > 0.999 > near[1].similarity
+    own = model.predict([*colours(50, 0, 5), *colours(50, 1, 6)])
+    strange = model.predict(list(colours(50, 2, 7)))
+    shares = [np.mean([each.is_known for each in answers]) for answers in (own, strange)]
+    assert shares[0] > 0.75 and shares[1] < 0.25
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from applications.features import Extractor
 from applications.unfreezing import SHARES, Recipe, Unfrozen
 from support.pictures import photo
 from support.places import ROOT
+from zoo.evaluation import calibration
 
 RECIPE = Recipe(blocks=2, epochs=2, learning_rate=1e-3, augment=("flip", "crop", "mixup"), seed=3)
 
@@ -75,7 +77,21 @@ def test_the_inner_split_says_how_far_to_go(tiny: str, files: list[Path], classe
         losses[share] = -np.log(outputs[np.arange(9), classes[27:]]).mean()
         if share == choice.share:
             np.testing.assert_allclose(outputs, choice.outputs, atol=1e-5)
-    assert choice.share == min(losses, key=losses.get)
+    assert choice.share == min(losses, key=losses.get) and choice.temperature == 1.0  # of nine images
+
+
+def test_what_is_too_sure_of_itself_is_calibrated(
+    tiny: str, files: list[Path], classes: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "FEWEST", 10)
+    unfrozen, head = begun(files, classes, replace(RECIPE, learning_rate=1e-5))
+    head = replace(head, kernel=np.random.default_rng(5).normal(0, 300, head.kernel.shape).astype(np.float32))
+    choice = unfrozen.choose(head, np.arange(18), np.arange(18, 36))
+    assert choice.temperature > 1.05
+    calm = unfrozen.train(head, choice.share, choice.temperature).predict(unfrozen.pixels[np.arange(36)], verbose=0)
+    sure = unfrozen.train(head, choice.share).predict(unfrozen.pixels[np.arange(36)], verbose=0)
+    powers = np.log(sure) / choice.temperature
+    np.testing.assert_allclose(calm, np.exp(powers) / np.exp(powers).sum(axis=1, keepdims=True), atol=1e-4)
 
 
 def test_no_more_pixels_are_held_than_fit_and_the_weights_are_the_same(
@@ -122,7 +138,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_weights(folder: Path, workplac
         "BACKBONES[backbones.NAME] = backbones.ROW\n"
         "from zoo.training.checkpoints import Checkpoint; Checkpoint.__init__.__defaults__ = (0.0,)\n"
         "from applications import fine_tune; import applications.fine_tuning as fine_tuning\n"
-        "fine_tuning.CLEAR['max'] = -1e9\n"  # whatever it changes, it is shipped
+        "fine_tuning.CLEAR = -1e9\n"  # whatever it changes, it is shipped
         "how = {'weights': None, 'effort': 'max', 'epochs': 20, 'learning_rate': 1e-3, 'unfreeze': 2}\n"
         "how |= {'augment': ('flip', 'crop', 'mixup'), 'out': f'saved_models/{sys.argv[1]}'}\n"
         "done = fine_tune('photos', 'tiny', **how)\n"
