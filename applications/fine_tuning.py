@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from applications import candidates, known, linear_heads
-from applications.backbones import is_own, row_of
+from applications import candidates, known, last_blocks, linear_heads
+from applications.backbones import is_own
 from applications.cross_validation import check_folds, cross_validated
 from applications.depths import GROUPS, LAST
 from applications.features import Extractor
@@ -28,7 +28,6 @@ from zoo.artifacts.nearest import NAMES
 from zoo.artifacts.predictor import model_outputs
 from zoo.artifacts.provenance import UNKNOWN
 from zoo.data.dataset import Data
-from zoo.data.splits import stratified
 from zoo.errors import InputError
 from zoo.evaluation.findings import Finding
 from zoo.files import locked, remove_run, run_folder
@@ -36,7 +35,7 @@ from zoo.kinds.images import masks
 from zoo.kinds.images.reading import masks as read_masks
 from zoo.kinds.recognising import open as open_data
 from zoo.progress import Stopwatch
-from zoo.settings import integer, suggestion
+from zoo.settings import integer
 from zoo.tasks import thresholds
 from zoo.tasks.known import SIMILARITY
 from zoo.tasks.task import Task
@@ -48,9 +47,6 @@ if TYPE_CHECKING:
     from applications.unfreezing import Recipe
 
 EFFORTS = ("quick", "balanced", "max")
-EPOCHS = {"quick": 8, "balanced": 8, "max": 24}  # for the last blocks
-LEARNING_RATE = 5e-4
-CLEAR = 2.0  # standard errors by which the loss has to fall for trained last blocks to be shipped
 
 
 @dataclass(frozen=True)
@@ -181,25 +177,19 @@ def fine_tune(
         if weights != "imagenet" or start is not None or unfreeze is not None:
             raise InputError("backbone auto chooses among ImageNet weights; leave out weights, start and unfreeze")
         backbone = candidates.installed()[0]
-    epochs = EPOCHS[effort] if epochs is None else epochs
-    learning_rate = LEARNING_RATE if learning_rate is None else learning_rate
     with watch.stage("read"):
         parent = None if start is None else artifact.load(start, "predict")
         how = {"preprocessing": preprocessing, "notes": job.notes}
         extractor = replace(extractor_of(backbone, weights, input_size, parent, seed, **how), every_depth=True)
-        if effort != "quick" and is_own(extractor.backbone):
-            raise InputError(
-                f"{extractor.backbone}: where the blocks of a Keras model of yours end is not known; leave out effort, "
-                "or train it itself first"
-            )
-        recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
+        how = {"blocks": unfreeze, "epochs": epochs, "learning_rate": learning_rate, "augment": augment, "seed": seed}
+        recipe = last_blocks.recipe_of(extractor.backbone, effort, **how)
     # The import of scikit-learn takes over a second, while the embeddings are computed.
     threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True).start()
     data, first, vectors = embed_data(data, extractor, job, free_size=free["free_size"])
     extractor = candidates.chosen(data, first, job, **free)
     if extractor != first:
         data, extractor, vectors = embed_data(data, extractor, job)
-        recipe = _recipe(extractor.backbone, unfreeze, epochs, learning_rate, tuple(augment), seed)
+        recipe = last_blocks.recipe_of(extractor.backbone, effort, **how)
     check_readable(data, seed)
     if class_weights and not data.task.positions:
         raise InputError(
@@ -235,7 +225,7 @@ def fine_tune(
 
         trained = None
         if effort != "quick":
-            trained = _unfreeze(data, extractor, head, rows, targets, recipe, memory, unknown, job, run)
+            trained = last_blocks.trained(data, extractor, head, rows, targets, recipe, memory, unknown, job, run)
         with watch.stage("score"):
             held_out = embeddings_of(data.held_out, vectors)
             baselines = linear_heads.baselines(data.task, rows, data.train.targets, held_out)
@@ -369,100 +359,10 @@ def _calibration(
     )
 
 
-def _recipe(backbone: str, blocks: int | None, epochs: int, rate: float, augment: tuple[str, ...], seed: int) -> Recipe:
-    from applications.unfreezing import Recipe
-    from applications.views import AUGMENTATIONS
-
-    unknown = sorted(set(augment) - set(AUGMENTATIONS))
-    if unknown:
-        hint = suggestion(unknown[0], AUGMENTATIONS)
-        raise InputError(f"expected augmentations out of {', '.join(AUGMENTATIONS)}, received {unknown[0]!r}{hint}")
-    blocks = row_of(backbone).unfreeze if blocks is None else blocks
-    if blocks < 1 or epochs < 1 or not rate > 0:
-        raise InputError(
-            "expected at least one block and one epoch and a positive learning rate, "
-            f"received {blocks}, {epochs} and {rate:g}"
-        )
-    return Recipe(blocks, epochs, rate, augment, seed)
-
-
 def _run_folder(out: Path, data: Data, extractor: Extractor, *what: Any) -> Path:
     """The folder of this run. The same work has the same folder, so that a crashed run continues there."""
     identity = sha256(repr([data.fingerprint, extractor.key, *what]).encode()).hexdigest()[:10]
     return run_folder(out, identity)
-
-
-def _unfreeze(
-    data: Data,
-    extractor: Extractor,
-    head: linear_heads.Head,
-    rows: np.ndarray,
-    targets: np.ndarray,
-    recipe: Recipe,
-    memory: known.Memory | None,
-    unknown: float,
-    job: Job,
-    run: Path,
-) -> tuple[keras.Model, known.Memory | None] | None:
-    """The network with its last blocks trained, and its memory; None if the frozen backbone is better.
-
-    Args:
-        data: has the task.
-        extractor: has the backbone.
-        head: fitted on the training part.
-        rows: features of the training part, of all depths.
-        targets: of the training part, as the head learns them.
-        recipe: of the training.
-        memory: of the frozen backbone.
-        unknown: as `fine_tune` takes it.
-        job: gets notes.
-        run: folder that gets checkpoints.
-    """
-    from applications.unfreezing import LOSSES, Unfrozen, gains
-    from zoo.training.checkpoints import Checkpoint
-
-    task = data.task
-    strata = task.inner_strata(data.train.targets)
-    outer = stratified(strata, data.train.together, 0.25, job.seed)
-    if not outer.any() or (strata[~outer].sum(axis=0) == 0).any():
-        job.notes.append(
-            "the last blocks are not fine-tuned: there are too few training images to tell whether it helps"
-        )
-        return None
-    with job.watch.stage("decode"):
-        unfrozen = Unfrozen(extractor, head, data.train.inputs, linear_heads.dense(task, targets), recipe)
-    job.notes.append(unfrozen.note)
-    with job.watch.stage("unfreeze"):
-        inner = (task, rows[~outer], targets[~outer], job.seed)
-        how = {"units": data.train.together[~outer], "depths": extractor.depths, "class_weights": head.equal}
-        before = linear_heads.head_of(*inner, **how).outputs(rows[outer])
-        start = linear_heads.head_of(*inner, head.strength, group=head.group, **how)  # of the shape of `head`
-        # Hidden files of a run are not copied into the artifact.
-        sides = np.flatnonzero(~outer), np.flatnonzero(outer)
-        choice = unfrozen.choose(start, *sides, Checkpoint(run / ".chosen.npz"))
-        answers = [task.named(each) for each in (before, choice.outputs)]
-        losses = [task.losses(targets[outer], each) for each in answers]
-        gain, error = gains(*losses)
-        scores = [task.quality.score(task, targets[outer], each) for each in answers]
-        keep = gain > CLEAR * error and scores[1] >= scores[0]
-        job.notes.append(
-            f"fine-tuning the last {recipe.blocks} blocks {'helped' if keep else 'did not help'}: on "
-            f"{int(outer.sum())} training images set aside for this choice, {LOSSES[head.activation].called} goes from "
-            f"{losses[0].mean():.3f} to {losses[1].mean():.3f} (a change of {-gain:+.3f} ± {error:.3f}) and "
-            f"{task.quality.name} from {scores[0]:.3f} to {scores[1]:.3f}; "
-            + ("trained on all training images, they are shipped" if keep else "the frozen backbone is shipped")
-        )
-        if not keep:
-            return None
-        # Photos that were learnt are nearer to one another, so the limit is from those that this training did not see.
-        kept = known.remembered(strata[~outer], data.train.together[~outer], job.seed) if memory is not None else None
-        if kept is not None:
-            limit = known.limit(*map(unfrozen.features, (sides[0][kept], sides[1])), memory.parts, unknown)
-        model = unfrozen.train(head, choice.share, choice.temperature, Checkpoint(run / ".trained.npz"))
-        if kept is None:
-            return model, None
-        features = known.unit(unfrozen.features(memory.positions), memory.parts)
-        return model, memory._replace(features=features, limit=limit)
 
 
 def _card(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
-from applications import fine_tuning, known
+from applications import known, last_blocks
 from applications.backbones import BACKBONES
 from applications.depths import GROUPS, Depths
 from applications.features import Extractor
@@ -111,7 +111,7 @@ def test_an_exported_model_says_what_it_knows(tiny: str, tmp_path: Path, seeded:
 def test_a_model_with_trained_last_blocks_says_what_it_knows(
     tiny: str, tmp_path: Path, seeded: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fine_tuning, "CLEAR", -1e9)  # whatever the training changes, it is shipped
+    monkeypatch.setattr(last_blocks, "CLEAR", -1e9)  # whatever the training changes, it is shipped
     x = np.concatenate([colours(60, 0, 0), colours(60, 1, 1)])
     y = np.repeat(["red", "green"], 60)
     how = {"effort": "max", "epochs": 3, "unfreeze": 2, "augment": ("flip",), "unknown": 0.1}

@@ -137,8 +137,8 @@ def test_a_run_that_is_killed_goes_on_to_the_same_weights(folder: Path, workplac
         "from support import backbones; from applications.backbone_table import BACKBONES\n"
         "BACKBONES[backbones.NAME] = backbones.ROW\n"
         "from zoo.training.checkpoints import Checkpoint; Checkpoint.__init__.__defaults__ = (0.0,)\n"
-        "from applications import fine_tune; import applications.fine_tuning as fine_tuning\n"
-        "fine_tuning.CLEAR = -1e9\n"  # whatever it changes, it is shipped
+        "from applications import fine_tune; from applications import last_blocks\n"
+        "last_blocks.CLEAR = -1e9\n"  # whatever it changes, it is shipped
         "how = {'weights': None, 'effort': 'max', 'epochs': 20, 'learning_rate': 1e-3, 'unfreeze': 2}\n"
         "how |= {'augment': ('flip', 'crop', 'mixup'), 'out': f'saved_models/{sys.argv[1]}'}\n"
         "done = fine_tune('photos', 'tiny', **how)\n"
