@@ -36,9 +36,17 @@ CONVERT_FROM = 400
 class Image(Protocol):
     """An image to embed: a file, and the sha256 of its content."""
 
-    path: Path
-    name: str
-    digest: str
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def digest(self) -> str:
+        """Sha256 of its content, hexadecimal."""
 
 
 @dataclass(frozen=True)

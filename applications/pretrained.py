@@ -13,6 +13,7 @@ import numpy as np
 from applications import efficientnet_lite
 from applications.backbones import find
 from applications.weights import CHECKPOINTS, arrays
+from zoo import freezing
 from zoo.artifacts import artifact, checksums, inference_graph, saved_model
 from zoo.artifacts import card as cards
 from zoo.artifacts.gate import Gate, Parity, compare
@@ -132,7 +133,8 @@ def _made(
         def prove(folder: Path) -> tuple[Parity, dict[str, Any]]:
             inputs = Files(photos())
             answers = gate.run(folder, inputs, kind, list(task.values()))
-            shipped = loaded(folder / "model.keras")
+            saved = loaded(folder / "model.keras")
+            shipped = freezing.traced(saved, saved.input_shape)
             expected = model_outputs(task, shipped, inputs, kind)
             inference_graph.keep(folder, task, kind, shipped, inputs, expected)
             return compare(task, expected, answers(), kind.formats(inputs)), task.to_card()

@@ -38,6 +38,7 @@ GROUND = {
     "cli",
     "errors",
     "files",
+    "freezing",
     "keras_internals",
     "progress",
     "settings",

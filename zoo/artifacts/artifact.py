@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
+from zoo import freezing
 from zoo.artifacts import card as cards
 from zoo.artifacts import checksums, example, inference_graph, pretrained, saved_model, warm_up
 from zoo.artifacts.detector import Detector
@@ -187,9 +188,11 @@ def publish(
         nonlocal evaluation
         answers = gate.run(folder, inputs, kind, list(task.values()))
         # The saved file is loaded again, so that it is what is compared and scored.
-        shipped = loaded(folder / "model.keras")
+        saved = loaded(folder / "model.keras")
+        graph = kind.encoded and not hasattr(saved, "signatures")
+        shipped = freezing.traced(saved, saved.input_shape) if graph else saved
         expected = model_outputs(task, shipped, inputs, kind)
-        if kind.encoded and not hasattr(shipped, "signatures"):
+        if graph:
             inference_graph.keep(folder, task, kind, shipped, inputs, expected)
         if set(outputs) == set(expected) and not task.drawn:
             sample = {name: values[positions] for name, values in outputs.items()}

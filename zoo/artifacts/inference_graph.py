@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,13 +24,10 @@ from zoo.settings import short_hash
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Outputs
 
-if TYPE_CHECKING:
-    import keras
-
 PROOF = 32  # images to compare a graph with its model on
 
 
-def keep(folder: Path, task: Task, kind: Kind, model: keras.Model, inputs: Inputs, expected: Outputs) -> bool:
+def keep(folder: Path, task: Task, kind: Kind, run: Any, inputs: Inputs, expected: Outputs) -> bool:
     """Make the graph of a version's model, and keep it if it answers as the model does.
 
     The answers to `PROOF` of `inputs` are compared: numbers by the tolerance of the gate, decisions exactly. A model
@@ -41,9 +38,9 @@ def keep(folder: Path, task: Task, kind: Kind, model: keras.Model, inputs: Input
         folder: has ``model.keras``.
         task: of the model.
         kind: of images.
-        model: the Keras model in the folder.
+        run: the Keras model in the folder, as `zoo.freezing.traced` gives it.
         inputs: raw, as in `zoo.data.Part`.
-        expected: outputs of `model` for them, by name.
+        expected: outputs of the model for them, by name.
 
     Returns:
         whether there is a graph now.
@@ -54,7 +51,7 @@ def keep(folder: Path, task: Task, kind: Kind, model: keras.Model, inputs: Input
         return False
     chosen = np.unique(np.linspace(0, count(inputs) - 1, PROOF).astype(np.int64))
     try:
-        runtimes.write(lambda pixels: task.named(model(pixels, training=False)), model.inputs[0].shape, path)
+        runtimes.write(run, path, task.named(_places(run.structured_outputs)))
         answers = _answers(path)(kind.in_memory(chosen_inputs(inputs, chosen)))
         proven = alike(task, {name: values[chosen] for name, values in expected.items()}, answers, TOLERANCE)
         reason = "its answers differ from those of the Keras model"
@@ -96,6 +93,13 @@ def _answers(path: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
         return {name: np.concatenate([row[at] for row in rows]) for at, name in enumerate(names)}
 
     return answers
+
+
+def _places(structure: Any) -> Any:
+    """The places of tensors in the flat list of them, in their structure."""
+    import tensorflow as tf
+
+    return tf.nest.pack_sequence_as(structure, range(len(tf.nest.flatten(structure))))
 
 
 def _foreign(folder: Path) -> bool:

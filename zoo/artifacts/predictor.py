@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo import freezing
 from zoo.artifacts import checksums, inference_graph, provenance
 from zoo.artifacts.card import check_model, read
 from zoo.artifacts.layers import layers_of
@@ -19,7 +20,7 @@ from zoo.artifacts.nearest import Neighbour, nearest
 from zoo.builders.loading import UnknownLayersError, loaded, unknown
 from zoo.data.kind import Kind
 from zoo.data.notes import Note
-from zoo.data.parts import Inputs, chosen_inputs, count, in_files
+from zoo.data.parts import Inputs, chosen_inputs, count
 from zoo.data.unseen import TrainingValues, Unseen, counted, unseen_of
 from zoo.errors import InputError, Notice
 from zoo.evaluation.findings import Finding
@@ -377,26 +378,34 @@ def model_outputs(task: Task, model: keras.Model, inputs: Inputs, kind: Kind) ->
 
     Args:
         task: of the model.
-        model: raw inputs to outputs.
+        model: raw inputs to outputs; of images also as `zoo.freezing.traced` gives it.
         inputs: of images files, or pixels.
         kind: of the inputs, as `zoo.artifacts.card.requested_kind` gives it.
     """
-    if in_files(inputs) and not hasattr(model, "signatures"):
+    if kind.encoded and not hasattr(model, "signatures"):
         return task.named(outputs(model, inputs, kind))
     return task.outputs_of(model, kind.in_memory(inputs))
 
 
-def outputs(model: keras.Model, inputs: Inputs, kind: Kind) -> Any:
-    """Outputs of `model` for raw `inputs`, as in `zoo.data.Part`: float32 (examples, classes or values), or several."""
+def outputs(model: keras.Model | Callable[[Any], Any], inputs: Inputs, kind: Kind) -> Any:
+    """Outputs of `model` for raw `inputs`, as in `zoo.data.Part`: float32 (examples, classes or values), or several.
+
+    Args:
+        model: raw inputs to outputs; of images also as `zoo.freezing.traced` gives it.
+        inputs: of images files, or pixels.
+        kind: of the inputs.
+    """
     import keras
+    import tensorflow as tf
 
     from zoo.arrays import apply
 
-    if not in_files(inputs):
+    if not kind.encoded:
         return apply(model, inputs, batch=256)
-    size = min(BATCH, len(inputs))
-    decoded = (kind.in_memory(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH))
-    # The last batch is filled up: Keras traces a network anew for another size, which takes longer than to run it.
-    full = (np.resize(some.astype(np.float32), (size, *some.shape[1:])) for some in decoded)
-    batches = [model.predict_on_batch(some) for some in full]
-    return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[: len(inputs)], *batches)
+    batches, run = [], model
+    for start in range(0, count(inputs), BATCH):
+        pixels = kind.in_memory(inputs[start : start + BATCH])
+        if isinstance(run, keras.Model):
+            run = freezing.traced(run, pixels.shape)
+        batches.append(tf.nest.map_structure(lambda each: each.numpy(), run(tf.constant(pixels, tf.float32))))
+    return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)

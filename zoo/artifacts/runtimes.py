@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo import freezing
 from zoo.artifacts import checksums
 from zoo.files import atomic_folder, cache_folder
-from zoo.startup import without_noise
 
 if TYPE_CHECKING:
     import keras
     import openvino
+    import tensorflow as tf
 
 Runtime = Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
 """Takes uint8 images (height, width, 3), 0-255, one by one; gives the float32 output of each in the same order."""
@@ -95,38 +96,30 @@ def convert(model: keras.Model, path: Path) -> Path:
     """Write `model`, of uint8 images, for OpenVINO to `path`; see `write`."""
     import tensorflow as tf
 
-    return write(lambda pixels: model(tf.cast(pixels, tf.float32), training=False), model.input_shape, path, "uint8")
+    pixels = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8, name="pixels")
+    run = tf.function(lambda pixels: model(tf.cast(pixels, tf.float32), training=False))
+    return write(run.get_concrete_function(pixels), path)
 
 
-def write(function: Callable[[Any], Any], shape: Sequence[int | None], path: Path, dtype: str = "float32") -> Path:
-    """Write a function of TensorFlow for OpenVINO to `path` (``.xml``, its weights beside it in ``.bin``), atomically.
+def write(function: tf.types.experimental.ConcreteFunction, path: Path, names: Mapping[str, int] | None = None) -> Path:
+    """Write a function of images for OpenVINO to `path` (``.xml``, its weights beside it in ``.bin``), atomically.
 
     Args:
-        function: from a batch of images to a tensor, or to tensors by name.
-        shape: of a batch; the number of images is free.
+        function: as `zoo.freezing.traced` gives it.
         path: of the file.
-        dtype: of the images.
+        names: of the outputs -> their places in the flat list of them.
     """
     import openvino
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     with atomic_folder(path.parent) as partial:
-        signature = [tf.TensorSpec([None, *shape[1:]], dtype, name="pixels")]
-        traced = tf.function(function).get_concrete_function(*signature)
-        with without_noise():
-            frozen = convert_variables_to_constants_v2(traced, lower_control_flow=False)
+        constant = freezing.frozen(function)
         file = partial / "frozen.pb"
-        file.write_bytes(frozen.graph.as_graph_def().SerializeToString())
+        file.write_bytes(constant.graph.as_graph_def().SerializeToString())
         # `read_model` rather than `convert_model`: the latter reports usage over the network.
         converted = openvino.Core().read_model(file)
-        if isinstance(traced.structured_outputs, dict):  # whose flat outputs are sorted by name
-            names = {
-                tensor.name: name
-                for tensor, name in zip(frozen.outputs, sorted(traced.structured_outputs), strict=True)
-            }
-            for output in converted.outputs:
-                output.get_tensor().set_names({next(names[each] for each in output.get_names() if each in names)})
+        called = {constant.outputs[at].name: name for name, at in (names or {}).items()}
+        for output in converted.outputs if called else ():
+            output.get_tensor().set_names({next(called[each] for each in output.get_names() if each in called)})
         openvino.save_model(converted, partial / path.name, compress_to_fp16=False)
         os.replace(partial / path.with_suffix(".bin").name, path.with_suffix(".bin"))
         os.replace(partial / path.name, path)  # last, so that a reader who sees it has both

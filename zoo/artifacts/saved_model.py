@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.data.kind import Kind
-from zoo.keras_internals import all_layers
+from zoo.freezing import tables
 from zoo.tasks import forms
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def saved_model(model: keras.Model, folder: Path, *, task: Task, kind: Kind) -> 
         return values_of(run(inputs), request)
 
     signatures = {"serving_default": serve.get_concrete_function(**specs), **signatures}
-    module = module_of(model)
+    signatures = {name: _concrete(function) for name, function in signatures.items()}
+    module = module_of(model, list(signatures.values()))
     with tempfile.TemporaryDirectory() as place:
         if task.names:
             labels = Path(place, "labels.txt")
@@ -61,11 +63,13 @@ def saved_model(model: keras.Model, folder: Path, *, task: Task, kind: Kind) -> 
             module.labels = tf.saved_model.Asset(str(labels))
         for name, function in signatures.items():
             setattr(module, name, function)
-        tf.saved_model.save(module, str(folder), signatures=signatures)
+        # A gradient of its own, as swish has one, can't be kept of a function without variables, nor is it needed.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
 
 
-def module_of(model: keras.Model) -> tf.Module:
-    """A module with the resources of `model` that a SavedModel needs: its variables, and its tables of words.
+def module_of(model: keras.Model, functions: Sequence[tf.types.experimental.ConcreteFunction]) -> tf.Module:
+    """A module with the resources of `model` that `functions` read: their variables, and the tables of words.
 
     It does not have the model, nor variables of Keras. A SavedModel would hold copies of these, and a load into a
     session, as that of TensorFlow Serving, would restore the copies instead of the variables that the signatures
@@ -73,10 +77,13 @@ def module_of(model: keras.Model) -> tf.Module:
     """
     import tensorflow as tf
 
-    table = tf.saved_model.experimental.TrackableResource
+    read = {id(tensor) for function in functions for tensor in function.captured_inputs}
     module = tf.Module()
-    module.weights = [variable.value for variable in model.variables]
-    # Layer by layer, because TensorFlow does not find resources in a list of a layer.
-    parts = [part for layer in all_layers(model) for part in tf.train.TrackableView(layer).descendants()]
-    module.tables = list({id(part): part for part in parts if isinstance(part, table)}.values())
+    module.weights = [variable.value for variable in model.variables if id(variable.value.handle) in read]
+    module.tables = tables(model)
     return module
+
+
+def _concrete(function: Any) -> Any:
+    """A function of one signature as traced, so that it is not traced once more to be saved."""
+    return function.get_concrete_function() if hasattr(function, "get_concrete_function") else function

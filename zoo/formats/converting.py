@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo import freezing
 from zoo.errors import JobError
 from zoo.formats.graphs import Graph
 from zoo.formats.recurrence import plain_loops
@@ -39,16 +40,15 @@ def one_by_one(inputs: dict[str, np.ndarray]) -> Examples:
 def freeze(graph: Graph, folder: Path) -> Path:
     """Write `graph` to `folder` as a SavedModel whose weights are constants, because converters lose variables."""
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     with plain_loops(), _inline():
         concrete = tf.function(graph.function, autograph=False).get_concrete_function(**graph.specs)
     names = sorted(concrete.structured_outputs)
-    frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
-    order = [tensor.name.split(":")[0] for tensor in frozen.inputs]
+    constant = freezing.frozen(concrete)
+    order = [tensor.name.split(":")[0] for tensor in constant.inputs]
 
     def call(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        values = frozen(*[tensors[name] for name in order])
+        values = constant(*[tensors[name] for name in order])
         values = [values] if tf.is_tensor(values) else values
         return {name: tf.identity(value, name) for name, value in zip(names, values, strict=True)}
 

@@ -18,6 +18,7 @@ from zoo.artifacts import inference_graph
 from zoo.artifacts.predictor import model_outputs
 from zoo.errors import Notice
 from zoo.files import cache_folder
+from zoo.freezing import traced
 
 CODE = (
     "import json, sys, zoo\n"
@@ -71,14 +72,15 @@ def test_another_model_is_not_answered_by_a_graph(classifier: Path, tmp_path: Pa
 def test_a_graph_that_answers_otherwise_is_not_kept(classifier: Path, own_cache: None, files: list[str]) -> None:
     model = zoo.load(classifier)
     inputs = model.kind.raw(files).inputs
-    expected = model_outputs(model.task, model.model, inputs, model.kind)
+    run = traced(model.model, model.model.input_shape)
+    expected = model_outputs(model.task, run, inputs, model.kind)
     wrong = {"probabilities": expected["probabilities"] + np.float32(1e-3)}
-    assert not inference_graph.keep(model.folder, model.task, model.kind, model.model, inputs, wrong)
+    assert not inference_graph.keep(model.folder, model.task, model.kind, run, inputs, wrong)
     (reason,) = graphs()
     assert "differ" in reason.read_text()
-    assert not inference_graph.keep(model.folder, model.task, model.kind, model.model, inputs, expected)
+    assert not inference_graph.keep(model.folder, model.task, model.kind, run, inputs, expected)
     reason.unlink()
-    assert inference_graph.keep(model.folder, model.task, model.kind, model.model, inputs, expected)
+    assert inference_graph.keep(model.folder, model.task, model.kind, run, inputs, expected)
     assert len(graphs()) == 3 and zoo.load(classifier).predict(files[0])[0].label in model.classes
 
 
@@ -87,8 +89,9 @@ def test_a_full_disk_costs_no_export_and_is_not_remembered(
 ) -> None:
     model = zoo.load(classifier)
     inputs = model.kind.raw(files).inputs
-    expected = model_outputs(model.task, model.model, inputs, model.kind)
-    what = (model.folder, model.task, model.kind, model.model, inputs, expected)
+    run = traced(model.model, model.model.input_shape)
+    expected = model_outputs(model.task, run, inputs, model.kind)
+    what = (model.folder, model.task, model.kind, run, inputs, expected)
     with monkeypatch.context() as patch:
 
         def full(*_: object) -> None:
@@ -105,8 +108,9 @@ def test_a_damaged_graph_is_told_and_the_model_answers(
 ) -> None:
     model = zoo.load(classifier)
     inputs = model.kind.raw(files).inputs
-    expected = model_outputs(model.task, model.model, inputs, model.kind)
-    inference_graph.keep(model.folder, model.task, model.kind, model.model, inputs, expected)
+    run = traced(model.model, model.model.input_shape)
+    expected = model_outputs(model.task, run, inputs, model.kind)
+    inference_graph.keep(model.folder, model.task, model.kind, run, inputs, expected)
     (path,) = (each for each in graphs() if each.suffix == suffix)
     path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
     with pytest.warns(Notice, match="is damaged, and left out: the Keras model answers"):
@@ -128,5 +132,6 @@ def test_layers_of_a_user_are_left_to_keras(classifier: Path, tmp_path: Path, ow
     network.save(tmp_path / "model.keras")
     inputs = np.zeros((4, 8, 8, 1), np.uint8)
     expected = {"probabilities": network.predict_on_batch(inputs.astype(np.float32))}
-    assert not inference_graph.keep(tmp_path, model.task, model.kind, network, inputs, expected)
+    run = traced(network, network.input_shape)
+    assert not inference_graph.keep(tmp_path, model.task, model.kind, run, inputs, expected)
     assert graphs() == []
