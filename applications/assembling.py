@@ -9,7 +9,7 @@ from applications.features import Extractor
 from applications.linear_heads import Head
 from zoo.builders.loading import FEATURES, last_layer
 from zoo.keras_internals import operation_of
-from zoo.tasks.known import SIMILARITY
+from zoo.tasks.known import FAMILIARITY
 from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def in_unit(task: Task, network: keras.Model, scale: Any) -> keras.Model:
 
 
 def with_known(task: Task, model: keras.Model, memory: known.Memory | None) -> keras.Model:
-    """The model with a second output, the similarity to training photos; `model` itself without a memory.
+    """The model with a second output, how familiar a photo is; `model` itself without a memory.
 
     Args:
         task: of the targets.
@@ -59,5 +59,5 @@ def with_known(task: Task, model: keras.Model, memory: known.Memory | None) -> k
     features = last_layer(model).input
     joins = operation_of(features)
     parts = list(joins.input) if joins.name == FEATURES else [features]
-    outputs = {task.outputs[0]: model.output, SIMILARITY: known.similarity(parts, memory)}
+    outputs = {task.outputs[0]: model.output, FAMILIARITY: known.familiarity(parts, memory, model.output)}
     return keras.Model(model.inputs[0], outputs, name=model.name)

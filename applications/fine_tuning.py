@@ -37,7 +37,7 @@ from zoo.kinds.recognising import open as open_data
 from zoo.progress import Stopwatch
 from zoo.settings import integer
 from zoo.tasks import thresholds
-from zoo.tasks.known import SIMILARITY
+from zoo.tasks.known import FAMILIARITY
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Exam
 
@@ -204,7 +204,7 @@ def fine_tune(
         head = linear_heads.head_of(data.task, rows, targets, seed, **how)
         parts, strata = extractor.depths.parts(head.group), data.task.inner_strata(data.train.targets)
         what = (rows[:, : sum(parts)], parts, strata, data.train.together)
-        memory = known.remember(*what, unknown, seed)
+        memory = known.remember(*what, unknown, seed, head.sure)
     if head.group != LAST:
         job.notes.append(f"the head takes {GROUPS[head.group]}: better in cross-validation than the last layer alone")
     if not head.folds:
@@ -236,7 +236,7 @@ def fine_tune(
                 model, memory = trained
             elif head.temperature != 1:
                 job.notes.append(_calibration(data.task, head, held_out, data.held_out.targets, outputs))
-            task = data.fitted_task if memory is None else replace(data.fitted_task, known_from=memory.limit)
+            task = data.fitted_task if memory is None else replace(data.fitted_task, known_from=memory.rule.limit)
             if trained is not None:
                 from applications.assembling import in_unit, with_known
 
@@ -244,7 +244,7 @@ def fine_tune(
                 answers = model_outputs(task, shipped, data.held_out.inputs, input_kind(extractor))
             else:
                 answers = data.task.named(outputs)
-                answers |= {} if memory is None else {SIMILARITY: memory.similarities(held_out)}
+                answers |= {} if memory is None else {FAMILIARITY: memory.familiarities(held_out, outputs)}
             evaluation, findings = evaluate(data, task, answers, baselines, head.weighted, seed)
         if report:
             report(evaluation, data, (*map(str, findings), *job.notes))
@@ -267,8 +267,10 @@ def fine_tune(
             card = _card(data, extractor, head, recipe, effort, trained is not None)
             card |= {"start": None if parent is None else str(parent.folder), "notes": job.notes}
             card["findings"] = [str(finding) for finding in findings]
-            card["known"] = None if memory is None else {"photos": len(memory.positions), "unknown": unknown}
+            card["known"] = None
             if memory is not None:
+                weight = memory.rule.weight
+                card["known"] = {"photos": len(memory.positions), "unknown": unknown, "weight": weight}
                 names = json.dumps([data.train.names[at] for at in memory.positions])
                 (run / NAMES).write_text(names, encoding="utf-8")
             what = (shipped, data, task, card, answers, evaluation)

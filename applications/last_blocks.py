@@ -134,9 +134,11 @@ def trained(
         # Photos that were learnt are nearer to one another, so the limit is from those that this training did not see.
         kept = known.remembered(strata[~outer], data.train.together[~outer], job.seed) if memory is not None else None
         if kept is not None:
-            limit = known.limit(*map(unfrozen.features, (sides[0][kept], sides[1])), memory.parts, unknown)
+            sure = known.sureness(choice.outputs) if head.activation == "softmax" else None
+            features = (unfrozen.features(each) for each in (sides[0][kept], sides[1]))
+            rule = known.rule(*features, memory.parts, unknown, sure)
         model = unfrozen.train(head, choice.share, choice.temperature, Checkpoint(run / ".trained.npz"))
         if kept is None:
             return model, None
         features = known.unit(unfrozen.features(memory.positions), memory.parts)
-        return model, memory._replace(features=features, limit=limit)
+        return model, memory._replace(features=features, rule=rule)

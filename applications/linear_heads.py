@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from applications import choosing
+from applications import choosing, known
 from applications.depths import LAST, Depths
 from zoo.evaluation.baselines import most_near, neighbours
-from zoo.evaluation.calibration import temperature
+from zoo.evaluation.calibration import as_probabilities, temperature
 from zoo.tasks.task import Task
 
 DEFAULT_STRENGTH = 1e-2  # of either, where there are too few examples to choose by
@@ -31,6 +31,8 @@ class Head:
         temperature: the number by which the logits are divided; it is part of kernel and bias.
         equal: whether its probabilities are those of classes of equal frequency.
         loss: the mean loss of examples in cross-validation, before the temperature; None without folds.
+        sure: `applications.known.sureness` of heads that did not learn from an example, float32 (examples,), NaN for
+            those that the cross-validation left out; None without folds, and for other activations than softmax.
     """
 
     kernel: np.ndarray
@@ -43,6 +45,7 @@ class Head:
     temperature: float = 1.0
     equal: bool = False
     loss: float | None = None
+    sure: np.ndarray | None = None
 
     def plain(self) -> Head:
         """The head without its temperature."""
@@ -213,12 +216,16 @@ def fit(
     weighted = bool(counts.max() > limit * counts.min()) and not several
     folds = min(choosing.FOLDS, _fewest_units(targets if several else np.eye(num_classes)[targets], units, several))
     folds = folds if folds > 1 and strength is None else 0
-    heat, loss = 1.0, None
+    heat, loss, sure = 1.0, None, None
+    shift = np.log(counts / counts.sum()) if weighted and class_weights else np.zeros(num_classes)
     if folds:
         how = {"depths": depths, "units": units, "folds": folds, "several": several, "weighted": weighted, "seed": seed}
         choice = choosing.choose(embeddings, targets, num_classes, **how)
         group, strength, loss = choice.group, choice.strength, choice.loss
         heat = temperature(choice.logits, targets[choice.positions], several)
+        if not several:
+            sure = np.full(len(targets), np.nan, np.float32)
+            sure[choice.positions] = known.sureness(as_probabilities((choice.logits - shift) / heat, several))
     strength = DEFAULT_STRENGTH if strength is None else strength
     rows, mean, deviation = _standardised(embeddings, depths, group)
     axes, turn = choosing.turned(rows)
@@ -226,12 +233,20 @@ def fit(
         targets, num_classes, several=several, weighted=weighted, tolerance=choosing.PRECISE
     ).fit(axes, strength)
     kernel = (kernel if turn is None else turn @ kernel) / deviation[:, None]
-    bias = bias - mean @ kernel
-    if weighted and class_weights:
-        bias = bias - np.log(counts / counts.sum())
+    bias = bias - mean @ kernel - shift
     kernel, bias = ((each / heat).astype(np.float32) for each in (kernel, bias))
     return Head(
-        kernel, bias, "sigmoid" if several else "softmax", strength, weighted, folds, group, heat, class_weights, loss
+        kernel,
+        bias,
+        "sigmoid" if several else "softmax",
+        strength,
+        weighted,
+        folds,
+        group,
+        heat,
+        class_weights,
+        loss,
+        sure,
     )
 
 

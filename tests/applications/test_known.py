@@ -14,6 +14,8 @@ from applications.fine_tuning import fine_tune
 from support import backbones
 from zoo.errors import InputError
 
+NOTHING = np.zeros((0, 1))  # outputs, where they do not matter
+
 
 def clouds(count: int, seed: int = 0, width: int = 24) -> tuple[np.ndarray, np.ndarray]:
     """Features around a few directions, of two parts; and of photos in other directions."""
@@ -31,8 +33,42 @@ def test_the_given_share_of_known_photos_is_unknown_and_most_others_are(count: i
     memory = known.remember(rows, (16, 8), np.ones((count, 1)), np.arange(count), share, 0)
     assert len(memory.features) == min(count, known.MOST) and memory.positions.max() < count
     near, far = clouds(4000, seed=1)
-    called = [(memory.similarities(each) < memory.limit).mean() for each in (near, far)]
+    called = [(memory.familiarities(each, NOTHING) < memory.rule.limit).mean() for each in (near, far)]
     assert called[0] < share + 0.06 and called[1] > 0.9
+
+
+def shares(sure: np.ndarray) -> np.ndarray:
+    """Probabilities of three classes, with a maximum each."""
+    rest = (1 - sure) / 2
+    return np.stack([rest, sure, rest], axis=1).astype(np.float32)
+
+
+def test_strangers_that_are_near_are_found_where_the_model_is_unsure() -> None:
+    rng = np.random.default_rng(4)
+    rows, _ = clouds(600)
+    sure = known.sureness(shares(rng.uniform(0.8, 1, 600)))
+    sure[::3] = np.nan  # left out of the cross-validation
+    what = ((16, 8), np.ones((600, 1)), np.arange(600), 0.05, 0)
+    alone, both = known.remember(rows, *what), known.remember(rows, *what, sure)
+    assert alone.rule.weight == 0 < both.rule.weight
+    near, far = clouds(2000, seed=1)
+    usual, unsure = shares(rng.uniform(0.8, 1, 2000)), shares(rng.uniform(0.4, 0.6, 2000))
+
+    def unknown(memory: known.Memory, features: np.ndarray, outputs: np.ndarray) -> float:
+        return (memory.familiarities(features, outputs) < memory.rule.limit).mean()
+
+    assert unknown(alone, near, usual) < 0.11 and unknown(both, near, usual) < 0.11
+    assert unknown(both, near, unsure) > 2 * unknown(alone, near, unsure)
+    assert unknown(both, far, usual) > 0.9
+    few = np.full(600, np.nan)
+    few[: known.FEWEST - 1] = 1.0
+    assert known.remember(rows, *what, few).rule == alone.rule
+    assert known.remember(rows, *what, np.full(600, 6.9)).rule.weight == 0
+
+
+def test_sureness_ends_where_a_probability_is_as_good_as_1() -> None:
+    said = known.sureness(shares(np.array([0.5, 0.99, 0.9995, 1.0])))
+    np.testing.assert_allclose(said, [np.log(2), np.log(100), np.log(1000), np.log(1000)], rtol=1e-4)
 
 
 def test_copies_and_groups_do_not_make_photos_known() -> None:
@@ -40,26 +76,31 @@ def test_copies_and_groups_do_not_make_photos_known() -> None:
     copies, units = np.repeat(rows, 8, axis=0), np.repeat(np.arange(40), 8)
     apart = known.remember(copies, (24,), np.ones((320, 1)), np.arange(320), 0.05, 0)
     together = known.remember(copies, (24,), np.ones((320, 1)), units, 0.05, 0)
-    assert apart.limit > 0.999 > together.limit
+    assert apart.rule.limit > 0.999 > together.rule.limit
     assert known.remember(rows[:19], (24,), np.ones((19, 1)), np.arange(19), 0.05, 0) is None
     assert known.remember(np.tile(rows[:1], (50, 1)), (24,), np.ones((50, 1)), np.zeros(50, int), 0.05, 0) is None
 
 
+@pytest.mark.parametrize("weighs", [False, True])
 @pytest.mark.parametrize("group", GROUPS)
-def test_plain_layers_of_keras_give_the_similarity(group: str, tmp_path: Path) -> None:
+def test_plain_layers_of_keras_give_the_familiarity(group: str, weighs: bool, tmp_path: Path) -> None:
     import keras
 
     depths = Depths(10, (4, 3))
     widths = depths.parts(group)
     rows, _ = clouds(40, width=24)
-    memory = known.remember(rows[:, : sum(widths)], widths, np.ones((40, 1)), np.arange(40), 0.05, 0)
-    inputs = [keras.Input((width,)) for width in widths]
-    model = keras.Model(inputs, known.similarity(inputs, memory))
+    sure = np.linspace(0, 3, 40) if weighs else None
+    memory = known.remember(rows[:, : sum(widths)], widths, np.ones((40, 1)), np.arange(40), 0.05, 0, sure)
+    assert (memory.rule.weight > 0) == weighs
+    inputs, outputs = [keras.Input((width,)) for width in widths], keras.Input((3,))
+    model = keras.Model([*inputs, outputs], known.familiarity(inputs, memory, outputs))
     model.save(tmp_path / "model.keras")
     queries, _ = clouds(7, seed=3)
+    probabilities = shares(np.array([0.4, 0.5, 0.7, 0.9, 0.99, 0.9999, 1.0]))
     ends = np.cumsum(widths)
-    said = keras.models.load_model(tmp_path / "model.keras")(np.split(queries[:, : ends[-1]], ends[:-1], axis=1))
-    np.testing.assert_allclose(said, memory.similarities(queries), atol=1e-6)
+    parts = np.split(queries[:, : ends[-1]], ends[:-1], axis=1)
+    said = keras.models.load_model(tmp_path / "model.keras")([*parts, probabilities])
+    np.testing.assert_allclose(said, memory.familiarities(queries, probabilities), atol=1e-6)
 
 
 @pytest.fixture
@@ -104,7 +145,7 @@ def test_an_exported_model_says_what_it_knows(tiny: str, tmp_path: Path, seeded:
     strange = model.predict([np.tile(np.arange(32, dtype=np.uint8)[:, None, None] * 8, (1, 32, 3))] * 2)
     assert np.mean([each.answer["is_known"] for each in own]) > 0.6
     assert not any(each.answer["is_known"] for each in strange)
-    assert all(each.answer["similarity"] < model.card["known_from"] for each in strange)
+    assert all(each.answer["familiarity"] < model.card["known_from"] for each in strange)
 
 
 @pytest.mark.slow

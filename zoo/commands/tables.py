@@ -157,7 +157,7 @@ def show_mistakes(report: EvaluationReport, most: int = 5) -> None:
         CONSOLE.print(table)
 
 
-BEHIND = ("probability", "similarity")  # values of which another one says what matters: the shares, and is_known
+BEHIND = ("probability", "familiarity")  # values of which another one says what matters: the shares, and is_known
 
 
 def show_predictions(results: Sequence[Prediction], task: Task, top: int) -> None:

@@ -21,7 +21,7 @@ class StrangersEvaluation:
         strangers: number of examples of no such class.
         false_alarms: share of the known examples that are called unknown.
         found: share of the strangers that are called unknown.
-        roc_auc, average_precision: of the similarity as a detector of strangers.
+        roc_auc, average_precision: of the familiarity as a detector of strangers.
         baselines: the same of simpler scores, by name; `found` is at as many false alarms.
         differences: 95 % interval of their ROC-AUC less this one, by name.
     """

@@ -1,6 +1,7 @@
 """Inputs that resemble the training examples, and those that do not: a part of several tasks.
 
-A network that can say so has a second output, the similarity of an input to the nearest training examples.
+A network that can say so has a second output, how familiar an input is: the similarity to the nearest training
+examples, and where it chooses a class more or less by how sure it is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from zoo.evaluation.strangers import StrangersEvaluation, strangers
 from zoo.tasks.task import Task
 from zoo.tasks.terms import Answer, Outputs, Value
 
-SIMILARITY = "similarity"
+FAMILIARITY = "familiarity"
 FIELD = "known_from"
 
 
@@ -25,51 +26,51 @@ class TellsKnown(Task):
     """A task whose models may say whether they know what an input is of.
 
     Attributes:
-        known_from: similarity from which on an input is known; None for a model that does not say.
+        known_from: familiarity from which on an input is known; None for a model that does not say.
     """
 
     known_from: float | None = field(default=None, kw_only=True)
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """With the similarity."""
-        return self.outputs if self.known_from is None else (*self.outputs, SIMILARITY)
+        """With the familiarity."""
+        return self.outputs if self.known_from is None else (*self.outputs, FAMILIARITY)
 
     def known_values(self) -> dict[str, Value]:
         """The values that tell whether an input is known."""
         if self.known_from is None:
             return {}
         return {
-            "is_known": Value("flag", f"whether the similarity is at least {self.known_from:.6g}"),
-            SIMILARITY: Value("number", "mean cosine similarity to the nearest training examples, at most 1"),
+            "is_known": Value("flag", f"whether the familiarity is at least {self.known_from:.6g}"),
+            FAMILIARITY: Value("number", "likeness to the nearest training examples, about 1 for the same"),
         }
 
     def with_known(self, answer: Answer, outputs: Outputs, xp: Any) -> Answer:
         """An answer with the values that tell whether an input is known."""
         if self.known_from is None:
             return answer
-        similarity = outputs[SIMILARITY]
-        values = answer.values | {"is_known": similarity >= self.known_from, SIMILARITY: similarity}
-        return Answer(values, answer.margins | {"is_known": xp.abs(similarity - self.known_from)})
+        familiarity = outputs[FAMILIARITY]
+        values = answer.values | {"is_known": familiarity >= self.known_from, FAMILIARITY: familiarity}
+        return Answer(values, answer.margins | {"is_known": xp.abs(familiarity - self.known_from)})
 
     def unknown_share(self, outputs: Outputs) -> float | None:
         """The share of examples that are called unknown; None for a model that does not say."""
-        if self.known_from is None or SIMILARITY not in outputs:
+        if self.known_from is None or FAMILIARITY not in outputs:
             return None
-        return float((outputs[SIMILARITY] < self.known_from).mean())
+        return float((outputs[FAMILIARITY] < self.known_from).mean())
 
     def strangers(self, outputs: Outputs, others: Outputs) -> StrangersEvaluation:
         """How well strangers are told from known examples; beside it the maximum probability, where there is one.
 
         Args:
-            outputs: for known examples, with the similarity.
-            others: for strangers, with the similarity.
+            outputs: for known examples, with the familiarity.
+            others: for strangers, with the familiarity.
         """
-        odd = np.arange(len(outputs[SIMILARITY]) + len(others[SIMILARITY])) >= len(outputs[SIMILARITY])
+        odd = np.arange(len(outputs[FAMILIARITY]) + len(others[FAMILIARITY])) >= len(outputs[FAMILIARITY])
         both = {name: np.concatenate([outputs[name], others[name]]) for name in outputs}
         shares = both.get("probabilities")
         simple = {} if shares is None else {"1 - maximum probability": 1 - shares.max(axis=1)}
-        return strangers(-both[SIMILARITY], odd, -self.known_from, simple)
+        return strangers(-both[FAMILIARITY], odd, -self.known_from, simple)
 
     def beside(self) -> dict[str, Any]:
         """The limit."""
