@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from applications.depths import LAST, Depths
+from applications.logistic import Regressions
 from zoo.data.splits import folds_of, stratified
 from zoo.evaluation.calibration import as_probabilities
 from zoo.evaluation.measures import binary_cross_entropy, cross_entropy
@@ -30,8 +31,7 @@ RIDGE_STRENGTHS = tuple(10.0**power for power in np.arange(-5, 1.5, 0.5))  # of 
 FOLDS = 5
 SAMPLE, OF_EACH = 2000, 8  # examples to choose by, at most; or so many of each class, if they are more
 OF_GROUPS = 1000  # examples to choose features by, at most
-NEVER = 35.0  # by how much the logit of a class is lower that a fold has no example of: as sure as float32 can be
-PRECISE, ROUGH = 1e-6, 3e-4  # tolerances of the gradient, of the head and of a choice
+ROUGH = 3e-4  # tolerance of the gradient
 
 
 class Choice(NamedTuple):
@@ -60,49 +60,6 @@ class Candidate(NamedTuple):
     strength: float
     losses: np.ndarray
     logits: np.ndarray
-
-
-class Regressions:
-    """Logistic regressions of scikit-learn: a multinomial one for classes, one for each of several labels.
-
-    Args:
-        targets: int64 (examples,), or (examples, labels) of 0 and 1.
-        outputs: number of classes or labels.
-        several: whether an example may have several labels.
-        weighted: whether each class has the same weight.
-        tolerance: of the gradient.
-    """
-
-    def __init__(self, targets: np.ndarray, outputs: int, *, several: bool, weighted: bool, tolerance: float) -> None:
-        from sklearn.linear_model import LogisticRegression
-
-        self.outputs, self.several = outputs, several
-        self.targets = list(targets.T) if several else [targets]
-        weights = "balanced" if weighted else None
-        how = {"class_weight": weights, "max_iter": 5000, "tol": tolerance, "warm_start": True}
-        self.models = [LogisticRegression(**how) for _ in self.targets]
-        self.prior = np.zeros(outputs)
-        if weighted:  # the fit is one for classes of equal frequency
-            counts = np.bincount(targets, minlength=outputs)
-            self.prior = np.log(np.maximum(counts, 1) / counts.sum())
-
-    def fit(self, rows: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
-        """Kernel and bias for `rows`, float32 (examples, width), from those of the strength before."""
-        kernel, bias = np.zeros((rows.shape[1], self.outputs)), np.zeros(self.outputs)
-        for at, (model, targets) in enumerate(zip(self.models, self.targets, strict=True)):
-            known = np.unique(targets)
-            if len(known) == 1:  # all examples have the label, or none
-                columns, w, b = [at], np.zeros((rows.shape[1], 1)), np.array([30.0 if known[0] else -30.0])
-            else:
-                model.set_params(C=strength).fit(rows, targets)
-                w, b = model.coef_.T, model.intercept_
-                columns = [at] if self.several else known.tolist()
-                if not self.several and len(known) == 2:  # a sigmoid of z is a softmax over (0, z)
-                    w, b = np.hstack([0 * w, w]), np.array([0.0, b[0]])
-            kernel[:, columns], bias[columns] = w, b
-            if not self.several and len(known) < self.outputs:
-                bias[np.setdiff1d(np.arange(self.outputs), known)] = b.min() - NEVER
-        return kernel, bias + self.prior
 
 
 def choose(

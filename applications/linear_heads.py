@@ -1,4 +1,4 @@
-"""Linear heads on embeddings: scikit-learn fits them, and a Dense layer takes their weights."""
+"""Linear heads on embeddings: regressions that a Dense layer takes the weights of."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import numpy as np
 
 from applications import choosing, known
 from applications.depths import LAST, Depths
+from applications.logistic import Regressions
 from zoo.evaluation.baselines import most_near, neighbours
 from zoo.evaluation.calibration import as_probabilities, temperature
 from zoo.tasks.task import Task
 
 DEFAULT_STRENGTH = 1e-2  # of either, where there are too few examples to choose by
+PRECISE = 1e-5  # tolerance of the gradient
 ACTIVATIONS = ("softmax", "sigmoid", "linear")
 IMBALANCE = 1.5  # ratio of the largest to the smallest class above which classes are weighted
 
@@ -229,9 +231,8 @@ def fit(
     strength = DEFAULT_STRENGTH if strength is None else strength
     rows, mean, deviation = _standardised(embeddings, depths, group)
     axes, turn = choosing.turned(rows)
-    kernel, bias = choosing.Regressions(
-        targets, num_classes, several=several, weighted=weighted, tolerance=choosing.PRECISE
-    ).fit(axes, strength)
+    regressions = Regressions(targets, num_classes, several=several, weighted=weighted, tolerance=PRECISE)
+    kernel, bias = regressions.fit(axes, strength)
     kernel = (kernel if turn is None else turn @ kernel) / deviation[:, None]
     bias = bias - mean @ kernel - shift
     kernel, bias = ((each / heat).astype(np.float32) for each in (kernel, bias))

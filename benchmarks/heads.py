@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import time
 from pathlib import Path
 
 import numpy as np
@@ -105,17 +106,21 @@ def main() -> None:
 
     rows: dict[str, list[tuple[float, float, float]]] = {}
     groups: list[str] = []
+    seconds: list[tuple[float, float]] = []
     splitter = StratifiedShuffleSplit(options.splits, train_size=train, test_size=test, random_state=0)
     with threadpool_limits(1):
         for some, others in splitter.split(targets, targets):
             depths, embeddings = features[names[0]]
             last = embeddings[:, : depths.embedding]
             said = {"raw pixels": raw_pixels((pixels[some], targets[some]), pixels[others])}
+            begun = time.perf_counter()
             said["0.1.0: the last layer"] = older(last[some], targets[some], last[others])
+            middle = time.perf_counter()
             fitted = {
                 name: linear_heads.fit(rows[some], targets[some], 0, len(data.classes), depths=depths)
                 for name, (depths, rows) in features.items()
             }
+            seconds.append((middle - begun, (time.perf_counter() - middle) / len(features)))
             said["all depths where better"] = fitted[names[0]].outputs(embeddings[others])
             if len(names) > 1:
                 best = min(fitted, key=lambda name: fitted[name].loss)
@@ -128,6 +133,8 @@ def main() -> None:
         f"{platform.processor() or platform.machine()}; {options.splits} splits, {train} to learn from, {test} held out"
     )
     print(", ".join(f"{name} {groups.count(name)} times" for name in dict.fromkeys(groups)))
+    times = np.median(seconds, axis=0)
+    print(f"a fit in one thread: 0.1.0 {times[0]:.1f} s, now {times[1]:.1f} s (medians)")
     base = np.array(rows["0.1.0: the last layer"])
     for name, values in rows.items():
         values = np.array(values)
