@@ -186,10 +186,10 @@ def finetune(path: str, weights: str, augment: str, profile: bool, as_json: bool
             tables.show_evaluation(more)
     if result.artifact is None:
         say("a draft: the same command without --draft exports the model; the embeddings are kept")
-        return
-    made = artifact.load(result.artifact)
-    tables.show_parity(made.card["parity"], made.task)
-    say(f"artifact: {result.artifact}\nask it:   zoo predict {result.artifact.parent} PHOTO")
+    else:
+        made = artifact.load(result.artifact)
+        tables.show_parity(made.card["parity"], made.task)
+        say(f"artifact: {result.artifact}\nask it:   zoo predict {result.artifact.parent} PHOTO")
     if profile:
         for stage, seconds in result.seconds.items():
             say(f"{stage:>10} {seconds:7.2f} s")

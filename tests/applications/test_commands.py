@@ -51,6 +51,13 @@ def test_backbones_are_listed_for_people_and_machines() -> None:
     assert rows["efficientnet_lite0"]["available"] and rows["resnet50"]["embedding_width"] == 2048
 
 
+def test_a_draft_tells_its_profile_and_leaves_nothing(folder: Path, workplace: Path) -> None:
+    done = zoo("finetune", folder, "--draft", "--profile", *SMALL)
+    assert done.returncode == 0 and not (workplace / "saved_models").exists()
+    stages = [line.split()[0] for line in done.stdout.splitlines() if line.endswith(" s")]
+    assert stages == ["read", "embed", "head", "score"]
+
+
 @pytest.mark.slow
 def test_from_a_folder_to_predictions(workplace: Path) -> None:
     assert zoo("sample", "digits", "digits").stdout == "1,797 examples in digits\n"
