@@ -31,10 +31,10 @@ MOST = (
 SHARE = 0.05  # of known photos that are called unknown
 FEWEST = 20  # training photos by which a limit can be set
 BLOCK = 1024  # photos that are compared at a time
-# How much a standard deviation of sureness counts beside one of similarity, chosen on digits and garments with four sets
-# of three classes left out; and the doubt below which a model is no surer: less would make the last digits of a
-# probability, which runtimes differ in, ones that count.
-WEIGHT, LEAST_DOUBT = 0.5, 1e-2
+# How much a standard deviation of sureness counts beside one of similarity, chosen on digits and garments with four
+# sets of three classes left out. The doubt below which a model is no surer, and the least deviation of sureness: less
+# would make the last digits of a probability, which runtimes differ in, ones that count.
+WEIGHT, LEAST_DOUBT, LEAST_DEVIATION = 0.5, 1e-2, 0.5
 
 
 class Rule(NamedTuple):
@@ -150,8 +150,9 @@ def sureness(probabilities: np.ndarray) -> np.ndarray:
 
 def _rule(similarities: np.ndarray, sure: np.ndarray | None, share: float) -> Rule:
     scores, weight, usual = similarities.astype(np.float64), 0.0, 0.0
-    if sure is not None and sure.std() > 0:
-        weight, usual = float(WEIGHT * scores.std() / sure.std()), float(sure.mean())
+    if sure is not None:
+        weight = float(WEIGHT * scores.std() / max(sure.std(), LEAST_DEVIATION))
+        usual = float(sure.mean())
         scores = scores + weight * (sure - usual)
     return Rule(float(np.float32(-thresholds.threshold(-scores, share))), weight, usual)
 
