@@ -1,9 +1,12 @@
-"""Functions of TensorFlow whose variables are constants: smaller to save, quicker to load and to run."""
+"""Models as functions of TensorFlow, traced once, and with constants in place of their variables.
+
+An exported SavedModel keeps its variables: constants are folded into one another, and answers would differ from those
+of the model in the sixth digit.
+"""
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +16,6 @@ from zoo.startup import without_noise
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
-
-LARGEST = 2**28  # bytes of weights; a graph is one message of Protocol Buffers, of 2 GiB at most
 
 
 def frozen(function: tf.types.experimental.ConcreteFunction) -> Any:
@@ -42,19 +43,6 @@ def traced(function: Callable[[Any], Any], shape: Sequence[int | None]) -> tf.ty
     run = functools.partial(function, training=False) if isinstance(function, keras.Model) else function
     pixels = tf.TensorSpec([None, *shape[1:]], tf.float32, name="pixels")
     return tf.function(lambda pixels: run(pixels)).get_concrete_function(pixels)
-
-
-def quick(model: keras.Model, function: tf.types.experimental.ConcreteFunction) -> Callable[[Any], Any]:
-    """`function`, which calls `model`, frozen; or as it is, if the model is large, has tables or writes variables."""
-    import tensorflow as tf
-
-    if tables(model) or sum(math.prod(each.shape) * 4 for each in model.variables) > LARGEST:
-        return function
-    try:
-        constant = frozen(function)
-    except ValueError:  # what is written can be no constant
-        return function
-    return lambda tensor: tf.nest.pack_sequence_as(function.structured_outputs, tf.nest.flatten(constant(tensor)))
 
 
 def tables(model: keras.Model) -> list[Any]:

@@ -63,9 +63,7 @@ def saved_model(model: keras.Model, folder: Path, *, task: Task, kind: Kind) -> 
             module.labels = tf.saved_model.Asset(str(labels))
         for name, function in signatures.items():
             setattr(module, name, function)
-        # A gradient of its own, as swish has one, can't be kept of a function without variables, nor is it needed.
-        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
+        tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
 def module_of(model: keras.Model, functions: Sequence[tf.types.experimental.ConcreteFunction]) -> tf.Module:

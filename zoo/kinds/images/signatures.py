@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from zoo.builders.loading import embedding_of
-from zoo.freezing import quick, traced
+from zoo.freezing import traced
 from zoo.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def further(
     both = _with_embedding(model)
     pixels = tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, name="pixels")
     files = tf.TensorSpec([None], tf.string, name="image_bytes")
-    run = quick(model, traced(lambda pixels: tuple(both(pixels, training=False)), model.input_shape))
+    run = traced(lambda pixels: tuple(both(pixels, training=False)), model.input_shape)
     signatures = {
         "serving_pixels": tf.function(lambda pixels: _with_outputs(said, task.named(run(pixels)[0])), [pixels]),
         "embed": tf.function(lambda image_bytes: {"embedding": run(assemble(image_bytes))[1]}, [files]),
