@@ -10,11 +10,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoo.keras_internals import all_layers
 from zoo.startup import without_noise
 
 if TYPE_CHECKING:
-    import keras
     import tensorflow as tf
 
 
@@ -43,12 +41,3 @@ def traced(function: Callable[[Any], Any], shape: Sequence[int | None]) -> tf.ty
     run = functools.partial(function, training=False) if isinstance(function, keras.Model) else function
     pixels = tf.TensorSpec([None, *shape[1:]], tf.float32, name="pixels")
     return tf.function(lambda pixels: run(pixels)).get_concrete_function(pixels)
-
-
-def tables(model: keras.Model) -> list[Any]:
-    """The tables of words in the layers of a model, layer by layer; TensorFlow does not find them in a list of one."""
-    import tensorflow as tf
-
-    table = tf.saved_model.experimental.TrackableResource
-    parts = [part for layer in all_layers(model) for part in tf.train.TrackableView(layer).descendants()]
-    return list({id(part): part for part in parts if isinstance(part, table)}.values())

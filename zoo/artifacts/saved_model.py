@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.kind import Kind
-from zoo.freezing import tables
+from zoo.keras_internals import all_layers
 from zoo.tasks import forms
 
 if TYPE_CHECKING:
@@ -78,7 +78,10 @@ def module_of(model: keras.Model, functions: Sequence[tf.types.experimental.Conc
     read = {id(tensor) for function in functions for tensor in function.captured_inputs}
     module = tf.Module()
     module.weights = [variable.value for variable in model.variables if id(variable.value.handle) in read]
-    module.tables = tables(model)
+    # Layer by layer, because TensorFlow does not find resources in a list of a layer.
+    parts = [part for layer in all_layers(model) for part in tf.train.TrackableView(layer).descendants()]
+    table = tf.saved_model.experimental.TrackableResource
+    module.tables = list({id(part): part for part in parts if isinstance(part, table)}.values())
     return module
 
 
