@@ -359,6 +359,7 @@ def types(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("types")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [False, True])
 def test_a_program_that_uses_the_packages_passes_a_type_checker(tmp_path: Path, types: Path, wrong: bool) -> None:
     assert all((ROOT / package / "py.typed").is_file() for package in PACKAGES)

@@ -19,6 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("blots"), 12)
 
 
+@pytest.mark.slow
 def test_the_backbone_is_frozen_and_the_way_back_learns() -> None:
     model = pretrained_unet((32, 32, 3), 3, weights=None, filters=4)
     frozen = encoder("efficientnet_lite0", None, 32)

@@ -189,6 +189,7 @@ def test_the_best_model_becomes_an_artifact_that_answers_as_it_does(
     assert not [each for each in Path(".runs").iterdir() if each.is_dir()]
 
 
+@pytest.mark.slow
 def test_other_tuners_and_an_artifact_that_knows_how_it_was_trained(workplace: Path) -> None:
     model = tuning.hypermodel("mlp", blobs(), space=rates, epochs=3)
     tuners = [
