@@ -184,7 +184,7 @@ def fine_tune(
         how = {"blocks": unfreeze, "epochs": epochs, "learning_rate": learning_rate, "augment": augment, "seed": seed}
         recipe = last_blocks.recipe_of(extractor.backbone, effort, **how)
     # The import of scikit-learn takes over a second, while the embeddings are computed.
-    threading.Thread(target=import_module, args=("sklearn.linear_model",), daemon=True).start()
+    threading.Thread(target=import_module, args=("sklearn.model_selection",), daemon=True).start()
     data, first, vectors = embed_data(data, extractor, job, free_size=free["free_size"])
     extractor = candidates.chosen(data, first, job, **free)
     if extractor != first:

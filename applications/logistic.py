@@ -20,7 +20,7 @@ STEPS = 150  # at most: what later ones change is far below what other examples 
 ENOUGH = 1e-4  # of the decrease that the slope promises (Armijo 1966)
 SHORTEST = 1e-3  # step below which rounding hides a decrease
 
-Loss = Callable[[np.ndarray, np.ndarray], float]
+Loss = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 
 
 class Regressions:

@@ -42,9 +42,9 @@ def main() -> None:
     many = [photos[i % len(photos)]._replace(digest=str(i), name=str(i)) for i in range(options.images)]
 
     def embedded(turn: int) -> float:
-        fresh = [photo._replace(digest=f"{turn}-{photo.digest}") for photo in many]
+        copies = [photo._replace(digest=f"{turn}-{photo.digest}") for photo in many]
         started = time.perf_counter()
-        embed(fresh, Extractor(NAME, "imagenet", 224, 0.875))
+        embed(copies, Extractor(NAME, "imagenet", 224, 0.875))
         return len(many) / (time.perf_counter() - started)
 
     def looped() -> float:
